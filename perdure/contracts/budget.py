@@ -1,0 +1,89 @@
+"""Budgets are reservations: the worst case is set aside before an effect is scheduled, and its reply settles it."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import AwareDatetime, Field
+
+from perdure.contracts.contract import Contract
+
+
+class Spend(Contract):
+    """What was, or may be, used up. Money is integer micro-dollars."""
+
+    steps: int = Field(default=0, ge=0)
+    tool_calls: int = Field(default=0, ge=0)
+    input_tokens: int = Field(default=0, ge=0)
+    output_tokens: int = Field(default=0, ge=0)
+    micro_dollars: int = Field(default=0, ge=0)
+
+    def __add__(self, other: "Spend") -> "Spend":
+        return Spend(
+            steps=self.steps + other.steps,
+            tool_calls=self.tool_calls + other.tool_calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            micro_dollars=self.micro_dollars + other.micro_dollars,
+        )
+
+    def exceeds(self, budget: "Budget") -> str | None:
+        """The first limit that this spend is over, as a field name; None where it fits."""
+        for limit in LIMITS:
+            if getattr(self, limit) > getattr(budget, limit):
+                return limit
+        return None
+
+
+LIMITS = ("steps", "tool_calls", "input_tokens", "output_tokens", "micro_dollars")
+"""The countable limits, in the order in which a breach is named."""
+
+
+class Budget(Contract):
+    """What a run may use up at most, whatever is retried, lost or paid twice."""
+
+    steps: int = Field(default=8, ge=0)
+    """Paid attempts, lost ones included."""
+    tool_calls: int = Field(default=0, ge=0)
+    input_tokens: int = Field(default=200_000, ge=0)
+    output_tokens: int = Field(default=20_000, ge=0)
+    micro_dollars: int = Field(default=1_000_000, ge=0)
+    """One dollar is 1,000,000."""
+    until: AwareDatetime | None = None
+    """No paid attempt starts after this moment; None for no deadline."""
+
+
+class Allowance(Contract):
+    """A budget in use: what is settled, and what each open attempt still holds.
+
+    An attempt whose outcome is unknown keeps its reservation for good, so that
+    `settled <= bill <= settled + reserved <= budget` holds at every moment.
+    """
+
+    budget: Budget
+    settled: Spend = Spend()
+    open: dict[str, Spend] = Field(default_factory=dict[str, Spend])
+    """Reservations by attempt (`step/attempt`)."""
+
+    @property
+    def reserved(self) -> Spend:
+        """The sum of all open reservations."""
+        return sum(self.open.values(), Spend())
+
+    def shortfall(self, worst: Spend, now: datetime) -> str | None:
+        """The limit that would be broken if `worst` were reserved now, as a field name; None where it is affordable."""
+        if self.budget.until is not None and now >= self.budget.until:
+            return "until"
+        return (self.settled + self.reserved + worst).exceeds(self.budget)
+
+    def reserve(self, attempt: str, worst: Spend) -> Self:
+        """Set the worst case of an attempt aside. Call it only where `shortfall` is None."""
+        if attempt in self.open:
+            raise ValueError(f"attempt {attempt!r} is reserved already")
+        return self.model_copy(update={"open": {**self.open, attempt: worst}})
+
+    def settle(self, attempt: str, spent: Spend) -> Self:
+        """Replace an attempt's reservation by what it really cost. Unknown attempts are ignored: they were settled."""
+        if attempt not in self.open:
+            return self
+        rest = {name: worst for name, worst in self.open.items() if name != attempt}
+        return self.model_copy(update={"open": rest, "settled": self.settled + spent})

@@ -1,0 +1,48 @@
+"""The one base of everything that crosses a boundary: frozen, add-only, strict at the edges and lenient on the wire."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in lower-case hexadecimal, 64 characters."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Lower-case letters, digits and dashes, 1 to 63 characters: a tenant, a chain, a tier, a deployment."""
+
+RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@+-]{0,199}$")]
+"""The caller's own name for a run, 1 to 200 characters, unique in its tenant."""
+
+
+class BadInput(ValueError):
+    """What a caller sent cannot be used. The message names the field, the value and the remedy, in one line."""
+
+
+class Contract(BaseModel):
+    """Frozen data on the wire. Unknown fields are ignored there, so that old and new versions can read each other."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
+
+    @classmethod
+    def strictly(cls, fields: Mapping[str, Any]) -> Self:
+        """Build from what a person or another service sent: unknown fields and wrong types are errors.
+
+        Raises `BadInput` with one line for each thing that is wrong.
+        """
+        try:
+            return cls.model_validate(dict(fields), extra="forbid")
+        except ValidationError as error:
+            raise BadInput(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """One line for a validation error: where, what is wrong, and the value (shortened)."""
+    reasons: list[str] = []
+    for problem in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(step) for step in problem["loc"]) or "input"
+        value = repr(problem["input"])
+        shown = value if len(value) <= 60 else value[:57] + "..."
+        message = problem["msg"].removeprefix("Value error, ")
+        reasons.append(f"{where}: {message} (got {shown})")
+    return "; ".join(reasons)

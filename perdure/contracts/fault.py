@@ -1,0 +1,22 @@
+"""Faults end a run. Everything else that goes wrong suspends it until it is mended."""
+
+
+class Fault(Exception):
+    """The base of what ends a run as failed, and the only type that does.
+
+    Outcomes are values and are never raised. An error that nobody foresaw is not a `Fault`: Temporal retries the
+    workflow task, so that the run goes on after the fix.
+    """
+
+
+class EffectFailed(Fault):
+    """An effect failed for good. The message says which one and why."""
+
+    def __init__(self, effect: str, reason: str, *, free_of_charge: bool = False, final: bool = True) -> None:
+        super().__init__(f"{effect}: {reason}")
+        self.effect = effect
+        self.reason = reason
+        self.free_of_charge = free_of_charge
+        """Whether the attempt is known to have cost nothing. Only paid effects ask."""
+        self.final = final
+        """Whether another attempt is pointless."""

@@ -1,0 +1,141 @@
+"""A run from the outside: what starts it, how far it is, and what came of it."""
+
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.contract import Contract, Name
+from perdure.contracts.guards import Verdict
+from perdure.contracts.knowledge import Citation
+from perdure.contracts.text import INLINE_LIMIT, Text
+
+
+class RunRequest(Contract):
+    """What starts a run. A request that does not decode fails the run with the reason."""
+
+    tenant: Name = "default"
+    budget: Budget = Budget()
+
+
+class AskRequest(RunRequest):
+    """A question for a chain."""
+
+    question: Text
+    chain: Name = "handbook"
+    tier: Name | None = None
+    """Overrides the chain's own tier; None to keep it."""
+
+    @field_validator("question", mode="after")
+    @classmethod
+    def _is_a_question(cls, question: Text) -> Text:
+        body = question.body
+        if body is None:
+            raise ValueError("has no text: send the question itself, not its digest alone")
+        if question.tokens > INLINE_LIMIT:
+            raise ValueError(f"is {question.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
+        if not body.strip():
+            raise ValueError("is empty: ask something")
+        odd = next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), None)
+        if odd is not None:
+            raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
+        return question
+
+
+class Phase(StrEnum):
+    """How far a chain is."""
+
+    ROUTING = "routing"
+    """What decides the run is being pinned, and the question is being screened."""
+    RETRIEVING = "retrieving"
+    """The documents are being searched."""
+    GENERATING = "generating"
+    """The model is writing."""
+    CHECKING = "checking"
+    """The answer and its citations are being checked."""
+    CLOSED = "closed"
+    """The run is over; its outcome says how it ended."""
+
+
+class Answered(Contract):
+    """The documents answer the question."""
+
+    kind: Literal["answered"] = "answered"
+    answer: Text
+    citations: tuple[Citation, ...]
+
+
+class Abstained(Contract):
+    """The documents do not answer the question, and the run says so instead of guessing."""
+
+    kind: Literal["abstained"] = "abstained"
+    reason: str
+    citations: tuple[Citation, ...] = ()
+    """What came nearest, if anything did."""
+
+
+class Refused(Contract):
+    """A guard stopped the question."""
+
+    kind: Literal["refused"] = "refused"
+    reason: str
+
+
+class Exhausted(Contract):
+    """The budget does not cover what would have come next."""
+
+    kind: Literal["exhausted"] = "exhausted"
+    limit: str
+    """The limit that would have been broken, a field of `Budget`."""
+    needed: Spend
+    """The worst case of what would have come next."""
+    reserved: Spend
+    """What attempts of unknown outcome still held."""
+    reason: str
+
+
+class Cancelled(Contract):
+    """Somebody cancelled the run."""
+
+    kind: Literal["cancelled"] = "cancelled"
+    phase: Phase
+    """What it was doing when it was cancelled."""
+
+
+Outcome = Annotated[Answered | Abstained | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
+
+
+class StageTiming(Contract):
+    """How long one stage took, in milliseconds of workflow time."""
+
+    stage: str
+    milliseconds: int = Field(ge=0)
+
+
+class RunResult(Contract):
+    """What came of a run, with its evidence."""
+
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...] = ()
+    spent: Spend = Spend()
+    """Settled: what is known to have been used."""
+    unsettled: Spend = Spend()
+    """What attempts of unknown outcome may have cost at most, on top of `spent`."""
+    deployment: str | None = None
+    timings: tuple[StageTiming, ...] = ()
+
+
+class RunStatus(Contract):
+    """How a run stands now."""
+
+    run_id: str
+    tenant: Name
+    state: Literal["running", "completed", "failed", "canceled", "terminated", "timed_out", "continued_as_new"]
+    """Temporal's own state of the run."""
+    phase: Phase | None = None
+    outcome: str | None = None
+    started: datetime
+    closed: datetime | None = None

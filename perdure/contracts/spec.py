@@ -1,0 +1,62 @@
+"""What decides a run, pinned in its history by its first effect."""
+
+from pydantic import Field
+
+from perdure.contracts.budget import Spend
+from perdure.contracts.contract import Contract, Digest, Name
+from perdure.contracts.guards import GuardSpec
+from perdure.contracts.text import Text
+
+
+class ChainSpec(Contract):
+    """A chain as its TOML file described it when the run started. Editing the file never changes a running run."""
+
+    name: Name
+    digest: Digest
+    """SHA-256 of the TOML file: which edition of the chain this run follows."""
+    collection: Name
+    """The knowledge it answers from."""
+    tier: Name
+    instructions: Text
+    """The system prompt."""
+    passages: int = Field(ge=1, le=20)
+    """How many passages each part of a question may use."""
+    minimum_relevance: float
+    """Cosine similarity below which a passage says nothing about the question; below it for all, the chain abstains."""
+    max_output_tokens: int = Field(ge=1)
+    attempts: int = Field(ge=1, le=10)
+    """How often a paid effect is tried at most."""
+    screen: tuple[GuardSpec, ...] = ()
+    check: tuple[GuardSpec, ...] = ()
+
+
+class Prices(Contract):
+    """Micro-dollars for a million tokens, which is the same as dollars for a million million."""
+
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+
+    def of(self, *, input_tokens: int, output_tokens: int) -> int:
+        """The price in micro-dollars, rounded up."""
+        return -(-(input_tokens * self.input + output_tokens * self.output) // 1_000_000)
+
+
+class Deployment(Contract):
+    """Which deployment a paid attempt uses. Its endpoint is looked up when the call is made."""
+
+    name: Name
+    tier: Name
+    task_queue: str
+    """The endpoint's own queue: a hung endpoint starves no other."""
+    context_window: int = Field(ge=1)
+    """Tokens, prompt and answer together."""
+    prices: Prices
+
+    def worst_case(self, *, input_tokens: int, output_tokens: int) -> Spend:
+        """What one attempt may cost at most."""
+        return Spend(
+            steps=1,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            micro_dollars=self.prices.of(input_tokens=input_tokens, output_tokens=output_tokens),
+        )

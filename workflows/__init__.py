@@ -1,0 +1,1 @@
+"""Decisions. Deterministic, replayed: nothing here touches the world."""

@@ -1,0 +1,210 @@
+"""Every effect that a workflow may ask for, how it runs, and `perform`, the one way to ask."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType, is_cancelled_exception
+
+from perdure.contracts.contract import Contract
+from perdure.contracts.fault import EffectFailed
+from perdure.contracts.steps import (
+    BindDeployment,
+    BoundDeployment,
+    Check,
+    Checked,
+    Generate,
+    Generated,
+    Retrieve,
+    Retrieved,
+    Route,
+    Routed,
+    Screen,
+    Screened,
+)
+
+Ask = TypeVar("Ask", bound=Contract)
+Reply = TypeVar("Reply", bound=Contract)
+Owner = TypeVar("Owner")
+
+
+class RunsAs(StrEnum):
+    """How Temporal runs an effect."""
+
+    ACTIVITY = "activity"
+    """Remote: everything paid, slow, racing or model-loading."""
+    LOCAL_ACTIVITY = "local_activity"
+    """Within the workflow task: under 50 ms, idempotent, loads no model, and nothing races it."""
+
+
+class Queue(StrEnum):
+    """The task queues, one for each kind of worker. Generation has one for each deployment instead."""
+
+    WORKFLOWS = "perdure"
+    """Workflows, and effects that need no slow library."""
+    RETRIEVAL = "perdure-retrieval"
+    """Embedding and search."""
+    GUARDS = "perdure-guards"
+    """Guardrail checks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect(Generic[Ask, Reply]):
+    """One row of the table: a name, both sides of the boundary, and Temporal's own fields."""
+
+    name: str
+    ask: type[Ask]
+    reply: type[Reply]
+    world: str
+    """What it does to the world, in a few words."""
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+    runs_as: RunsAs = RunsAs.ACTIVITY
+    task_queue: Queue | None = None
+    """None: the queue belongs to a deployment, and the caller names it."""
+    schedule_to_start_timeout: timedelta | None = None
+    heartbeat_timeout: timedelta | None = None
+    paid: bool = False
+    """A paid effect runs once for each attempt, and the workflow retries it: `workflows.paid.buy`."""
+
+    def activity(
+        self, method: Callable[[Owner, Ask], Awaitable[Reply]]
+    ) -> Callable[[Owner, Ask], Awaitable[Reply]]:
+        """Make a method the implementation of this effect. One with another signature does not type-check."""
+        return activity.defn(name=self.name)(method)
+
+
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=8
+)
+"""For free effects: about a minute of tries, so that a restart of what they need goes unnoticed."""
+
+ONCE = RetryPolicy(maximum_attempts=1)
+"""For paid effects: every attempt is reserved and recorded by the workflow."""
+
+PULSE = timedelta(seconds=5)
+"""Heartbeat timeout: how soon the death of a worker is seen. Below this a loaded machine kills healthy calls."""
+
+ROUTE = Effect(
+    name="route",
+    ask=Route,
+    reply=Routed,
+    world="reads the chain's spec and the model catalogue; stores the question and the prompt",
+    task_queue=Queue.WORKFLOWS,
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
+SCREEN = Effect(
+    name="screen",
+    ask=Screen,
+    reply=Screened,
+    world="runs the question's guards; stores the question",
+    task_queue=Queue.GUARDS,
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
+RETRIEVE = Effect(
+    name="retrieve",
+    ask=Retrieve,
+    reply=Retrieved,
+    world="reads the vector store; stores the passages found",
+    task_queue=Queue.RETRIEVAL,
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
+BIND_DEPLOYMENT = Effect(
+    name="bind_deployment",
+    ask=BindDeployment,
+    reply=BoundDeployment,
+    world="reads the model catalogue",
+    runs_as=RunsAs.LOCAL_ACTIVITY,
+    start_to_close_timeout=timedelta(seconds=5),
+    retry_policy=PATIENT,
+)
+GENERATE = Effect(
+    name="generate",
+    ask=Generate,
+    reply=Generated,
+    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
+    start_to_close_timeout=timedelta(minutes=5),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=ONCE,
+    paid=True,
+)
+CHECK = Effect(
+    name="check",
+    ask=Check,
+    reply=Checked,
+    world="runs the answer's guards; reads the cited passages",
+    task_queue=Queue.GUARDS,
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
+
+EFFECTS: tuple[Effect[Any, Any], ...] = (ROUTE, SCREEN, RETRIEVE, BIND_DEPLOYMENT, GENERATE, CHECK)
+
+
+async def perform(
+    effect: Effect[Ask, Reply], ask: Ask, *, summary: str | None = None, task_queue: str | None = None
+) -> Reply:
+    """Ask for an effect and wait for its reply.
+
+    Raises `EffectFailed` where it failed for good, and lets cancellation through.
+    """
+    try:
+        if effect.runs_as is RunsAs.LOCAL_ACTIVITY:
+            return await workflow.execute_local_activity(
+                effect.name,
+                ask,
+                result_type=effect.reply,
+                start_to_close_timeout=effect.start_to_close_timeout,
+                retry_policy=effect.retry_policy,
+                summary=summary,
+            )
+        return await workflow.execute_activity(
+            effect.name,
+            ask,
+            result_type=effect.reply,
+            task_queue=task_queue or effect.task_queue,
+            start_to_close_timeout=effect.start_to_close_timeout,
+            schedule_to_start_timeout=effect.schedule_to_start_timeout,
+            heartbeat_timeout=effect.heartbeat_timeout,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            retry_policy=effect.retry_policy,
+            summary=summary,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        raise failure_of(effect, error) from error
+
+
+def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
+    """What failed, in one line, and whether it can have cost anything."""
+    cause = error.cause
+    if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
+        waited = effect.schedule_to_start_timeout
+        return EffectFailed(
+            effect.name, f"no worker took it within {waited}: is one running?", free_of_charge=True, final=False
+        )
+    if isinstance(cause, ApplicationError):
+        free = bool(cause.details and cause.details[0] == FREE_OF_CHARGE)
+        return EffectFailed(effect.name, cause.message, free_of_charge=free, final=cause.non_retryable)
+    return EffectFailed(effect.name, str(cause or error), free_of_charge=False, final=False)
+
+
+FREE_OF_CHARGE = "free_of_charge"
+"""The first detail of an activity's error where the attempt is known to have cost nothing."""

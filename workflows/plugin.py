@@ -1,0 +1,93 @@
+"""The platform as one Temporal plugin, for clients, workers and replayers alike."""
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.converter import DataConverter, ExternalStorage
+from temporalio.exceptions import ApplicationError
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    WorkerConfig,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+from perdure.contracts.converter import data_converter
+from perdure.contracts.fault import Fault
+from perdure.contracts.run import RunRequest
+from workflows.chain import Chain
+
+WORKFLOWS: Sequence[type] = (Chain,)
+"""Every workflow type of the platform."""
+
+PASSED_THROUGH = ("perdure", "workflows.effects", "workflows.paid", "workflows.state_machines", "workflows.timeline")
+"""Modules that are not loaded anew for each run: contracts cost 55 ms a run otherwise. Linters guard them instead."""
+
+STICKY_TIMEOUT = timedelta(seconds=2)
+"""How long a dead worker's runs wait for it. Below 2 s an overloaded worker would replay healthy runs whole."""
+
+EXTERNAL_FROM = 256 * 1024
+"""Bytes. Payloads from here on leave the history; the net under the rule that bodies travel by digest."""
+
+
+class OneRequest(Interceptor):
+    """A run starts with one request. Another number of inputs fails the run with the reason, not its task for ever."""
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        return OneRequestInbound
+
+
+class OneRequestInbound(WorkflowInboundInterceptor):
+    """The workflow side of `OneRequest`."""
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        if len(input.args) != 1 or not isinstance(input.args[0], RunRequest):
+            raise ApplicationError(
+                f"the run was started with {len(input.args)} inputs: send exactly one request object",
+                type="BadRequest",
+                non_retryable=True,
+            )
+        return await super().execute_workflow(input)
+
+
+class PerdurePlugin(SimplePlugin):
+    """Converter, sandbox, failure types, workflows and sticky timeout in one place.
+
+    `external_storage` is for workers and replayers only: what a caller sends and gets stays inline.
+    """
+
+    def __init__(self, external_storage: ExternalStorage | None = None) -> None:
+        def converter(_: DataConverter | None) -> DataConverter:
+            return dataclasses.replace(data_converter, external_storage=external_storage)
+
+        super().__init__(
+            "perdure",
+            data_converter=converter,
+            interceptors=[OneRequest()],
+            workflow_runner=_sandbox,
+            workflow_failure_exception_types=[Fault],
+        )
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        config = super().configure_worker(config)
+        config["sticky_queue_schedule_to_start_timeout"] = STICKY_TIMEOUT
+        return config
+
+
+def _sandbox(_: WorkflowRunner | None) -> WorkflowRunner:
+    """Temporal's sandbox, in which an import that nobody meant to pass through is an error."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(
+        restrictions=dataclasses.replace(
+            restrictions, import_notification_policy=SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+        )
+    )
