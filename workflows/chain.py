@@ -99,7 +99,13 @@ class Chain:
         parts = tuple(part.reference() for part in routed.parts)
         found = await perform(
             RETRIEVE,
-            Retrieve(tenant=ask.tenant, collection=spec.collection, parts=parts, limit=spec.passages),
+            Retrieve(
+                tenant=ask.tenant,
+                collection=spec.collection,
+                parts=parts,
+                passages=spec.passages,
+                sentences=spec.sentences,
+            ),
             summary=spec.collection,
         )
         if all(passage.relevance < spec.minimum_relevance for passage in found.passages):
@@ -156,9 +162,7 @@ class Chain:
 
         def worst(deployment: Deployment) -> Spend:
             room = deployment.context_window - spec.max_output_tokens
-            return deployment.worst_case(
-                input_tokens=min(prompt_tokens, room), output_tokens=spec.max_output_tokens
-            )
+            return deployment.worst_case(input_tokens=min(prompt_tokens, room), output_tokens=spec.max_output_tokens)
 
         def request(attempt: int, deployment: Deployment, reserved: Spend) -> Generate:
             return Generate(

@@ -71,9 +71,7 @@ class Effect(Generic[Ask, Reply]):
     paid: bool = False
     """A paid effect runs once for each attempt, and the workflow retries it: `workflows.paid.buy`."""
 
-    def activity(
-        self, method: Callable[[Owner, Ask], Awaitable[Reply]]
-    ) -> Callable[[Owner, Ask], Awaitable[Reply]]:
+    def activity(self, method: Callable[[Owner, Ask], Awaitable[Reply]]) -> Callable[[Owner, Ask], Awaitable[Reply]]:
         """Make a method the implementation of this effect. One with another signature does not type-check."""
         return activity.defn(name=self.name)(method)
 

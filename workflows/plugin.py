@@ -33,8 +33,8 @@ PASSED_THROUGH = ("perdure", "workflows.effects", "workflows.paid", "workflows.s
 STICKY_TIMEOUT = timedelta(seconds=2)
 """How long a dead worker's runs wait for it. Below 2 s an overloaded worker would replay healthy runs whole."""
 
-EXTERNAL_FROM = 256 * 1024
-"""Bytes. Payloads from here on leave the history; the net under the rule that bodies travel by digest."""
+EXTERNAL_FROM = 1_900_000
+"""Bytes, just below the server's limit of 2 MiB: what a caller gets stays inline, and only the rest leaves history."""
 
 
 class OneRequest(Interceptor):

@@ -23,7 +23,19 @@ class Superseded(Contract):
     """An older edition that speaks to the same point, and the text there that a newer edition replaced."""
 
     edition: Edition
+    chunk: int = Field(ge=0)
     text: Text
+
+
+class Sentence(Contract):
+    """A sentence of a passage that speaks to the question, by its place."""
+
+    start: int = Field(ge=0)
+    """Its first character in the passage."""
+    end: int = Field(ge=0)
+    """One past its last character."""
+    relevance: float
+    """Cosine similarity of question and sentence, -1 to 1."""
 
 
 class Passage(Contract):
@@ -37,6 +49,8 @@ class Passage(Contract):
     relevance: float
     """Cosine similarity of question and passage, -1 to 1."""
     text: Text
+    sentences: tuple[Sentence, ...] = ()
+    """Those among the best for the question, in the order of the passage."""
     older: tuple[Superseded, ...] = ()
     """What older editions said in the passage's place, newest first."""
 
@@ -63,3 +77,5 @@ class Citation(Contract):
     quote: str
     passage: Text
     """The passage it quotes, by digest."""
+    superseded: bool = False
+    """Whether it quotes an older edition, to show what a newer one replaced."""

@@ -131,8 +131,12 @@ class RunResult(Contract):
 class RunStatus(Contract):
     """How a run stands now."""
 
-    run_id: str
+    business_id: str
     tenant: Name
+    workflow_id: str
+    """Temporal's id of the run: the tenant and the business id."""
+    temporal_run_id: str
+    """Temporal's id of the execution, for a link to the Temporal UI."""
     state: Literal["running", "completed", "failed", "canceled", "terminated", "timed_out", "continued_as_new"]
     """Temporal's own state of the run."""
     phase: Phase | None = None

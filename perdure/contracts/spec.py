@@ -21,6 +21,8 @@ class ChainSpec(Contract):
     """The system prompt."""
     passages: int = Field(ge=1, le=20)
     """How many passages each part of a question may use."""
+    sentences: int = Field(ge=1, le=50)
+    """How many sentences of these passages the model sees for each part."""
     minimum_relevance: float
     """Cosine similarity below which a passage says nothing about the question; below it for all, the chain abstains."""
     max_output_tokens: int = Field(ge=1)

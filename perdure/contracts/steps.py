@@ -76,8 +76,10 @@ class Retrieve(Contract):
     tenant: Name
     collection: Name
     parts: tuple[Text, ...]
-    limit: int = Field(ge=1)
+    passages: int = Field(ge=1)
     """Passages for each part."""
+    sentences: int = Field(ge=1)
+    """Sentences for each part, from all of its passages together."""
 
 
 class Retrieved(Contract):

@@ -1,7 +1,7 @@
 """Text is one type: a digest, a bound on its tokens, and its body only where it is created."""
 
 import hashlib
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -36,8 +36,10 @@ class Text(Contract):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_plain(cls, value: Any) -> Any:
+    def _accept_plain(cls, value: object) -> object:
         """A plain string stands for a text, so that any Temporal client can start a run by hand."""
+        if isinstance(value, bytes | bytearray):
+            raise ValueError("is bytes: decode them and send text")
         if not isinstance(value, str):
             return value
         try:

@@ -5,7 +5,7 @@ front matter, then ``# headings``, ``- list items``, ``| table rows |`` and para
 With the same release of fpdf2 the output is the same byte for byte.
 """
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fpdf import FPDF
@@ -35,7 +35,7 @@ def new_pdf(metadata: dict[str, str]) -> FPDF:
     pdf.set_title(metadata["title"])
     pdf.set_author("Tideway Instruments")
     pdf.set_keywords(keywords(metadata))
-    pdf.set_creation_date(datetime.fromisoformat(metadata["date"]).replace(tzinfo=timezone.utc))
+    pdf.set_creation_date(datetime.fromisoformat(metadata["date"]).replace(tzinfo=UTC))
     pdf.set_margin(22)
     pdf.add_page()
     return pdf

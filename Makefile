@@ -1,0 +1,91 @@
+# Perdure's commands. `make` alone lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+
+# A question reaches the demonstration as one word, whatever is in it: make does not expand it, and the shell takes it
+# from the environment.
+override QUESTION := $(value QUESTION)
+export QUESTION
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup fetch demo up worker effects fix lint types arch golden test check chaos bench histories wheel lock clean
+
+help: ## List the commands
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Create .venv and install exactly what requirements.lock says
+
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "setup: $(PYTHON) is `$(PYTHON) --version 2>&1`; Perdure needs Python 3.11 or newer: make setup PYTHON=python3.12" >&2; exit 1; }
+	@if command -v uv >/dev/null; then \
+	  echo "setup: installing requirements.lock with uv"; \
+	  { [ -x $(BIN)/python ] || uv venv --quiet --python "$(PYTHON)" .venv; } && \
+	  uv pip sync --python $(BIN)/python --require-hashes requirements.lock; \
+	else \
+	  echo "setup: installing requirements.lock with pip (uv is faster: pip install uv)"; \
+	  $(PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip install --require-hashes --requirement requirements.lock; \
+	fi
+	@touch $@
+
+fetch: setup ## Fetch and verify the embedded stack's models; instant once they are there
+	@$(BIN)/python -m deploy.local fetch
+
+demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..."
+	@$(BIN)/python -m deploy.local demo $${QUESTION:+-- "$$QUESTION"}
+
+up: fetch ## Start the embedded stack and a worker, until Ctrl-C
+	@$(BIN)/python -m deploy.local up
+
+worker: setup ## Start a worker of every role on the Temporal that TEMPORAL_ADDRESS names
+	@$(BIN)/python worker.py
+
+effects: setup ## Show the table of effects: what each does to the world, and how it runs
+	@$(BIN)/python -m deploy.local effects
+
+fix: setup ## Format, and mend what ruff can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lint: setup ## Check format and lint
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: setup ## Check types, strictly
+	$(BIN)/basedpyright
+
+arch: setup ## Check who may import whom
+	$(BIN)/lint-imports
+
+golden: fetch ## Ask the golden questions and score the answers
+	$(BIN)/python -m evals golden
+
+test: fetch ## Run the tests, a seeded sample of killed workers included
+	$(BIN)/pytest
+
+check: lint types arch golden ## Everything that CI asks, and `make test` last
+	@$(MAKE) --no-print-directory test
+
+chaos: fetch ## Kill workers at every step there is
+	$(BIN)/pytest tests/chaos --chaos=all
+
+bench: fetch ## Measure latency, throughput and the cost of a step
+	$(BIN)/python -m tests.bench
+
+histories: setup ## Record the histories of new workflow versions for the replay gate
+	$(BIN)/python -m tests.replay.record
+
+wheel: setup ## Build the wheel, which is perdure/ alone, into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: setup ## Compile requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group platform --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+
+clean: ## Remove build outputs and caches; never var/ (your runs and documents), the models or .venv
+	rm -rf dist build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name .venv -prune -o -name var -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,151 @@
+"""The embedded stack's database: SQLite in WAL mode, written by several processes at once."""
+
+import asyncio
+import errno
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from activities.ports import PortError, StorageFailed, StorageFull
+
+schema = MetaData()
+"""Every table of every store on this database. A store's module declares its own."""
+
+BUSY_SECONDS = 20.0
+"""How long a writer waits for the writers of other processes."""
+
+_CONNECTIONS = 5
+_PRAGMAS = (
+    # A history refers to what is saved here: a reply that was acknowledged must survive a power cut. In WAL mode NORMAL
+    # may lose the last commits then; FULL syncs the log once for each commit.
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+)
+
+
+class Database:
+    """A pool of connections to one database file; one for each process and event loop."""
+
+    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+        """Use `open_database`."""
+        self._path = path
+        self.engine = engine
+        """SQLAlchemy's engine, for what only a test needs to set."""
+        # SQLite has one writer at a time and lets the others poll; in this process they queue instead.
+        self._turn = asyncio.Lock()
+        self._tables = 0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
+        """One transaction that no other writer interleaves with; it is on disk when the block ends.
+
+        Raises `StorageFull`, `StorageFailed`; nothing of it is then stored.
+        """
+        with _plainly(self._path):
+            async with self._turn:
+                await self._prepared()
+                async with self.engine.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
+        """A snapshot; it waits for no writer. Raises `StorageFailed`."""
+        with _plainly(self._path):
+            if self._tables < len(schema.tables):
+                async with self._turn:
+                    await self._prepared()
+            async with self.engine.connect() as connection:
+                await connection.execution_options(begin="DEFERRED")
+                yield connection
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    async def _prepared(self) -> None:
+        """Make what is missing: the file, or the tables of a store that was imported since the last time."""
+        if self._tables == len(schema.tables):
+            return
+        await asyncio.to_thread(_make_file, self._path)
+        wanted = len(schema.tables)
+        async with self.engine.begin() as connection:
+            # Under the write lock, so that no other process makes the same table between the look and the making.
+            await connection.run_sync(schema.create_all)
+        self._tables = wanted
+
+
+def open_database(path: Path) -> Database:
+    """The database in a file. File and tables are made at its first use; any number of processes may do so at once."""
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+    )
+    event.listen(engine.sync_engine, "connect", _on_connect)
+    event.listen(engine.sync_engine, "begin", _on_begin)
+    return Database(path, engine)
+
+
+def _make_file(path: Path) -> None:
+    """Make the file, and put it into WAL mode for good. SQLite does not wait for others at this one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two that switch at once each wait for the other as long as they may: wait in between instead.
+    connection = sqlite3.connect(path, timeout=0)
+    try:
+        for waited in range(int(BUSY_SECONDS * 20)):
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited + 1 == BUSY_SECONDS * 20:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+    finally:
+        connection.close()
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    # The driver would begin transactions by itself, and late: SQLAlchemy's `begin` event does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    """Take the write lock at once: a reader that turns writer could fail on a snapshot that is out of date."""
+    mode = cast("str", connection.get_execution_options().get("begin", "IMMEDIATE"))
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def _plainly(path: Path) -> Generator[None]:
+    """Turn what the database raises into the port's errors, in one line."""
+    database = str(path)
+    try:
+        yield
+    except PortError:
+        raise
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = " ".join(str(cause).split())[:200]
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL or getattr(cause, "errno", None) == errno.ENOSPC:
+            raise StorageFull(f"the database {database!r} cannot grow: {reason}; make room and try again") from None
+        if code == sqlite3.SQLITE_BUSY or isinstance(error, PoolTimeoutError):
+            raise StorageFailed(
+                f"the database {database!r} was busy for {BUSY_SECONDS:.0f} seconds: find the process that holds it"
+            ) from None
+        raise StorageFailed(f"the database {database!r} failed: {reason}; check the file and its folder") from None

@@ -1,0 +1,119 @@
+"""Remembers paid attempts and their replies in a SQL database, so that no saved reply is bought twice."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Integer, Row, String, Table, and_, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.adapters.sql_database import Database, schema
+from perdure.contracts.budget import Spend
+from perdure.contracts.steps import Generated, StepKey
+
+_attempts = Table(
+    "paid_attempts",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("workflow_id", String, nullable=False),
+    Column("begun_at", String, nullable=False),  # UTC, ISO 8601
+    Column("charge", String),  # JSON of a Spend; null while it is unknown
+    Column("reply", String),  # JSON of a Generated
+    Column("place", Integer),  # of the reply among the step's saved ones, from 0: the first is everybody's
+    sqlite_with_rowid=False,
+)
+
+
+class SqlPaidReplies:
+    """A `PaidReplies`. Each method is one transaction: two attempts see each other entirely or not at all."""
+
+    def __init__(self, database: Database) -> None:
+        """Several stores may share one database."""
+        self._database = database
+
+    async def begin(self, key: StepKey, attempt: int) -> Generated | None:
+        """The step's saved reply, if there is one; otherwise records this attempt and returns None.
+
+        A saved reply comes with every charge known by now. This attempt's own is zero, since it buys nothing, unless
+        it was recorded before: then its charge is what was saved for it, and unknown while nothing was. Beginning an
+        attempt again changes nothing. Raises `StorageFull`, `StorageFailed`.
+        """
+        async with self._database.write() as connection:
+            rows = await _rows(connection, key)
+            reply = _first(rows)
+            if reply is not None:
+                recorded = any(row.attempt == attempt for row in rows)
+                return _with_charges(reply, _charges(rows) | ({} if recorded else {attempt: Spend()}))
+            await connection.execute(_record(key, attempt))
+            return None
+
+    async def save(self, key: StepKey, attempt: int, reply: Generated, charge: Spend) -> Generated:
+        """Save what an attempt bought, and return the reply that was saved first, with every charge known by now.
+
+        Saving for the same attempt again changes nothing. Raises `StorageFull`, `StorageFailed`.
+        """
+        async with self._database.write() as connection:
+            await connection.execute(_record(key, attempt))
+            rows = await _rows(connection, key)
+            place = sum(row.reply is not None for row in rows)
+            bought = (
+                update(_attempts)
+                .where(_of(key), _attempts.c.attempt == attempt, _attempts.c.reply.is_(None))
+                .values(
+                    charge=charge.model_dump_json(),
+                    reply=_with_charges(reply, {}).model_dump_json(),
+                    place=place,
+                )
+            )
+            await connection.execute(bought)
+            rows = await _rows(connection, key)
+            return _with_charges(_first(rows) or reply, _charges(rows))
+
+    async def attempts(self, key: StepKey) -> dict[int, Spend | None]:
+        """What each recorded attempt cost; None where that is unknown. Raises `StorageFailed`."""
+        async with self._database.read() as connection:
+            rows = await _rows(connection, key)
+        charges = _charges(rows)
+        return {row.attempt: charges.get(row.attempt) for row in rows}
+
+
+def _of(key: StepKey) -> ColumnElement[bool]:
+    return and_(_attempts.c.tenant == key.tenant, _attempts.c.run_id == key.run_id, _attempts.c.step == key.step)
+
+
+def _record(key: StepKey, attempt: int) -> Any:
+    return (
+        insert(_attempts)
+        .values(
+            tenant=key.tenant,
+            run_id=key.run_id,
+            step=key.step,
+            attempt=attempt,
+            workflow_id=key.workflow_id,
+            begun_at=datetime.now(UTC).isoformat(),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def _rows(connection: AsyncConnection, key: StepKey) -> Sequence[Row[Any]]:
+    """The step's attempts, the oldest first."""
+    return (await connection.execute(select(_attempts).where(_of(key)).order_by(_attempts.c.attempt))).all()
+
+
+def _first(rows: Sequence[Row[Any]]) -> Generated | None:
+    """The reply that was saved first."""
+    first = next((row for row in rows if row.place == 0), None)
+    return None if first is None else Generated.model_validate_json(first.reply)
+
+
+def _charges(rows: Sequence[Row[Any]]) -> dict[int, Spend]:
+    return {row.attempt: Spend.model_validate_json(row.charge) for row in rows if row.charge is not None}
+
+
+def _with_charges(reply: Generated, charges: dict[int, Spend]) -> Generated:
+    return reply.model_copy(update={"charges": charges})

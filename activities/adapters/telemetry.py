@@ -1,0 +1,132 @@
+"""Traces and logs: spans by OpenTelemetry's GenAI conventions around each port, and structured events. No prompts."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.util.genai.handler import TelemetryHandler
+from temporalio.contrib.opentelemetry import create_tracer_provider
+
+from activities.adapters.catalogue import CatalogueFile
+from activities.ports import Completion, Guards, Hit, Issued, Message, Model, Subject, VectorStore
+from activities.settings import Settings
+from perdure.contracts.guards import GuardSpec, Verdict
+
+SCOPE = "perdure"
+"""The instrumentation scope of the platform's own spans."""
+
+GUARD_NAME = "perdure.guard.name"
+GUARD_PASSED = "perdure.guard.passed"
+GUARD_ACTION = "perdure.guard.action"
+"""No convention for guards is settled yet; these names are the platform's own."""
+
+
+def log_events(level: str) -> None:
+    """Write structured events to standard error: ids and counts, never prompts."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(),
+    )
+
+
+def record_spans(settings: Settings, exporter: SpanExporter | None = None) -> None:
+    """Install the tracer provider: spans go to `exporter`, to an OTLP collector, or to a file under the state."""
+    if exporter is None:
+        exporter = _configured_exporter(settings)
+    provider = create_tracer_provider(resource=Resource.create({"service.name": "perdure-worker"}))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+
+
+def _configured_exporter(settings: Settings) -> SpanExporter:
+    if settings.telemetry.otlp_endpoint:
+        return OTLPSpanExporter(endpoint=settings.telemetry.otlp_endpoint.rstrip("/") + "/v1/traces")
+    folder: Path = settings.paths.state / "traces"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "spans.jsonl").open("a", buffering=1)
+    return ConsoleSpanExporter(out=file, formatter=lambda span: span.to_json(indent=None) + "\n")
+
+
+class TracedModel:
+    """A model whose calls are `chat` spans."""
+
+    def __init__(self, model: Model, catalogue: CatalogueFile) -> None:
+        self._model = model
+        self._catalogue = catalogue
+        self._spans = TelemetryHandler(instrumentation_scope_name=SCOPE)
+
+    async def complete(
+        self,
+        deployment: str,
+        messages: Sequence[Message],
+        *,
+        max_output_tokens: int,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Completion:
+        entry = self._catalogue.entry(deployment)
+        with self._spans.inference(entry.provider, request_model=entry.model) as call:
+            call.max_tokens = max_output_tokens
+            completion = await self._model.complete(
+                deployment, messages, max_output_tokens=max_output_tokens, schema=schema
+            )
+            call.response_model_name = completion.model
+            call.finish_reasons = [completion.finish_reason]
+            call.input_tokens = completion.input_tokens
+            call.output_tokens = completion.output_tokens
+            return completion
+
+
+class TracedStore:
+    """A vector store whose searches are `retrieval` spans."""
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+        self._spans = TelemetryHandler(instrumentation_scope_name=SCOPE)
+
+    async def search(self, tenant: str, collection: str, query: str, vector: Sequence[float], limit: int) -> list[Hit]:
+        with self._spans.retrieval(data_source_id=f"{tenant}/{collection}"):
+            return await self._store.search(tenant, collection, query, vector, limit)
+
+    async def editions(self, tenant: str, collection: str) -> list[Issued]:
+        return await self._store.editions(tenant, collection)
+
+    async def replace(self, tenant: str, collection: str, chunks: Sequence[Any]) -> None:
+        await self._store.replace(tenant, collection, chunks)
+
+    async def count(self, tenant: str, collection: str) -> int:
+        return await self._store.count(tenant, collection)
+
+
+class TracedGuards:
+    """Guards whose verdicts are spans, one for each guard."""
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._tracer = trace.get_tracer(SCOPE)
+
+    async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
+        with self._tracer.start_as_current_span("run_guards") as span:
+            verdicts = await self._guards.run(guards, subject)
+            for verdict in verdicts:
+                span.add_event(
+                    "guard",
+                    {
+                        GUARD_NAME: verdict.guard,
+                        GUARD_PASSED: verdict.passed,
+                        GUARD_ACTION: verdict.action.value,
+                    },
+                )
+            return verdicts

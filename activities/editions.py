@@ -1,0 +1,58 @@
+"""Which edition of a document applies today, decided from the documents' own dates. Pure functions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from activities.ports import Issued
+
+Key = tuple[str, int]
+"""A document's id and its version."""
+
+
+@dataclass(frozen=True)
+class Editions:
+    """What applies on one day."""
+
+    current: dict[Key, Key]
+    """For every edition in force on that day or before it: the edition that applies in its place, or itself."""
+    issued: dict[Key, Issued]
+
+    def in_place_of(self, document: str, version: int) -> Key | None:
+        """The edition that applies today in place of this one (itself, where it is the newest); None if none does yet."""
+        return self.current.get((document, version))
+
+
+def editions_on(day: date, issued: Iterable[Issued]) -> Editions:
+    """Group editions into lineages (one id, or ids joined by `replaces`) and find the newest of each on a day.
+
+    Newest is by effective date, then by version; an edition without a date is older than any with one. An edition
+    that takes effect later than `day` does not apply yet and is left out.
+    """
+    known = {(edition.document, edition.version): edition for edition in issued}
+    in_force = [edition for edition in known.values() if edition.effective is None or edition.effective <= day]
+    root: dict[str, str] = {}
+
+    def lineage(document: str) -> str:
+        while document in root:
+            document = root[document]
+        return document
+
+    for edition in sorted(in_force, key=_age):
+        if edition.replaces is not None:
+            old, new = lineage(edition.replaces), lineage(edition.document)
+            if old != new:
+                root[old] = new
+    newest: dict[str, Issued] = {}
+    for edition in sorted(in_force, key=_age):
+        newest[lineage(edition.document)] = edition
+    current: dict[Key, Key] = {}
+    for edition in in_force:
+        head = newest[lineage(edition.document)]
+        current[edition.document, edition.version] = (head.document, head.version)
+    return Editions(current, known)
+
+
+def _age(edition: Issued) -> tuple[date, int, str]:
+    """The order of editions, oldest first."""
+    return (edition.effective or date.min, edition.version, edition.document)

@@ -1,0 +1,195 @@
+"""Writes an answer from passages: one paid attempt, recorded before the call and saved before it is acknowledged."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from activities import texts
+from activities.ports import BlobStore, Completion, Message, Model, PaidReplies
+from activities.sentences import heading, sentences
+from agents.prompt import NOT_STATED, frame, read_choices, reply_schema
+from perdure.contracts.budget import Spend
+from perdure.contracts.knowledge import Citation, Edition, Passage
+from perdure.contracts.steps import Generate, Generated
+from perdure.contracts.text import Text
+from workflows.effects import GENERATE
+
+TEMPLATE_TOKENS = 256
+"""Tokens. What a chat template adds around the messages at most."""
+
+SAME_SUBJECT = 0.6
+"""Similarity (difflib's ratio, 0 to 1) from which two sentences of two editions state the same thing."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One sentence that the model may answer from."""
+
+    passage: Passage
+    start: int
+    end: int
+    text: str
+    heading: str
+    """What it stands under."""
+
+
+class Generation:
+    """The effect `generate`."""
+
+    def __init__(self, model: Model, blobs: BlobStore, replies: PaidReplies) -> None:
+        self._model = model
+        self._blobs = blobs
+        self._replies = replies
+
+    @GENERATE.activity
+    async def generate(self, ask: Generate) -> Generated:
+        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        tenant = ask.key.tenant
+        parts = [await texts.read(self._blobs, tenant, part) for part in ask.parts]
+        beginning = json.loads(await texts.read(self._blobs, tenant, ask.instructions))
+        passages = [await self._with_bodies(tenant, passage) for passage in ask.passages]
+        fixed = [Message(message["role"], message["content"]) for message in beginning]
+        sources, messages = _compose(fixed, passages, parts, ask.worst.input_tokens)
+        schema = reply_schema(len(sources), len(parts))
+
+        saved = await self._replies.begin(ask.key, ask.attempt)
+        if saved is not None:
+            return saved
+        completion = await self._model.complete(
+            ask.deployment.name, messages, max_output_tokens=ask.worst.output_tokens, schema=schema
+        )
+        reply = _reply(completion, sources, parts, _digest(messages, schema))
+        charge = Spend(
+            steps=1,
+            input_tokens=completion.input_tokens,
+            output_tokens=completion.output_tokens,
+            micro_dollars=ask.deployment.prices.of(
+                input_tokens=completion.input_tokens, output_tokens=completion.output_tokens
+            ),
+        )
+        saved = await self._replies.save(ask.key, ask.attempt, reply, charge)
+        if saved.answer is not None:
+            await texts.store(self._blobs, tenant, saved.answer)
+        return saved
+
+    async def _with_bodies(self, tenant: str, passage: Passage) -> Passage:
+        older = [
+            former.model_copy(update={"text": Text.of(await texts.read(self._blobs, tenant, former.text))})
+            for former in passage.older
+        ]
+        text = Text.of(await texts.read(self._blobs, tenant, passage.text))
+        return passage.model_copy(update={"text": text, "older": tuple(older)})
+
+
+def _compose(
+    fixed: Sequence[Message], passages: Sequence[Passage], parts: Sequence[str], most_tokens: int
+) -> tuple[list[Source], list[Message]]:
+    """The prompt, within what is reserved for it: passages that do not fit are left out, the last ones first."""
+    kept = list(passages)
+    while True:
+        sources = _sources(kept)
+        shown = [f"({source.heading}) {source.text}" for source in sources]
+        messages = [*fixed, Message("user", frame(shown, parts))]
+        size = TEMPLATE_TOKENS + sum(len(message.content.encode()) for message in messages)
+        if size <= most_tokens or not kept:
+            return sources, messages
+        kept.pop()
+
+
+def _sources(passages: Sequence[Passage]) -> list[Source]:
+    """The sentences to choose from, each once, the nearest to its part of the question first."""
+    ranked = sorted(
+        ((passage.part, -sentence.relevance, place, sentence.start, sentence.end))
+        for place, passage in enumerate(passages)
+        for sentence in passage.sentences
+    )
+    sources: dict[tuple[str, int], Source] = {}
+    for _, _, place, start, end in ranked:
+        passage = passages[place]
+        body = passage.text.body or ""
+        source = Source(passage, start, end, body[start:end], heading(body))
+        sources.setdefault((passage.text.digest, start), source)
+    return list(sources.values())
+
+
+def _digest(messages: Sequence[Message], schema: object) -> str:
+    """The name of the exact request: messages and schema as canonical JSON."""
+    request = {"messages": [[message.role, message.content] for message in messages], "schema": schema}
+    return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[str], prompt_digest: str) -> Generated:
+    """The answer and its citations from what the model chose. A reply that cannot be read answers nothing."""
+    try:
+        choices = read_choices(completion.content, sentences=len(sources), parts=len(parts))
+    except (ValueError, KeyError, TypeError):
+        choices = []
+    lines: list[str] = []
+    citations: dict[Citation, None] = {}
+    for part, choice in zip(parts, choices, strict=False):
+        if choice.source == NOT_STATED or not choice.answer:
+            lines.append(f'The documents do not say: "{part}"')
+            continue
+        source = sources[choice.source - 1]
+        former = _formerly(source)
+        lines.append(_stated(choice.answer, source, former))
+        citations[_citation(source)] = None
+        if former is not None:
+            citations[_citation(former, superseded=True)] = None
+    return Generated(
+        answer=Text.of(" ".join(lines)) if citations else None,
+        citations=tuple(citations),
+        model=completion.model,
+        finish_reason=completion.finish_reason,
+        prompt_digest=prompt_digest,
+        charges={},
+    )
+
+
+def _stated(answer: str, source: Source, former: Source | None) -> str:
+    """One part's answer, with what it replaced where an older edition said otherwise."""
+    answer = answer if answer.endswith((".", "!", "?")) else answer + "."
+    if former is None:
+        return answer
+    applies = _dated(source.passage.edition)
+    return f'{answer} This is what applies {applies}; the older edition, {_dated(former.passage.edition)}, said: "{former.text}"'
+
+
+def _dated(edition: Edition) -> str:
+    day = edition.effective
+    return f"since {day.day} {day:%B %Y}" if day else f"by version {edition.version}"
+
+
+def _formerly(source: Source) -> Source | None:
+    """The sentence of the newest older edition that stated the same thing otherwise."""
+    for former in source.passage.older:
+        body = former.text.body or ""
+        spans = sentences(body)
+        if not spans:
+            continue
+        start, end = max(spans, key=lambda span: _likeness(body[span[0] : span[1]], source.text))
+        stated = body[start:end]
+        if stated != source.text and _likeness(stated, source.text) >= SAME_SUBJECT:
+            passage = source.passage.model_copy(
+                update={"edition": former.edition, "chunk": former.chunk, "text": former.text, "older": ()}
+            )
+            return Source(passage, start, end, stated, heading(body))
+    return None
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio()
+
+
+def _citation(source: Source, *, superseded: bool = False) -> Citation:
+    return Citation(
+        edition=source.passage.edition,
+        chunk=source.passage.chunk,
+        start=source.start,
+        end=source.end,
+        quote=source.text,
+        passage=source.passage.text.reference(),
+        superseded=superseded,
+    )

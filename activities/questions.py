@@ -1,0 +1,31 @@
+"""Takes a question apart where it asks several things at once. Pure functions, no model."""
+
+import re
+
+MOST_PARTS = 4
+"""More parts than this are one question again: the split was not what the asker meant."""
+
+OPENINGS = (
+    "what", "which", "who", "whose", "whom", "when", "where", "why", "how", "is", "are", "am", "do", "does", "did",
+    "can", "could", "may", "must", "should", "will", "would", "by what", "for how", "in which", "on which",
+    "at what", "from which", "until when", "to whom", "after how", "within what",
+)  # fmt: skip
+"""How a part of its own begins: a word that opens a question."""
+
+_JOINT = re.compile(
+    r"(?:\?\s+(?:and\s+|also,?\s+)?|[,;]\s*and\s+|\s+and\s+(?:also\s+)?)(?=(?:" + "|".join(OPENINGS) + r")\b)",
+    re.IGNORECASE,
+)
+
+
+def parts_of(question: str) -> list[str]:
+    """The parts, each a question of its own; the whole question where it asks one thing.
+
+    `How long is A, and which B do we use?` gives `How long is A?` and `Which B do we use?`.
+    """
+    whole = " ".join(question.split())
+    parts = [part.strip(" ,;?") for part in _JOINT.split(whole)]
+    parts = [part for part in parts if part]
+    if not 1 < len(parts) <= MOST_PARTS or any(len(part.split()) < 3 for part in parts):
+        return [whole]
+    return [part[0].upper() + part[1:] + "?" for part in parts]

@@ -1,0 +1,112 @@
+"""Settings: one frozen tree, and the only reader of the environment.
+
+Every setting is `PERDURE_<GROUP>__<NAME>` in the environment. The connection to Temporal is not among them: it comes
+from Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
+"""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from perdure.contracts.contract import explain
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+
+class Group(BaseModel):
+    """The base of a group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Paths(Group):
+    """Where things are kept."""
+
+    state: Path = ROOT / "var"
+    """The embedded stack's state: databases, the index, logs and traces."""
+    models: Path = Path("~/.cache/perdure/models").expanduser()
+    """Weights, shared by all checkouts of one user. Every file is verified by its SHA-256."""
+    weights: Path | None = None
+    """A file of weights that you already have, or a folder of them: used before anything is downloaded."""
+    agents: Path = ROOT / "agents"
+    """The folder of chain and agent specs."""
+    catalogue: Path = ROOT / "deploy" / "models" / "local.toml"
+    """The model catalogue."""
+
+
+class Embedded(Group):
+    """The embedded stack's addresses, all on loopback."""
+
+    temporal_port: int = Field(default=7233, ge=1, le=65535)
+    """Temporal's gRPC port."""
+    ui_port: int = Field(default=8233, ge=1, le=65535)
+    """The Temporal UI's port."""
+    model_port: int = Field(default=8081, ge=1, le=65535)
+    """The fast tier's model server."""
+    model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
+    """Threads of the model server. They wait for each other after every operation: if one has to share its core with
+    Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""
+
+
+class Model(Group):
+    """How models are called."""
+
+    endpoints: dict[str, str] = Field(default_factory=dict[str, str])
+    """Endpoints by deployment, over the catalogue's own: `{"fast": "http://127.0.0.1:9000/v1"}`."""
+    timeout_seconds: float = Field(default=240, gt=0)
+    """How long one call may take, in seconds; below the generate effect's timeout of 5 minutes."""
+
+
+class Work(Group):
+    """What a worker does at the same time."""
+
+    workflow_tasks: int = Field(default=32, ge=1)
+    activities: int = Field(default=16, ge=1)
+    generations: int = Field(default=4, ge=1)
+    """Calls in flight for each deployment."""
+
+
+class Telemetry(Group):
+    """Where traces and logs go."""
+
+    otlp_endpoint: str | None = None
+    """An OTLP/HTTP collector, for example `http://127.0.0.1:4318`; None writes spans to a file under the state."""
+    traces: bool = True
+    """Whether spans are recorded at all."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PERDURE_", env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    paths: Paths = Paths()
+    embedded: Embedded = Embedded()
+    model: Model = Model()
+    work: Work = Work()
+    telemetry: Telemetry = Telemetry()
+
+
+@cache
+def load() -> Settings:
+    """Read the environment once. A setting that cannot be used ends the process with one line that names it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.exit(f"perdure: a PERDURE_ setting cannot be used: {explain(error)}")
+
+
+def quiet_libraries() -> None:
+    """Keep slow libraries from asking the network when they are imported. Call it before they are."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")

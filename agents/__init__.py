@@ -1,0 +1,1 @@
+"""What an agent is: data in TOML, and the loader that validates it."""

@@ -1,0 +1,1 @@
+"""How the platform is deployed: the embedded stack, the model catalogue, and what production needs."""

@@ -1,0 +1,82 @@
+"""The embedded stack's commands: `python -m deploy.local up | demo | index | fetch | effects`."""
+
+import argparse
+import signal
+import sys
+
+from activities import settings as tree
+from deploy.local import weights
+from deploy.local.errors import DeployError
+from deploy.local.progress import CONSOLE
+
+
+def up(options: argparse.Namespace) -> None:
+    """Start the embedded stack and keep it until Ctrl-C."""
+    from deploy.local.up import up as run  # Temporal's libraries load only where they are needed
+
+    run(tree.load(), model=options.model, worker=options.worker)
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Fetch and verify files of weights."""
+    settings = tree.load()
+    for name in options.names or weights.needed(settings):
+        print(weights.fetch(name, settings), flush=True)
+
+
+def index(options: argparse.Namespace) -> None:
+    """Index a folder of documents."""
+    from deploy.local import corpus
+
+    sys.exit(corpus.main(options.arguments))
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Ask the demonstration's questions, or one of your own."""
+    from deploy.local import demo as demonstration
+
+    sys.exit(demonstration.main(options.question))
+
+
+def effects(_: argparse.Namespace) -> None:
+    """Print the table of effects."""
+    from deploy.local.effects import table
+
+    print(table())
+
+
+def main() -> None:
+    """Run one command; what a user can mend ends with one line and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    one = commands.add_parser("up", help=up.__doc__)
+    one.add_argument("--no-model", dest="model", action="store_false", help="start no model server")
+    one.add_argument("--no-worker", dest="worker", action="store_false", help="start no worker: you run your own")
+    one.set_defaults(run=up)
+    one = commands.add_parser("fetch", help=fetch.__doc__)
+    one.add_argument(
+        "names", nargs="*", metavar="NAME", help="a file of the catalogue; all that the stack runs on if left out"
+    )
+    one.set_defaults(run=fetch)
+    one = commands.add_parser("index", help=index.__doc__, add_help=False)
+    one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="FOLDER [--tenant T] [--collection C]")
+    one.set_defaults(run=index)
+    one = commands.add_parser("demo", help=demo.__doc__)
+    one.add_argument("question", nargs="?", metavar="QUESTION")
+    one.set_defaults(run=demo)
+    one = commands.add_parser("effects", help=effects.__doc__)
+    one.set_defaults(run=effects)
+    options = parser.parse_args()
+    try:
+        # A command that is told to end cleans up as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        options.run(options)
+    except DeployError as error:
+        sys.exit(f"perdure: {error}")
+    except KeyboardInterrupt:
+        CONSOLE.print("stopped")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

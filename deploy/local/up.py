@@ -1,0 +1,40 @@
+"""`up`: the embedded stack in the foreground, until Ctrl-C, SIGTERM, or the end of one of its parts."""
+
+import signal
+from types import FrameType
+
+from activities.settings import Settings
+from deploy.local.record import Addresses
+from deploy.local.stack import Stack
+
+STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def up(settings: Settings, *, model: bool = True, worker: bool = True) -> None:
+    """Start everything, say where it answers, and wait. Raises `DeployError`; returns when it was told to stop."""
+    for number in STOPPERS:
+        signal.signal(number, _stop_once)
+    stack = Stack(settings, model=model, worker=worker)
+    try:
+        with stack as addresses:
+            print(describe(addresses), flush=True)
+            stack.watch()
+    except KeyboardInterrupt:
+        return
+
+
+def describe(addresses: Addresses) -> str:
+    """The addresses, one a line."""
+    lines = [f"Temporal   {addresses.temporal}"]
+    if addresses.ui:
+        lines.append(f"UI         {addresses.ui}")
+    if addresses.model:
+        lines.append(f"Model      {addresses.model}")
+    return "\n".join([*lines, "Ctrl-C stops it"])
+
+
+def _stop_once(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    for each in STOPPERS:  # a second Ctrl-C must not interrupt the stopping
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""Measures what the platform answers: data sets, scorers, reports."""

@@ -1,0 +1,14 @@
+"""The evals' commands: `python -m evals golden`."""
+
+import sys
+from collections.abc import Callable
+
+from evals import golden
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"golden": golden.main}
+
+if __name__ == "__main__":
+    name, *rest = sys.argv[1:] or [""]
+    if name not in COMMANDS:
+        sys.exit(f"evals: there is no {name!r}: the commands are {', '.join(COMMANDS)}")
+    sys.exit(COMMANDS[name](rest))

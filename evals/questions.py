@@ -1,0 +1,47 @@
+"""Questions with what is expected of them, from a data set's TOML files."""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DATASETS = Path(__file__).resolve().parent / "datasets"
+"""The folder of data sets."""
+
+HANDBOOK = DATASETS / "handbook"
+"""The handbook of a made-up company; its documents are in `documents/`."""
+
+
+class Kind(StrEnum):
+    """What a question needs."""
+
+    SINGLE = "single"
+    """One document answers it."""
+    TWO_DOCUMENTS = "two_documents"
+    """It asks two things, each answered by another document."""
+    NEWER_VERSION = "newer_version"
+    """Two editions disagree, and the newer one applies."""
+    UNANSWERABLE = "unanswerable"
+    """No document answers it."""
+
+
+class Question(BaseModel):
+    """A question and what is expected of the run that answers it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: Kind
+    question: str
+    outcome: Literal["answered", "abstained"]
+    documents: list[str] = Field(default_factory=list[str])
+    """What the answer cites, as `id@version`."""
+    facts: list[str] = Field(default_factory=list[str])
+    """Strings of which the answer holds at least one, whatever the case."""
+
+
+def load(file: Path) -> list[Question]:
+    """The questions of one file, in its order."""
+    return [Question.model_validate(table) for table in tomllib.loads(file.read_text())["question"]]

@@ -1,0 +1,263 @@
+"""The typed way in: start runs, wait for them, look at them, cancel them. Needs a Temporal address and nothing else."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.contracts.budget import Budget
+from perdure.contracts.contract import BadInput, BusinessId, explain
+from perdure.contracts.converter import data_converter
+from perdure.contracts.run import AskRequest, Phase, RunResult, RunStatus
+from perdure.contracts.search_attributes import AGENT, OUTCOME, PHASE, TENANT
+
+Answer = TypeVar("Answer")
+
+TASK_QUEUE = "perdure"
+"""Where runs are started."""
+
+CHAIN = "chain"
+"""The workflow type of a chain."""
+
+REQUEST_DIGEST = "request_digest"
+"""The memo field that tells two requests under one run id apart."""
+
+TRANSIENT_TRIES = 4
+"""How often a call is tried that a server under load refused although nothing is wrong with it."""
+
+
+class PlatformError(Exception):
+    """The base of what the client raises. Every message is one line that names the cause and the remedy."""
+
+
+class NoServer(PlatformError):
+    """No Temporal server answers at the address."""
+
+
+class UnknownRun(PlatformError):
+    """There is no run with this id in this tenant."""
+
+
+class RunFailed(PlatformError):
+    """The run ended without an outcome: a fault, a termination or a timeout."""
+
+
+class RunConflict(PlatformError):
+    """The run id was used before, for another request."""
+
+
+class Platform:
+    """A connection to the platform. Use it as an asynchronous context manager."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(
+        cls, address: str | None = None, *, namespace: str | None = None, timeout: timedelta = timedelta(seconds=10)
+    ) -> Self:
+        """Connect to Temporal.
+
+        Without arguments the connection comes from Temporal's own environment configuration: `TEMPORAL_ADDRESS`,
+        `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; else it is `localhost:7233`.
+        Raises `NoServer`.
+        """
+        config = ClientConfig.load_client_connect_config()
+        config["target_host"] = address or config.get("target_host") or "localhost:7233"
+        if namespace is not None:
+            config["namespace"] = namespace
+        try:
+            connecting = Client.connect(**config, data_converter=data_converter)
+            return cls(await asyncio.wait_for(connecting, timeout.total_seconds()))
+        except (TimeoutError, RuntimeError, OSError):
+            where = config["target_host"]
+            raise NoServer(
+                f"no Temporal server answers at {where}: start one with `make up`, or set TEMPORAL_ADDRESS"
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the connection rest. A process that ends right after its last call to Temporal may crash otherwise."""
+        await asyncio.sleep(0.05)
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        business_id: str | None = None,
+        tenant: str = "default",
+        chain: str = "handbook",
+        tier: str | None = None,
+        budget: Budget | None = None,
+    ) -> RunResult:
+        """Ask a question and wait for what comes of it: `start` and `result` in one call."""
+        started = await self.start(
+            question, business_id=business_id, tenant=tenant, chain=chain, tier=tier, budget=budget
+        )
+        return await self.result(started, tenant=tenant)
+
+    async def start(
+        self,
+        question: str,
+        *,
+        business_id: str | None = None,
+        tenant: str = "default",
+        chain: str = "handbook",
+        tier: str | None = None,
+        budget: Budget | None = None,
+    ) -> str:
+        """Start a run and return its business id.
+
+        `business_id` is the caller's own name for the run; None for a new random one. Starting it again with the same
+        request changes nothing and returns the same id, whether the run is still going or over. Raises `BadInput` for
+        a request that cannot be used and `RunConflict` for an id that another request has used.
+        """
+        fields = {"question": question, "tenant": tenant, "chain": chain, "tier": tier, "budget": budget or Budget()}
+        return await self.start_request(AskRequest.strictly(fields), business_id=business_id)
+
+    async def start_request(self, request: AskRequest, *, business_id: str | None = None) -> str:
+        """As `start`, with a request that was built before."""
+        name = _checked_id(business_id or str(uuid.uuid4()))
+        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+
+        async def start() -> None:
+            await self._client.start_workflow(
+                CHAIN,
+                request,
+                id=workflow_id(request.tenant, name),
+                task_queue=TASK_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                memo={REQUEST_DIGEST: digest},
+                static_summary=f"{request.chain} for {request.tenant}",
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(TENANT, request.tenant),
+                        SearchAttributePair(AGENT, request.chain),
+                        SearchAttributePair(PHASE, Phase.ROUTING.value),
+                    ]
+                ),
+            )
+
+        try:
+            await _patiently(start)
+        except WorkflowAlreadyStartedError:
+            await self._require_same_request(request.tenant, name, digest)
+        return name
+
+    async def result(self, business_id: str, *, tenant: str = "default") -> RunResult:
+        """Wait for the end of a run. Raises `UnknownRun`, or `RunFailed` where it ended without an outcome."""
+        handle = self._handle(tenant, business_id)
+        try:
+            return await _patiently(handle.result)
+        except WorkflowFailureError as error:
+            raise RunFailed(f"run {business_id!r} {_reason(error)}") from None
+        except RPCError as error:
+            raise _unknown_or(error, business_id, tenant) from None
+
+    async def status(self, business_id: str, *, tenant: str = "default") -> RunStatus:
+        """How a run stands. Needs no worker. Raises `UnknownRun`."""
+        try:
+            seen = await _patiently(self._handle(tenant, business_id).describe)
+        except RPCError as error:
+            raise _unknown_or(error, business_id, tenant) from None
+        phase = seen.typed_search_attributes.get(PHASE)
+        return RunStatus(
+            business_id=business_id,
+            tenant=tenant,
+            workflow_id=seen.id,
+            temporal_run_id=seen.run_id,
+            state=cast("Any", (seen.status or WorkflowExecutionStatus.RUNNING).name.lower()),
+            phase=Phase(phase) if phase else None,
+            outcome=seen.typed_search_attributes.get(OUTCOME),
+            started=seen.start_time,
+            closed=seen.close_time,
+        )
+
+    async def cancel(self, business_id: str, *, tenant: str = "default") -> None:
+        """Ask a run to stop. Its outcome will be `cancelled`, with what was spent; a closed run stays as it is.
+
+        Raises `UnknownRun`.
+        """
+        try:
+            await _patiently(self._handle(tenant, business_id).cancel)
+        except RPCError as error:
+            raise _unknown_or(error, business_id, tenant) from None
+
+    async def _require_same_request(self, tenant: str, business_id: str, digest: str) -> None:
+        seen = await _patiently(self._handle(tenant, business_id).describe)
+        if await seen.memo_value(REQUEST_DIGEST, default=None) != digest:
+            raise RunConflict(
+                f"the business id {business_id!r} was used by another request of tenant {tenant!r}: choose a new one"
+            )
+
+    def _handle(self, tenant: str, business_id: str) -> WorkflowHandle[Any, RunResult]:
+        return self._client.get_workflow_handle(workflow_id(tenant, _checked_id(business_id)), result_type=RunResult)
+
+
+def workflow_id(tenant: str, business_id: str) -> str:
+    """The Temporal workflow id of a run: the tenant is in every key, and neither part can hold the other's colon."""
+    return f"{tenant}:{business_id}"
+
+
+def _checked_id(business_id: str) -> str:
+    try:
+        return _BUSINESS_ID.validate_python(business_id)
+    except ValidationError as error:
+        raise BadInput(f"business_id: {explain(error)}") from None
+
+
+_BUSINESS_ID: TypeAdapter[str] = TypeAdapter(BusinessId)
+
+
+async def _patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """A server under load may answer that the namespace is not found, although it is. The SDK does not retry that."""
+    for attempt in range(1, TRANSIENT_TRIES + 1):
+        try:
+            return await call()
+        except RPCError as error:
+            namespace_lost = error.status is RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower()
+            if not namespace_lost or attempt == TRANSIENT_TRIES:
+                raise
+        await asyncio.sleep(0.1 * 2**attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def _unknown_or(error: RPCError, business_id: str, tenant: str) -> PlatformError:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return UnknownRun(f"tenant {tenant!r} has no run {business_id!r}")
+    return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
+
+
+def _reason(error: WorkflowFailureError) -> str:
+    match error.cause:
+        case ApplicationError() as cause:
+            return f"failed: {cause.message}"
+        case CancelledError():
+            return "was cancelled before it could say what it had spent"
+        case TerminatedError() as cause:
+            return f"was terminated: {cause.message}"
+        case cause:
+            return f"ended without an outcome: {cause}"

@@ -1,0 +1,1 @@
+"""Frozen data that crosses a boundary. One module, one subject; import from the module."""

@@ -1,0 +1,149 @@
+"""Every import contract holds, and each is shown to catch a breach of it."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from activities.settings import ROOT
+from tests.arch.conftest import Copy
+
+CONTRACTS: list[str] = [
+    contract["name"]
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A line that breaks a contract when it stands in a file."""
+
+    contract: str
+    """How the contract's name begins."""
+    file: str
+    line: str
+    reported: str
+    """The import as import-linter reports it."""
+
+
+BREACHES = (
+    Breach("perdure stands alone", "perdure/client.py", "import workflows.effects", "client -> workflows.effects"),
+    Breach("perdure stands alone", "perdure/contracts/text.py", "import litellm", "contracts.text -> litellm"),
+    Breach("workflows import only", "workflows/chain.py", "import litellm", "workflows.chain -> litellm"),
+    Breach("workflows import only", "workflows/effects.py", "import activities.ports", "effects -> activities.ports"),
+    Breach("workflows import only", "workflows/paid.py", "import perdure.client", "workflows.paid -> perdure.client"),
+    Breach("workflows import only", "workflows/timeline.py", "import random", "workflows.timeline -> random"),
+    Breach(
+        "workflows import only", "workflows/state_machines/purchase.py", "import os", "state_machines.purchase -> os"
+    ),
+    Breach(
+        "workflows.state_machines import no temporalio",
+        "workflows/state_machines/purchase.py",
+        "from temporalio import workflow",
+        "workflows.state_machines.purchase -> temporalio",
+    ),
+    Breach(
+        "workflows.state_machines import no temporalio",
+        "workflows/state_machines/purchase.py",
+        "from workflows import effects",
+        "workflows.state_machines.purchase -> workflows.effects",
+    ),
+    Breach("agents import only", "agents/loader.py", "import activities.ports", "agents.loader -> activities.ports"),
+    Breach("agents import only", "agents/loader.py", "import temporalio", "agents.loader -> temporalio"),
+    Breach("tools import only", "tools/calculator.py", "import httpx", "tools.calculator -> httpx"),
+    Breach("tools import only", "tools/base.py", "import activities.ports", "tools.base -> activities.ports"),
+    Breach("tools reach the world", "tools/calculator.py", "import urllib.request", "tools.calculator -> urllib"),
+    Breach("tools reach the world", "tools/calculator.py", "import subprocess", "tools.calculator -> subprocess"),
+    Breach("only activities.adapters", "activities/generation.py", "import litellm", "generation -> litellm"),
+    Breach("only activities.adapters", "activities/ports.py", "from sqlalchemy import select", "ports -> sqlalchemy"),
+    Breach("only activities.adapters", "activities/routing.py", "import unheard_of", "routing -> unheard_of"),
+    Breach("activities.settings import", "activities/settings.py", "import httpx", "settings -> httpx"),
+    Breach(
+        "activities do not call each other",
+        "activities/generation.py",
+        "from activities.retrieval import Retrieval",
+        "activities.generation -> activities.retrieval",
+    ),
+    Breach(
+        "activities do not call each other",
+        "activities/checking.py",
+        "import activities.screening",
+        "activities.checking -> activities.screening",
+    ),
+    Breach(
+        "activities are handed their adapters",
+        "activities/retrieval.py",
+        "from activities.adapters.minilm import MiniLM",
+        "activities.retrieval -> activities.adapters.minilm",
+    ),
+    Breach(
+        "activities.adapters fill the ports",
+        "activities/adapters/minilm.py",
+        "import activities.routing",
+        "activities.adapters.minilm -> activities.routing",
+    ),
+    Breach("evals use of activities", "evals/__init__.py", "import activities.routing", "evals -> activities.routing"),
+    Breach("evals use of activities", "evals/__init__.py", "import litellm", "evals -> litellm"),
+    Breach("deploy starts the parts", "deploy/local/errors.py", "import lancedb", "deploy.local.errors -> lancedb"),
+    Breach(
+        "deploy starts the parts",
+        "deploy/local/errors.py",
+        "import activities.generation",
+        "deploy.local.errors -> activities.generation",
+    ),
+)
+
+
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter over a copy of the code, as `make arch` does over the checkout."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def findings(copy_of_the_code: Copy) -> dict[str, str]:
+    """What import-linter says of each broken contract, its spacing made even, once every breach is planted."""
+    root = copy_of_the_code("planted-imports")
+    for breach in BREACHES:
+        with (root / breach.file).open("a") as file:
+            file.write(f"\n{breach.line}\n")
+    said = lint_imports(root)
+    assert said.returncode == 1, said.stdout + said.stderr
+    _, _, broken = said.stdout.partition("Broken contracts")
+    even = " ".join(broken.split())
+    places = sorted((even.index(name), name) for name in CONTRACTS if name in even)
+    ends = [*(place for place, _ in places[1:]), len(even)]
+    return {name: even[place:end] for (place, name), end in zip(places, ends, strict=True)}
+
+
+def test_the_code_keeps_every_contract(copy_of_the_code: Copy) -> None:
+    said = lint_imports(copy_of_the_code("clean-imports"))
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert re.search(rf"{len(CONTRACTS)} kept, 0 broken", said.stdout)
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: f"{breach.file}: {breach.line}")
+def test_a_planted_import_breaks_its_contract(breach: Breach, findings: dict[str, str]) -> None:
+    (contract,) = [name for name in CONTRACTS if name.startswith(breach.contract)]
+    assert contract in findings, f"not broken: {contract}"
+    assert f"{breach.reported} (l." in findings[contract]
+
+
+def test_every_contract_is_shown_to_catch_a_breach() -> None:
+    shown = {name for name in CONTRACTS for breach in BREACHES if name.startswith(breach.contract)}
+    assert shown == set(CONTRACTS)
+
+
+def test_every_package_of_the_checkout_is_watched() -> None:
+    here = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    watched = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+    assert here == set(watched)

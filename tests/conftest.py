@@ -1,0 +1,90 @@
+"""Fixtures that every kind of test shares: a real Temporal server, a stub model, and the platform's own worker."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
+from deploy.local.corpus import index_folder
+from perdure.client import Platform
+from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.support.stub_model import StubModel
+from tests.support.temporal import TEMPORAL, TIME_SKIPPING
+from worker import Parts, Role, workers
+from workflows.plugin import PerdurePlugin
+
+DOCUMENTS = Path(__file__).resolve().parent.parent / "evals" / "datasets" / "handbook" / "documents"
+
+KNOWN = ("parental-leave-v1.md", "parental-leave-v2.md", "backup-policy.md", "data-sheet-cs-40.pdf")
+"""The handbook documents that the tests' collection holds."""
+
+quiet_libraries()
+
+
+@pytest.fixture
+def stub() -> Iterator[StubModel]:
+    with StubModel(0) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the few documents that the tests ask about."""
+    folder = tmp_path_factory.mktemp("documents")
+    for name in KNOWN:
+        shutil.copy(DOCUMENTS / name, folder)
+    return folder
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    """A real server whose workflows' clocks skip idle time."""
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        plugins=[PerdurePlugin()],
+        search_attributes=SEARCH_ATTRIBUTES,
+        dev_server_existing_path=str(TEMPORAL),
+        dev_server_extra_args=TIME_SKIPPING,
+        dev_server_log_level="error",
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def client(environment: WorkflowEnvironment) -> Client:
+    return environment.client
+
+
+@pytest.fixture
+def platform(client: Client) -> Platform:
+    return Platform(client)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def state(tmp_path_factory: pytest.TempPathFactory, knowledge: Path) -> Path:
+    """A state folder whose index holds the known documents."""
+    folder = tmp_path_factory.mktemp("state")
+    await index_folder(knowledge, Settings(paths=Paths(state=folder)), tenant="default", collection="handbook")
+    return folder
+
+
+@pytest.fixture
+def settings(state: Path, stub: StubModel) -> Settings:
+    return Settings(
+        paths=Paths(state=state), model=Model(endpoints={"fast": stub.url}), telemetry=Telemetry(traces=False)
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def working(client: Client, settings: Settings) -> AsyncIterator[Settings]:
+    """The platform's own workers in this process, in all roles, over the stub model."""
+    async with AsyncExitStack() as stack:
+        parts = Parts(settings, stack)
+        for worker in workers(client, settings, parts, list(Role)):
+            await stack.enter_async_context(worker)
+        yield settings

@@ -1,0 +1,1 @@
+"""What an agent may do to the world: one file for each tool."""

@@ -1,0 +1,223 @@
+"""The composition root: settings -> adapters -> activities and workflows -> workers."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+
+from activities.settings import Settings, load, quiet_libraries
+from workflows.effects import Queue
+from workflows.plugin import WORKFLOWS, PerdurePlugin
+
+CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
+"""How often a generation tells Temporal that it lives at most, and so how soon it sees a cancellation."""
+
+
+class Role(StrEnum):
+    """What a worker does. Slow libraries load only in the roles that need them."""
+
+    WORKFLOWS = "workflows"
+    """Runs workflows, and effects that only read files: nothing slow is loaded."""
+    RETRIEVAL = "retrieval"
+    """Embeds and searches: loads onnxruntime and LanceDB."""
+    GUARDS = "guards"
+    """Runs guardrail checks: loads Guardrails AI."""
+    GENERATION = "generation"
+    """Calls models: loads LiteLLM."""
+
+
+Activities = Sequence[Callable[..., Any]]
+
+
+class Parts:
+    """The adapters of one worker process, made when a role first asks for them and closed together."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        from activities.adapters.sql_blobs import SqlBlobs
+        from activities.adapters.sql_database import open_database
+
+        from activities.adapters.catalogue import CatalogueFile
+        from agents.loader import Specs
+
+        self.settings = settings
+        self.specs = Specs(settings.paths.agents)
+        self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
+        self.database = open_database(settings.paths.state / "perdure.db")
+        stack.push_async_callback(self.database.dispose)
+        self.blobs = SqlBlobs(self.database)
+
+    def routing(self) -> Activities:
+        """Effects that need no slow library."""
+        from activities.routing import Routing
+
+        routing = Routing(self.specs, self.catalogue, self.blobs)
+        return [routing.route, routing.bind_deployment]
+
+    def retrieval(self) -> Activities:
+        """Search."""
+        from activities.adapters.lancedb_store import LanceStore
+
+        from activities.adapters.minilm import MiniLM
+        from activities.adapters.telemetry import TracedStore
+        from activities.retrieval import Retrieval
+
+        models = self.settings.paths.models
+        embedder = MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
+        store = TracedStore(LanceStore(self.settings.paths.state / "index"))
+        return [Retrieval(store, embedder, self.blobs).retrieve]
+
+    def guards(self) -> Activities:
+        """Guardrail checks."""
+        from activities.adapters.guardrails_guards import GuardrailsGuards
+        from activities.adapters.telemetry import TracedGuards
+        from activities.checking import Checking
+        from activities.screening import Screening
+
+        guards = TracedGuards(GuardrailsGuards())
+        return [
+            Screening(self.specs, guards, self.blobs).screen,
+            Checking(guards, self.blobs).check,
+        ]
+
+    def generation(self) -> Activities:
+        """Calls of models."""
+        from activities.adapters.sql_paid_replies import SqlPaidReplies
+
+        from activities.adapters.litellm_model import LiteLLMModel
+        from activities.adapters.telemetry import TracedModel
+        from activities.generation import Generation
+
+        model = LiteLLMModel(self.catalogue, timeout_seconds=self.settings.model.timeout_seconds)
+        replies = SqlPaidReplies(self.database)
+        return [Generation(TracedModel(model, self.catalogue), self.blobs, replies).generate]
+
+
+def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Role]) -> list[Worker]:
+    """One worker for each task queue that the roles serve."""
+    from activities.adapters.catalogue import GENERATION_QUEUE
+    from activities.conduct import Conduct
+
+    common: dict[str, Any] = {
+        "interceptors": [Conduct()],
+        "max_concurrent_activities": settings.work.activities,
+        "graceful_shutdown_timeout": timedelta(seconds=10),
+    }
+    made: list[Worker] = []
+    for role in roles:
+        match role:
+            case Role.WORKFLOWS:
+                made.append(
+                    Worker(
+                        client,
+                        task_queue=Queue.WORKFLOWS,
+                        workflows=WORKFLOWS,
+                        activities=parts.routing(),
+                        max_concurrent_workflow_tasks=settings.work.workflow_tasks,
+                        **common,
+                    )
+                )
+            case Role.RETRIEVAL:
+                made.append(Worker(client, task_queue=Queue.RETRIEVAL, activities=parts.retrieval(), **common))
+            case Role.GUARDS:
+                made.append(Worker(client, task_queue=Queue.GUARDS, activities=parts.guards(), **common))
+            case Role.GENERATION:
+                generation = parts.generation()
+                for deployment in parts.catalogue.entries:
+                    made.append(
+                        Worker(
+                            client,
+                            task_queue=GENERATION_QUEUE + deployment,
+                            activities=generation,
+                            max_heartbeat_throttle_interval=CANCEL_SEEN_AFTER,
+                            **{**common, "max_concurrent_activities": settings.work.generations},
+                        )
+                    )
+    return made
+
+
+async def connect(settings: Settings, parts: Parts) -> Client:
+    """Connect to Temporal as a worker does: with the platform's plugin and with external storage."""
+    from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
+
+    from activities.adapters.payload_storage import payload_storage
+    from workflows.plugin import EXTERNAL_FROM
+
+    config = ClientConfig.load_client_connect_config()
+    address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
+    config["target_host"] = address
+    plugins: list[Any] = [PerdurePlugin(payload_storage(parts.blobs, EXTERNAL_FROM))]
+    if settings.telemetry.traces:
+        plugins.append(OpenTelemetryPlugin(add_temporal_spans=True))
+    try:
+        return await Client.connect(**config, plugins=plugins)
+    except RuntimeError:
+        sys.exit(f"worker: no Temporal server at {address}: start one with `make up`, or set TEMPORAL_ADDRESS")
+
+
+async def serve(settings: Settings, roles: Sequence[Role]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
+    from activities.adapters.telemetry import log_events, record_spans
+
+    began = time.monotonic()
+    log_events(settings.telemetry.log_level)
+    if settings.telemetry.traces:
+        record_spans(settings)
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with AsyncExitStack() as stack:
+        parts = Parts(settings, stack)
+        client = await connect(settings, parts)
+        for worker in workers(client, settings, parts, roles):
+            await stack.enter_async_context(worker)
+        names = ", ".join(roles)
+        print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
+        await stop.wait()
+        print("stopping: finishing what is in hand", flush=True)
+    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
+    await asyncio.sleep(0.05)
+    print("stopped", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(
+        prog="worker.py",
+        description="Run Perdure's workflows and effects. Temporal's address comes from TEMPORAL_ADDRESS.",
+        epilog="Roles: " + " ".join(f"{role.value}: {_sentence(role)}" for role in Role),
+    )
+    parser.add_argument(
+        "--role",
+        action="append",
+        choices=[*Role, "all"],
+        help="what this worker does; may be given several times (default: all)",
+    )
+    given = parser.parse_args(arguments)
+    chosen: list[str] = given.role or ["all"]
+    roles = list(Role) if "all" in chosen else [role for role in Role if role in chosen]
+    settings = load()
+    quiet_libraries()
+    asyncio.run(serve(settings, roles))
+
+
+def _sentence(role: Role) -> str:
+    return {
+        Role.WORKFLOWS: "runs workflows and effects that only read files;",
+        Role.RETRIEVAL: "embeds and searches;",
+        Role.GUARDS: "runs guardrail checks;",
+        Role.GENERATION: "calls models.",
+    }[role]
+
+
+if __name__ == "__main__":
+    main()
