@@ -4,7 +4,6 @@ import asyncio
 import re
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,9 +23,6 @@ from guardrails_ai.valid_length import ValidLength  # noqa: E402
 from activities.ports import NotConfigured, Subject  # noqa: E402
 from perdure.contracts.contract import explain  # noqa: E402
 from perdure.contracts.guards import GuardSpec, Verdict  # noqa: E402
-
-# The secret detector warns whenever a text has a single line, as most questions have.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"guardrails_ai\.secrets_present")
 
 SUBJECT = "subject"
 """The metadata key under which a validator finds the citations and the passages."""
@@ -97,7 +93,8 @@ class Secrets(SecretsPresent):
 
     def validate(self, value: str, metadata: dict[str, Any]) -> ValidationResult:
         with self._one_at_a_time:
-            return super().validate(value, metadata)
+            # A text of a single line would be scanned as well, but with a warning each time.
+            return super().validate(value + "\n", metadata)
 
 
 def figures(text: str) -> list[str]:

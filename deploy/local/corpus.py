@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from activities import settings as tree
 from activities.adapters import chunks
 from activities.adapters.documents.document import Document
-from activities.adapters.documents.parse import parse
 from activities.ports import Chunk, Embedder, PortError, UnreadableDocument, VectorStore
 from activities.settings import Settings
 from deploy.local import weights
@@ -53,18 +52,9 @@ async def index(
     Every file is read before anything changes: one that cannot be read stops it with `UnreadableDocument`. Files and
     folders whose names begin with a dot are left out. Running it again gives the same collection.
     """
-    documents = await asyncio.to_thread(_read, folder, progress)
-    pieces = [(document, piece) for document in documents for piece in chunks.cut(document)]
-    vectors: list[list[float]] = []
-    for start in range(0, len(pieces), BATCH):
-        vectors.extend(await embedder.embed([piece.text for _, piece in pieces[start : start + BATCH]]))
-        progress("embed chunks", len(vectors), len(pieces))
-    await store.replace(
-        tenant,
-        collection,
-        [_chunk(document, piece, vector) for (document, piece), vector in zip(pieces, vectors, strict=True)],
-    )
-    return Indexed(len(documents), len(pieces))
+    done, made = await _made(folder, embedder, progress)
+    await store.replace(tenant, collection, made)
+    return done
 
 
 async def ensure(
@@ -86,16 +76,10 @@ async def ensure(
     known = await asyncio.to_thread(_recorded, record)
     if known is not None and known[0] == wanted and await store.count(tenant, collection) == known[1].chunks:
         return known[1]
+    done, made = await _made(folder, await asyncio.to_thread(embedder), progress)
     # From here to the end of the replacement nobody knows what the collection holds.
     await asyncio.to_thread(record.unlink, missing_ok=True)
-    done = await index(
-        folder,
-        tenant=tenant,
-        collection=collection,
-        embedder=await asyncio.to_thread(embedder),
-        store=store,
-        progress=progress,
-    )
+    await store.replace(tenant, collection, made)
     await asyncio.to_thread(_remember, record, wanted, done)
     return done
 
@@ -106,7 +90,11 @@ async def index_folder(folder: Path, settings: Settings, *, tenant: str, collect
     Raises `PortError` and `DeployError`.
     """
     from activities.adapters.lancedb_store import LanceStore
-    from activities.adapters.minilm import MiniLM
+
+    def load() -> Embedder:
+        from activities.adapters.minilm import MiniLM
+
+        return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
 
     home = settings.paths.state / INDEX
     catalogue = weights.read_catalogue(settings)
@@ -115,7 +103,7 @@ async def index_folder(folder: Path, settings: Settings, *, tenant: str, collect
             folder,
             tenant=tenant,
             collection=collection,
-            embedder=lambda: MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING)),
+            embedder=load,
             embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
             store=LanceStore(home),
             progress=progress,
@@ -143,7 +131,21 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+async def _made(folder: Path, embedder: Embedder, progress: Report) -> tuple[Indexed, list[Chunk]]:
+    """The folder's chunks with their vectors."""
+    documents = await asyncio.to_thread(_read, folder, progress)
+    pieces = [(document, piece) for document in documents for piece in chunks.cut(document)]
+    vectors: list[list[float]] = []
+    for start in range(0, len(pieces), BATCH):
+        vectors.extend(await embedder.embed([piece.text for _, piece in pieces[start : start + BATCH]]))
+        progress("embed chunks", len(vectors), len(pieces))
+    made = [_chunk(document, piece, vector) for (document, piece), vector in zip(pieces, vectors, strict=True)]
+    return Indexed(len(documents), len(made)), made
+
+
 def _read(folder: Path, progress: Report) -> list[Document]:
+    from activities.adapters.documents.parse import parse
+
     files = _files(folder)
     documents: dict[tuple[str, int], tuple[Path, Document]] = {}
     for number, path in enumerate(files, 1):

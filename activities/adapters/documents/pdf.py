@@ -1,6 +1,7 @@
 """Reads PDF: prose is joined again, headings are told by their type, tables by their columns."""
 
 import io
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from pypdf import PageObject, PdfReader
 from activities.adapters.documents.document import Document, Outline, assemble, one_line, unreadable
 from activities.adapters.documents.tables import COLUMNS, cells_in, table_at
 from activities.sentences import BULLET
+
+# What is wrong with a file is said once, by the error.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 _KEYWORD = re.compile(r"(\w+)\s*=\s*([^;]*)")
 _LARGER = 1.12

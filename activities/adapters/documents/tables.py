@@ -38,44 +38,31 @@ def table_at(lines: Sequence[str | None], first: int) -> list[Row]:
     """The table that begins on line `first`, its header first; empty where none does.
 
     A table is a line of at least two cells and, blank lines apart, more lines whose cells begin or end in the columns
-    of the first. A line whose first column is empty belongs to the row above it; where blank lines part the rows, to
-    the row that its neighbours make. None stands for a line of another kind.
+    of the first. A line whose first column is empty continues the row above it: cells that are centred vertically
+    cannot be told from that. None stands for a line of another kind.
     """
     header = cells_in(lines[first] or "")
     if len(header) < COLUMNS:
         return []
     rows = [Row(tuple(cell.text for cell in header), first)]
-    block: list[Row] = []
     for number in range(first + 1, len(lines)):
         line = lines[number]
-        found = None if line is None else cells_in(line)
-        placed = _placed(found, header) if found else None
-        # A lone cell in the first column may as well be the text after the table.
-        within = placed is not None and not (len(found or ()) < COLUMNS and placed[0])
-        if placed is not None and within:
-            block.append(Row(placed, number))
-            continue
-        rows.extend(_rows(block))
-        block = []
-        if found != []:
+        if line is None:
             break
-    rows.extend(_rows(block))
-    return rows if len(rows) > 1 else []
-
-
-def _rows(block: list[Row]) -> list[Row]:
-    """The rows of lines that no blank line parts."""
-    named = [bool(line.cells[0]) for line in block]
-    whole = sum(named) == 1
-    rows: list[Row] = []
-    for line, begins in zip(block, named, strict=True):
-        if rows and (whole or not begins):
-            above = rows.pop()
-            joined = (f"{over} {under}".strip() for over, under in zip(above.cells, line.cells, strict=True))
-            rows.append(Row(tuple(joined), line.line))
+        found = cells_in(line)
+        if not found:
+            continue
+        placed = _placed(found, header)
+        # A lone cell in the first column may as well be the text after the table.
+        if placed is None or (len(found) < COLUMNS and placed[0]):
+            break
+        if placed[0] or len(rows) == 1:
+            rows.append(Row(placed, number))
         else:
-            rows.append(line)
-    return rows
+            above = rows.pop()
+            joined = (f"{over} {under}".strip() for over, under in zip(above.cells, placed, strict=True))
+            rows.append(Row(tuple(joined), number))
+    return rows if len(rows) > 1 else []
 
 
 def _placed(found: list[Cell], header: list[Cell]) -> tuple[str, ...] | None:

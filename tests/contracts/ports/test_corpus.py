@@ -39,19 +39,19 @@ async def test_a_folder_becomes_a_collection(folder: Path, embedder: Embedder, s
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "reason"),
+    ("broken", "reason"),
     [
-        ("three.pdf", "no PDF", "'three.pdf'"),
-        ("three.xlsx", "sheet", "not known"),
-        ("three.md", "---\nid: one\n---\nAnother.", "'one.md' is version 1 of 'one' too"),
+        (("three.pdf", "no PDF"), "'three.pdf'"),
+        (("three.xlsx", "sheet"), "not known"),
+        (("three.md", "---\nid: one\n---\nAnother."), "'one.md' is version 1 of 'one' too"),
     ],
 )
 async def test_nothing_changes_unless_every_document_can_be_read(
-    folder: Path, embedder: Embedder, store: VectorStore, name: str, text: str, reason: str
+    folder: Path, embedder: Embedder, store: VectorStore, broken: tuple[str, str], reason: str
 ) -> None:
     await index(folder, tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet)
     write(folder, "one.md", "changed")
-    write(folder, name, text)
+    write(folder, *broken)
     with pytest.raises(UnreadableDocument, match=reason):
         await index(folder, tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet)
     hits = await store.search("acme", "handbook", "changed", (await embedder.embed(["changed"]))[0], 5)
@@ -85,20 +85,25 @@ async def test_an_unchanged_folder_is_not_indexed_again(
 
     assert await run("first") == Indexed(2, 2)
     assert await run("again") == Indexed(2, 2, unchanged=True)
+    write(folder, "broken.pdf", "no PDF")
+    with pytest.raises(UnreadableDocument):
+        await run("broken")
+    (folder / "broken.pdf").unlink()
+    assert await run("mended") == Indexed(2, 2, unchanged=True)
     write(folder, "one.md", "The mileage rate is another one.")
     assert not (await run("changed")).unchanged
     assert not (await run("other weights", "others")).unchanged
     await store.replace("acme", "handbook", [])
     assert not (await run("emptied", "others")).unchanged
-    assert loaded == ["first", "changed", "other weights", "emptied"]
+    assert loaded == ["first", "broken", "changed", "other weights", "emptied"]
 
 
-@pytest.mark.parametrize("make", [lambda folder: None, lambda folder: folder.mkdir()])
+@pytest.mark.parametrize("exists", [False, True])
 async def test_a_folder_without_documents_is_a_clear_error(
-    make: Callable[[Path], None], embedder: Embedder, store: VectorStore, tmp_path: Path
+    *, exists: bool, embedder: Embedder, store: VectorStore, tmp_path: Path
 ) -> None:
-    make(tmp_path / "nothing")
+    nothing = tmp_path / "nothing"
+    if exists:
+        nothing.mkdir()
     with pytest.raises(DeployError, match="name a folder of documents"):
-        await index(
-            tmp_path / "nothing", tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet
-        )
+        await index(nothing, tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet)

@@ -98,7 +98,7 @@ async def test_another_tenant_run_or_step_knows_nothing_of_it(replies: PaidRepli
 async def test_attempts_that_save_at_once_all_return_the_same_reply(replies: PaidReplies) -> None:
     await asyncio.gather(*(replies.begin(KEY, attempt) for attempt in range(1, 9)))
     saved = await asyncio.gather(*(replies.save(KEY, n, reply(f"reply {n}"), FIVE) for n in range(1, 9)))
-    assert len({found.answer for found in saved}) == 1
+    assert len({found.answer and found.answer.digest for found in saved}) == 1
     assert await replies.attempts(KEY) == dict.fromkeys(range(1, 9), FIVE)
 
 
