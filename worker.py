@@ -23,6 +23,10 @@ CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
 """How often a generation tells Temporal that it lives at most, and so how soon it sees a cancellation."""
 
 
+GRACE = timedelta(seconds=10)
+"""How long what is in hand may take after SIGTERM."""
+
+
 class Role(StrEnum):
     """What a worker does. Slow libraries load only in the roles that need them."""
 
@@ -43,10 +47,9 @@ class Parts:
     """The adapters of one worker process, made when a role first asks for them and closed together."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
         from activities.adapters.sql_database import open_database
-
-        from activities.adapters.catalogue import CatalogueFile
         from agents.loader import Specs
 
         self.settings = settings
@@ -66,7 +69,6 @@ class Parts:
     def retrieval(self) -> Activities:
         """Search."""
         from activities.adapters.lancedb_store import LanceStore
-
         from activities.adapters.minilm import MiniLM
         from activities.adapters.telemetry import TracedStore
         from activities.retrieval import Retrieval
@@ -91,9 +93,8 @@ class Parts:
 
     def generation(self) -> Activities:
         """Calls of models."""
-        from activities.adapters.sql_paid_replies import SqlPaidReplies
-
         from activities.adapters.litellm_model import LiteLLMModel
+        from activities.adapters.sql_paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel
         from activities.generation import Generation
 
@@ -110,7 +111,7 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
     common: dict[str, Any] = {
         "interceptors": [Conduct()],
         "max_concurrent_activities": settings.work.activities,
-        "graceful_shutdown_timeout": timedelta(seconds=10),
+        "graceful_shutdown_timeout": GRACE,
     }
     made: list[Worker] = []
     for role in roles:
@@ -132,16 +133,18 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
                 made.append(Worker(client, task_queue=Queue.GUARDS, activities=parts.guards(), **common))
             case Role.GENERATION:
                 generation = parts.generation()
-                for deployment in parts.catalogue.entries:
-                    made.append(
-                        Worker(
-                            client,
-                            task_queue=GENERATION_QUEUE + deployment,
-                            activities=generation,
-                            max_heartbeat_throttle_interval=CANCEL_SEEN_AFTER,
-                            **{**common, "max_concurrent_activities": settings.work.generations},
-                        )
+                made.extend(
+                    Worker(
+                        client,
+                        task_queue=GENERATION_QUEUE + deployment,
+                        activities=generation,
+                        interceptors=[Conduct()],
+                        max_concurrent_activities=settings.work.generations,
+                        max_heartbeat_throttle_interval=CANCEL_SEEN_AFTER,
+                        graceful_shutdown_timeout=GRACE,
                     )
+                    for deployment in parts.catalogue.entries
+                )
     return made
 
 

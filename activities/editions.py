@@ -19,7 +19,7 @@ class Editions:
     issued: dict[Key, Issued]
 
     def in_place_of(self, document: str, version: int) -> Key | None:
-        """The edition that applies today in place of this one (itself, where it is the newest); None if none does yet."""
+        """The edition that applies in place of this one: itself, where it is the newest; None if none does yet."""
         return self.current.get((document, version))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from activities import texts
+from activities.facts import codes, figures
 from activities.ports import BlobStore, Completion, Message, Model, PaidReplies
 from activities.sentences import heading, sentences
 from agents.prompt import NOT_STATED, frame, read_choices, reply_schema
@@ -129,10 +130,10 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
     lines: list[str] = []
     citations: dict[Citation, None] = {}
     for part, choice in zip(parts, choices, strict=False):
-        if choice.source == NOT_STATED or not choice.answer:
+        source = sources[choice.source - 1] if choice.source != NOT_STATED and choice.answer else None
+        if source is None or not _about(part, source):
             lines.append(f'The documents do not say: "{part}"')
             continue
-        source = sources[choice.source - 1]
         former = _formerly(source)
         lines.append(_stated(choice.answer, source, former))
         citations[_citation(source)] = None
@@ -148,13 +149,22 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
     )
 
 
+def _about(part: str, source: Source) -> bool:
+    """Whether the source is about what the question names by a code. Small models answer about its neighbour too."""
+    return set(codes(part)) <= set(codes(source.passage.text.body or ""))
+
+
 def _stated(answer: str, source: Source, former: Source | None) -> str:
     """One part's answer, with what it replaced where an older edition said otherwise."""
-    answer = answer if answer.endswith((".", "!", "?")) else answer + "."
+    if answer.endswith("?") or not set(figures(answer)) <= set(figures(f"{source.heading} {source.text}")):
+        # Small models echo the question or change a figure. The sentence that they chose is the better answer then.
+        answer = source.text
+    answer = answer if answer.endswith((".", "!")) else answer + "."
     if former is None:
         return answer
     applies = _dated(source.passage.edition)
-    return f'{answer} This is what applies {applies}; the older edition, {_dated(former.passage.edition)}, said: "{former.text}"'
+    before = _dated(former.passage.edition)
+    return f'{answer} This is what applies {applies}; the older edition, {before}, said: "{former.text}"'
 
 
 def _dated(edition: Edition) -> str:

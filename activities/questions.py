@@ -5,6 +5,9 @@ import re
 MOST_PARTS = 4
 """More parts than this are one question again: the split was not what the asker meant."""
 
+SHORTEST_PART = 3
+"""Words. A shorter piece is no question of its own."""
+
 OPENINGS = (
     "what", "which", "who", "whose", "whom", "when", "where", "why", "how", "is", "are", "am", "do", "does", "did",
     "can", "could", "may", "must", "should", "will", "would", "by what", "for how", "in which", "on which",
@@ -26,6 +29,6 @@ def parts_of(question: str) -> list[str]:
     whole = " ".join(question.split())
     parts = [part.strip(" ,;?") for part in _JOINT.split(whole)]
     parts = [part for part in parts if part]
-    if not 1 < len(parts) <= MOST_PARTS or any(len(part.split()) < 3 for part in parts):
+    if not 1 < len(parts) <= MOST_PARTS or any(len(part.split()) < SHORTEST_PART for part in parts):
         return [whole]
     return [part[0].upper() + part[1:] + "?" for part in parts]

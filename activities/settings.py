@@ -104,6 +104,11 @@ def load() -> Settings:
         sys.exit(f"perdure: a PERDURE_ setting cannot be used: {explain(error)}")
 
 
+def environment_with(**extra: str) -> dict[str, str]:
+    """This process's environment and what is added to it, for a process that it starts."""
+    return {**os.environ, **extra}
+
+
 def quiet_libraries() -> None:
     """Keep slow libraries from asking the network when they are imported. Call it before they are."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -31,6 +31,7 @@ async def ask_all(questions: list[Question], address: str, console: Console) -> 
             for question in questions:
                 result = await platform.ask(question.question, business_id=f"golden-{series}-{question.id}")
                 results.append((question, result))
+                bar.console.print(f"{question.id}: {result.outcome.kind}")
                 bar.advance(task)
     return results
 

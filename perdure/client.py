@@ -69,7 +69,7 @@ class Platform:
 
     @classmethod
     async def connect(
-        cls, address: str | None = None, *, namespace: str | None = None, timeout: timedelta = timedelta(seconds=10)
+        cls, address: str | None = None, *, namespace: str | None = None, within: timedelta = timedelta(seconds=10)
     ) -> Self:
         """Connect to Temporal.
 
@@ -83,7 +83,7 @@ class Platform:
             config["namespace"] = namespace
         try:
             connecting = Client.connect(**config, data_converter=data_converter)
-            return cls(await asyncio.wait_for(connecting, timeout.total_seconds()))
+            return cls(await asyncio.wait_for(connecting, within.total_seconds()))
         except (TimeoutError, RuntimeError, OSError):
             where = config["target_host"]
             raise NoServer(

@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares: a real Temporal server, a stub model, and the platform's own worker."""
 
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -25,6 +26,12 @@ KNOWN = ("parental-leave-v1.md", "parental-leave-v2.md", "backup-policy.md", "da
 """The handbook documents that the tests' collection holds."""
 
 quiet_libraries()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chaos")
+    group.addoption("--chaos", choices=["sample", "all"], default="sample", help="kill workers at which events")
+    group.addoption("--chaos-seed", type=int, default=secrets.randbelow(10**6), help="chooses the sample")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -87,11 +87,12 @@ def tool(
         name = getattr(function, "__name__", repr(function))
         hints = get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)
-        arguments = hints.get(parameters[1]) if len(parameters) > 1 else None
+        arguments: Any = hints.get(parameters[1]) if len(parameters) > 1 else None
         if not (isinstance(arguments, type) and issubclass(arguments, ToolArguments)):
             raise TypeError(f"tool {name!r}: annotate its second parameter with a subclass of ToolArguments")
         if not function.__doc__:
             raise TypeError(f"tool {name!r}: write a docstring, it is what the model reads")
-        return Tool(name, inspect.cleandoc(function.__doc__), effect, arguments, function)
+        typed = cast("type[Arguments]", arguments)
+        return Tool(name, inspect.cleandoc(function.__doc__), effect, typed, function)
 
     return make

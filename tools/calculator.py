@@ -4,7 +4,6 @@ import ast
 from collections.abc import Callable
 from decimal import Decimal, DecimalException, localcontext
 from math import isfinite
-from operator import add, mul, sub, truediv
 
 from pydantic import Field
 
@@ -18,10 +17,10 @@ LONGEST = 200
 """Characters of the longest expression."""
 
 OPERATORS: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
-    ast.Add: add,
-    ast.Sub: sub,
-    ast.Mult: mul,
-    ast.Div: truediv,
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
 }
 
 

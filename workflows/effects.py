@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as ActivityTimedOut
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
@@ -193,7 +194,7 @@ async def perform(
 def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
     """What failed, in one line, and whether it can have cost anything."""
     cause = error.cause
-    if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
+    if isinstance(cause, ActivityTimedOut) and cause.type is TimeoutType.SCHEDULE_TO_START:
         waited = effect.schedule_to_start_timeout
         return EffectFailed(
             effect.name, f"no worker took it within {waited}: is one running?", free_of_charge=True, final=False

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from guardrails import validator_base
 from guardrails.settings import settings
-from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator, register_validator
+from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # Both must be off before the first validator is made: one reports to a remote host, the other writes the checked
@@ -20,9 +21,13 @@ settings.disable_tracing = True
 from guardrails_ai.secrets_present import SecretsPresent  # noqa: E402 - see above
 from guardrails_ai.valid_length import ValidLength  # noqa: E402
 
+from activities.facts import codes, figures, names  # noqa: E402
 from activities.ports import NotConfigured, Subject  # noqa: E402
 from perdure.contracts.contract import explain  # noqa: E402
 from perdure.contracts.guards import GuardSpec, Verdict  # noqa: E402
+
+_register = cast("Any", validator_base).register_validator
+_SecretsPresent = cast("type[Validator]", SecretsPresent)  # the decorator that registers it loses its type
 
 SUBJECT = "subject"
 """The metadata key under which a validator finds the citations and the passages."""
@@ -32,7 +37,7 @@ def _subject(metadata: dict[str, Any]) -> Subject:
     return cast("Subject", metadata[SUBJECT])
 
 
-@register_validator(name="perdure/citations_verbatim", data_type="string")
+@_register(name="perdure/citations_verbatim", data_type="string")
 class CitationsVerbatim(Validator):
     """Every citation quotes its recorded passage word for word, at the place it names; and there is at least one."""
 
@@ -48,45 +53,36 @@ class CitationsVerbatim(Validator):
         return PassResult()
 
 
-@register_validator(name="perdure/facts_quoted", data_type="string")
-class FactsQuoted(Validator):
-    """Every figure and every name in the answer stands in what it cites: the cheapest inventions to catch."""
+@_register(name="perdure/figures_quoted", data_type="string")
+class FiguresQuoted(Validator):
+    """Every figure and every code in the answer stands in what it cites: a wrong number is the invention that costs most."""
 
     def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
-        subject = _subject(metadata)
-        cited = " ".join(passage.body or "" for passage in subject.passages)
-        dates = " ".join(
-            f"{day.day} {day:%B %Y}" for citation in subject.citations if (day := citation.edition.effective)
-        )
-        stated = set(facts(f"{cited} {dates}")) | {word.casefold() for word in re.findall(r"\w[\w-]*", cited)}
-        invented = [fact for fact in facts(str(value)) if fact not in stated]
-        if invented:
-            return FailResult(error_message=f"it states {invented[0]!r}, which stands in no cited passage")
-        return PassResult()
+        return _quoted(lambda text: [*figures(text), *codes(text)], str(value), _subject(metadata))
 
 
-def facts(text: str) -> list[str]:
-    """The figures and the names in a text, in lower case.
+@_register(name="perdure/names_quoted", data_type="string")
+class NamesQuoted(Validator):
+    """Every name in the answer stands in what it cites. A name may come from the question, so this is for flagging."""
 
-    A figure is without thousands separators (`1,200 euros` gives `1200`); a name is a word with a capital letter or a
-    digit that does not begin a sentence (`the CS-40 sensor` gives `cs-40`).
-    """
-    found: list[str] = []
-    for match in re.finditer(r"\d+(?:[.,:]\d+)*(?![\w-])|\w[\w-]*", text):
-        word = match.group()
-        if word[0].isdigit() and not re.search(r"[^\W\d]", word):
-            found.append(re.sub(r",(?=\d{3})", "", word))
-        elif re.search(r"\d", word) or (word[0].isupper() and not _begins_a_sentence(text, match.start())):
-            found.append(word.casefold())
-    return found
+    def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
+        return _quoted(names, str(value), _subject(metadata))
 
 
-def _begins_a_sentence(text: str, start: int) -> bool:
-    before = text[:start].rstrip(" \"'(")
-    return not before or before[-1] in ".!?:;\n"
+def _quoted(kind: Callable[[str], list[str]], answer: str, subject: Subject) -> ValidationResult:
+    cited = " ".join(passage.body or "" for passage in subject.passages)
+    dates = " ".join(f"{day.day} {day:%B %Y}" for citation in subject.citations if (day := citation.edition.effective))
+    stated = {word.casefold() for word in WORD.findall(f"{cited} {dates}")} | set(figures(f"{cited} {dates}"))
+    invented = [fact for fact in kind(answer) if fact not in stated]
+    if invented:
+        return FailResult(error_message=f"it states {invented[0]!r}, which stands in no cited passage")
+    return PassResult()
 
 
-class Secrets(SecretsPresent):
+WORD = re.compile(r"\w+(?:-\w+)*")
+
+
+class Secrets(_SecretsPresent):
     """The library's secret detector, one call at a time: it scans under settings that are global to the process."""
 
     _one_at_a_time = threading.Lock()
@@ -139,7 +135,8 @@ GUARDS: dict[str, _Entry] = {
     "secrets_present": _Entry(lambda _: Secrets(), _NoArguments, _secret_reason),
     "valid_length": _Entry(lambda given: ValidLength(min=given.min, max=given.max), _LengthArguments, _length_reason),
     "citations_verbatim": _Entry(lambda _: CitationsVerbatim(), _NoArguments, _own_reason),
-    "facts_quoted": _Entry(lambda _: FactsQuoted(), _NoArguments, _own_reason),
+    "figures_quoted": _Entry(lambda _: FiguresQuoted(), _NoArguments, _own_reason),
+    "names_quoted": _Entry(lambda _: NamesQuoted(), _NoArguments, _own_reason),
 }
 """Every guard that a spec may name."""
 

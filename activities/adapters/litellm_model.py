@@ -19,7 +19,7 @@ from activities.ports import (
     PortError,
 )
 
-litellm.telemetry = False
+setattr(litellm, "telemetry", False)  # noqa: B010 - its module does not declare the name
 litellm.suppress_debug_info = True
 litellm.drop_params = False
 logging.getLogger("LiteLLM").setLevel(logging.WARNING)
@@ -82,7 +82,7 @@ class LiteLLMModel:
                 max_retries=0,
                 **extra,
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - LiteLLM raises what its providers raise
             raise port_error(deployment, error) from None
         return _completion(deployment, cast("Any", reply))
 

@@ -1,7 +1,9 @@
 """Traces and logs: spans by OpenTelemetry's GenAI conventions around each port, and structured events. No prompts."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import sys
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.util.genai.handler import TelemetryHandler
+from temporalio import activity
 from temporalio.contrib.opentelemetry import create_tracer_provider
 
 from activities.adapters.catalogue import CatalogueFile
@@ -29,17 +32,37 @@ GUARD_ACTION = "perdure.guard.action"
 
 def log_events(level: str) -> None:
     """Write structured events to standard error: ids and counts, never prompts."""
+    # By default a traceback shows each frame's variables, and prompts are among them.
+    tracebacks = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_ids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.dict_tracebacks,
+            tracebacks,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def _with_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Whose event it is: the activity's run and attempt, and the span that it belongs to."""
+    if activity.in_activity():
+        info = activity.info()
+        event["workflow_id"] = info.workflow_id
+        event["run_id"] = info.workflow_run_id
+        event["activity"] = info.activity_type
+        event["attempt"] = info.attempt
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
+    return event
 
 
 def record_spans(settings: Settings, exporter: SpanExporter | None = None) -> None:
@@ -86,6 +109,7 @@ class TracedModel:
             call.finish_reasons = [completion.finish_reason]
             call.input_tokens = completion.input_tokens
             call.output_tokens = completion.output_tokens
+            call.usage_cache_read_input_tokens = completion.cached_tokens
             return completion
 
 
@@ -118,15 +142,18 @@ class TracedGuards:
         self._tracer = trace.get_tracer(SCOPE)
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
-        with self._tracer.start_as_current_span("run_guards") as span:
-            verdicts = await self._guards.run(guards, subject)
-            for verdict in verdicts:
-                span.add_event(
-                    "guard",
-                    {
-                        GUARD_NAME: verdict.guard,
-                        GUARD_PASSED: verdict.passed,
-                        GUARD_ACTION: verdict.action.value,
-                    },
-                )
-            return verdicts
+        began = time.time_ns()
+        verdicts = await self._guards.run(guards, subject)
+        for verdict in verdicts:
+            # They ran in parallel inside the port, which says how long each took.
+            span = self._tracer.start_span(
+                f"run_guard {verdict.guard}",
+                start_time=began,
+                attributes={
+                    GUARD_NAME: verdict.guard,
+                    GUARD_PASSED: verdict.passed,
+                    GUARD_ACTION: verdict.action.value,
+                },
+            )
+            span.end(began + round(verdict.milliseconds * 1_000_000))
+        return verdicts

@@ -6,12 +6,14 @@ from temporalio.common import RetryPolicy
 
 from workflows.effects import EFFECTS
 
+MINUTE = 60
+
 HEADINGS = ("effect", "runs as", "queue", "timeouts", "retries", "paid", "what it does to the world")
 
 
 def table() -> str:
     """One row for each effect, in the order in which the workflows declare them."""
-    rows = [HEADINGS]
+    rows: list[tuple[str, ...]] = [HEADINGS]
     for effect in EFFECTS:
         limits = {
             "run": effect.start_to_close_timeout,
@@ -41,7 +43,7 @@ def table() -> str:
 
 def _span(limit: timedelta) -> str:
     seconds = limit.total_seconds()
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+    return f"{seconds / MINUTE:g} min" if seconds >= MINUTE else f"{seconds:g} s"
 
 
 def _retries(policy: RetryPolicy, *, paid: bool) -> str:

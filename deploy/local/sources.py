@@ -1,7 +1,6 @@
 """Where a file's bytes come from: the user's own copy, the official hub, or the packages that carry it."""
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from activities.settings import environment_with
 from deploy.local.errors import DeployError
 
 CHUNK = 1 << 20
@@ -86,7 +86,7 @@ def download(pin: str, workplace: Path, at: Callable[[int], None]) -> Path:
         directory.mkdir()
     command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "-d", str(folder), pin]
     # The package tool's own temporary files belong into the workplace too: on the same disk, and gone with it.
-    environment = {**os.environ, "TMPDIR": str(temporary), "PIP_NO_INPUT": "1"}
+    environment = environment_with(TMPDIR=str(temporary), PIP_NO_INPUT="1")
     with log.open("w+") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
         try:

@@ -15,6 +15,10 @@ BusinessId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 """The caller's own name for a run, 1 to 200 characters, unique in its tenant."""
 
 
+SHOWN = 60
+"""Characters of a bad value that an error shows."""
+
+
 class BadInput(ValueError):
     """What a caller sent cannot be used. The message names the field, the value and the remedy, in one line."""
 
@@ -42,7 +46,7 @@ def explain(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False):
         where = ".".join(str(step) for step in problem["loc"]) or "input"
         value = repr(problem["input"])
-        shown = value if len(value) <= 60 else value[:57] + "..."
+        shown = value if len(value) <= SHOWN else value[: SHOWN - 3] + "..."
         message = problem["msg"].removeprefix("Value error, ")
         reasons.append(f"{where}: {message} (got {shown})")
     return "; ".join(reasons)

@@ -39,7 +39,7 @@ class Text(Contract):
     def _accept_plain(cls, value: object) -> object:
         """A plain string stands for a text, so that any Temporal client can start a run by hand."""
         if isinstance(value, bytes | bytearray):
-            raise ValueError("is bytes: decode them and send text")
+            raise ValueError("is bytes: decode them and send text")  # noqa: TRY004 - pydantic reports ValueErrors
         if not isinstance(value, str):
             return value
         try:

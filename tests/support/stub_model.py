@@ -18,7 +18,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Self
 
 MODEL = "stub-model"
 """What the stub calls itself."""
@@ -36,6 +36,7 @@ class StubModel(ThreadingHTTPServer):
     def __init__(self, port: int, calls_file: Path | None = None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.calls = 0
+        self.called = threading.Event()
         self.script: list[Any] = []
         self.lock = threading.Lock()
         self.calls_file = calls_file
@@ -49,12 +50,13 @@ class StubModel(ThreadingHTTPServer):
         """Remember a call, before anything is answered, and say what it meets."""
         with self.lock:
             self.calls += 1
+            self.called.set()
             if self.calls_file is not None:
                 with self.calls_file.open("a") as file:
                     file.write(f"{time.time()}\n")
             return self.script.pop(0) if self.script else "answer"
 
-    def __enter__(self) -> "StubModel":
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, name="stub-model", daemon=True).start()
         return self
 
@@ -64,7 +66,7 @@ class StubModel(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version: ClassVar[str] = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
     server: StubModel  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
 
     def do_POST(self) -> None:

@@ -5,9 +5,7 @@ import uuid
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.testing import WorkflowEnvironment
 
-from activities.settings import Settings
 from perdure.client import Platform, RunConflict, RunFailed, UnknownRun, workflow_id
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
@@ -16,6 +14,8 @@ from perdure.contracts.search_attributes import COST_MICROS, GUARD_TRIGGERED, OU
 from tests.conftest import DOCUMENTS
 from tests.support.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 
+pytestmark = pytest.mark.usefixtures("working")
+
 QUESTION = "How many weeks of parental leave are paid in full?"
 
 
@@ -23,7 +23,7 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-async def test_an_answer_cites_its_passage_word_for_word(working: Settings, platform: Platform) -> None:
+async def test_an_answer_cites_its_passage_word_for_word(platform: Platform) -> None:
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
     assert result.outcome.answer.body
@@ -31,7 +31,8 @@ async def test_an_answer_cites_its_passage_word_for_word(working: Settings, plat
         ("valid_length", True),
         ("secrets_present", True),
         ("citations_verbatim", True),
-        ("facts_quoted", True),
+        ("figures_quoted", True),
+        ("names_quoted", True),
         ("secrets_present", True),
         ("valid_length", True),
     ]
@@ -40,18 +41,14 @@ async def test_an_answer_cites_its_passage_word_for_word(working: Settings, plat
     assert [timing.stage for timing in result.timings] == ["routing", "retrieving", "generating", "checking"]
 
 
-async def test_a_reply_is_settled_at_the_catalogues_prices(working: Settings, platform: Platform) -> None:
+async def test_a_reply_is_settled_at_the_catalogues_prices(platform: Platform) -> None:
     result = await platform.ask(QUESTION)
     price = -(-(INPUT_TOKENS * 20_000 + OUTPUT_TOKENS * 60_000) // 1_000_000)
-    assert result.spent == Spend(
-        steps=1, input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS, micro_dollars=price
-    )
+    assert result.spent == Spend(steps=1, input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS, micro_dollars=price)
     assert result.unsettled == Spend()
 
 
-async def test_the_newest_edition_answers_and_the_answer_says_what_it_replaced(
-    working: Settings, platform: Platform
-) -> None:
+async def test_the_newest_edition_answers_and_the_answer_says_what_it_replaced(platform: Platform) -> None:
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
     newer, older = result.outcome.citations
@@ -60,18 +57,14 @@ async def test_the_newest_edition_answers_and_the_answer_says_what_it_replaced(
     assert f'said: "{older.quote}"' in (result.outcome.answer.body or "")
 
 
-async def test_a_question_that_no_document_speaks_to_costs_nothing(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_question_that_no_document_speaks_to_costs_nothing(platform: Platform, stub: StubModel) -> None:
     result = await platform.ask("Which spices belong into a Moroccan lamb tagine with apricots?")
     assert isinstance(result.outcome, Abstained)
     assert stub.calls == 0
     assert result.spent == Spend()
 
 
-async def test_a_secret_in_a_question_is_refused_before_anything_is_bought(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_secret_in_a_question_is_refused_before_anything_is_bought(platform: Platform, stub: StubModel) -> None:
     result = await platform.ask('Is aws_secret = "AKIAIOSFODNN7EXAMPLE" still our key?')
     assert isinstance(result.outcome, Refused)
     assert "secret" in result.outcome.reason
@@ -79,9 +72,7 @@ async def test_a_secret_in_a_question_is_refused_before_anything_is_bought(
     assert stub.calls == 0
 
 
-async def test_a_failing_model_is_tried_again_and_every_attempt_is_counted(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_failing_model_is_tried_again_and_every_attempt_is_counted(platform: Platform, stub: StubModel) -> None:
     stub.script = ["500", "answer"]
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
@@ -92,7 +83,7 @@ async def test_a_failing_model_is_tried_again_and_every_attempt_is_counted(
     assert result.unsettled.micro_dollars > 0
 
 
-async def test_an_overloaded_model_costs_nothing(working: Settings, platform: Platform, stub: StubModel) -> None:
+async def test_an_overloaded_model_costs_nothing(platform: Platform, stub: StubModel) -> None:
     stub.script = ["503", "answer"]
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
@@ -100,27 +91,21 @@ async def test_an_overloaded_model_costs_nothing(working: Settings, platform: Pl
     assert result.spent.steps == 2
 
 
-async def test_a_model_that_refuses_the_request_is_not_asked_again(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_model_that_refuses_the_request_is_not_asked_again(platform: Platform, stub: StubModel) -> None:
     stub.script = ["400", "answer"]
     with pytest.raises(RunFailed, match=r"generate: fast: the server refused the request \(status 400\)"):
         await platform.ask(QUESTION)
     assert stub.calls == 1
 
 
-async def test_a_run_that_never_gets_a_reply_fails_with_the_reason(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_run_that_never_gets_a_reply_fails_with_the_reason(platform: Platform, stub: StubModel) -> None:
     stub.script = ["drop", "drop", "drop", "answer"]
     with pytest.raises(RunFailed, match="gave up after 3 attempts"):
         await platform.ask(QUESTION)
     assert stub.calls == 3
 
 
-async def test_a_reply_that_cannot_be_read_answers_nothing(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_reply_that_cannot_be_read_answers_nothing(platform: Platform, stub: StubModel) -> None:
     stub.script = ["malformed"]
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Abstained)
@@ -128,7 +113,7 @@ async def test_a_reply_that_cannot_be_read_answers_nothing(
 
 
 async def test_a_budget_that_covers_no_attempt_is_exhausted_before_the_call(
-    working: Settings, platform: Platform, stub: StubModel
+    platform: Platform, stub: StubModel
 ) -> None:
     result = await platform.ask(QUESTION, budget=Budget(micro_dollars=1))
     assert isinstance(result.outcome, Exhausted)
@@ -137,9 +122,7 @@ async def test_a_budget_that_covers_no_attempt_is_exhausted_before_the_call(
     assert stub.calls == 0
 
 
-async def test_a_lost_attempt_counts_against_the_budget(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_a_lost_attempt_counts_against_the_budget(platform: Platform, stub: StubModel) -> None:
     stub.script = ["500", "answer"]
     result = await platform.ask(QUESTION, budget=Budget(steps=1))
     assert isinstance(result.outcome, Exhausted)
@@ -147,9 +130,7 @@ async def test_a_lost_attempt_counts_against_the_budget(
     assert stub.calls == 1
 
 
-async def test_starting_the_same_request_again_changes_nothing(
-    working: Settings, platform: Platform, stub: StubModel
-) -> None:
+async def test_starting_the_same_request_again_changes_nothing(platform: Platform, stub: StubModel) -> None:
     name = new_id()
     first = await platform.ask(QUESTION, business_id=name)
     again = await platform.ask(QUESTION, business_id=name)
@@ -157,14 +138,14 @@ async def test_starting_the_same_request_again_changes_nothing(
     assert stub.calls == 1
 
 
-async def test_a_business_id_is_not_lent_to_another_request(working: Settings, platform: Platform) -> None:
+async def test_a_business_id_is_not_lent_to_another_request(platform: Platform) -> None:
     name = new_id()
     await platform.start(QUESTION, business_id=name)
     with pytest.raises(RunConflict, match="was used by another request"):
         await platform.start("How often are backups made?", business_id=name)
 
 
-async def test_two_tenants_may_use_the_same_business_id(working: Settings, platform: Platform) -> None:
+async def test_two_tenants_may_use_the_same_business_id(platform: Platform) -> None:
     name = new_id()
     await platform.ask(QUESTION, business_id=name)
     with pytest.raises(UnknownRun):
@@ -172,7 +153,7 @@ async def test_two_tenants_may_use_the_same_business_id(working: Settings, platf
 
 
 async def test_a_cancelled_run_says_what_it_was_doing_and_what_it_may_have_spent(
-    working: Settings, platform: Platform, stub: StubModel, client: Client
+    platform: Platform, stub: StubModel, client: Client
 ) -> None:
     stub.script = ["hang"]
     name = await platform.start(QUESTION)
@@ -182,27 +163,24 @@ async def test_a_cancelled_run_says_what_it_was_doing_and_what_it_may_have_spent
             event.activity_task_scheduled_event_attributes.activity_type.name == "generate"
         ):
             break
-    while stub.calls == 0:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(asyncio.to_thread(stub.called.wait), 30)
     await platform.cancel(name)
     result = await platform.result(name)
     assert result.outcome == Cancelled(phase=Phase.GENERATING)
     assert result.unsettled.steps == 1
 
 
-async def test_an_unknown_chain_fails_the_run_and_names_those_that_exist(
-    working: Settings, platform: Platform
-) -> None:
+async def test_an_unknown_chain_fails_the_run_and_names_those_that_exist(platform: Platform) -> None:
     with pytest.raises(RunFailed, match=r"there is no chain 'nope': the chains in agents/ are .*handbook"):
         await platform.ask(QUESTION, chain="nope")
 
 
-async def test_an_unknown_tier_fails_the_run_and_names_those_that_exist(working: Settings, platform: Platform) -> None:
+async def test_an_unknown_tier_fails_the_run_and_names_those_that_exist(platform: Platform) -> None:
     with pytest.raises(RunFailed, match=r"no deployment serves the tier 'huge': the tiers in local.toml are fast"):
         await platform.ask(QUESTION, tier="huge")
 
 
-async def test_a_run_is_found_by_its_search_attributes(working: Settings, platform: Platform, client: Client) -> None:
+async def test_a_run_is_found_by_its_search_attributes(platform: Platform, client: Client) -> None:
     name = await platform.start(QUESTION)
     await platform.result(name)
     seen = (await client.get_workflow_handle(workflow_id("default", name)).describe()).typed_search_attributes
@@ -229,7 +207,7 @@ async def test_a_run_is_found_by_its_search_attributes(working: Settings, platfo
     ],
 )
 async def test_an_input_that_does_not_decode_fails_the_run_with_the_reason(
-    working: Settings, client: Client, payload: list[object], reason: str
+    client: Client, payload: list[object], reason: str
 ) -> None:
     with pytest.raises(WorkflowFailureError) as failure:
         await client.execute_workflow("chain", args=payload, id=new_id(), task_queue="perdure")
@@ -257,9 +235,7 @@ def test_a_request_that_cannot_be_used_says_why_in_one_line(fields: dict[str, ob
     assert len(str(refusal.value)) < 300
 
 
-async def test_any_temporal_client_can_start_a_run_with_plain_json(
-    working: Settings, client: Client, environment: WorkflowEnvironment
-) -> None:
+async def test_any_temporal_client_can_start_a_run_with_plain_json(client: Client) -> None:
     name = new_id()
     handle = await client.start_workflow("chain", {"question": QUESTION}, id=f"default:{name}", task_queue="perdure")
     result = await handle.result()

@@ -1,0 +1,78 @@
+"""`python -m tests.bench`: what the platform costs over the bare SDK, and how soon a worker is ready. As ratios."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from deploy.local.errors import DeployError
+from tests.bench import report, rounds
+from tests.bench.contenders import RAW, platform, serving
+from tests.bench.startup import ROLES, times_to_ready
+
+CONTENDERS = (platform("platform", traces=False), platform("with traces", traces=True), RAW)
+
+METHOD = (
+    "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
+    "stubbed in that process at 0 ms (no HTTP). The chain's file, queues, heartbeats, spans, the SQLite blob store and "
+    "the saved replies are the real ones. With traces: the worker writes its spans to a file.\n"
+    "Raw SDK: five no-op activities in four hops, one task queue, pydantic models, texts inline.\n"
+    "Each has its own server (SQLite in WAL mode) and worker process; this one is the client. A round is "
+    f"{rounds.SEQUENTIAL} runs one after the other, then {rounds.TOGETHER} with {rounds.IN_FLIGHT} in flight; CPU and "
+    "history are of the former. A ratio is of one round: shown are the median of all rounds, the least and the "
+    "greatest. The machine may be busy: compare ratios, not milliseconds."
+)
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Generator[tuple[Progress, TaskID]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
+        yield progress, progress.add_task(title, total=total)
+
+
+def _chain(console: Console, folder: Path, turns: int) -> None:
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(serving(contender, folder / f"contender-{number}"))
+            for number, contender in enumerate(CONTENDERS)
+        ]
+        with _bar("rounds", turns * len(running)) as (progress, task):
+            found = asyncio.run(rounds.compete(running, turns, lambda: progress.advance(task)))
+    report.compare(console, found, RAW.name)
+
+
+def _starts(console: Console, folder: Path, repeats: int) -> None:
+    state = folder / "starts"
+    # The raw contender's server has no other worker that listens on the platform's queues.
+    with serving(RAW, state) as running, _bar("worker starts", repeats * len(ROLES) + 1) as (progress, task):
+        found = times_to_ready(running.address, state, repeats, lambda: progress.advance(task))
+    report.starts(console, found)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print. About five minutes on two cores."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6, help="rounds of the chain (default: 6; 0 for none)")
+    parser.add_argument("--starts", type=int, default=2, help="starts of each role (default: 2; 0 for none)")
+    given = parser.parse_args(arguments)
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
+        try:
+            if given.rounds:
+                console.print(METHOD)
+                _chain(console, Path(name), given.rounds)
+            if given.starts:
+                _starts(console, Path(name), given.starts)
+        except DeployError as error:
+            sys.exit(f"bench: {error}")
+
+
+if __name__ == "__main__":
+    main()

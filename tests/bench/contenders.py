@@ -1,0 +1,133 @@
+"""What is compared. Each contender has a Temporal server and a worker process of its own."""
+
+import sys
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from deploy.local import temporal
+from deploy.local.parts import Part
+from deploy.local.ports import HOST, free_ports
+from perdure.client import Platform, workflow_id
+from perdure.contracts.converter import data_converter
+from perdure.contracts.run import Answered
+from tests.bench.raw.contracts import QUEUE, Question
+from tests.bench.raw.workflow import RawChain
+from tests.bench.texts import QUESTION
+
+TENANT = "default"
+
+Ask = Callable[[str], Awaitable[None]]
+"""Makes one run under a new name and waits for its result; raises where it is not an answer."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """How a contender's worker is started and how its runs are made."""
+
+    name: str
+    module: str
+    """The worker's module, run with `python -m`."""
+    environment: Mapping[str, str]
+    """Added to the worker's environment."""
+    asker: Callable[[str], Awaitable[tuple[Ask, Client]]]
+    """From the server's address to a way to make runs, and the client that it uses."""
+    run_id: Callable[[str], str]
+    """The workflow id of a run of this name."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A contender whose server and worker are up."""
+
+    contender: Contender
+    address: str
+    server: psutil.Process
+    worker: psutil.Process
+
+
+async def ask_platform(address: str) -> tuple[Ask, Client]:
+    """Runs as a backend makes them: through `perdure.client`, with its memo, labels and conflict rules."""
+    client = await Client.connect(address, data_converter=data_converter)
+    platform = Platform(client)
+
+    async def ask(name: str) -> None:
+        result = await platform.ask(QUESTION, business_id=name, tenant=TENANT)
+        if not isinstance(result.outcome, Answered):
+            raise TypeError(f"the run {name} did not answer: {result.outcome!r}")
+
+    return ask, client
+
+
+async def ask_raw(address: str) -> tuple[Ask, Client]:
+    """Runs as a backend makes them by hand."""
+    client = await Client.connect(address, data_converter=pydantic_data_converter)
+
+    async def ask(name: str) -> None:
+        question = Question(tenant=TENANT, text=QUESTION)
+        answer = await client.execute_workflow(RawChain.run, question, id=name, task_queue=QUEUE)
+        if not answer.sources:
+            raise TypeError(f"the run {name} did not answer: {answer!r}")
+
+    return ask, client
+
+
+def platform(name: str, *, traces: bool) -> Contender:
+    """The platform, with its spans written to a file or without any."""
+    return Contender(
+        name=name,
+        module="tests.bench.platform_worker",
+        environment={"PERDURE_TELEMETRY__TRACES": str(traces).lower()},
+        asker=ask_platform,
+        run_id=lambda run: workflow_id(TENANT, run),
+    )
+
+
+RAW = Contender(name="raw SDK", module="tests.bench.raw.worker", environment={}, asker=ask_raw, run_id=lambda run: run)
+
+
+@contextmanager
+def serving(contender: Contender, state: Path) -> Generator[Running]:
+    """Start a contender's server and worker as the embedded stack does, and stop them at the end."""
+    state.mkdir(parents=True)
+    port, ui_port = free_ports(2)
+    server = temporal.part(port, ui_port, state, state)
+    worker = Part(
+        f"the worker of {contender.name!r}",
+        [sys.executable, "-m", contender.module],
+        log=state / "worker.log",
+        ready=lambda: any(line.startswith("ready") for line in (state / "worker.log").read_text().splitlines()),
+        environment={**worker_environment(f"{HOST}:{port}", state), **contender.environment},
+    )
+    try:
+        server.begin(lambda _: None)
+        worker.begin(lambda _: None)
+        yield Running(contender, f"{HOST}:{port}", _process(server), _process(worker))
+    finally:
+        worker.end()
+        server.end()
+
+
+def worker_environment(address: str, state: Path) -> dict[str, str]:
+    """What a measured worker finds in its environment.
+
+    It may keep compiled modules, as on most machines. Without them the sandbox would compile the workflow's module anew
+    for each run, and a start would compile every library.
+    """
+    return {
+        "TEMPORAL_ADDRESS": address,
+        "PERDURE_PATHS__STATE": str(state),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(state.parent / "bytecode"),
+    }
+
+
+def _process(part: Part) -> psutil.Process:
+    if part.process is None:
+        raise RuntimeError(f"{part.name} has not been started")
+    return psutil.Process(part.process.pid)

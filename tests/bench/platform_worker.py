@@ -1,0 +1,46 @@
+"""The platform's own worker, every role in one process, with stubs in place of model, store, embedder and guards.
+
+Everything else is what `worker.py` composes: queues, interceptors, heartbeats, spans, the chain's file, the SQLite blob
+store and the saved replies. It takes the same arguments and settings.
+"""
+
+from unittest import mock
+
+import worker
+from activities.checking import Checking
+from activities.generation import Generation
+from activities.retrieval import Retrieval
+from activities.screening import Screening
+from tests.bench.stub_ports import StubChat, StubEmbedder, StubGuards, StubStore
+
+
+class StubbedParts(worker.Parts):
+    """The adapters of `worker.Parts`, with what is outside the platform stubbed."""
+
+    def retrieval(self) -> worker.Activities:
+        from activities.adapters.telemetry import TracedStore
+
+        return [Retrieval(TracedStore(StubStore()), StubEmbedder(), self.blobs).retrieve]
+
+    def guards(self) -> worker.Activities:
+        from activities.adapters.telemetry import TracedGuards
+
+        guards = TracedGuards(StubGuards())
+        return [Screening(self.specs, guards, self.blobs).screen, Checking(guards, self.blobs).check]
+
+    def generation(self) -> worker.Activities:
+        from activities.adapters.sql_paid_replies import SqlPaidReplies
+        from activities.adapters.telemetry import TracedModel
+
+        model = TracedModel(StubChat(), self.catalogue)
+        return [Generation(model, self.blobs, SqlPaidReplies(self.database)).generate]
+
+
+def main() -> None:
+    """Serve as `worker.py` does."""
+    with mock.patch.object(worker, "Parts", StubbedParts):
+        worker.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The tables: each figure is the median of the rounds, each ratio the median of the ratios within a round."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.rounds import IN_FLIGHT, Round
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure and what it should be, as a ratio to the raw workflow."""
+
+    metric: str
+    title: str
+    aim: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+
+
+ROWS = (
+    Row("p50", "latency p50, ms", "<= 1.25", at_most=1.25),
+    Row("p95", "latency p95, ms", "<= 1.25", at_most=1.25),
+    Row("runs", f"runs/s, {IN_FLIGHT} in flight", ">= 0.80", at_least=0.8),
+    Row("worker", "worker CPU, ms a run"),
+    Row("server", "server CPU, ms a run"),
+    Row("bytes", "history, bytes a run"),
+    Row("events", "history, events a run"),
+)
+
+
+def ratios(found: Sequence[Round], base: Sequence[Round], metric: str) -> list[float]:
+    """A contender's figures by the base's, round by round."""
+    return [getattr(one, metric) / getattr(other, metric) for one, other in zip(found, base, strict=True)]
+
+
+def verdict(row: Row, ratio: float) -> str:
+    """Whether a ratio meets its aim; empty where there is none."""
+    if row.at_most is not None:
+        return "met" if ratio <= row.at_most else "missed"
+    if row.at_least is not None:
+        return "met" if ratio >= row.at_least else "missed"
+    return ""
+
+
+def compare(console: Console, found: Mapping[str, Sequence[Round]], base: str) -> None:
+    """Print each contender beside `base`, in one narrow table for each."""
+    for name, rounds in found.items():
+        if name == base:
+            continue
+        table = Table(title=f"The chain, {name}: {len(rounds)} interleaved rounds")
+        table.add_column("")
+        for title in (name, base, "ratio", "least", "greatest"):
+            table.add_column(title, justify="right")
+        table.add_column("aim")
+        for row in ROWS:
+            figures = [statistics.median(getattr(one, row.metric) for one in side) for side in (rounds, found[base])]
+            parts = ratios(rounds, found[base], row.metric)
+            ratio = statistics.median(parts)
+            table.add_row(
+                row.title,
+                *(f"{figure:,.1f}" for figure in figures),
+                *(f"{part:.2f}" for part in (ratio, min(parts), max(parts))),
+                f"{row.aim} {verdict(row, ratio)}".strip(),
+            )
+        console.print(table)
+
+
+def starts(console: Console, found: Mapping[str, Sequence[float]]) -> None:
+    """Print the times to ready."""
+    base = statistics.median(found["workflows"])
+    table = Table(title="A worker from exec to ready")
+    for title in ("role", "median, s", "fastest, s", "slowest, s", "/ workflows"):
+        table.add_column(title, justify="left" if title == "role" else "right")
+    for role, seconds in found.items():
+        middle = statistics.median(seconds)
+        table.add_row(role, f"{middle:.1f}", f"{min(seconds):.1f}", f"{max(seconds):.1f}", f"{middle / base:.2f}")
+    console.print(table)

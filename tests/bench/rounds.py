@@ -1,0 +1,100 @@
+"""Interleaved rounds: every contender in turn, each time in another order, so that a busy machine hits all alike."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psutil
+from temporalio.client import Client
+
+from tests.bench.contenders import Ask, Running
+
+SEQUENTIAL = 20
+"""Runs one after the other, in each round."""
+IN_FLIGHT = 16
+TOGETHER = 48
+"""Runs with `IN_FLIGHT` at the same time, in each round."""
+WARM_UP = 8
+"""Runs before the first round, which nobody counts."""
+
+METRICS = ("p50", "p95", "runs", "worker", "server", "bytes", "events")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one contender did in one round."""
+
+    p50: float
+    """Milliseconds from the start of a run to its result, one run at a time."""
+    p95: float
+    runs: float
+    """Runs a second, `IN_FLIGHT` at the same time."""
+    worker: float
+    """CPU milliseconds of the worker process for each run, one run at a time."""
+    server: float
+    """CPU milliseconds of the Temporal server for each run, one run at a time."""
+    bytes: float
+    """Size of a run's history, as the server counts it; the mean."""
+    events: float
+
+
+async def compete(running: Sequence[Running], rounds: int, done: Callable[[], None]) -> dict[str, list[Round]]:
+    """Run all rounds; `done` is told after each contender's turn."""
+    askers = {one.contender.name: await one.contender.asker(one.address) for one in running}
+    for one in running:
+        ask, _ = askers[one.contender.name]
+        await asyncio.gather(*(ask(f"warm-up-{number}") for number in range(WARM_UP)))
+    found: dict[str, list[Round]] = {one.contender.name: [] for one in running}
+    for turn in range(rounds):
+        start = turn % len(running)
+        for one in (*running[start:], *running[:start]):
+            ask, client = askers[one.contender.name]
+            found[one.contender.name].append(await _round(one, ask, client, f"round-{turn}"))
+            done()
+    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
+    await asyncio.sleep(0.05)
+    return found
+
+
+async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
+    worker, server = _cpu(one.worker), _cpu(one.server)
+    latencies = [await _timed(ask, f"{prefix}-one-{number}") for number in range(SEQUENTIAL)]
+    worker, server = _cpu(one.worker) - worker, _cpu(one.server) - server
+
+    slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def among_others(name: str) -> None:
+        async with slots:
+            await ask(name)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(among_others(f"{prefix}-together-{number}") for number in range(TOGETHER)))
+    seconds = time.perf_counter() - began
+
+    names = [one.contender.run_id(f"{prefix}-one-{number}") for number in range(SEQUENTIAL)]
+    seen = [await client.get_workflow_handle(name).describe() for name in names]
+    histories = [description.raw_description.workflow_execution_info for description in seen]
+    quantiles = statistics.quantiles(latencies, n=20, method="inclusive")
+    return Round(
+        p50=statistics.median(latencies) * 1000,
+        p95=quantiles[-1] * 1000,
+        runs=TOGETHER / seconds,
+        worker=worker / SEQUENTIAL * 1000,
+        server=server / SEQUENTIAL * 1000,
+        bytes=statistics.fmean(history.history_size_bytes for history in histories),
+        events=statistics.fmean(history.history_length for history in histories),
+    )
+
+
+async def _timed(ask: Ask, name: str) -> float:
+    began = time.perf_counter()
+    await ask(name)
+    return time.perf_counter() - began
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Seconds of CPU that a process has used so far, in user mode and in the kernel."""
+    times = process.cpu_times()
+    return times.user + times.system

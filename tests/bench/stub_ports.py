@@ -1,0 +1,89 @@
+"""Stub ports at 0 ms: no model, no index, no vectors, no guard. They answer at once, always the same."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from activities.ports import Chunk, Completion, Hit, Issued, Message, Subject
+from perdure.contracts.guards import GuardSpec, Verdict
+from tests.bench.texts import ANSWER, PASSAGES
+
+DIMENSIONS = 384
+"""As the embedded stack's own embedder: comparing sentences with the question is the platform's work."""
+
+_ISSUED = tuple(
+    Issued(document=f"document-{number}", version=1, title=f"Document {number}", effective=None, replaces=None)
+    for number in range(len(PASSAGES))
+)
+
+
+class StubChat:
+    """A model that chooses the first sentence."""
+
+    async def complete(
+        self,
+        deployment: str,
+        messages: Sequence[Message],
+        *,
+        max_output_tokens: int,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Completion:
+        parts: list[str] = [] if schema is None else list(schema["required"])
+        content = json.dumps({part: {"source": 1, "answer": ANSWER} for part in parts})
+        return Completion(
+            content=content,
+            model="stub",
+            finish_reason="stop",
+            input_tokens=400,
+            output_tokens=30,
+            cached_tokens=0,
+        )
+
+
+class StubEmbedder:
+    """An embedder to which all texts are alike."""
+
+    dimensions = DIMENSIONS
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return [[1 / math.sqrt(DIMENSIONS)] * DIMENSIONS for _ in texts]
+
+
+class StubStore:
+    """A store that finds the same passages for every question."""
+
+    async def search(self, tenant: str, collection: str, query: str, vector: Sequence[float], limit: int) -> list[Hit]:
+        return [
+            Hit(
+                chunk=Chunk(
+                    document=issued.document,
+                    version=issued.version,
+                    title=issued.title,
+                    effective=issued.effective,
+                    replaces=issued.replaces,
+                    number=0,
+                    text=text,
+                    vector=(),
+                ),
+                score=1.0,
+                similarity=0.9,
+            )
+            for issued, text in zip(_ISSUED, PASSAGES, strict=True)
+        ][:limit]
+
+    async def editions(self, tenant: str, collection: str) -> list[Issued]:
+        return list(_ISSUED)
+
+    async def replace(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
+        raise NotImplementedError
+
+    async def count(self, tenant: str, collection: str) -> int:
+        return len(_ISSUED)
+
+
+class StubGuards:
+    """Guards that find nothing."""
+
+    async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
+        return tuple(Verdict(guard=guard.guard, passed=True, action=guard.action, milliseconds=0.0) for guard in guards)

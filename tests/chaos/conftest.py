@@ -1,0 +1,136 @@
+"""The world of the chaos tests, which kill points run, and the report at the end."""
+
+import json
+import math
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, WorkflowHistory
+
+from deploy.local import temporal
+from deploy.local.parts import Part
+from deploy.local.ports import HOST, free_ports
+from perdure.contracts.converter import data_converter
+from tests.chaos.ledger import Attempts
+from tests.chaos.processes import Stub
+from tests.chaos.trial import Trial, Workers, World
+
+SAMPLE = 7
+"""Events at which the default run kills; the moments between events are always tried."""
+
+UNDISTURBED = Path(__file__).resolve().parent.parent / "replay" / "histories" / "answered-with-an-older-edition.json"
+"""A recorded run that nothing disturbed: its events are the kill points."""
+
+
+@dataclass
+class Report:
+    """What the trials of this session came to."""
+
+    seed: int
+    events: int
+    trials: list[Trial] = field(default_factory=list[Trial])
+
+
+REPORT = pytest.StashKey[Report]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seed = config.getoption("chaos_seed")
+    recorded = WorkflowHistory.from_json("undisturbed", UNDISTURBED.read_text())
+    config.stash[REPORT] = Report(seed, len(recorded.events))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the events at which workers are killed."""
+    if "event" not in metafunc.fixturenames:
+        return
+    report = metafunc.config.stash[REPORT]
+    every = list(range(1, report.events + 1))
+    if metafunc.config.getoption("chaos") == "sample":
+        every = sorted(random.Random(report.seed).sample(every, SAMPLE))  # noqa: S311 - a sample, not a secret
+    metafunc.parametrize("event", every, ids=[f"{number:02}" for number in every])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what each kill cost."""
+    report = config.stash[REPORT]
+    if not report.trials:
+        return
+    terminalreporter.section(f"chaos: seed {report.seed}, {report.events} events in an undisturbed run")
+    for trial in report.trials:
+        unsettled = trial.result.unsettled.steps
+        terminalreporter.write_line(
+            f"{trial.recovery:6.1f} s  {trial.point:<44} calls {trial.calls}, attempts lost {unsettled}"
+        )
+    times = sorted(trial.recovery for trial in report.trials)
+    p50, p95 = (times[math.ceil(share * len(times)) - 1] for share in (0.5, 0.95))
+    terminalreporter.write_line(f"recovery of {len(times)} runs: p50 {p50:.1f} s, p95 {p95:.1f} s")
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    return request.config.stash[REPORT]
+
+
+@dataclass
+class Server:
+    """The Temporal server, which can be killed too, and comes back on the same file and port."""
+
+    folder: Path
+    ports: list[int]
+    part: Part | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"{HOST}:{self.ports[0]}"
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.part = temporal.part(*self.ports, self.folder, self.folder)
+        self.part.begin(lambda _: None)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self.part is not None
+        process = self.part.process
+        assert process is not None
+        process.kill()
+        process.wait()
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop it, or clear up what is left of it."""
+        assert self.part is not None
+        self.part.end()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("temporal"), free_ports(2))
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(server: Server, state: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One server, one stub and one state folder for every trial."""
+    folder = tmp_path_factory.mktemp("chaos")
+    with ExitStack() as stack:
+        stub = Stub(folder)
+        stack.callback(stub.stop)
+        environment = {
+            "TEMPORAL_ADDRESS": server.address,
+            "PERDURE_PATHS__STATE": str(state),
+            "PERDURE_MODEL__ENDPOINTS": json.dumps({"fast": stub.url}),
+            "PERDURE_TELEMETRY__TRACES": "false",
+        }
+        workers = Workers(folder, environment, stack)
+        client = await Client.connect(server.address, data_converter=data_converter)
+        yield World(client, stub, Attempts(state), workers)

@@ -1,0 +1,78 @@
+"""What was bought against what was recorded: the promises of a paid step, checked from outside the platform."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from activities.adapters.catalogue import CatalogueFile
+from activities.settings import Paths
+from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.run import Answered, RunResult
+from tests.support.stub_model import INPUT_TOKENS, OUTPUT_TOKENS
+
+PRICES = CatalogueFile(Paths().catalogue, {}).entry("fast").prices
+"""The catalogue's own, which a run pins when it starts."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One row of the platform's table of paid attempts."""
+
+    number: int
+    begun: float
+    """Seconds since the epoch."""
+    charge: str | None
+    reply: str | None
+
+
+class Attempts:
+    """The table itself, read beside the worker that writes it."""
+
+    def __init__(self, state: Path) -> None:
+        self._file = state / "perdure.db"
+
+    def of(self, workflow_id: str) -> list[Attempt]:
+        """A run's attempts, the first one first; none where the table is not yet made."""
+        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=20)) as connection:
+            try:
+                rows = connection.execute(
+                    "SELECT attempt, begun_at, charge, reply FROM paid_attempts WHERE workflow_id = ? ORDER BY attempt",
+                    (workflow_id,),
+                ).fetchall()
+            except sqlite3.OperationalError:
+                return []
+        return [
+            Attempt(number, datetime.fromisoformat(begun).timestamp(), charge, reply)
+            for number, begun, charge, reply in rows
+        ]
+
+
+def bill(calls: int) -> Spend:
+    """What the model's owner asks for that many calls, whether anybody saw the replies or not."""
+    price = PRICES.of(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS)
+    each = Spend(steps=1, input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS, micro_dollars=price)
+    return sum([each] * calls, Spend())
+
+
+def audit(result: RunResult, attempts: Sequence[Attempt], calls: Sequence[float], budget: Budget) -> None:
+    """Fail where a run broke a promise: it answers, buys no saved reply twice, and knows what it owes."""
+    assert isinstance(result.outcome, Answered), result.outcome
+
+    assert len(calls) <= len(attempts), f"a call without a recorded attempt: {calls} {attempts}"
+    replied = [attempt for attempt in attempts if attempt.reply is not None]
+    assert len(replied) == 1, f"bought more than once: {attempts}"
+    assert replied[0] == attempts[-1], f"an attempt was begun after a reply was saved: {attempts}"
+    after = [call for call in calls if call >= replied[0].begun]
+    assert len(after) == 1, f"the attempt that replied made {len(after)} calls"
+
+    owed, settled, possible = bill(len(calls)), result.spent, result.spent + result.unsettled
+    for field in ("input_tokens", "output_tokens", "micro_dollars"):
+        known, due, most = getattr(settled, field), getattr(owed, field), getattr(possible, field)
+        assert known <= due <= most <= getattr(budget, field), f"{field}: {known} <= {due} <= {most}"
+    assert settled.steps == len(replied), settled
+    assert owed.steps <= possible.steps <= budget.steps, (owed, possible)
+    # What is left unknown are the attempts that were lost, each with its reservation, and nothing else.
+    assert result.unsettled.steps >= len(attempts) - 1, (result.unsettled, attempts)

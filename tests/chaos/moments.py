@@ -1,0 +1,46 @@
+"""The moments at which a worker dies: at an event of the history, and between events, where only the bill can see."""
+
+import asyncio
+
+from temporalio.api.history.v1 import HistoryEvent
+
+from tests.chaos.trial import Moment, Run, named
+from tests.support.waiting import until
+
+
+def at_event(number: int) -> Moment:
+    """When this event of the run's history appears; at the last one, where the run has fewer."""
+
+    async def moment(run: Run) -> str:
+        seen: list[HistoryEvent] = []
+        async for event in run.handle.fetch_history_events(wait_new_event=True):
+            seen.append(event)
+            if event.event_id == number:
+                break
+        return f"{seen[-1].event_id:02} {named(seen[-1], seen)}"
+
+    return moment
+
+
+async def attempt_recorded(run: Run) -> str:
+    """When the attempt is in the table; the call follows."""
+    await _attempts_reach(run, replied=False)
+    return "attempt recorded"
+
+
+async def call_in_flight(run: Run) -> str:
+    """When the model has counted the call and has not answered: the money is spent, and nobody will see the reply."""
+    await until(lambda: bool(run.calls()), what="the model is called", every=0.005)
+    return "call in flight"
+
+
+async def reply_saved(run: Run) -> str:
+    """When the reply is in the table; its acknowledgement follows, if the worker lives to send it."""
+    await _attempts_reach(run, replied=True)
+    return "reply saved"
+
+
+async def _attempts_reach(run: Run, *, replied: bool) -> None:
+    # The window is some milliseconds wide: no pause between two looks but the turn of the loop.
+    while not any(attempt.reply is not None or not replied for attempt in run.attempts().of(run.handle.id)):
+        await asyncio.sleep(0)

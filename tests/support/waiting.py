@@ -1,0 +1,13 @@
+"""Waiting in a coroutine for something to become true, with a deadline."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+async def until(true: Callable[[], bool], *, what: str, seconds: float = 60, every: float = 0.02) -> None:
+    """Poll until it is true; fail with `what` was awaited after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        await asyncio.sleep(every)

@@ -1,0 +1,84 @@
+"""The platform's workers with traces on: their spans stay in memory."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from temporalio.client import Client
+from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider
+from temporalio.worker import Worker
+
+from activities.adapters.telemetry import record_spans
+from activities.conduct import Conduct
+from activities.settings import Settings
+from perdure.client import Platform
+from tests.telemetry.spans import Recorded
+from worker import Parts, Role, workers
+from workflows.effects import Queue
+from workflows.plugin import WORKFLOWS, PerdurePlugin
+
+
+@pytest.fixture(scope="session")
+def exporter() -> InMemorySpanExporter:
+    """Where every span of this process goes: OpenTelemetry lets a process choose once."""
+    exporter = InMemorySpanExporter()
+    record_spans(Settings(), exporter)
+    return exporter
+
+
+@pytest.fixture
+def recorded(exporter: InMemorySpanExporter) -> Recorded:
+    """The spans of one test."""
+    provider = trace.get_tracer_provider()
+    assert isinstance(provider, ReplaySafeTracerProvider)
+    flush: Callable[[], bool] = provider.force_flush
+
+    def spans() -> list[ReadableSpan]:
+        assert flush()
+        return list(exporter.get_finished_spans())
+
+    spans()
+    exporter.clear()
+    return Recorded(spans)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def traced_client(client: Client, exporter: InMemorySpanExporter) -> Client:
+    """As a worker with traces connects."""
+    plugins = [PerdurePlugin(), OpenTelemetryPlugin(add_temporal_spans=True)]
+    return await Client.connect(client.service_client.config.target_host, plugins=plugins)
+
+
+@pytest.fixture
+def traced_platform(traced_client: Client) -> Platform:
+    return Platform(traced_client)
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["as composed", "replaying at every task"])
+async def tracing(request: pytest.FixtureRequest, traced_client: Client, settings: Settings) -> AsyncIterator[Settings]:
+    """The platform's own workers in this process, in all roles, traced, over the stub model.
+
+    First as `worker.py` composes them, then with one that forgets a run after each task and replays it at the next.
+    """
+    async with AsyncExitStack() as stack:
+        parts = Parts(settings, stack)
+        roles = list(Role)
+        if request.param == "replaying at every task":
+            roles.remove(Role.WORKFLOWS)
+            await stack.enter_async_context(
+                Worker(
+                    traced_client,
+                    task_queue=Queue.WORKFLOWS,
+                    workflows=WORKFLOWS,
+                    activities=parts.routing(),
+                    interceptors=[Conduct()],
+                    max_cached_workflows=0,
+                )
+            )
+        for worker in workers(traced_client, settings, parts, roles):
+            await stack.enter_async_context(worker)
+        yield settings

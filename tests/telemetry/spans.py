@@ -1,0 +1,78 @@
+"""Finished spans as a test asks about them: as a tree of names, by name, and as all the text that they hold."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias, cast
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+Tree: TypeAlias = dict[str, "Tree"]
+
+WORDS = 4
+"""So many words of a text in a row are a piece of it. Fewer could stand in a message of our own by chance."""
+
+
+class Recorded:
+    """The spans that have ended since a test began."""
+
+    def __init__(self, finished: Callable[[], list[ReadableSpan]]) -> None:
+        self._finished = finished
+
+    def all(self) -> list[ReadableSpan]:
+        return self._finished()
+
+    def tree(self) -> Tree:
+        """Names within names, the earliest first. Two children of one parent never share a name here."""
+        return _below(None, self.all())
+
+    def attributes(self, name: str) -> dict[str, object]:
+        """Of the only span of this name."""
+        return dict(self._only(name).attributes or {})
+
+    def milliseconds(self, name: str) -> float:
+        """How long the only span of this name took."""
+        span = self._only(name)
+        return ((span.end_time or 0) - (span.start_time or 0)) / 1_000_000
+
+    def _only(self, name: str) -> ReadableSpan:
+        (span,) = [span for span in self.all() if span.name == name]
+        return span
+
+
+def _below(parent: int | None, spans: list[ReadableSpan]) -> Tree:
+    found: Tree = {}
+    for span in sorted(spans, key=lambda span: span.start_time or 0):
+        if (span.parent.span_id if span.parent else None) == parent:
+            assert span.name not in found, f"two spans {span.name!r} below one parent"
+            assert span.context is not None
+            found[span.name] = _below(span.context.span_id, spans)
+    return found
+
+
+def leaked(spans: Iterable[ReadableSpan], texts: Iterable[str]) -> set[str]:
+    """The pieces of these texts that stand anywhere in these spans."""
+    # JSON holds all of a span: name, status, attributes, events with their messages and stack traces, resource.
+    held = " ".join(word for span in spans for said in strings(json.loads(span.to_json())) for word in said.split())
+    return {piece for text in texts for piece in pieces(text) if piece in held}
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string in a JSON value, keys too."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, part in cast("dict[str, Any]", value).items():
+                yield key
+                yield from strings(part)
+        case list():
+            for part in cast("list[Any]", value):
+                yield from strings(part)
+        case _:
+            pass
+
+
+def pieces(text: str) -> set[str]:
+    """Every `WORDS` words in a row."""
+    words = text.split()
+    return {" ".join(words[place : place + WORDS]) for place in range(len(words) - WORDS + 1)}
