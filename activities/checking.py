@@ -26,4 +26,4 @@ class Checking:
             ]
         )
         subject = Subject(text=answer, citations=ask.citations, passages=passages)
-        return Checked(verdicts=await self._guards.run(ask.spec.check, subject))
+        return Checked(verdicts=await self._guards.run(ask.guards, subject))

@@ -77,7 +77,6 @@ class Chain:
 
     async def outcome_of(self, ask: AskRequest) -> Outcome:
         """The chain itself."""
-        question = ask.question.reference()
         screened, routed = await asyncio.gather(
             perform(SCREEN, Screen(tenant=ask.tenant, chain=ask.chain, question=ask.question), summary="question"),
             perform(
@@ -125,8 +124,7 @@ class Chain:
             CHECK,
             Check(
                 tenant=ask.tenant,
-                spec=spec,
-                question=question,
+                guards=spec.check,
                 answer=written.answer.reference(),
                 citations=written.citations,
             ),

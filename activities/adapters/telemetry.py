@@ -109,7 +109,7 @@ class TracedModel:
             call.finish_reasons = [completion.finish_reason]
             call.input_tokens = completion.input_tokens
             call.output_tokens = completion.output_tokens
-            call.usage_cache_read_input_tokens = completion.cached_tokens
+            call.cache_read_input_tokens = completion.cached_tokens
             return completion
 
 

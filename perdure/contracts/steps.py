@@ -4,7 +4,7 @@ from pydantic import Field
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest, Name
-from perdure.contracts.guards import Verdict
+from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.knowledge import Citation, Passage
 from perdure.contracts.spec import ChainSpec, Deployment
 from perdure.contracts.text import Text
@@ -125,8 +125,7 @@ class Check(Contract):
     """Check an answer and its citations before they are shown."""
 
     tenant: Name
-    spec: ChainSpec
-    question: Text
+    guards: tuple[GuardSpec, ...]
     answer: Text
     citations: tuple[Citation, ...]
 

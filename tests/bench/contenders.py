@@ -18,7 +18,7 @@ from perdure.contracts.converter import data_converter
 from perdure.contracts.run import Answered
 from tests.bench.raw.contracts import QUEUE, Question
 from tests.bench.raw.workflow import RawChain
-from tests.bench.texts import QUESTION
+from tests.bench.texts import question
 
 TENANT = "default"
 
@@ -57,7 +57,7 @@ async def ask_platform(address: str) -> tuple[Ask, Client]:
     platform = Platform(client)
 
     async def ask(name: str) -> None:
-        result = await platform.ask(QUESTION, business_id=name, tenant=TENANT)
+        result = await platform.ask(question(), business_id=name, tenant=TENANT)
         if not isinstance(result.outcome, Answered):
             raise TypeError(f"the run {name} did not answer: {result.outcome!r}")
 
@@ -69,8 +69,8 @@ async def ask_raw(address: str) -> tuple[Ask, Client]:
     client = await Client.connect(address, data_converter=pydantic_data_converter)
 
     async def ask(name: str) -> None:
-        question = Question(tenant=TENANT, text=QUESTION)
-        answer = await client.execute_workflow(RawChain.run, question, id=name, task_queue=QUEUE)
+        asked = Question(tenant=TENANT, text=question())
+        answer = await client.execute_workflow(RawChain.run, asked, id=name, task_queue=QUEUE)
         if not answer.sources:
             raise TypeError(f"the run {name} did not answer: {answer!r}")
 

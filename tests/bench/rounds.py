@@ -1,4 +1,7 @@
-"""Interleaved rounds: every contender in turn, each time in another order, so that a busy machine hits all alike."""
+"""Interleaved rounds: every contender in turn, each time in another order, so that a busy machine hits all alike.
+
+Turns are short: what else the machine does changes from minute to minute, and a ratio is of one round.
+"""
 
 import asyncio
 import statistics
@@ -11,24 +14,21 @@ from temporalio.client import Client
 
 from tests.bench.contenders import Ask, Running
 
-SEQUENTIAL = 20
+SEQUENTIAL = 8
 """Runs one after the other, in each round."""
 IN_FLIGHT = 16
-TOGETHER = 48
+TOGETHER = 32
 """Runs with `IN_FLIGHT` at the same time, in each round."""
 WARM_UP = 8
 """Runs before the first round, which nobody counts."""
-
-METRICS = ("p50", "p95", "runs", "worker", "server", "bytes", "events")
 
 
 @dataclass(frozen=True)
 class Round:
     """What one contender did in one round."""
 
-    p50: float
+    latencies: tuple[float, ...]
     """Milliseconds from the start of a run to its result, one run at a time."""
-    p95: float
     runs: float
     """Runs a second, `IN_FLIGHT` at the same time."""
     worker: float
@@ -38,6 +38,17 @@ class Round:
     bytes: float
     """Size of a run's history, as the server counts it; the mean."""
     events: float
+
+    @property
+    def p50(self) -> float:
+        """Milliseconds. A round has too few runs for a p95 of its own."""
+        return statistics.median(self.latencies)
+
+
+def p95(rounds: Sequence[Round]) -> float:
+    """Milliseconds, of the runs of all rounds."""
+    latencies = [latency for one in rounds for latency in one.latencies]
+    return statistics.quantiles(latencies, n=20, method="inclusive")[-1]
 
 
 async def compete(running: Sequence[Running], rounds: int, done: Callable[[], None]) -> dict[str, list[Round]]:
@@ -60,7 +71,7 @@ async def compete(running: Sequence[Running], rounds: int, done: Callable[[], No
 
 async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
     worker, server = _cpu(one.worker), _cpu(one.server)
-    latencies = [await _timed(ask, f"{prefix}-one-{number}") for number in range(SEQUENTIAL)]
+    latencies = [await _milliseconds(ask, f"{prefix}-one-{number}") for number in range(SEQUENTIAL)]
     worker, server = _cpu(one.worker) - worker, _cpu(one.server) - server
 
     slots = asyncio.Semaphore(IN_FLIGHT)
@@ -76,10 +87,8 @@ async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
     names = [one.contender.run_id(f"{prefix}-one-{number}") for number in range(SEQUENTIAL)]
     seen = [await client.get_workflow_handle(name).describe() for name in names]
     histories = [description.raw_description.workflow_execution_info for description in seen]
-    quantiles = statistics.quantiles(latencies, n=20, method="inclusive")
     return Round(
-        p50=statistics.median(latencies) * 1000,
-        p95=quantiles[-1] * 1000,
+        latencies=tuple(latencies),
         runs=TOGETHER / seconds,
         worker=worker / SEQUENTIAL * 1000,
         server=server / SEQUENTIAL * 1000,
@@ -88,10 +97,10 @@ async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
     )
 
 
-async def _timed(ask: Ask, name: str) -> float:
+async def _milliseconds(ask: Ask, name: str) -> float:
     began = time.perf_counter()
     await ask(name)
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) * 1000
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.ports import Chunk, Completion, Hit, Issued, Message, Subject
 from perdure.contracts.guards import GuardSpec, Verdict
-from tests.bench.texts import ANSWER, PASSAGES
+from tests.bench.texts import PASSAGES, answer
 
 DIMENSIONS = 384
 """As the embedded stack's own embedder: comparing sentences with the question is the platform's work."""
@@ -30,7 +30,7 @@ class StubChat:
         schema: Mapping[str, Any] | None = None,
     ) -> Completion:
         parts: list[str] = [] if schema is None else list(schema["required"])
-        content = json.dumps({part: {"source": 1, "answer": ANSWER} for part in parts})
+        content = json.dumps({part: {"source": 1, "answer": answer()} for part in parts})
         return Completion(
             content=content,
             model="stub",

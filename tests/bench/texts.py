@@ -1,8 +1,26 @@
-"""The texts that both sides carry: a question, three passages of about sixty words, and an answer."""
+"""The texts that both sides carry: a question, three passages of about sixty words, and an answer.
 
-QUESTION = "How many weeks of parental leave are paid in full?"
+The passages are the same for all runs, as in a collection; each run has its own question and answer, so that a store by
+digest has something new to store.
+"""
 
-ANSWER = "Twenty weeks of parental leave are paid in full, at the salary of the last month before the leave."
+import random
+import string
+
+
+def question() -> str:
+    """A new question."""
+    return f"How many weeks of parental leave are paid in full at the site of {_name()}?"
+
+
+def answer() -> str:
+    """A new answer."""
+    return f"Twenty weeks are paid in full at the site of {_name()}, at the salary of the last month before the leave."
+
+
+def _name() -> str:
+    return "".join(random.choices(string.ascii_lowercase, k=10)).capitalize()  # noqa: S311 - no secret
+
 
 PASSAGES = tuple(
     f"Leave > Chapter {number}\n"

@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHistory
 
-from deploy.local import temporal
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.local.ports import free_ports
 from perdure.contracts.converter import data_converter
 from tests.chaos.ledger import Attempts
-from tests.chaos.processes import Stub
+from tests.chaos.processes import Nursery, Server, Stub
 from tests.chaos.trial import Trial, Workers, World
 
 SAMPLE = 7
@@ -40,7 +39,7 @@ REPORT = pytest.StashKey[Report]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    seed = config.getoption("chaos_seed")
+    seed = cast("int", config.getoption("chaos_seed"))
     recorded = WorkflowHistory.from_json("undisturbed", UNDISTURBED.read_text())
     config.stash[REPORT] = Report(seed, len(recorded.events))
 
@@ -65,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for trial in report.trials:
         unsettled = trial.result.unsettled.steps
         terminalreporter.write_line(
-            f"{trial.recovery:6.1f} s  {trial.point:<44} calls {trial.calls}, attempts lost {unsettled}"
+            f"{trial.recovery:6.1f} s  {trial.point:<42} calls {trial.calls}, lost {unsettled}; {trial.longest_wait}"
         )
     times = sorted(trial.recovery for trial in report.trials)
     p50, p95 = (times[math.ceil(share * len(times)) - 1] for share in (0.5, 0.95))
@@ -77,43 +76,9 @@ def report(request: pytest.FixtureRequest) -> Report:
     return request.config.stash[REPORT]
 
 
-@dataclass
-class Server:
-    """The Temporal server, which can be killed too, and comes back on the same file and port."""
-
-    folder: Path
-    ports: list[int]
-    part: Part | None = None
-
-    @property
-    def address(self) -> str:
-        """Where it answers."""
-        return f"{HOST}:{self.ports[0]}"
-
-    def start(self) -> None:
-        """Start it, and wait until it is ready."""
-        self.part = temporal.part(*self.ports, self.folder, self.folder)
-        self.part.begin(lambda _: None)
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        assert self.part is not None
-        process = self.part.process
-        assert process is not None
-        process.kill()
-        process.wait()
-        self.stop()
-
-    def stop(self) -> None:
-        """Stop it, or clear up what is left of it."""
-        assert self.part is not None
-        self.part.end()
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("temporal"), free_ports(2))
-    started.start()
+    started = Server(tmp_path_factory.mktemp("temporal"), *free_ports(2))
     yield started
     started.stop()
 
@@ -131,6 +96,7 @@ async def world(server: Server, state: Path, tmp_path_factory: pytest.TempPathFa
             "PERDURE_MODEL__ENDPOINTS": json.dumps({"fast": stub.url}),
             "PERDURE_TELEMETRY__TRACES": "false",
         }
-        workers = Workers(folder, environment, stack)
+        nursery = Nursery(folder, environment)
+        stack.callback(nursery.close)
         client = await Client.connect(server.address, data_converter=data_converter)
-        yield World(client, stub, Attempts(state), workers)
+        yield World(client, stub, Attempts(state), Workers(nursery))

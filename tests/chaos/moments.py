@@ -1,7 +1,5 @@
 """The moments at which a worker dies: at an event of the history, and between events, where only the bill can see."""
 
-import asyncio
-
 from temporalio.api.history.v1 import HistoryEvent
 
 from tests.chaos.trial import Moment, Run, named
@@ -41,6 +39,8 @@ async def reply_saved(run: Run) -> str:
 
 
 async def _attempts_reach(run: Run, *, replied: bool) -> None:
-    # The window is some milliseconds wide: no pause between two looks but the turn of the loop.
-    while not any(attempt.reply is not None or not replied for attempt in run.attempts().of(run.handle.id)):
-        await asyncio.sleep(0)
+    def reached() -> bool:
+        return any(attempt.reply is not None or not replied for attempt in run.attempts().of(run.handle.id))
+
+    # The window is some milliseconds wide: a longer pause between two looks would miss it.
+    await until(reached, what="the attempt is in the table", every=0.001)

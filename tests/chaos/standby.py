@@ -1,13 +1,18 @@
-"""A worker that has imported everything and waits for a line before it connects; it ends with whoever started it."""
+"""Imports the platform once and forks a worker for each line of its input: a trial does not wait for imports.
+
+A line names a log file; the answer is the new process's number. The worker stands by until it gets SIGUSR1 and is then
+`worker.py --role all`, in a process of its own that can be killed. All of them end with whoever started this one.
+"""
 
 import importlib
 import os
+import signal
 import sys
 import threading
 
 from activities.settings import quiet_libraries
 
-SLOW = (
+BEFORE = (
     "worker",
     "activities.routing",
     "activities.retrieval",
@@ -17,36 +22,58 @@ SLOW = (
     "activities.conduct",
     "activities.adapters.catalogue",
     "activities.adapters.guardrails_guards",
-    "activities.adapters.lancedb_store",
     "activities.adapters.litellm_model",
     "activities.adapters.minilm",
     "activities.adapters.payload_storage",
     "activities.adapters.sql_paid_replies",
     "activities.adapters.telemetry",
 )
-"""What a worker loads when its roles are made: seconds of processor time, which a trial does not wait for."""
+"""What a worker loads when its roles are made: fifteen seconds of processor time, spent once."""
+
+AFTER = ("activities.adapters.lancedb_store",)
+"""What starts threads when it is imported: threads do not survive a fork."""
 
 STANDING_BY = "standing by"
-"""The line that says that everything is imported."""
+"""The line in its log with which a worker says that it only waits for its signal."""
 
 
 def main() -> None:
-    """Import, wait, then be `worker.py --role all`."""
+    """Import, then fork for each line until the input ends."""
     quiet_libraries()
-    for name in SLOW:
+    for name in BEFORE:
         importlib.import_module(name)
-    print(STANDING_BY, flush=True)  # noqa: T201 - the starter waits for it
-    if not sys.stdin.readline():
-        return
-    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears up what is killed
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    lifeline, held = os.pipe()
+    for line in sys.stdin:
+        born = os.fork()
+        if born == 0:
+            os.close(held)
+            be_worker(line.strip(), lifeline)
+        print(born, flush=True)  # noqa: T201 - the starter waits for it
+
+
+def be_worker(log: str, lifeline: int) -> None:
+    """Stand by, then serve; never returns."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for ours, theirs in ((null, 0), (out, 1), (out, 2)):
+        os.dup2(ours, theirs)
+    threading.Thread(target=_end_with_the_starter, args=(lifeline,), daemon=True).start()
+    for name in AFTER:
+        importlib.import_module(name)
+    print(STANDING_BY, flush=True)  # noqa: T201 - the starter reads the log
+    signal.sigwait({signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
     import worker
 
     worker.main(["--role", "all"])
+    os._exit(0)
 
 
-def _end_with_the_starter() -> None:
-    """A test process that is killed leaves no worker behind: its end of the pipe closes."""
-    sys.stdin.read()
+def _end_with_the_starter(lifeline: int) -> None:
+    os.read(lifeline, 1)  # returns when nobody holds the other end any more
     os._exit(1)
 
 

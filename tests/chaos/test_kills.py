@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tests.chaos import moments
-from tests.chaos.conftest import Report, Server
+from tests.chaos.conftest import Report
+from tests.chaos.processes import Server
 from tests.chaos.trial import World, named
 
 pytestmark = pytest.mark.chaos

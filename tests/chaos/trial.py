@@ -3,10 +3,9 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -16,7 +15,7 @@ from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget
 from perdure.contracts.run import RunResult
 from tests.chaos.ledger import Attempts, audit
-from tests.chaos.processes import Stub, Worker
+from tests.chaos.processes import Nursery, Stub, Worker
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 
@@ -36,6 +35,16 @@ class Trial:
     calls: int
     result: RunResult
     events: tuple[HistoryEvent, ...]
+
+    @property
+    def longest_wait(self) -> str:
+        """The longest pause between two events, and what ended it: where the recovery went."""
+        pauses = [
+            (later.event_time.ToDatetime() - earlier.event_time.ToDatetime(), named(later, self.events))
+            for earlier, later in pairwise(self.events)
+        ]
+        pause, ended_by = max(pauses)
+        return f"{pause.total_seconds():.1f} s until {ended_by}"
 
     @property
     def generations(self) -> int:
@@ -68,39 +77,32 @@ Moment = Callable[[Run], Awaitable[str]]
 class Workers:
     """One worker that serves and one that stands by, so that a trial never waits for imports."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], stack: ExitStack) -> None:
-        self._folder = folder
-        self._environment = environment
-        self._stack = stack
-        self._started = 0
-        self._spare = self._start()
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
+        self._spare: Worker | None = None
         self._serving: Worker | None = None
 
     async def ready(self) -> None:
         """Have a worker that serves, and a warm one."""
         if self._serving is None:
-            await self._spare.stand_by()
-            self._relieve()
+            await self._relieve()
         assert self._serving is not None
+        assert self._spare is not None
         await self._serving.serving()
         await self._spare.stand_by()
 
-    def kill(self) -> float:
+    async def kill(self) -> float:
         """Kill the one that serves and let the other take over; returns the moment of the kill."""
         assert self._serving is not None
-        killed = self._serving.kill()
-        self._relieve()
+        killed = await self._serving.kill()
+        await self._relieve()
         return killed
 
-    def _relieve(self) -> None:
-        self._serving, self._spare = self._spare, self._start()
-        self._serving.serve()
-
-    def _start(self) -> Worker:
-        self._started += 1
-        worker = Worker(self._folder / f"worker-{self._started:03}.log", self._environment)
-        self._stack.callback(worker.kill)
-        return worker
+    async def _relieve(self) -> None:
+        relief = self._spare or self._nursery.bear()
+        await relief.stand_by()
+        relief.serve()
+        self._serving, self._spare = relief, self._nursery.bear()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class World:
         await self.workers.ready()
         run = await self.start(*script)
         point = await asyncio.wait_for(moment(run), RUN_SECONDS)
-        killed = self.workers.kill()
+        killed = await self.workers.kill()
         return await self.end(run, point, killed)
 
     async def start(self, *script: object) -> Run:
@@ -138,12 +140,12 @@ class World:
         return Trial(run.handle.id, point, recovery, len(run.calls()), result, tuple(history.events))
 
 
-def named(event: HistoryEvent, events: tuple[HistoryEvent, ...] | list[HistoryEvent]) -> str:
+def named(event: HistoryEvent, events: Sequence[HistoryEvent]) -> str:
     """An event's type in lower case, with the name of its activity where it has one."""
     kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").lower()
-    attributes = getattr(event, event.WhichOneof("attributes") or "", None)
     scheduled = event
     if kind.startswith("activity_task") and kind != "activity_task_scheduled":
-        scheduled = next((each for each in events if each.event_id == attributes.scheduled_event_id), event)
+        about = getattr(event, event.WhichOneof("attributes") or "").scheduled_event_id
+        scheduled = next((each for each in events if each.event_id == about), event)
     name = scheduled.activity_task_scheduled_event_attributes.activity_type.name
     return f"{kind} {name}".strip()

@@ -33,8 +33,8 @@ def activity_of(event: HistoryEvent, history: WorkflowHistory) -> str:
     """The name of the activity that an `activity_task_*` event is about."""
     if event.HasField("activity_task_scheduled_event_attributes"):
         return event.activity_task_scheduled_event_attributes.activity_type.name
-    attributes = getattr(event, event.WhichOneof("attributes") or "")
-    return activity_of(history.events[attributes.scheduled_event_id - 1], history)
+    scheduled: int = getattr(event, event.WhichOneof("attributes") or "").scheduled_event_id
+    return activity_of(history.events[scheduled - 1], history)
 
 
 def decisions(history: WorkflowHistory) -> list[str]:

@@ -71,8 +71,9 @@ def _differences(path: str, was: Any, now: Any) -> Iterator[Difference]:
                 else:
                     yield from _differences(f"{path}.{key}", one[key], other[key])
         case list(), list() if len(cast("list[Any]", was)) == len(cast("list[Any]", now)):
-            for place, (one, other) in enumerate(zip(was, now, strict=True)):
-                yield from _differences(f"{path}[{place}]", one, other)
+            pairs = zip(cast("list[Any]", was), cast("list[Any]", now), strict=True)
+            for place, (here, there) in enumerate(pairs):
+                yield from _differences(f"{path}[{place}]", here, there)
         case _ if was != now:
             yield path, was, now
         case _:

@@ -15,9 +15,9 @@ from activities.settings import ROOT, Model, Paths, Settings, Telemetry, quiet_l
 from deploy.local.corpus import index_folder
 from deploy.local.temporal import DYNAMIC_CONFIG
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.conftest import DOCUMENTS, KNOWN
 from tests.replay.histories import FOLDER
 from tests.replay.scenarios import SCENARIOS, Scenario, play
-from tests.conftest import DOCUMENTS, KNOWN
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL
 from worker import Parts, Role, workers

@@ -13,6 +13,9 @@ from tests.support.waiting import until
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 
+EVERYTHING = Budget()
+"""The platform's own default."""
+
 FAILED = "failed"
 """The ending of a run that ended by a fault: every other ending is an outcome."""
 
@@ -24,7 +27,7 @@ class Scenario:
     name: str
     ending: str
     question: str = QUESTION
-    budget: Budget = Budget()
+    budget: Budget = EVERYTHING
     script: tuple[object, ...] = ()
     meanwhile: Callable[[Platform, str, StubModel], Awaitable[None]] | None = None
     """What happens from outside once the run has started."""

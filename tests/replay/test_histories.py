@@ -15,7 +15,6 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
-from activities.settings import Settings
 from perdure.contracts.run import AskRequest, Outcome, RunResult
 from tests.replay import record
 from tests.replay.gate import changes
@@ -39,8 +38,9 @@ def test_every_ending_is_among_the_recorded_histories() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.usefixtures("working")
 async def test_a_fresh_run_decides_what_the_recorded_one_did(
-    scenario: Scenario, working: Settings, client: Client, stub: StubModel
+    scenario: Scenario, client: Client, stub: StubModel
 ) -> None:
     fresh = await play(scenario, client, stub, f"replay-{uuid.uuid4()}")
     before = read(record.FOLDER / f"{scenario.name}.json")

@@ -47,7 +47,10 @@ def recorded(exporter: InMemorySpanExporter) -> Recorded:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def traced_client(client: Client, exporter: InMemorySpanExporter) -> Client:
+async def traced_client(
+    client: Client,
+    exporter: InMemorySpanExporter,  # noqa: ARG001 - the plugin asks for its provider
+) -> Client:
     """As a worker with traces connects."""
     plugins = [PerdurePlugin(), OpenTelemetryPlugin(add_temporal_spans=True)]
     return await Client.connect(client.service_client.config.target_host, plugins=plugins)

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from tests.bench.raw.contracts import Answer, Draft, Found, Passage, Prompt, Question, Routed, Screened, Search
-from tests.bench.texts import ANSWER, PASSAGES
+from tests.bench.texts import PASSAGES, answer
 
 
 @activity.defn
@@ -27,7 +27,7 @@ async def retrieve(search: Search) -> Found:
 @activity.defn
 async def generate(prompt: Prompt) -> Answer:
     return Answer(
-        text=ANSWER,
+        text=answer(),
         sources=[passage.document for passage in prompt.passages],
         input_tokens=400,
         output_tokens=30,
