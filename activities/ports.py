@@ -18,34 +18,38 @@ class PortError(Exception):
 
     final: ClassVar[bool] = False
     """Whether trying again is pointless."""
-    free_of_charge: ClassVar[bool] = True
-    """Whether a paid call that ended so is known to have cost nothing."""
+    free_of_charge: ClassVar[bool] = False
+    """Whether a paid attempt that ended so is known to have cost nothing."""
 
 
 class NotConfigured(PortError):
     """A name that no file here defines: an unknown chain, tier or guard."""
 
     final = True
+    free_of_charge = True
 
 
 class ModelUnreachable(PortError):
     """Nothing answered at the endpoint, so nothing was bought."""
 
+    free_of_charge = True
+
 
 class ModelFailed(PortError):
     """The call broke after it was sent: what it cost is unknown."""
-
-    free_of_charge = False
 
 
 class ModelRefused(PortError):
     """The model's server refused the request; the same one would be refused again."""
 
     final = True
+    free_of_charge = True
 
 
 class ModelOverloaded(PortError):
     """The model's server refused for now, before doing any work."""
+
+    free_of_charge = True
 
 
 class StorageFull(PortError):

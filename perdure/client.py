@@ -162,7 +162,7 @@ class Platform:
             )
 
         try:
-            await _patiently(start)
+            await patiently(start)
         except WorkflowAlreadyStartedError:
             await self._require_same_request(request.tenant, name, digest)
         return name
@@ -171,7 +171,7 @@ class Platform:
         """Wait for the end of a run. Raises `UnknownRun`, or `RunFailed` where it ended without an outcome."""
         handle = self._handle(tenant, business_id)
         try:
-            return await _patiently(handle.result)
+            return await patiently(handle.result)
         except WorkflowFailureError as error:
             raise RunFailed(f"run {business_id!r} {_reason(error)}") from None
         except RPCError as error:
@@ -180,7 +180,7 @@ class Platform:
     async def status(self, business_id: str, *, tenant: str = "default") -> RunStatus:
         """How a run stands. Needs no worker. Raises `UnknownRun`."""
         try:
-            seen = await _patiently(self._handle(tenant, business_id).describe)
+            seen = await patiently(self._handle(tenant, business_id).describe)
         except RPCError as error:
             raise _unknown_or(error, business_id, tenant) from None
         phase = seen.typed_search_attributes.get(PHASE)
@@ -202,12 +202,12 @@ class Platform:
         Raises `UnknownRun`.
         """
         try:
-            await _patiently(self._handle(tenant, business_id).cancel)
+            await patiently(self._handle(tenant, business_id).cancel)
         except RPCError as error:
             raise _unknown_or(error, business_id, tenant) from None
 
     async def _require_same_request(self, tenant: str, business_id: str, digest: str) -> None:
-        seen = await _patiently(self._handle(tenant, business_id).describe)
+        seen = await patiently(self._handle(tenant, business_id).describe)
         if await seen.memo_value(REQUEST_DIGEST, default=None) != digest:
             raise RunConflict(
                 f"the business id {business_id!r} was used by another request of tenant {tenant!r}: choose a new one"
@@ -232,7 +232,7 @@ def _checked_id(business_id: str) -> str:
 _BUSINESS_ID: TypeAdapter[str] = TypeAdapter(BusinessId)
 
 
-async def _patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """A server under load may answer that the namespace is not found, although it is. The SDK does not retry that."""
     for attempt in range(1, TRANSIENT_TRIES + 1):
         try:

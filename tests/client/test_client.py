@@ -1,0 +1,74 @@
+"""The client says in one line what is wrong, and is patient where the server only stumbles."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from deploy.local.ports import free_ports
+from perdure.client import TRANSIENT_TRIES, NoServer, Platform, RunFailed, UnknownRun, patiently, workflow_id
+from perdure.contracts.contract import BadInput
+
+
+async def test_no_server_is_one_line_that_names_the_address_and_the_remedy() -> None:
+    [port] = free_ports(1)
+    with pytest.raises(NoServer, match=rf"no Temporal server answers at 127.0.0.1:{port}: .*`make up`"):
+        await Platform.connect(f"127.0.0.1:{port}", within=timedelta(seconds=5))
+
+
+async def test_an_unknown_run_is_named(platform: Platform) -> None:
+    for call in (platform.status, platform.cancel, platform.result):
+        with pytest.raises(UnknownRun, match="tenant 'default' has no run 'nowhere'"):
+            await call("nowhere")
+
+
+@pytest.mark.parametrize("name", ["", "a b", ":", "x" * 201, "-a"])
+async def test_a_business_id_that_cannot_be_used_is_refused(platform: Platform, name: str) -> None:
+    with pytest.raises(BadInput, match="business_id"):
+        await platform.status(name)
+
+
+async def test_a_terminated_run_has_failed_with_the_reason(platform: Platform, client: Client) -> None:
+    name = str(uuid.uuid4())
+    await platform.start("Who cleans the pond?", business_id=name)  # no worker takes it
+    await client.get_workflow_handle(workflow_id("default", name)).terminate(reason="the pond is dry")
+    with pytest.raises(RunFailed, match="was terminated"):
+        await platform.result(name)
+    assert (await platform.status(name)).state == "terminated"
+
+
+class Stumbles:
+    """A call that a server under load refuses a few times."""
+
+    def __init__(self, refusals: int, message: str, status: RPCStatusCode = RPCStatusCode.NOT_FOUND) -> None:
+        self.refusals = refusals
+        self.calls = 0
+        self.error = RPCError(message, status, b"")
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.refusals:
+            raise self.error
+        return "done"
+
+
+async def test_a_lost_namespace_is_asked_for_again() -> None:
+    call = Stumbles(2, "Namespace default is not found.")
+    assert await patiently(call) == "done"
+    assert call.calls == 3
+
+
+async def test_a_namespace_that_stays_lost_is_an_error() -> None:
+    call = Stumbles(100, "Namespace default is not found.")
+    with pytest.raises(RPCError):
+        await patiently(call)
+    assert call.calls == TRANSIENT_TRIES
+
+
+async def test_a_run_that_is_not_found_is_not_asked_for_again() -> None:
+    call = Stumbles(100, "workflow not found for ID: x")
+    with pytest.raises(RPCError):
+        await patiently(call)
+    assert call.calls == 1

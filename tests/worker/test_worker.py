@@ -1,0 +1,102 @@
+"""The worker process: what it prints, what it loads, and how it ends."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from activities.settings import ROOT, environment_with
+from deploy.local.ports import free_ports
+
+SLOW = {
+    "workflows": set[str](),
+    "retrieval": {"lancedb", "onnxruntime"},
+    "guards": {"guardrails"},
+    "generation": {"litellm"},
+}
+"""The slow libraries that each role may load."""
+
+
+def worker(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "worker.py", *arguments],
+        cwd=ROOT,
+        env=environment_with(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_help_names_every_role() -> None:
+    said, _ = worker("--help").communicate(timeout=60)
+    assert all(role in said for role in SLOW)
+
+
+def test_an_unknown_role_is_refused() -> None:
+    process = worker("--role", "baker")
+    _, complained = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "invalid choice: 'baker'" in complained
+
+
+def test_no_server_is_one_line_and_a_failure(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    process = worker(
+        "--role", "workflows", TEMPORAL_ADDRESS=f"127.0.0.1:{port}", PERDURE_PATHS__STATE=str(tmp_path / "state")
+    )
+    _, complained = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert complained.strip().splitlines()[-1] == (
+        f"worker: no Temporal server at 127.0.0.1:{port}: start one with `make up`, or set TEMPORAL_ADDRESS"
+    )
+    assert "Traceback" not in complained
+
+
+def test_a_setting_that_cannot_be_used_is_one_line() -> None:
+    process = worker("--role", "workflows", PERDURE_WORK__ACTIVITIES="many")
+    _, complained = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert complained.startswith("perdure: a PERDURE_ setting cannot be used: work.activities")
+    assert len(complained.splitlines()) == 1
+
+
+async def test_it_says_when_it_is_ready_and_stops_on_sigterm(client: Client, tmp_path: Path) -> None:
+    process = worker(
+        *("--role", "workflows"),
+        TEMPORAL_ADDRESS=client.service_client.config.target_host,
+        PERDURE_PATHS__STATE=str(tmp_path / "state"),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("ready: workflows after")
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert said.splitlines() == ["stopping: finishing what is in hand", "stopped"]
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("role", SLOW)
+def test_a_role_loads_only_its_own_slow_libraries(role: str, tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from contextlib import AsyncExitStack\n"
+        "from pathlib import Path\n"
+        "import worker\n"
+        "from activities.settings import Paths, Settings, quiet_libraries\n"
+        "quiet_libraries()\n"
+        "async def main():\n"
+        "    async with AsyncExitStack() as stack:\n"
+        f"        parts = worker.Parts(Settings(paths=Paths(state=Path({str(tmp_path)!r}))), stack)\n"
+        f"        getattr(parts, {'routing' if role == 'workflows' else role!r})()\n"
+        "asyncio.run(main())\n"
+        "print(*sys.modules)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    loaded = set(ended.stdout.split())
+    every = set[str]().union(*SLOW.values())
+    assert loaded & every == SLOW[role]

@@ -1,0 +1,32 @@
+"""A payload over the server's limit goes through the blob store, under the tenant of its run."""
+
+import uuid
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.adapters.payload_storage import payload_storage
+from activities.adapters.sql_blobs import SqlBlobs
+from activities.adapters.sql_database import open_database
+from tests.support.large_payload import SIZE, MeasureALot, write_a_lot
+from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
+
+
+async def test_a_payload_over_the_servers_limit_leaves_the_history(client: Client, tmp_path: Path) -> None:
+    database = open_database(tmp_path / "perdure.db")
+    storage = payload_storage(SqlBlobs(database), EXTERNAL_FROM)
+    working = await Client.connect(
+        client.service_client.config.target_host, plugins=[PerdurePlugin(external_storage=storage)]
+    )
+    queue = str(uuid.uuid4())
+    async with Worker(working, task_queue=queue, workflows=[MeasureALot], activities=[write_a_lot]):
+        handle = await working.start_workflow(MeasureALot.run, id=f"default:{queue}", task_queue=queue)
+        assert await handle.result() == SIZE
+    assert (await handle.fetch_history()).to_json().__len__() < SIZE // 10
+    async with database.read() as connection:
+        rows = (await connection.exec_driver_sql("SELECT tenant, length(body) FROM blobs")).all()
+    await database.dispose()
+    [(tenant, size)] = rows
+    assert tenant in {"default", "_platform"}
+    assert size > SIZE
