@@ -9,6 +9,7 @@ from temporalio.worker import Worker
 from activities.adapters.payload_storage import payload_storage
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import open_database
+from perdure.contracts.run import RunRequest
 from tests.support.large_payload import SIZE, MeasureALot, write_a_lot
 from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
 
@@ -21,11 +22,11 @@ async def test_a_payload_over_the_servers_limit_leaves_the_history(client: Clien
     )
     queue = str(uuid.uuid4())
     async with Worker(working, task_queue=queue, workflows=[MeasureALot], activities=[write_a_lot]):
-        handle = await working.start_workflow(MeasureALot.run, id=f"default:{queue}", task_queue=queue)
+        handle = await working.start_workflow(MeasureALot.run, RunRequest(), id=f"default:{queue}", task_queue=queue)
         assert await handle.result() == SIZE
-    assert (await handle.fetch_history()).to_json().__len__() < SIZE // 10
+    assert len((await handle.fetch_history()).to_json()) < SIZE // 10
     async with database.read() as connection:
-        rows = (await connection.exec_driver_sql("SELECT tenant, length(body) FROM blobs")).all()
+        rows = (await connection.exec_driver_sql("SELECT tenant, length(body) FROM bodies")).all()
     await database.dispose()
     [(tenant, size)] = rows
     assert tenant in {"default", "_platform"}
