@@ -35,13 +35,16 @@ class Retrieval:
         for part, (question, vector) in enumerate(zip(questions, vectors, strict=True)):
             hits = await self._store.search(ask.tenant, ask.collection, question, vector, ask.passages * CANDIDATES)
             found = passages_of(part, hits, editions, ask.passages)
-            passages.extend(await self._with_best_sentences(found, vector, ask.sentences))
+            passages.extend(await self._with_best_sentences(found, vector, ask.sentences, ask.sentence_margin))
         return Retrieved(passages=tuple([await self._recorded(ask.tenant, passage) for passage in passages]))
 
     async def _with_best_sentences(
-        self, passages: Sequence[Passage], question: Sequence[float], limit: int
+        self, passages: Sequence[Passage], question: Sequence[float], limit: int, margin: float
     ) -> list[Passage]:
-        """The passages that hold the `limit` sentences nearest to the question, with these sentences marked."""
+        """The passages that hold the sentences nearest to the question, with these sentences marked.
+
+        These are `limit` at most, and none that is more than `margin` further from the question than the nearest.
+        """
         spans: list[tuple[int, int, int]] = []
         contexts: list[str] = []
         for place, passage in enumerate(passages):
@@ -53,6 +56,7 @@ class Retrieval:
         vectors = await self._embedder.embed(contexts)
         likeness = [sum(a * b for a, b in zip(question, vector, strict=True)) for vector in vectors]
         best = sorted(range(len(spans)), key=lambda number: (-likeness[number], number))[:limit]
+        best = [number for number in best if likeness[number] >= likeness[best[0]] - margin]
         marked: dict[int, list[Sentence]] = {}
         for number in sorted(best):
             place, start, end = spans[number]

@@ -49,6 +49,7 @@ class ChainFile(_Strict):
     system: str = Field(min_length=1)
     passages: int = Field(default=3, ge=1, le=20)
     sentences: int = Field(default=4, ge=1, le=50)
+    sentence_margin: float = Field(default=1.0, ge=0, le=2)
     minimum_relevance: float = Field(default=0.0, ge=-1, le=1)
     max_output_tokens: int = Field(default=200, ge=1)
     attempts: int = Field(default=3, ge=1, le=10)
@@ -96,6 +97,7 @@ def parse_chain(name: str, data: bytes) -> ChainSpec:
         instructions=Text.of(_instructions(where, file)),
         passages=file.passages,
         sentences=file.sentences,
+        sentence_margin=file.sentence_margin,
         minimum_relevance=file.minimum_relevance,
         max_output_tokens=file.max_output_tokens,
         attempts=file.attempts,

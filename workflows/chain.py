@@ -104,6 +104,7 @@ class Chain:
                 parts=parts,
                 passages=spec.passages,
                 sentences=spec.sentences,
+                sentence_margin=spec.sentence_margin,
             ),
             summary=spec.collection,
         )

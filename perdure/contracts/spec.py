@@ -22,7 +22,9 @@ class ChainSpec(Contract):
     passages: int = Field(ge=1, le=20)
     """How many passages each part of a question may use."""
     sentences: int = Field(ge=1, le=50)
-    """How many sentences of these passages the model sees for each part."""
+    """How many sentences of these passages the model sees for each part at most."""
+    sentence_margin: float = Field(default=1.0, ge=0)
+    """Cosine similarity: a sentence that is this much further from the question than the best one is left out."""
     minimum_relevance: float
     """Cosine similarity below which a passage says nothing about the question; below it for all, the chain abstains."""
     max_output_tokens: int = Field(ge=1)

@@ -79,7 +79,9 @@ class Retrieve(Contract):
     passages: int = Field(ge=1)
     """Passages for each part."""
     sentences: int = Field(ge=1)
-    """Sentences for each part, from all of its passages together."""
+    """Sentences for each part at most, from all of its passages together."""
+    sentence_margin: float = Field(default=1.0, ge=0)
+    """Cosine similarity: a sentence this much further from its part than the best one is left out."""
 
 
 class Retrieved(Contract):

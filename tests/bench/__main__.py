@@ -59,7 +59,7 @@ def _starts(console: Console, folder: Path, repeats: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print. About five minutes on two cores."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="rounds of the chain (default: 10; 0 for none)")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds of the chain (default: 8; 0 for none)")
     parser.add_argument("--starts", type=int, default=2, help="starts of each role (default: 2; 0 for none)")
     given = parser.parse_args(arguments)
     console = Console()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psutil
 from temporalio.client import Client
 
+from deploy.local.errors import DeployError
 from tests.bench.contenders import Ask, Running
 
 SEQUENTIAL = 8
@@ -19,6 +20,8 @@ SEQUENTIAL = 8
 IN_FLIGHT = 16
 TOGETHER = 32
 """Runs with `IN_FLIGHT` at the same time, in each round."""
+PATIENCE = 60.0
+"""Seconds. A run that takes longer hangs: an error that nobody foresaw suspends a run instead of failing it."""
 WARM_UP = 8
 """Runs before the first round, which nobody counts."""
 
@@ -56,7 +59,7 @@ async def compete(running: Sequence[Running], rounds: int, done: Callable[[], No
     askers = {one.contender.name: await one.contender.asker(one.address) for one in running}
     for one in running:
         ask, _ = askers[one.contender.name]
-        await asyncio.gather(*(ask(f"warm-up-{number}") for number in range(WARM_UP)))
+        await asyncio.gather(*(_milliseconds(ask, f"warm-up-{number}") for number in range(WARM_UP)))
     found: dict[str, list[Round]] = {one.contender.name: [] for one in running}
     for turn in range(rounds):
         start = turn % len(running)
@@ -78,7 +81,7 @@ async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
 
     async def among_others(name: str) -> None:
         async with slots:
-            await ask(name)
+            await _milliseconds(ask, name)
 
     began = time.perf_counter()
     await asyncio.gather(*(among_others(f"{prefix}-together-{number}") for number in range(TOGETHER)))
@@ -99,7 +102,11 @@ async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
 
 async def _milliseconds(ask: Ask, name: str) -> float:
     began = time.perf_counter()
-    await ask(name)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await ask(name)
+    except TimeoutError:
+        raise DeployError(f"the run {name!r} hangs: was the code edited under its worker?") from None
     return (time.perf_counter() - began) * 1000
 
 

@@ -28,6 +28,7 @@ async def test_a_payload_over_the_servers_limit_leaves_the_history(client: Clien
     async with database.read() as connection:
         rows = (await connection.exec_driver_sql("SELECT tenant, length(body) FROM bodies")).all()
     await database.dispose()
-    [(tenant, size)] = rows
+    [row] = rows
+    tenant, size = str(row[0]), int(row[1])
     assert tenant in {"default", "_platform"}
     assert size > SIZE
