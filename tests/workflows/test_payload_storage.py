@@ -26,9 +26,8 @@ async def test_a_payload_over_the_servers_limit_leaves_the_history(client: Clien
         assert await handle.result() == SIZE
     assert len((await handle.fetch_history()).to_json()) < SIZE // 10
     async with database.read() as connection:
-        rows = (await connection.exec_driver_sql("SELECT tenant, length(body) FROM bodies")).all()
+        rows = (await connection.exec_driver_sql("SELECT tenant, length(body) AS size FROM bodies")).all()
     await database.dispose()
-    [row] = rows
-    tenant, size = str(row[0]), int(row[1])
-    assert tenant in {"default", "_platform"}
-    assert size > SIZE
+    assert len(rows) == 1
+    assert rows[0].tenant in {"default", "_platform"}
+    assert rows[0].size > SIZE
