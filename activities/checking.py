@@ -16,14 +16,8 @@ class Checking:
     @CHECK.activity
     async def check(self, ask: Check) -> Checked:
         """Safe to run twice: guards only read. Quotes are compared with the passages as they were recorded."""
-        answer = await texts.read(self._blobs, ask.tenant, ask.answer)
-        passages = tuple(
-            [
-                citation.passage.model_copy(
-                    update={"body": await texts.read(self._blobs, ask.tenant, citation.passage)}
-                )
-                for citation in ask.citations
-            ]
-        )
+        cited = [citation.passage for citation in ask.citations]
+        answer, *bodies = await texts.read_all(self._blobs, ask.tenant, [ask.answer, *cited])
+        passages = tuple(passage.model_copy(update={"body": body}) for passage, body in zip(cited, bodies, strict=True))
         subject = Subject(text=answer, citations=ask.citations, passages=passages)
         return Checked(verdicts=await self._guards.run(ask.guards, subject))

@@ -48,9 +48,9 @@ class Generation:
     async def generate(self, ask: Generate) -> Generated:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        parts = [await texts.read(self._blobs, tenant, part) for part in ask.parts]
-        beginning = json.loads(await texts.read(self._blobs, tenant, ask.instructions))
-        passages = [await self._with_bodies(tenant, passage) for passage in ask.passages]
+        instructions, *parts = await texts.read_all(self._blobs, tenant, [ask.instructions, *ask.parts])
+        beginning = json.loads(instructions)
+        passages = await self._with_bodies(tenant, ask.passages)
         fixed = [Message(message["role"], message["content"]) for message in beginning]
         sources, messages = _compose(fixed, passages, parts, ask.worst.input_tokens)
         schema = reply_schema(len(sources), len(parts))
@@ -75,13 +75,24 @@ class Generation:
             await texts.store(self._blobs, tenant, saved.answer)
         return saved
 
-    async def _with_bodies(self, tenant: str, passage: Passage) -> Passage:
-        older = [
-            former.model_copy(update={"text": Text.of(await texts.read(self._blobs, tenant, former.text))})
-            for former in passage.older
+    async def _with_bodies(self, tenant: str, passages: Sequence[Passage]) -> list[Passage]:
+        every = [text for passage in passages for text in (passage.text, *(former.text for former in passage.older))]
+        bodies = dict(
+            zip((text.digest for text in every), await texts.read_all(self._blobs, tenant, every), strict=True)
+        )
+
+        def whole(text: Text) -> Text:
+            return text.model_copy(update={"body": bodies[text.digest]})
+
+        return [
+            passage.model_copy(
+                update={
+                    "text": whole(passage.text),
+                    "older": tuple(former.model_copy(update={"text": whole(former.text)}) for former in passage.older),
+                }
+            )
+            for passage in passages
         ]
-        text = Text.of(await texts.read(self._blobs, tenant, passage.text))
-        return passage.model_copy(update={"text": text, "older": tuple(older)})
 
 
 def _compose(

@@ -212,8 +212,16 @@ class BlobStore(Protocol):
         """Store a body and return its SHA-256. Storing it again changes nothing."""
         ...
 
+    async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
+        """As `put`, for several bodies at once."""
+        ...
+
     async def get(self, tenant: str, digest: str) -> bytes:
         """The body. Raises `BodyMissing` or `BodyCorrupt`."""
+        ...
+
+    async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
+        """As `get`, for several bodies at once, in the order of their digests."""
         ...
 
 

@@ -27,7 +27,7 @@ class Retrieval:
     @RETRIEVE.activity
     async def retrieve(self, ask: Retrieve) -> Retrieved:
         """Safe to run twice: it reads the index and stores texts under their digests."""
-        questions = [await texts.read(self._blobs, ask.tenant, part) for part in ask.parts]
+        questions = await texts.read_all(self._blobs, ask.tenant, ask.parts)
         vectors = await self._embedder.embed(questions)
         issued = await self._store.editions(ask.tenant, ask.collection)
         editions = editions_on(datetime.now(UTC).date(), issued)
@@ -36,7 +36,9 @@ class Retrieval:
             hits = await self._store.search(ask.tenant, ask.collection, question, vector, ask.passages * CANDIDATES)
             found = passages_of(part, hits, editions, ask.passages)
             passages.extend(await self._with_best_sentences(found, vector, ask.sentences, ask.sentence_margin))
-        return Retrieved(passages=tuple([await self._recorded(ask.tenant, passage) for passage in passages]))
+        every = [text for passage in passages for text in (passage.text, *(former.text for former in passage.older))]
+        await texts.store(self._blobs, ask.tenant, *every)
+        return Retrieved(passages=tuple(passage.carried() for passage in passages))
 
     async def _with_best_sentences(
         self, passages: Sequence[Passage], question: Sequence[float], limit: int, margin: float
@@ -66,15 +68,6 @@ class Retrieval:
             for place, passage in enumerate(passages)
             if place in marked
         ]
-
-    async def _recorded(self, tenant: str, passage: Passage) -> Passage:
-        """The passage with its texts in the store, as a reply carries them."""
-        older = [
-            former.model_copy(update={"text": await texts.store(self._blobs, tenant, former.text)})
-            for former in passage.older
-        ]
-        text = await texts.store(self._blobs, tenant, passage.text)
-        return passage.model_copy(update={"text": text, "older": tuple(older)})
 
 
 def passages_of(part: int, hits: Sequence[Hit], editions: Editions, limit: int) -> list[Passage]:

@@ -27,14 +27,12 @@ class Routing:
             spec = spec.model_copy(update={"tier": ask.tier})
         deployment = self._catalogue.deployment_for(spec.tier)
         question = await texts.read(self._blobs, ask.tenant, ask.question)
-        await texts.store(self._blobs, ask.tenant, ask.question)
-        await texts.store(self._blobs, ask.tenant, spec.instructions)
         parts = tuple(Text.of(part) for part in questions.parts_of(question))
-        for part in parts:
-            await texts.store(self._blobs, ask.tenant, part)
+        await texts.store(self._blobs, ask.tenant, ask.question, spec.instructions, *parts)
         if len(parts) == 1 and parts[0].digest == ask.question.digest:
             # The asker's own text crosses the history once, in the request that started the run.
             parts = (ask.question.reference(),)
+        parts = tuple(part.carried() for part in parts)
         pinned = spec.model_copy(update={"instructions": spec.instructions.reference()})
         return Routed(spec=pinned, deployment=deployment, parts=parts)
 

@@ -23,6 +23,5 @@ class Screening:
         except BadSpec as error:
             raise NotConfigured(str(error)) from None
         question = await texts.read(self._blobs, ask.tenant, ask.question)
-        await texts.store(self._blobs, ask.tenant, ask.question)
         verdicts = await self._guards.run(spec.screen, Subject(text=question))
         return Screened(spec_digest=spec.digest, verdicts=verdicts)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class ChainFile(_Strict):
 
 @dataclass(frozen=True)
 class Specs:
-    """The specs in a folder, read anew at each call: an edit needs no restart, and running runs have pinned theirs."""
+    """The specs in a folder, read again when a file changes: running runs have pinned theirs."""
 
     folder: Path
 
@@ -72,11 +73,17 @@ class Specs:
         """The chain of this name. Raises `BadSpec`."""
         path = self.folder / f"{name}.toml"
         try:
-            data = path.read_bytes()
+            seen = path.stat()
         except FileNotFoundError:
             known = ", ".join(self.names()) or "none"
             raise BadSpec(f"there is no chain {name!r}: the chains in {self.folder.name}/ are {known}") from None
-        return parse_chain(name, data)
+        return _read(name, path, seen.st_mtime_ns, seen.st_size)
+
+
+@lru_cache(maxsize=128)
+def _read(name: str, path: Path, _changed: int, _size: int) -> ChainSpec:
+    """The chain as it is in the file now: an edit changes the file's time or its size, and so is not missed."""
+    return parse_chain(name, path.read_bytes())
 
 
 def parse_chain(name: str, data: bytes) -> ChainSpec:

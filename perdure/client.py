@@ -37,6 +37,9 @@ CHAIN = "chain"
 REQUEST_DIGEST = "request_digest"
 """The memo field that tells two requests under one run id apart."""
 
+TASK_TIMEOUT = timedelta(seconds=5)
+"""How long a worker may take for one workflow task, and so how soon the death of one in the middle of it is seen."""
+
 TRANSIENT_TRIES = 4
 """How often a call is tried that a server under load refused although nothing is wrong with it."""
 
@@ -151,6 +154,7 @@ class Platform:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={REQUEST_DIGEST: digest},
+                task_timeout=TASK_TIMEOUT,
                 static_summary=f"{request.chain} for {request.tenant}",
                 search_attributes=TypedSearchAttributes(
                     [

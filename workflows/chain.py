@@ -212,10 +212,15 @@ class Chain:
         self.timeline.enter(self.phase, workflow.now())
 
     def enter(self, phase: Phase) -> None:
-        """Go on to the next phase."""
+        """Go on to the next phase.
+
+        The timeline shows every phase. For a search by phase only the one that lasts is worth its price: a visibility
+        write costs the server as much as an activity.
+        """
         self.phase = phase
         self.timeline.enter(phase, workflow.now())
-        workflow.upsert_search_attributes([PHASE.value_set(phase)])
+        if phase is Phase.GENERATING:
+            workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
     def close(self, outcome: Outcome) -> RunResult:
         """The result, with its evidence."""

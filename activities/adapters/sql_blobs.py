@@ -1,8 +1,9 @@
 """Keeps bodies by tenant and digest in a SQL database."""
 
 import hashlib
+from collections.abc import Sequence
 
-from sqlalchemy import Column, LargeBinary, String, Table, select
+from sqlalchemy import Column, LargeBinary, String, Table, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from activities.adapters.sql_database import Database, schema
@@ -31,28 +32,50 @@ class SqlBlobs:
 
         Raises `StorageFull`, `StorageFailed`.
         """
-        digest = hashlib.sha256(body).hexdigest()
-        if await self._find(tenant, digest) == body:
-            return digest
-        statement = insert(_bodies).values(tenant=tenant, digest=digest, body=body)
-        # What is there already is the same, or damaged and mended by this.
-        mended = statement.on_conflict_do_update(index_elements=["tenant", "digest"], set_={"body": body})
-        async with self._database.write() as connection:
-            await connection.execute(mended)
+        [digest] = await self.put_all(tenant, [body])
         return digest
+
+    async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
+        """As `put`, for several bodies in one transaction."""
+        digests = [hashlib.sha256(body).hexdigest() for body in bodies]
+        stored = await self._find(tenant, digests)
+        missing = {
+            digest: {"tenant": tenant, "digest": digest, "body": body}
+            for digest, body in zip(digests, bodies, strict=True)
+            if stored.get(digest) != body
+        }
+        if missing:
+            await self._database.write(lambda connection: connection.execute(_STORE, list(missing.values())))
+        return digests
 
     async def get(self, tenant: str, digest: str) -> bytes:
         """The body. Raises `BodyMissing`, `BodyCorrupt`, `StorageFailed`."""
-        body = await self._find(tenant, digest)
-        if body is None:
-            raise BodyMissing(
-                f"the tenant {tenant!r} has no text {digest!r}: it was forgotten, or stored in another database"
-            )
-        if hashlib.sha256(body).hexdigest() != digest:
-            raise BodyCorrupt(f"the text {digest!r} of the tenant {tenant!r} was changed in the database: restore it")
+        [body] = await self.get_all(tenant, [digest])
         return body
 
-    async def _find(self, tenant: str, digest: str) -> bytes | None:
-        wanted = select(_bodies.c.body).where(_bodies.c.tenant == tenant, _bodies.c.digest == digest)
-        async with self._database.read() as connection:
-            return (await connection.execute(wanted)).scalar_one_or_none()
+    async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
+        """As `get`, for several bodies in one look."""
+        stored = await self._find(tenant, digests)
+        for digest in digests:
+            if digest not in stored:
+                raise BodyMissing(
+                    f"the tenant {tenant!r} has no text {digest!r}: it was forgotten, or stored in another database"
+                )
+            if hashlib.sha256(stored[digest]).hexdigest() != digest:
+                raise BodyCorrupt(
+                    f"the text {digest!r} of the tenant {tenant!r} was changed in the database: restore it"
+                )
+        return [stored[digest] for digest in digests]
+
+    async def _find(self, tenant: str, digests: Sequence[str]) -> dict[str, bytes]:
+        wanted = {"tenant": tenant, "digests": list(dict.fromkeys(digests))}
+        rows = await self._database.read(lambda connection: connection.execute(_FIND, wanted).all())
+        return {row.digest: row.body for row in rows}
+
+
+_FIND = select(_bodies.c.digest, _bodies.c.body).where(
+    _bodies.c.tenant == bindparam("tenant"), _bodies.c.digest.in_(bindparam("digests", expanding=True))
+)
+_INSERT = insert(_bodies)
+# What is there already is the same, or damaged and mended by this.
+_STORE = _INSERT.on_conflict_do_update(index_elements=["tenant", "digest"], set_={"body": _INSERT.excluded.body})

@@ -4,18 +4,21 @@ import asyncio
 import errno
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import MetaData, event
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy import MetaData, create_engine, event
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from activities.ports import PortError, StorageFailed, StorageFull
+
+Result = TypeVar("Result")
 
 schema = MetaData()
 """Every table of every store on this database. A store's module declares its own."""
@@ -23,7 +26,7 @@ schema = MetaData()
 BUSY_SECONDS = 20.0
 """How long a writer waits for the writers of other processes."""
 
-_CONNECTIONS = 5
+_CONNECTIONS = 2
 _PRAGMAS = (
     # A history refers to what is saved here: a reply that was acknowledged must survive a power cut. In WAL mode NORMAL
     # may lose the last commits then; FULL syncs the log once for each commit.
@@ -33,66 +36,75 @@ _PRAGMAS = (
 
 
 class Database:
-    """A pool of connections to one database file; one for each process and event loop."""
+    """One database file; one object for each process. Transactions run whole on threads of its own.
 
-    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+    A statement that hops between threads costs more than what it does: so one hop is made for each transaction.
+    """
+
+    def __init__(self, path: Path, engine: Engine) -> None:
         """Use `open_database`."""
         self._path = path
         self.engine = engine
         """SQLAlchemy's engine, for what only a test needs to set."""
-        # SQLite has one writer at a time and lets the others poll; in this process they queue instead.
-        self._turn = asyncio.Lock()
+        # SQLite has one writer at a time and lets the others poll; in this process they queue instead. Readers have
+        # a thread of their own, since they wait for no writer, not even for one in another process.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="database-writer")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="database-reader")
         self._tables = 0
 
-    @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncConnection]:
-        """One transaction that no other writer interleaves with; it is on disk when the block ends.
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Do `work` in one transaction that no other writer interleaves with; it is on disk afterwards.
 
         Raises `StorageFull`, `StorageFailed`; nothing of it is then stored.
         """
-        with _plainly(self._path):
-            async with self._turn:
-                await self._prepared()
-                async with self.engine.begin() as connection:
-                    yield connection
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, work)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """A snapshot; it waits for no writer. Raises `StorageFailed`."""
-        with _plainly(self._path):
-            if self._tables < len(schema.tables):
-                async with self._turn:
-                    await self._prepared()
-            async with self.engine.connect() as connection:
-                await connection.execution_options(begin="DEFERRED")
-                yield connection
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Do `work` on a snapshot; it waits for no writer. Raises `StorageFailed`."""
+        if self._tables < len(schema.tables):
+            await self.write(lambda _: None)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
 
     async def dispose(self) -> None:
-        """Close every connection."""
-        await self.engine.dispose()
+        """Finish what is in hand and close every connection."""
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._reader.shutdown)
+        self.engine.dispose()
 
-    async def _prepared(self) -> None:
+    def _write(self, work: Callable[[Connection], Result]) -> Result:
+        with _plainly(self._path):
+            self._prepare()
+            with self.engine.begin() as connection:
+                return work(connection)
+
+    def _read(self, work: Callable[[Connection], Result]) -> Result:
+        with _plainly(self._path), self.engine.connect() as connection:
+            connection.execution_options(begin="DEFERRED")
+            return work(connection)
+
+    def _prepare(self) -> None:
         """Make what is missing: the file, or the tables of a store that was imported since the last time."""
         if self._tables == len(schema.tables):
             return
-        await asyncio.to_thread(_make_file, self._path)
+        _make_file(self._path)
         wanted = len(schema.tables)
-        async with self.engine.begin() as connection:
+        with self.engine.begin() as connection:
             # Under the write lock, so that no other process makes the same table between the look and the making.
-            await connection.run_sync(schema.create_all)
+            schema.create_all(connection)
         self._tables = wanted
 
 
 def open_database(path: Path) -> Database:
     """The database in a file. File and tables are made at its first use; any number of processes may do so at once."""
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS},
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        poolclass=QueuePool,
         pool_size=_CONNECTIONS,
         max_overflow=0,
     )
-    event.listen(engine.sync_engine, "connect", _on_connect)
-    event.listen(engine.sync_engine, "begin", _on_begin)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
     return Database(path, engine)
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Integer, Row, String, Table, and_, select, update
+from sqlalchemy import Column, Connection, Integer, Row, String, Table, and_, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.adapters.sql_database import Database, schema
 from perdure.contracts.budget import Spend
@@ -42,67 +41,75 @@ class SqlPaidReplies:
         it was recorded before: then its charge is what was saved for it, and unknown while nothing was. Beginning an
         attempt again changes nothing. Raises `StorageFull`, `StorageFailed`.
         """
-        async with self._database.write() as connection:
-            rows = await _rows(connection, key)
+
+        def begin(connection: Connection) -> Generated | None:
+            rows = _rows(connection, key)
             reply = _first(rows)
             if reply is not None:
                 recorded = any(row.attempt == attempt for row in rows)
                 return _with_charges(reply, _charges(rows) | ({} if recorded else {attempt: Spend()}))
-            await connection.execute(_record(key, attempt))
+            _record(connection, key, attempt)
             return None
+
+        return await self._database.write(begin)
 
     async def save(self, key: StepKey, attempt: int, reply: Generated, charge: Spend) -> Generated:
         """Save what an attempt bought, and return the reply that was saved first, with every charge known by now.
 
         Saving for the same attempt again changes nothing. Raises `StorageFull`, `StorageFailed`.
         """
-        async with self._database.write() as connection:
-            await connection.execute(_record(key, attempt))
-            rows = await _rows(connection, key)
-            place = sum(row.reply is not None for row in rows)
-            bought = (
-                update(_attempts)
-                .where(_of(key), _attempts.c.attempt == attempt, _attempts.c.reply.is_(None))
-                .values(
-                    charge=charge.model_dump_json(),
-                    reply=_with_charges(reply, {}).model_dump_json(),
-                    place=place,
-                )
-            )
-            await connection.execute(bought)
-            rows = await _rows(connection, key)
+
+        def save(connection: Connection) -> Generated:
+            _record(connection, key, attempt)
+            rows = _rows(connection, key)
+            if all(row.reply is None for row in rows if row.attempt == attempt):
+                bought = {
+                    **_named(key),
+                    "this_attempt": attempt,
+                    "new_charge": charge.model_dump_json(),
+                    "new_reply": _with_charges(reply, {}).model_dump_json(),
+                    "new_place": sum(row.reply is not None for row in rows),
+                }
+                connection.execute(_BOUGHT, bought)
+                rows = _rows(connection, key)
             return _with_charges(_first(rows) or reply, _charges(rows))
+
+        return await self._database.write(save)
 
     async def attempts(self, key: StepKey) -> dict[int, Spend | None]:
         """What each recorded attempt cost; None where that is unknown. Raises `StorageFailed`."""
-        async with self._database.read() as connection:
-            rows = await _rows(connection, key)
+        rows = await self._database.read(lambda connection: _rows(connection, key))
         charges = _charges(rows)
         return {row.attempt: charges.get(row.attempt) for row in rows}
 
 
-def _of(key: StepKey) -> ColumnElement[bool]:
-    return and_(_attempts.c.tenant == key.tenant, _attempts.c.run_id == key.run_id, _attempts.c.step == key.step)
+_OF_STEP = and_(
+    _attempts.c.tenant == bindparam("of_tenant"),
+    _attempts.c.run_id == bindparam("of_run"),
+    _attempts.c.step == bindparam("of_step"),
+)
+_ROWS = select(_attempts).where(_OF_STEP).order_by(_attempts.c.attempt)
+_RECORD = insert(_attempts).on_conflict_do_nothing()
+_BOUGHT = (
+    update(_attempts)
+    .where(_OF_STEP, _attempts.c.attempt == bindparam("this_attempt"))
+    .values(charge=bindparam("new_charge"), reply=bindparam("new_reply"), place=bindparam("new_place"))
+)
 
 
-def _record(key: StepKey, attempt: int) -> Any:
-    return (
-        insert(_attempts)
-        .values(
-            tenant=key.tenant,
-            run_id=key.run_id,
-            step=key.step,
-            attempt=attempt,
-            workflow_id=key.workflow_id,
-            begun_at=datetime.now(UTC).isoformat(),
-        )
-        .on_conflict_do_nothing()
-    )
+def _named(key: StepKey) -> dict[str, Any]:
+    return {"of_tenant": key.tenant, "of_run": key.run_id, "of_step": key.step}
 
 
-async def _rows(connection: AsyncConnection, key: StepKey) -> Sequence[Row[Any]]:
+def _record(connection: Connection, key: StepKey, attempt: int) -> None:
+    """Record that the attempt begins; nothing where it has begun before."""
+    row = {**key.model_dump(), "attempt": attempt, "begun_at": datetime.now(UTC).isoformat()}
+    connection.execute(_RECORD, row)
+
+
+def _rows(connection: Connection, key: StepKey) -> Sequence[Row[Any]]:
     """The step's attempts, the oldest first."""
-    return (await connection.execute(select(_attempts).where(_of(key)).order_by(_attempts.c.attempt))).all()
+    return connection.execute(_ROWS, _named(key)).all()
 
 
 def _first(rows: Sequence[Row[Any]]) -> Generated | None:

@@ -15,6 +15,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from opentelemetry.util.genai.handler import TelemetryHandler
 from temporalio import activity
 from temporalio.contrib.opentelemetry import create_tracer_provider
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.adapters.catalogue import CatalogueFile
 from activities.ports import Completion, Guards, Hit, Issued, Message, Model, Subject, VectorStore
@@ -63,6 +65,32 @@ def _with_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
         event["trace_id"] = trace.format_trace_id(span.trace_id)
         event["span_id"] = trace.format_span_id(span.span_id)
     return event
+
+
+class LoggedEffects(Interceptor):
+    """Worker interceptor that logs one event for each effect: which, for whom, how long, and how it ended."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Logged(next)
+
+
+class _Logged(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        log = structlog.get_logger(SCOPE)
+        began = time.perf_counter()
+        try:
+            reply = await super().execute_activity(input)
+        except BaseException as error:
+            # A port's error says what failed in words of its own; another's text may hold anything.
+            reason = str(error) if isinstance(error, ApplicationError) else ""
+            log.warning("effect_failed", error=type(error).__name__, reason=reason, milliseconds=_since(began))
+            raise
+        log.info("effect_done", milliseconds=_since(began))
+        return reply
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 1)
 
 
 def record_spans(settings: Settings, exporter: SpanExporter | None = None) -> None:

@@ -1,5 +1,6 @@
 """What documents say: passages with their edition, and citations that quote them word for word."""
 
+from collections.abc import Callable
 from datetime import date
 
 from pydantic import Field
@@ -61,8 +62,15 @@ class Passage(Contract):
 
     def reference(self) -> "Passage":
         """The same passage by digest alone."""
-        older = tuple(former.model_copy(update={"text": former.text.reference()}) for former in self.older)
-        return self.model_copy(update={"text": self.text.reference(), "older": older})
+        return self._with(Text.reference)
+
+    def carried(self) -> "Passage":
+        """As a reply carries it: with bodies, where they are small enough."""
+        return self._with(Text.carried)
+
+    def _with(self, change: Callable[[Text], Text]) -> "Passage":
+        older = tuple(former.model_copy(update={"text": change(former.text)}) for former in self.older)
+        return self.model_copy(update={"text": change(self.text), "older": older})
 
 
 class Citation(Contract):

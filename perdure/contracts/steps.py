@@ -57,7 +57,7 @@ class Screen(Contract):
     tenant: Name
     chain: Name
     question: Text
-    """With its body: the first hop carries the caller's text and stores it."""
+    """With its body: the first hop carries the caller's text, and `route` stores it."""
     spec: ChainSpec | None = None
     """Whose guards to run; None to take the chain's as they are now, in the first hop, before anything is pinned."""
 

@@ -10,8 +10,6 @@ import signal
 import sys
 import threading
 
-from temporalio.worker import _worker  # pyright: ignore[reportPrivateUsage] - see below
-
 from activities.settings import quiet_libraries
 
 BEFORE = (
@@ -44,8 +42,6 @@ def main() -> None:
     quiet_libraries()
     for name in BEFORE:
         importlib.import_module(name)
-    # Every worker hashes the code of every module for its build id: seconds again, and remembered.
-    _worker.load_default_build_id()  # pyright: ignore[reportPrivateUsage] - the public way is to serve
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears up what is killed
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     lifeline, held = os.pipe()

@@ -3,6 +3,7 @@
 import uuid
 from pathlib import Path
 
+from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -25,8 +26,8 @@ async def test_a_payload_over_the_servers_limit_leaves_the_history(client: Clien
         handle = await working.start_workflow(MeasureALot.run, RunRequest(), id=f"default:{queue}", task_queue=queue)
         assert await handle.result() == SIZE
     assert len((await handle.fetch_history()).to_json()) < SIZE // 10
-    async with database.read() as connection:
-        rows = (await connection.exec_driver_sql("SELECT tenant, length(body) AS size FROM bodies")).all()
+    query = text("SELECT tenant, length(body) AS size FROM bodies")
+    rows = await database.read(lambda connection: connection.execute(query).all())
     await database.dispose()
     assert len(rows) == 1
     assert rows[0].tenant in {"default", "_platform"}

@@ -68,7 +68,7 @@ def kept_small(database: Database, pages: int) -> None:
         cursor.execute(f"PRAGMA max_page_count={pages}")
         cursor.close()
 
-    event.listen(database.engine.sync_engine, "connect", limit)
+    event.listen(database.engine, "connect", limit)
 
 
 async def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
