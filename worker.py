@@ -17,7 +17,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from activities.settings import ROOT, Settings, load, quiet_libraries
-from workflows.effects import Queue
+from perdure.contracts.queues import Queue
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
@@ -125,42 +125,38 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
     common: dict[str, Any] = {
         "build_id": build_id(),
         "interceptors": [LoggedEffects(), Conduct()],
-        "max_concurrent_activities": settings.work.activities,
         "graceful_shutdown_timeout": GRACE,
     }
-    made: list[Worker] = []
+    deciding: dict[str, Any] = {
+        "workflows": WORKFLOWS,
+        "max_concurrent_workflow_tasks": settings.work.workflow_tasks,
+    }
+    served: dict[str, Activities] = {}
     for role in roles:
         match role:
             case Role.WORKFLOWS:
-                made.append(
-                    Worker(
-                        client,
-                        task_queue=Queue.WORKFLOWS,
-                        workflows=WORKFLOWS,
-                        activities=parts.routing(),
-                        max_concurrent_workflow_tasks=settings.work.workflow_tasks,
-                        **common,
-                    )
-                )
+                served[Queue.WORKFLOWS] = parts.routing()
             case Role.RETRIEVAL:
-                made.append(Worker(client, task_queue=Queue.RETRIEVAL, activities=parts.retrieval(), **common))
+                served[Queue.RETRIEVAL] = parts.retrieval()
             case Role.GUARDS:
-                made.append(Worker(client, task_queue=Queue.GUARDS, activities=parts.guards(), **common))
+                served[Queue.GUARDS] = parts.guards()
             case Role.GENERATION:
                 generation = parts.generation()
-                made.extend(
-                    Worker(
-                        client,
-                        task_queue=GENERATION_QUEUE + deployment,
-                        activities=generation,
-                        build_id=common["build_id"],
-                        interceptors=common["interceptors"],
-                        max_concurrent_activities=settings.work.generations,
-                        max_heartbeat_throttle_interval=CANCEL_SEEN_AFTER,
-                        graceful_shutdown_timeout=GRACE,
-                    )
-                    for deployment in parts.catalogue.entries
-                )
+                served |= dict.fromkeys((GENERATION_QUEUE + name for name in parts.catalogue.entries), generation)
+    if set(roles) == set(Role):
+        own = (Queue.WORKFLOWS, Queue.RETRIEVAL, Queue.GUARDS)
+        served[Queue.PLATFORM] = [effect for queue in own for effect in served[queue]]
+    made: list[Worker] = []
+    for queue, activities in served.items():
+        options = dict(common, max_concurrent_activities=settings.work.activities)
+        if queue.startswith(GENERATION_QUEUE):
+            options |= {
+                "max_concurrent_activities": settings.work.generations,
+                "max_heartbeat_throttle_interval": CANCEL_SEEN_AFTER,
+            }
+        if queue in (Queue.PLATFORM, Queue.WORKFLOWS):
+            options |= deciding
+        made.append(Worker(client, task_queue=queue, activities=activities, **options))
     return made
 
 

@@ -41,5 +41,5 @@ async def _beat() -> None:
     """Cancellation reaches an activity only through its heartbeat, and so does the news of a dead worker."""
     timeout = activity.info().heartbeat_timeout
     while timeout:
-        activity.heartbeat()
         await asyncio.sleep(timeout.total_seconds() / BEATS)
+        activity.heartbeat()

@@ -3,6 +3,7 @@
 from perdure.client import NoServer, Platform, PlatformError, RunConflict, RunFailed, UnknownRun
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
+from perdure.contracts.queues import Queue
 from perdure.contracts.run import (
     Abstained,
     Answered,
@@ -27,6 +28,7 @@ __all__ = [
     "Phase",
     "Platform",
     "PlatformError",
+    "Queue",
     "Refused",
     "RunConflict",
     "RunFailed",

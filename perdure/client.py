@@ -23,13 +23,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from perdure.contracts.budget import Budget
 from perdure.contracts.contract import BadInput, BusinessId, explain
 from perdure.contracts.converter import data_converter
+from perdure.contracts.queues import BY_ROLE, Queue
 from perdure.contracts.run import AskRequest, Phase, RunResult, RunStatus
 from perdure.contracts.search_attributes import AGENT, OUTCOME, PHASE, TENANT
 
 Answer = TypeVar("Answer")
-
-TASK_QUEUE = "perdure"
-"""Where runs are started."""
 
 CHAIN = "chain"
 """The workflow type of a chain."""
@@ -67,17 +65,24 @@ class RunConflict(PlatformError):
 class Platform:
     """A connection to the platform. Use it as an asynchronous context manager."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, task_queue: Queue = Queue.PLATFORM) -> None:
         self._client = client
+        self._task_queue = task_queue
 
     @classmethod
     async def connect(
-        cls, address: str | None = None, *, namespace: str | None = None, within: timedelta = timedelta(seconds=10)
+        cls,
+        address: str | None = None,
+        *,
+        namespace: str | None = None,
+        task_queue: Queue = Queue.PLATFORM,
+        within: timedelta = timedelta(seconds=10),
     ) -> Self:
         """Connect to Temporal.
 
         Without arguments the connection comes from Temporal's own environment configuration: `TEMPORAL_ADDRESS`,
         `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; else it is `localhost:7233`.
+        `task_queue` is where runs are started: `Queue.WORKFLOWS` where each role has workers of its own.
         Raises `NoServer`.
         """
         config = ClientConfig.load_client_connect_config()
@@ -86,7 +91,7 @@ class Platform:
             config["namespace"] = namespace
         try:
             connecting = Client.connect(**config, data_converter=data_converter)
-            return cls(await asyncio.wait_for(connecting, within.total_seconds()))
+            return cls(await asyncio.wait_for(connecting, within.total_seconds()), task_queue=task_queue)
         except (TimeoutError, RuntimeError, OSError):
             where = config["target_host"]
             raise NoServer(
@@ -150,10 +155,10 @@ class Platform:
                 CHAIN,
                 request,
                 id=workflow_id(request.tenant, name),
-                task_queue=TASK_QUEUE,
+                task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={REQUEST_DIGEST: digest},
+                memo={REQUEST_DIGEST: digest, BY_ROLE: self._task_queue is Queue.WORKFLOWS},
                 task_timeout=TASK_TIMEOUT,
                 static_summary=f"{request.chain} for {request.tenant}",
                 search_attributes=TypedSearchAttributes(

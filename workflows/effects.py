@@ -13,6 +13,7 @@ from temporalio.exceptions import TimeoutError as ActivityTimedOut
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
+from perdure.contracts.queues import BY_ROLE, Queue
 from perdure.contracts.steps import (
     BindDeployment,
     BoundDeployment,
@@ -40,17 +41,6 @@ class RunsAs(StrEnum):
     """Remote: everything paid, slow, racing or model-loading."""
     LOCAL_ACTIVITY = "local_activity"
     """Within the workflow task: under 50 ms, idempotent, loads no model, and nothing races it."""
-
-
-class Queue(StrEnum):
-    """The task queues, one for each kind of worker. Generation has one for each deployment instead."""
-
-    WORKFLOWS = "perdure"
-    """Workflows, and effects that need no slow library."""
-    RETRIEVAL = "perdure-retrieval"
-    """Embedding and search."""
-    GUARDS = "perdure-guards"
-    """Guardrail checks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +167,7 @@ async def perform(
             effect.name,
             ask,
             result_type=effect.reply,
-            task_queue=task_queue or effect.task_queue,
+            task_queue=task_queue or _queue_of(effect),
             start_to_close_timeout=effect.start_to_close_timeout,
             schedule_to_start_timeout=effect.schedule_to_start_timeout,
             heartbeat_timeout=effect.heartbeat_timeout,
@@ -189,6 +179,11 @@ async def perform(
         if is_cancelled_exception(error):
             raise
         raise failure_of(effect, error) from error
+
+
+def _queue_of(effect: Effect[Any, Any]) -> Queue | None:
+    """The queue that serves every role, unless the run was started to be served by role."""
+    return effect.task_queue if workflow.memo_value(BY_ROLE, default=False) else Queue.PLATFORM
 
 
 def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:

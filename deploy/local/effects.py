@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
+from perdure.contracts.queues import Queue
 from workflows.effects import EFFECTS
 
 MINUTE = 60
@@ -38,6 +39,11 @@ def table() -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
+    lines += [
+        "",
+        f"By default all but the paid effects wait on the queue {Queue.PLATFORM.value!r}, and workers",
+    ]
+    lines += ["of all roles serve it. The queues above are for runs that workers of one role each serve."]
     return "\n".join(lines)
 
 

@@ -16,9 +16,9 @@ from activities.adapters.telemetry import record_spans
 from activities.conduct import Conduct
 from activities.settings import Settings
 from perdure.client import Platform
+from perdure.contracts.queues import Queue
 from tests.telemetry.spans import Recorded
 from worker import Parts, Role, workers
-from workflows.effects import Queue
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 
@@ -71,13 +71,13 @@ async def tracing(request: pytest.FixtureRequest, traced_client: Client, setting
         parts = Parts(settings, stack)
         roles = list(Role)
         if request.param == "replaying at every task":
-            roles.remove(Role.WORKFLOWS)
+            roles = [Role.GENERATION]
             await stack.enter_async_context(
                 Worker(
                     traced_client,
-                    task_queue=Queue.WORKFLOWS,
+                    task_queue=Queue.PLATFORM,
                     workflows=WORKFLOWS,
-                    activities=parts.routing(),
+                    activities=[*parts.routing(), *parts.retrieval(), *parts.guards()],
                     interceptors=[Conduct()],
                     max_cached_workflows=0,
                 )

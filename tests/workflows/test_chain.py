@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowFailureError
 from perdure.client import Platform, RunConflict, RunFailed, UnknownRun, workflow_id
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
+from perdure.contracts.queues import Queue
 from perdure.contracts.run import Abstained, Answered, AskRequest, Cancelled, Exhausted, Phase, Refused
 from perdure.contracts.search_attributes import COST_MICROS, GUARD_TRIGGERED, OUTCOME, PHASE, STEPS, TENANT
 from tests.conftest import DOCUMENTS
@@ -240,3 +241,16 @@ async def test_any_temporal_client_can_start_a_run_with_plain_json(client: Clien
     handle = await client.start_workflow("chain", {"question": QUESTION}, id=f"default:{name}", task_queue="perdure")
     result = await handle.result()
     assert result["outcome"]["kind"] == "answered"
+
+
+async def test_a_run_can_be_served_by_workers_that_have_one_role_each(client: Client) -> None:
+    apart = Platform(client, task_queue=Queue.WORKFLOWS)
+    name = await apart.start(QUESTION)
+    assert (await apart.result(name)).outcome.kind == "answered"
+    history = await client.get_workflow_handle(workflow_id("default", name)).fetch_history()
+    queues = {
+        event.activity_task_scheduled_event_attributes.task_queue.name
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    }
+    assert queues == {Queue.WORKFLOWS, Queue.RETRIEVAL, Queue.GUARDS, "perdure-generation-fast"}
