@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from activities.ports import Chunk, Completion, Hit, Issued, Message, Subject
+from activities.ports import Chunk, Completion, Hit, Issued, Message, StorageFailed, Subject
 from perdure.contracts.guards import GuardSpec, Verdict
 from tests.bench.texts import PASSAGES, answer
 
@@ -76,7 +76,7 @@ class StubStore:
         return list(_ISSUED)
 
     async def replace(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
-        raise NotImplementedError
+        raise StorageFailed("the stub store holds what it holds: nothing is indexed in a benchmark")
 
     async def count(self, tenant: str, collection: str) -> int:
         return len(_ISSUED)
