@@ -93,7 +93,7 @@ SCREEN = Effect(
     name="screen",
     ask=Screen,
     reply=Screened,
-    world="runs the question's guards; stores the question",
+    world="runs the question's guards",
     task_queue=Queue.GUARDS,
     start_to_close_timeout=timedelta(seconds=30),
     schedule_to_start_timeout=timedelta(minutes=5),

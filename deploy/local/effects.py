@@ -41,9 +41,9 @@ def table() -> str:
     lines.insert(1, "  ".join("-" * width for width in widths))
     lines += [
         "",
-        f"By default all but the paid effects wait on the queue {Queue.PLATFORM.value!r}, and workers",
+        f"By default all but the paid effects wait on the queue {Queue.PLATFORM.value!r}, which workers of all roles serve.",
     ]
-    lines += ["of all roles serve it. The queues above are for runs that workers of one role each serve."]
+    lines += ["The queues above are for runs that workers of one role each serve."]
     return "\n".join(lines)
 
 
