@@ -39,9 +39,10 @@ def table() -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
+    shared = Queue.PLATFORM.value
     lines += [
         "",
-        f"By default all but the paid effects wait on the queue {Queue.PLATFORM.value!r}, which workers of all roles serve.",
+        f"By default all but the paid effects wait on the queue {shared!r}, which workers of all roles serve.",
     ]
     lines += ["The queues above are for runs that workers of one role each serve."]
     return "\n".join(lines)
