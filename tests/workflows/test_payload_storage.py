@@ -30,5 +30,5 @@ async def test_a_payload_over_the_servers_limit_leaves_the_history(client: Clien
     rows = await database.read(lambda connection: connection.execute(query).all())
     await database.dispose()
     assert len(rows) == 1
-    assert rows[0].tenant in {"default", "_platform"}
+    assert rows[0].tenant == "default"
     assert rows[0].size > SIZE
