@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from activities import texts
 from activities.facts import codes, figures
-from activities.ports import BlobStore, Completion, Message, Model, PaidReplies
+from activities.ports import BlobStore, Completion, Message, Model, PaidReplies, Prompt, Sampling
 from activities.sentences import heading, sentences
 from agents.prompt import NOT_STATED, frame, read_choices, reply_schema
 from perdure.contracts.budget import Spend
@@ -55,25 +55,22 @@ class Generation:
         sources, messages = _compose(fixed, passages, parts, ask.worst.input_tokens)
         schema = reply_schema(len(sources), len(parts))
 
-        saved = await self._replies.begin(ask.key, ask.attempt)
+        saved = await self._replies.begin(ask.key, ask.attempt, Generated)
         if saved is not None:
             return saved
         completion = await self._model.complete(
-            ask.deployment.name, messages, max_output_tokens=ask.worst.output_tokens, schema=schema
+            ask.deployment.name, Prompt(messages, schema), Sampling(max_output_tokens=ask.worst.output_tokens)
         )
         reply = _reply(completion, sources, parts, _digest(messages, schema))
+        usage = completion.usage
         charge = Spend(
             steps=1,
-            input_tokens=completion.input_tokens,
-            output_tokens=completion.output_tokens,
-            micro_dollars=ask.deployment.prices.of(
-                input_tokens=completion.input_tokens, output_tokens=completion.output_tokens
-            ),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            micro_dollars=ask.deployment.prices.of(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens),
         )
-        saved = await self._replies.save(ask.key, ask.attempt, reply, charge)
-        if saved.answer is not None:
-            await texts.store(self._blobs, tenant, saved.answer)
-        return saved
+        written = () if reply.answer is None else (reply.answer,)
+        return await self._replies.save(ask.key, ask.attempt, reply, charge, written)
 
     async def _with_bodies(self, tenant: str, passages: Sequence[Passage]) -> list[Passage]:
         every = [text for passage in passages for text in (passage.text, *(former.text for former in passage.older))]

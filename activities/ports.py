@@ -1,15 +1,16 @@
 """What activities need from the world, and the errors with which the world answers. No vendor is named here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, ClassVar, Protocol
+from datetime import date, timedelta
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.knowledge import Citation
+from perdure.contracts.remedy import Remedy
 from perdure.contracts.spec import Deployment
-from perdure.contracts.steps import Generated, StepKey
+from perdure.contracts.steps import PaidReply, StepKey
 from perdure.contracts.text import Text
 
 
@@ -20,6 +21,13 @@ class PortError(Exception):
     """Whether trying again is pointless."""
     free_of_charge: ClassVar[bool] = False
     """Whether a paid attempt that ended so is known to have cost nothing."""
+    remedy: ClassVar[Remedy] = Remedy.RETRY
+    """What a paid attempt that ended so asks for."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """How long the world asked to be left alone; None where it did not say."""
 
 
 class NotConfigured(PortError):
@@ -27,12 +35,24 @@ class NotConfigured(PortError):
 
     final = True
     free_of_charge = True
+    remedy = Remedy.GIVE_UP
 
 
 class ModelUnreachable(PortError):
-    """Nothing answered at the endpoint, so nothing was bought."""
+    """Nothing answered at the endpoint, so nothing was bought: another deployment of the tier may answer."""
 
     free_of_charge = True
+    remedy = Remedy.FALL_BACK
+
+
+class ModelUnusable(PortError):
+    """The endpoint answers, but not as this deployment: a wrong key, an unknown model, no quota left.
+
+    Nothing was bought, and asking it again would not help; another deployment of the tier may.
+    """
+
+    free_of_charge = True
+    remedy = Remedy.FALL_BACK
 
 
 class ModelFailed(PortError):
@@ -40,16 +60,24 @@ class ModelFailed(PortError):
 
 
 class ModelRefused(PortError):
-    """The model's server refused the request; the same one would be refused again."""
+    """The model's server refused the request; the same one would be refused again, here and elsewhere."""
 
     final = True
     free_of_charge = True
+    remedy = Remedy.GIVE_UP
 
 
 class ModelOverloaded(PortError):
     """The model's server refused for now, before doing any work."""
 
     free_of_charge = True
+
+
+class CircuitOpen(PortError):
+    """This endpoint failed so often lately that it is left alone for a while. Nothing was sent."""
+
+    free_of_charge = True
+    remedy = Remedy.CIRCUIT_OPEN
 
 
 class StorageFull(PortError):
@@ -85,12 +113,80 @@ class UnreadableDocument(PortError):
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A tool that a model asks for."""
+
+    id: str
+    """The model's own name for this call, which the message with its result repeats."""
+    name: str
+    arguments: str
+    """JSON, as the model wrote it: nothing is checked yet."""
+
+
+@dataclass(frozen=True)
 class Message:
     """One message of a prompt."""
 
     role: str
-    """`system`, `user` or `assistant`."""
+    """`system`, `user`, `assistant` or `tool`."""
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that an `assistant` message asked for."""
+    tool_call_id: str | None = None
+    """Whose result a `tool` message is."""
+
+
+@dataclass(frozen=True)
+class ToolSchema:
+    """A tool, as a model sees it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """The JSON schema of its arguments."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked. What stays the same from call to call comes first, so that its computation is reused."""
+
+    messages: Sequence[Message]
+    schema: Mapping[str, Any] | None = None
+    """The JSON schema that the reply is held to; None for free text."""
+    tools: Sequence[ToolSchema] = ()
+    """What the model may call; with a schema as well, it either calls or answers by the schema."""
+    tool_required: bool = False
+    """Whether it must call one of the tools."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the reply is drawn."""
+
+    max_output_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    logprobs: int = 0
+    """How many of the likeliest tokens to report at each place; 0 for no log probabilities."""
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """One token of a reply, with its log probability and the likeliest ones in its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a call used, from the server's own report."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    """Input tokens that were served from the prefix cache."""
 
 
 @dataclass(frozen=True)
@@ -101,28 +197,29 @@ class Completion:
     model: str
     """The model as its server names itself."""
     finish_reason: str
-    input_tokens: int
-    """From the server's own usage report."""
-    output_tokens: int
-    cached_tokens: int
-    """Input tokens that were served from the prefix cache."""
+    """`stop`, `length` or `tool_calls`."""
+    usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    first_token_ms: float | None = None
+    """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
+
+
+Heard: TypeAlias = Callable[[str, Usage | None], Awaitable[None]]
+"""Hears each piece of a reply as it comes, with what the call used so far where the server reports that on the way."""
 
 
 class Model(Protocol):
-    """A model behind an OpenAI-compatible server."""
+    """Models behind their servers, by deployment."""
 
     async def complete(
-        self,
-        deployment: str,
-        messages: Sequence[Message],
-        *,
-        max_output_tokens: int,
-        schema: Mapping[str, Any] | None = None,
+        self, deployment: str, prompt: Prompt, sampling: Sampling, heard: Heard | None = None
     ) -> Completion:
-        """Complete a prompt, held to a JSON schema where one is given.
+        """Complete a prompt; the reply streams where somebody hears it.
 
-        Raises `ModelUnreachable`, `ModelOverloaded`, `ModelRefused`, `ModelFailed`, or `NotConfigured` for an unknown
-        deployment. Retries nothing: the workflow does.
+        Raises `ModelUnreachable`, `ModelUnusable`, `ModelOverloaded`, `ModelRefused`, `ModelFailed`, `CircuitOpen`, or
+        `NotConfigured` for an unknown deployment or one that cannot do what the prompt asks for. Retries nothing: the
+        workflow does. Cancelling it closes the provider's socket.
         """
         ...
 
@@ -130,8 +227,11 @@ class Model(Protocol):
 class Catalogue(Protocol):
     """The deployments that a tier may use."""
 
-    def deployment_for(self, tier: str) -> Deployment:
-        """The first deployment of a tier. Raises `NotConfigured` and names the tiers that exist."""
+    def deployment_for(self, tier: str, excluding: Sequence[str] = ()) -> Deployment:
+        """The first deployment of a tier that is not excluded; the very first where all are.
+
+        Raises `NotConfigured` and names the tiers that exist.
+        """
         ...
 
 
@@ -225,22 +325,100 @@ class BlobStore(Protocol):
         ...
 
 
+Paid = TypeVar("Paid", bound=PaidReply)
+
+
 class PaidReplies(Protocol):
     """Remembers every paid attempt before its call and every reply before it is acknowledged."""
 
-    async def begin(self, key: StepKey, attempt: int) -> Generated | None:
+    async def begin(self, key: StepKey, attempt: int, reply: type[Paid]) -> Paid | None:
         """The step's saved reply, if there is one; otherwise records this attempt and returns None.
 
         A saved reply comes with all charges known by now; those of `attempt` itself are zero, since it buys nothing.
         """
         ...
 
-    async def save(self, key: StepKey, attempt: int, reply: Generated, charge: Spend) -> Generated:
-        """Save what an attempt bought. The first reply saved for a step is the one that every attempt returns."""
+    async def save(self, key: StepKey, attempt: int, reply: Paid, charge: Spend, texts: Sequence[Text] = ()) -> Paid:
+        """Save what an attempt bought, and the bodies of these texts with it, in one transaction.
+
+        The first reply saved for a step is the one that every attempt returns.
+        """
         ...
 
     async def attempts(self, key: StepKey) -> dict[int, Spend | None]:
         """What each recorded attempt cost; None where that is unknown."""
+        ...
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """How far a reader of a token log is."""
+
+    attempt: int = 0
+    """0 before the first."""
+    offset: int = 0
+    """Characters of this attempt that were read."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Another attempt begins: what was shown of the one before it is void."""
+
+    position: Position
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The next characters of the attempt."""
+
+    text: str
+    position: Position
+    """After this piece: a reader that goes on from here misses nothing and sees nothing twice."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The attempt has said all that it will say."""
+
+    position: Position
+
+
+LogEntry: TypeAlias = Reset | Piece | End
+
+
+class TokenLog(Protocol):
+    """What paid steps say while they say it, for people who wait. The durable answer is the step's reply.
+
+    Kept for each step (tenant, run, step) by attempt and offset in characters. A log may be gated: what is written
+    then stays hidden until the run's gate of that name is opened.
+    """
+
+    async def begin(self, key: StepKey, attempt: int, gate: str | None = None) -> None:
+        """Begin an attempt, which voids the earlier ones. Beginning it again changes nothing."""
+        ...
+
+    async def append(self, key: StepKey, position: Position, text: str) -> None:
+        """Write characters at a position of an attempt. Writing the same at the same position again changes nothing."""
+        ...
+
+    async def end(self, key: StepKey, position: Position) -> None:
+        """The attempt ends at this position."""
+        ...
+
+    async def open(self, tenant: str, run_id: str, gate: str) -> None:
+        """Open a gate of a run, for good: everything behind it may be shown. Opening it again changes nothing."""
+        ...
+
+    def read(self, key: StepKey, after: Position = Position()) -> AsyncIterator[LogEntry]:
+        """Follow a step from a position, waiting for what is not yet written, until its newest attempt ended.
+
+        An attempt other than the one in `after` is announced by `Reset`. An ended attempt that is followed by another
+        one later is not waited for: read again from its end to see that one.
+        """
+        ...
+
+    async def forget(self, older_than: timedelta) -> int:
+        """Delete what was begun longer ago than this; how many steps that were."""
         ...
 
 

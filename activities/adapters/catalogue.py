@@ -1,7 +1,7 @@
 """The model catalogue: which deployments a tier may use, and where each answers."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,10 @@ class CatalogueFile:
             raise NotConfigured(f"the model catalogue {path.name}: {explain(error)}") from None
         self._endpoints = endpoints
 
-    def deployment_for(self, tier: str) -> Deployment:
-        for name, entry in self.entries.items():
+    def deployment_for(self, tier: str, excluding: Sequence[str] = ()) -> Deployment:
+        serving = [name for name, entry in self.entries.items() if entry.tier == tier]
+        for name in [*(name for name in serving if name not in excluding), *serving]:
+            entry = self.entries[name]
             if entry.tier == tier:
                 return Deployment(
                     name=name,

@@ -1,7 +1,6 @@
 """Models through LiteLLM as a library, with its router and all its retries off: the workflow retries."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import httpx
@@ -11,12 +10,15 @@ from litellm import exceptions
 from activities.adapters.catalogue import CatalogueFile
 from activities.ports import (
     Completion,
-    Message,
+    Heard,
     ModelFailed,
     ModelOverloaded,
     ModelRefused,
     ModelUnreachable,
     PortError,
+    Prompt,
+    Sampling,
+    Usage,
 )
 
 setattr(litellm, "telemetry", False)  # noqa: B010 - its module does not declare the name
@@ -56,27 +58,26 @@ class LiteLLMModel:
     async def complete(
         self,
         deployment: str,
-        messages: Sequence[Message],
-        *,
-        max_output_tokens: int,
-        schema: Mapping[str, Any] | None = None,
+        prompt: Prompt,
+        sampling: Sampling,
+        heard: Heard | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         extra: dict[str, Any] = {}
-        if schema is not None:
+        if prompt.schema is not None:
             extra["response_format"] = {
                 "type": "json_schema",
-                "json_schema": {"name": "reply", "schema": dict(schema), "strict": True},
+                "json_schema": {"name": "reply", "schema": dict(prompt.schema), "strict": True},
             }
         try:
             reply = await litellm.acompletion(
                 model=f"{entry.provider}/{entry.model}",
                 api_base=entry.endpoint,
                 api_key="none",
-                messages=[{"role": message.role, "content": message.content} for message in messages],
-                max_tokens=max_output_tokens,
-                temperature=0.0,
-                seed=0,
+                messages=[{"role": message.role, "content": message.content} for message in prompt.messages],
+                max_tokens=sampling.max_output_tokens,
+                temperature=sampling.temperature,
+                seed=sampling.seed,
                 timeout=self._timeout,
                 num_retries=0,
                 max_retries=0,
@@ -97,9 +98,11 @@ def _completion(deployment: str, reply: Any) -> Completion:
         content=choice.message.content or "",
         model=str(reply.model),
         finish_reason=str(choice.finish_reason),
-        input_tokens=int(usage.prompt_tokens),
-        output_tokens=int(usage.completion_tokens),
-        cached_tokens=int(getattr(details, "cached_tokens", None) or 0),
+        usage=Usage(
+            input_tokens=int(usage.prompt_tokens),
+            output_tokens=int(usage.completion_tokens),
+            cached_tokens=int(getattr(details, "cached_tokens", None) or 0),
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import Column, LargeBinary, String, Table, bindparam, select
+from sqlalchemy import Column, Connection, LargeBinary, String, Table, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from activities.adapters.sql_database import Database, schema
@@ -76,6 +76,15 @@ class SqlBlobs:
 _FIND = select(_bodies.c.digest, _bodies.c.body).where(
     _bodies.c.tenant == bindparam("tenant"), _bodies.c.digest.in_(bindparam("digests", expanding=True))
 )
+
+
+def store_bodies(connection: Connection, tenant: str, bodies: Sequence[bytes]) -> None:
+    """Store bodies within somebody else's transaction, under their digests."""
+    rows = [{"tenant": tenant, "digest": hashlib.sha256(body).hexdigest(), "body": body} for body in bodies]
+    if rows:
+        connection.execute(_STORE, rows)
+
+
 _INSERT = insert(_bodies)
 # What is there already is the same, or damaged and mended by this.
 _STORE = _INSERT.on_conflict_do_update(index_elements=["tenant", "digest"], set_={"body": _INSERT.excluded.body})

@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy import Column, Connection, Integer, Row, String, Table, and_, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database, schema
+from activities.ports import Paid
 from perdure.contracts.budget import Spend
-from perdure.contracts.steps import Generated, StepKey
+from perdure.contracts.steps import StepKey
+from perdure.contracts.text import Text
 
 _attempts = Table(
     "paid_attempts",
@@ -21,7 +24,7 @@ _attempts = Table(
     Column("workflow_id", String, nullable=False),
     Column("begun_at", String, nullable=False),  # UTC, ISO 8601
     Column("charge", String),  # JSON of a Spend; null while it is unknown
-    Column("reply", String),  # JSON of a Generated
+    Column("reply", String),  # JSON of the step's reply
     Column("place", Integer),  # of the reply among the step's saved ones, from 0: the first is everybody's
     sqlite_with_rowid=False,
 )
@@ -34,7 +37,7 @@ class SqlPaidReplies:
         """Several stores may share one database."""
         self._database = database
 
-    async def begin(self, key: StepKey, attempt: int) -> Generated | None:
+    async def begin(self, key: StepKey, attempt: int, reply: type[Paid]) -> Paid | None:
         """The step's saved reply, if there is one; otherwise records this attempt and returns None.
 
         A saved reply comes with every charge known by now. This attempt's own is zero, since it buys nothing, unless
@@ -42,24 +45,27 @@ class SqlPaidReplies:
         attempt again changes nothing. Raises `StorageFull`, `StorageFailed`.
         """
 
-        def begin(connection: Connection) -> Generated | None:
+        def begin(connection: Connection) -> Paid | None:
             rows = _rows(connection, key)
-            reply = _first(rows)
-            if reply is not None:
+            saved = _first(rows, reply)
+            if saved is not None:
                 recorded = any(row.attempt == attempt for row in rows)
-                return _with_charges(reply, _charges(rows) | ({} if recorded else {attempt: Spend()}))
+                return _with_charges(saved, _charges(rows) | ({} if recorded else {attempt: Spend()}))
             _record(connection, key, attempt)
             return None
 
         return await self._database.write(begin)
 
-    async def save(self, key: StepKey, attempt: int, reply: Generated, charge: Spend) -> Generated:
+    async def save(self, key: StepKey, attempt: int, reply: Paid, charge: Spend, texts: Sequence[Text] = ()) -> Paid:
         """Save what an attempt bought, and return the reply that was saved first, with every charge known by now.
+
+        The bodies of `texts` are stored in the same transaction: one write to the disk instead of two.
 
         Saving for the same attempt again changes nothing. Raises `StorageFull`, `StorageFailed`.
         """
 
-        def save(connection: Connection) -> Generated:
+        def save(connection: Connection) -> Paid:
+            store_bodies(connection, key.tenant, [text.body.encode() for text in texts if text.body is not None])
             _record(connection, key, attempt)
             rows = _rows(connection, key)
             if all(row.reply is None for row in rows if row.attempt == attempt):
@@ -72,7 +78,7 @@ class SqlPaidReplies:
                 }
                 connection.execute(_BOUGHT, bought)
                 rows = _rows(connection, key)
-            return _with_charges(_first(rows) or reply, _charges(rows))
+            return _with_charges(_first(rows, type(reply)) or reply, _charges(rows))
 
         return await self._database.write(save)
 
@@ -112,15 +118,15 @@ def _rows(connection: Connection, key: StepKey) -> Sequence[Row[Any]]:
     return connection.execute(_ROWS, _named(key)).all()
 
 
-def _first(rows: Sequence[Row[Any]]) -> Generated | None:
+def _first(rows: Sequence[Row[Any]], reply: type[Paid]) -> Paid | None:
     """The reply that was saved first."""
     first = next((row for row in rows if row.place == 0), None)
-    return None if first is None else Generated.model_validate_json(first.reply)
+    return None if first is None else reply.model_validate_json(first.reply)
 
 
 def _charges(rows: Sequence[Row[Any]]) -> dict[int, Spend]:
     return {row.attempt: Spend.model_validate_json(row.charge) for row in rows if row.charge is not None}
 
 
-def _with_charges(reply: Generated, charges: dict[int, Spend]) -> Generated:
+def _with_charges(reply: Paid, charges: dict[int, Spend]) -> Paid:
     return reply.model_copy(update={"charges": charges})

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.adapters.catalogue import CatalogueFile
-from activities.ports import Completion, Guards, Hit, Issued, Message, Model, Subject, VectorStore
+from activities.ports import Completion, Guards, Heard, Hit, Issued, Model, Prompt, Sampling, Subject, VectorStore
 from activities.settings import Settings
 from perdure.contracts.guards import GuardSpec, Verdict
 
@@ -122,22 +122,19 @@ class TracedModel:
     async def complete(
         self,
         deployment: str,
-        messages: Sequence[Message],
-        *,
-        max_output_tokens: int,
-        schema: Mapping[str, Any] | None = None,
+        prompt: Prompt,
+        sampling: Sampling,
+        heard: Heard | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         with self._spans.inference(entry.provider, request_model=entry.model) as call:
-            call.max_tokens = max_output_tokens
-            completion = await self._model.complete(
-                deployment, messages, max_output_tokens=max_output_tokens, schema=schema
-            )
+            call.max_tokens = sampling.max_output_tokens
+            completion = await self._model.complete(deployment, prompt, sampling, heard)
             call.response_model_name = completion.model
             call.finish_reasons = [completion.finish_reason]
-            call.input_tokens = completion.input_tokens
-            call.output_tokens = completion.output_tokens
-            call.cache_read_input_tokens = completion.cached_tokens
+            call.input_tokens = completion.usage.input_tokens
+            call.output_tokens = completion.usage.output_tokens
+            call.cache_read_input_tokens = completion.usage.cached_tokens
             return completion
 
 

@@ -2,10 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from activities.ports import Chunk, Completion, Hit, Issued, Message, StorageFailed, Subject
+from activities.ports import Chunk, Completion, Heard, Hit, Issued, Prompt, Sampling, StorageFailed, Subject, Usage
 from perdure.contracts.guards import GuardSpec, Verdict
 from tests.bench.texts import PASSAGES, answer
 
@@ -24,20 +23,17 @@ class StubChat:
     async def complete(
         self,
         deployment: str,
-        messages: Sequence[Message],
-        *,
-        max_output_tokens: int,
-        schema: Mapping[str, Any] | None = None,
+        prompt: Prompt,
+        sampling: Sampling,
+        heard: Heard | None = None,
     ) -> Completion:
-        parts: list[str] = [] if schema is None else list(schema["required"])
+        parts: list[str] = [] if prompt.schema is None else list(prompt.schema["required"])
         content = json.dumps({part: {"source": 1, "answer": answer()} for part in parts})
         return Completion(
             content=content,
             model="stub",
             finish_reason="stop",
-            input_tokens=400,
-            output_tokens=30,
-            cached_tokens=0,
+            usage=Usage(input_tokens=400, output_tokens=30),
         )
 
 

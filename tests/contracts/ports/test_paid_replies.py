@@ -32,47 +32,47 @@ def reply(answer: str) -> Generated:
 
 
 async def test_the_first_attempt_finds_nothing_and_is_recorded(replies: PaidReplies) -> None:
-    assert await replies.begin(KEY, 1) is None
+    assert await replies.begin(KEY, 1, Generated) is None
     assert await replies.attempts(KEY) == {1: None}
 
 
 async def test_beginning_an_attempt_again_changes_nothing(replies: PaidReplies) -> None:
-    await replies.begin(KEY, 1)
-    assert await replies.begin(KEY, 1) is None
+    await replies.begin(KEY, 1, Generated)
+    assert await replies.begin(KEY, 1, Generated) is None
     assert await replies.attempts(KEY) == {1: None}
 
 
 async def test_a_saved_reply_is_returned_to_a_later_attempt_which_buys_nothing(replies: PaidReplies) -> None:
-    await replies.begin(KEY, 1)
+    await replies.begin(KEY, 1, Generated)
     saved = await replies.save(KEY, 1, reply("first"), FIVE)
     assert saved == reply("first").model_copy(update={"charges": {1: FIVE}})
-    again = await replies.begin(KEY, 2)
+    again = await replies.begin(KEY, 2, Generated)
     assert again == reply("first").model_copy(update={"charges": {1: FIVE, 2: Spend()}})
     assert await replies.attempts(KEY) == {1: FIVE}
 
 
 async def test_the_attempt_that_bought_the_reply_keeps_its_charge_when_it_asks_again(replies: PaidReplies) -> None:
-    await replies.begin(KEY, 1)
+    await replies.begin(KEY, 1, Generated)
     await replies.save(KEY, 1, reply("first"), FIVE)
-    again = await replies.begin(KEY, 1)
+    again = await replies.begin(KEY, 1, Generated)
     assert again is not None
     assert again.charges == {1: FIVE}
 
 
 async def test_an_unknown_outcome_stays_unknown(replies: PaidReplies) -> None:
-    await replies.begin(KEY, 1)
-    await replies.begin(KEY, 2)
+    await replies.begin(KEY, 1, Generated)
+    await replies.begin(KEY, 2, Generated)
     saved = await replies.save(KEY, 2, reply("second"), SEVEN)
     assert saved.charges == {2: SEVEN}
     assert await replies.attempts(KEY) == {1: None, 2: SEVEN}
-    lost = await replies.begin(KEY, 1)
+    lost = await replies.begin(KEY, 1, Generated)
     assert lost is not None
     assert lost.charges == {2: SEVEN}
 
 
 async def test_a_second_save_does_not_replace_the_first_and_charges_add_up(replies: PaidReplies) -> None:
-    await replies.begin(KEY, 1)
-    await replies.begin(KEY, 2)
+    await replies.begin(KEY, 1, Generated)
+    await replies.begin(KEY, 2, Generated)
     await replies.save(KEY, 2, reply("second"), SEVEN)
     late = await replies.save(KEY, 1, reply("first"), FIVE)
     assert late == reply("second").model_copy(update={"charges": {1: FIVE, 2: SEVEN}})
@@ -80,7 +80,7 @@ async def test_a_second_save_does_not_replace_the_first_and_charges_add_up(repli
 
 
 async def test_saving_for_the_same_attempt_again_changes_nothing(replies: PaidReplies) -> None:
-    await replies.begin(KEY, 1)
+    await replies.begin(KEY, 1, Generated)
     once = await replies.save(KEY, 1, reply("first"), FIVE)
     assert await replies.save(KEY, 1, reply("other"), SEVEN) == once
     assert await replies.attempts(KEY) == {1: FIVE}
@@ -88,15 +88,15 @@ async def test_saving_for_the_same_attempt_again_changes_nothing(replies: PaidRe
 
 @pytest.mark.parametrize("other", [{"tenant": "globex"}, {"run_id": "another"}, {"step": "generate-2"}])
 async def test_another_tenant_run_or_step_knows_nothing_of_it(replies: PaidReplies, other: dict[str, str]) -> None:
-    await replies.begin(KEY, 1)
+    await replies.begin(KEY, 1, Generated)
     await replies.save(KEY, 1, reply("first"), FIVE)
     elsewhere = KEY.model_copy(update=other)
     assert await replies.attempts(elsewhere) == {}
-    assert await replies.begin(elsewhere, 1) is None
+    assert await replies.begin(elsewhere, 1, Generated) is None
 
 
 async def test_attempts_that_save_at_once_all_return_the_same_reply(replies: PaidReplies) -> None:
-    await asyncio.gather(*(replies.begin(KEY, attempt) for attempt in range(1, 9)))
+    await asyncio.gather(*(replies.begin(KEY, attempt, Generated) for attempt in range(1, 9)))
     saved = await asyncio.gather(*(replies.save(KEY, n, reply(f"reply {n}"), FIVE) for n in range(1, 9)))
     assert len({found.answer and found.answer.digest for found in saved}) == 1
     assert await replies.attempts(KEY) == dict.fromkeys(range(1, 9), FIVE)
@@ -104,11 +104,11 @@ async def test_attempts_that_save_at_once_all_return_the_same_reply(replies: Pai
 
 async def test_a_saved_reply_is_there_after_a_restart(tmp_path: Path) -> None:
     first = open_database(tmp_path / "perdure.db")
-    await SqlPaidReplies(first).begin(KEY, 1)
+    await SqlPaidReplies(first).begin(KEY, 1, Generated)
     await SqlPaidReplies(first).save(KEY, 1, reply("kept"), FIVE)
     await first.dispose()
     second = open_database(tmp_path / "perdure.db")
-    found = await SqlPaidReplies(second).begin(KEY, 2)
+    found = await SqlPaidReplies(second).begin(KEY, 2, Generated)
     assert found == reply("kept").model_copy(update={"charges": {1: FIVE, 2: Spend()}})
     await second.dispose()
 
@@ -123,7 +123,7 @@ async def test_in_any_order_every_call_is_counted_once_and_the_first_reply_wins(
     expected: dict[int, Spend | None] = {}
     for call, attempt in calls:
         if call == "begin":
-            found = await replies.begin(key, attempt)
+            found = await replies.begin(key, attempt, Generated)
             if winner is None:
                 expected.setdefault(attempt, None)
         else:
