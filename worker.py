@@ -20,10 +20,6 @@ from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
-CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
-"""How often a generation tells Temporal that it lives at most, and so how soon it sees a cancellation."""
-
-
 GRACE = timedelta(seconds=10)
 """How long what is in hand may take after SIGTERM."""
 
@@ -120,7 +116,7 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
     """One worker for each task queue that the roles serve."""
     from activities.adapters.catalogue import GENERATION_QUEUE
     from activities.adapters.telemetry import LoggedEffects
-    from activities.conduct import Conduct
+    from activities.conduct import CANCEL_SEEN_AFTER, Conduct
 
     common: dict[str, Any] = {
         "build_id": build_id(),

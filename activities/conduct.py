@@ -1,6 +1,7 @@
 """How every activity behaves: its heart beats while it works, and the ports' errors become Temporal's."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -8,10 +9,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.ports import PortError
-from workflows.effects import FREE_OF_CHARGE
+from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
 BEATS = 4
 """Heartbeats within each heartbeat timeout, so that three may get lost."""
+
+CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
+"""How often a paid effect's heart beats: a cancellation is seen with the next beat, and until then money is spent."""
+
+_PAID = frozenset(effect.name for effect in EFFECTS if effect.paid)
 
 
 class Conduct(Interceptor):
@@ -29,7 +35,9 @@ class _Inbound(ActivityInboundInterceptor):
         except PortError as error:
             raise ApplicationError(
                 str(error),
-                *([FREE_OF_CHARGE] if error.free_of_charge else []),
+                FREE_OF_CHARGE if error.free_of_charge else COST_UNKNOWN,
+                error.remedy.value,
+                *([] if error.retry_after is None else [error.retry_after.total_seconds()]),
                 type=type(error).__name__,
                 non_retryable=error.final,
             ) from None
@@ -39,7 +47,12 @@ class _Inbound(ActivityInboundInterceptor):
 
 async def _beat() -> None:
     """Cancellation reaches an activity only through its heartbeat, and so does the news of a dead worker."""
-    timeout = activity.info().heartbeat_timeout
-    while timeout:
-        await asyncio.sleep(timeout.total_seconds() / BEATS)
+    info = activity.info()
+    if info.heartbeat_timeout is None:
+        return
+    pause = info.heartbeat_timeout / BEATS
+    if info.activity_type in _PAID:
+        pause = min(pause, CANCEL_SEEN_AFTER)
+    while True:
+        await asyncio.sleep(pause.total_seconds())
         activity.heartbeat()

@@ -1,6 +1,5 @@
 """Writes an answer from passages: one paid attempt, recorded before the call and saved before it is acknowledged."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +7,10 @@ from difflib import SequenceMatcher
 
 from activities import texts
 from activities.facts import codes, figures
-from activities.ports import BlobStore, Completion, Message, Model, PaidReplies, Prompt, Sampling
+from activities.ports import BlobStore, Completion, Message, Prompt, Sampling
+from activities.purchasing import Call, Purchasing, digest_of
 from activities.sentences import heading, sentences
-from agents.prompt import NOT_STATED, frame, read_choices, reply_schema
-from perdure.contracts.budget import Spend
+from agents.prompt import NOT_STATED, Choice, answers_so_far, ask_again, frame, read_choices, reply_schema
 from perdure.contracts.knowledge import Citation, Edition, Passage
 from perdure.contracts.steps import Generate, Generated
 from perdure.contracts.text import Text
@@ -39,38 +38,43 @@ class Source:
 class Generation:
     """The effect `generate`."""
 
-    def __init__(self, model: Model, blobs: BlobStore, replies: PaidReplies) -> None:
-        self._model = model
+    def __init__(self, purchasing: Purchasing, blobs: BlobStore) -> None:
+        self._purchasing = purchasing
         self._blobs = blobs
-        self._replies = replies
 
     @GENERATE.activity
     async def generate(self, ask: Generate) -> Generated:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        instructions, *parts = await texts.read_all(self._blobs, tenant, [ask.instructions, *ask.parts])
+        repaired = [] if ask.repair is None else [ask.repair.said]
+        instructions, *bodies = await texts.read_all(self._blobs, tenant, [ask.instructions, *ask.parts, *repaired])
+        parts = bodies[: len(ask.parts)]
         beginning = json.loads(instructions)
         passages = await self._with_bodies(tenant, ask.passages)
         fixed = [Message(message["role"], message["content"]) for message in beginning]
-        sources, messages = _compose(fixed, passages, parts, ask.worst.input_tokens)
-        schema = reply_schema(len(sources), len(parts))
-
-        saved = await self._replies.begin(ask.key, ask.attempt, Generated)
-        if saved is not None:
-            return saved
-        completion = await self._model.complete(
-            ask.deployment.name, Prompt(messages, schema), Sampling(max_output_tokens=ask.worst.output_tokens)
+        again: list[Message] = []
+        if ask.repair is not None:
+            again = [Message(role, content) for role, content in ask_again(bodies[-1], ask.repair.problems)]
+        sources, messages = _compose(fixed, passages, parts, again, ask.worst.input_tokens)
+        prompt = Prompt(messages, schema=reply_schema(len(sources), len(parts)))
+        sent = digest_of(prompt)
+        return await self._purchasing.buy(
+            Call(
+                key=ask.key,
+                attempt=ask.attempt,
+                deployment=ask.deployment,
+                prompt=prompt,
+                sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                read=lambda completion: _reply(completion, sources, parts, sent),
+                silent=Generated(
+                    answer=None, citations=(), model="", finish_reason="stopped", prompt_digest=sent, charges={}
+                ),
+                texts=lambda reply: [text for text in (reply.answer, reply.said) if text is not None],
+                shown=answers_so_far,
+                retold=lambda reply: "" if reply.answer is None else reply.answer.body or "",
+                gate=ask.gate,
+            )
         )
-        reply = _reply(completion, sources, parts, _digest(messages, schema))
-        usage = completion.usage
-        charge = Spend(
-            steps=1,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            micro_dollars=ask.deployment.prices.of(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens),
-        )
-        written = () if reply.answer is None else (reply.answer,)
-        return await self._replies.save(ask.key, ask.attempt, reply, charge, written)
 
     async def _with_bodies(self, tenant: str, passages: Sequence[Passage]) -> list[Passage]:
         every = [text for passage in passages for text in (passage.text, *(former.text for former in passage.older))]
@@ -93,14 +97,18 @@ class Generation:
 
 
 def _compose(
-    fixed: Sequence[Message], passages: Sequence[Passage], parts: Sequence[str], most_tokens: int
+    fixed: Sequence[Message],
+    passages: Sequence[Passage],
+    parts: Sequence[str],
+    again: Sequence[Message],
+    most_tokens: int,
 ) -> tuple[list[Source], list[Message]]:
     """The prompt, within what is reserved for it: passages that do not fit are left out, the last ones first."""
     kept = list(passages)
     while True:
         sources = _sources(kept)
         shown = [f"({source.heading}) {source.text}" for source in sources]
-        messages = [*fixed, Message("user", frame(shown, parts))]
+        messages = [*fixed, Message("user", frame(shown, parts)), *again]
         size = TEMPLATE_TOKENS + sum(len(message.content.encode()) for message in messages)
         if size <= most_tokens or not kept:
             return sources, messages
@@ -123,18 +131,14 @@ def _sources(passages: Sequence[Passage]) -> list[Source]:
     return list(sources.values())
 
 
-def _digest(messages: Sequence[Message], schema: object) -> str:
-    """The name of the exact request: messages and schema as canonical JSON."""
-    request = {"messages": [[message.role, message.content] for message in messages], "schema": schema}
-    return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
 def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[str], prompt_digest: str) -> Generated:
     """The answer and its citations from what the model chose. A reply that cannot be read answers nothing."""
+    choices: list[Choice] = []
+    problems: tuple[str, ...] = ()
     try:
         choices = read_choices(completion.content, sentences=len(sources), parts=len(parts))
-    except (ValueError, KeyError, TypeError):
-        choices = []
+    except ValueError as error:
+        problems = (str(error),)
     lines: list[str] = []
     citations: dict[Citation, None] = {}
     for part, choice in zip(parts, choices, strict=False):
@@ -154,6 +158,8 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
         finish_reason=completion.finish_reason,
         prompt_digest=prompt_digest,
         charges={},
+        said=Text.of(completion.content) if problems else None,
+        problems=problems,
     )
 
 

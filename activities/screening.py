@@ -1,7 +1,7 @@
 """Runs a chain's guards over the question."""
 
 from activities import texts
-from activities.ports import BlobStore, Guards, NotConfigured, Subject
+from activities.ports import BlobStore, Guards, NotConfigured, Subject, TokenLog
 from agents.loader import BadSpec, Specs
 from perdure.contracts.steps import Screen, Screened
 from workflows.effects import SCREEN
@@ -10,18 +10,26 @@ from workflows.effects import SCREEN
 class Screening:
     """The effect `screen`."""
 
-    def __init__(self, specs: Specs, guards: Guards, blobs: BlobStore) -> None:
+    def __init__(self, specs: Specs, guards: Guards, blobs: BlobStore, log: TokenLog) -> None:
         self._specs = specs
         self._guards = guards
         self._blobs = blobs
+        self._log = log
 
     @SCREEN.activity
     async def screen(self, ask: Screen) -> Screened:
-        """Safe to run twice: guards only read."""
+        """Safe to run twice: guards only read, and a gate that is open stays open."""
+        question = await texts.read(self._blobs, ask.tenant, ask.question)
+        subject = Subject(text=question)
+        if ask.guards is not None:
+            return Screened(spec_digest=None, verdicts=await self._guards.run(ask.guards, subject))
         try:
             spec = ask.spec or self._specs.chain(ask.chain)
         except BadSpec as error:
             raise NotConfigured(str(error)) from None
-        question = await texts.read(self._blobs, ask.tenant, ask.question)
-        verdicts = await self._guards.run(spec.screen, Subject(text=question))
+        verdicts = await self._guards.run(spec.screen, subject)
+        if ask.run_id is not None and not any(verdict.blocks for verdict in verdicts):
+            # The gate carries the edition's name: where the run has pinned another one, its words stay hidden until
+            # they are screened by that.
+            await self._log.open(ask.tenant, ask.run_id, spec.digest)
         return Screened(spec_digest=spec.digest, verdicts=verdicts)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agents.prompt import Choice, frame, render_choices
 from perdure.contracts.contract import Name, explain
 from perdure.contracts.guards import GuardAction, GuardSpec
-from perdure.contracts.spec import ChainSpec
+from perdure.contracts.spec import ChainSpec, Screening
 from perdure.contracts.text import Text
 
 
@@ -54,6 +55,9 @@ class ChainFile(_Strict):
     minimum_relevance: float = Field(default=0.0, ge=-1, le=1)
     max_output_tokens: int = Field(default=200, ge=1)
     attempts: int = Field(default=3, ge=1, le=10)
+    wait: float = Field(default=1.0, ge=0, le=60)
+    repairs: int = Field(default=1, ge=0, le=5)
+    screening: Screening = Screening.BESIDE
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
     check: list[GuardFile] = Field(default_factory=list[GuardFile])
@@ -108,6 +112,9 @@ def parse_chain(name: str, data: bytes) -> ChainSpec:
         minimum_relevance=file.minimum_relevance,
         max_output_tokens=file.max_output_tokens,
         attempts=file.attempts,
+        wait=timedelta(seconds=file.wait),
+        repairs=file.repairs,
+        screening=file.screening,
         screen=tuple(_guards(file.screen)),
         check=tuple(_guards(file.check)),
     )

@@ -7,7 +7,9 @@ from before it answers, and the quote is cut from the recorded passage by code.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from pydantic_core import from_json
 
 NOT_STATED = 0
 """The source number with which the model says that no sentence answers the question."""
@@ -57,13 +59,46 @@ def render_choices(choices: Sequence[Choice]) -> str:
 
 
 def read_choices(content: str, *, sentences: int, parts: int) -> list[Choice]:
-    """The choices in a model's reply. Raises `ValueError` where it is not what the schema asks for."""
-    reply = json.loads(content)
+    """The choices in a model's reply. Raises `ValueError`, which says what of it is not what the schema asks for."""
+    try:
+        reply = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the reply is not JSON: {error}") from None
     choices: list[Choice] = []
     for number in range(1, parts + 1):
-        choice = reply[str(number)]
-        source = int(choice["source"])
+        try:
+            choice = reply[str(number)]
+            source, answer = int(choice["source"]), str(choice["answer"])
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f'question {number} has no {{"source": number, "answer": text}}') from None
         if not NOT_STATED <= source <= sentences:
             raise ValueError(f"source {source} is not among the {sentences} sentences")
-        choices.append(Choice(source, str(choice["answer"]).strip()))
+        choices.append(Choice(source, answer.strip()))
     return choices
+
+
+def answers_so_far(content: str) -> str:
+    """The answers in a reply that is still being written, as far as they go; each call's text begins with the last's.
+
+    They are what the model says, for people who wait: what holds is the checked answer.
+    """
+    try:
+        reply = from_json(content, allow_partial="trailing-strings")
+    except ValueError:
+        return ""
+    if not isinstance(reply, dict):
+        return ""
+    choices = [
+        cast("dict[str, Any]", each) for each in cast("dict[str, Any]", reply).values() if isinstance(each, dict)
+    ]
+    answers = [choice.get("answer") for choice in choices]
+    return " ".join(answer for answer in answers if isinstance(answer, str))
+
+
+def ask_again(said: str, problems: Sequence[str]) -> list[tuple[str, str]]:
+    """What follows the prompt when a reply has to be repaired: the reply, and what is wrong with it."""
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return [
+        ("assistant", said),
+        ("user", f"That reply cannot be used:\n{listed}\nReply again, to the same questions, without these mistakes."),
+    ]

@@ -24,13 +24,13 @@ from perdure.contracts.budget import Budget
 from perdure.contracts.contract import BadInput, BusinessId, explain
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import BY_ROLE, Queue
-from perdure.contracts.run import AskRequest, Phase, RunResult, RunStatus
+from perdure.contracts.run import AskRequest, ExtractRequest, Phase, RunResult, RunStatus
 from perdure.contracts.search_attributes import AGENT, OUTCOME, PHASE, TENANT
 
 Answer = TypeVar("Answer")
 
-CHAIN = "chain"
-"""The workflow type of a chain."""
+CHAIN, EXTRACTION = "chain", "extraction"
+"""The workflow types."""
 
 REQUEST_DIGEST = "request_digest"
 """The memo field that tells two requests under one run id apart."""
@@ -145,14 +145,47 @@ class Platform:
         fields = {"question": question, "tenant": tenant, "chain": chain, "tier": tier, "budget": budget or Budget()}
         return await self.start_request(AskRequest.strictly(fields), business_id=business_id)
 
-    async def start_request(self, request: AskRequest, *, business_id: str | None = None) -> str:
-        """As `start`, with a request that was built before."""
+    async def extract(
+        self,
+        document: str | bytes,
+        *,
+        schema: str,
+        name: str = "document.txt",
+        business_id: str | None = None,
+        tenant: str = "default",
+        tier: str | None = None,
+        budget: Budget | None = None,
+    ) -> RunResult:
+        """Read a record from a document, and wait for what comes of it.
+
+        `document` is its text, or the bytes of its file; the ending of `name` says which kind it is. `schema` names a
+        file in `agents/schemas/`. The outcome is `Extracted` with a record whose every value has its place in the
+        document, or `Refused` with the reasons. Errors are those of `start` and `result`.
+        """
+        content = {"text": document} if isinstance(document, str) else {"content": document}
+        fields = {
+            "schema_name": schema,
+            "file": {"name": name, **content},
+            "tenant": tenant,
+            "tier": tier,
+            "budget": budget or Budget(),
+        }
+        started = await self.start_request(ExtractRequest.strictly(fields), business_id=business_id)
+        return await self.result(started, tenant=tenant)
+
+    async def start_request(self, request: AskRequest | ExtractRequest, *, business_id: str | None = None) -> str:
+        """Start what the request asks for, and return its business id. Errors are those of `start`."""
         name = _checked_id(business_id or str(uuid.uuid4()))
         digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        match request:
+            case AskRequest():
+                kind, agent, first = CHAIN, request.chain, Phase.ROUTING
+            case ExtractRequest():
+                kind, agent, first = EXTRACTION, request.schema_name, Phase.PARSING
 
         async def start() -> None:
             await self._client.start_workflow(
-                CHAIN,
+                kind,
                 request,
                 id=workflow_id(request.tenant, name),
                 task_queue=self._task_queue,
@@ -160,12 +193,12 @@ class Platform:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={REQUEST_DIGEST: digest, BY_ROLE: self._task_queue is Queue.WORKFLOWS},
                 task_timeout=TASK_TIMEOUT,
-                static_summary=f"{request.chain} for {request.tenant}",
+                static_summary=f"{agent} for {request.tenant}",
                 search_attributes=TypedSearchAttributes(
                     [
                         SearchAttributePair(TENANT, request.tenant),
-                        SearchAttributePair(AGENT, request.chain),
-                        SearchAttributePair(PHASE, Phase.ROUTING.value),
+                        SearchAttributePair(AGENT, agent),
+                        SearchAttributePair(PHASE, first.value),
                     ]
                 ),
             )

@@ -1,37 +1,28 @@
 """The chain: screen and route, retrieve, generate, check. Straight-line code that Temporal makes durable."""
 
 import asyncio
+import functools
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from perdure.contracts.budget import Allowance, Budget, Spend
-from perdure.contracts.guards import Verdict
+from perdure.contracts.budget import Spend
 from perdure.contracts.run import (
     Abstained,
     Answered,
     AskRequest,
     Cancelled,
-    Exhausted,
     Outcome,
     Phase,
     Refused,
     RunResult,
 )
-from perdure.contracts.search_attributes import (
-    AGENT,
-    COST_MICROS,
-    GUARD_TRIGGERED,
-    OUTCOME,
-    PHASE,
-    STEPS,
-    TENANT,
-)
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import Deployment, Screening
 from perdure.contracts.steps import (
     Check,
     Generate,
     Generated,
+    Repair,
     Retrieve,
     Retrieved,
     Route,
@@ -40,10 +31,12 @@ from perdure.contracts.steps import (
     Screened,
     StepKey,
 )
+from perdure.contracts.text import Text
 from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, perform
-from workflows.paid import Purse
+from workflows.progress import Progress
+from workflows.race import called_off
+from workflows.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
-from workflows.timeline import Timeline
 
 PROMPT_FRAME = 1024
 """Tokens. What the chat template and the frame around instructions, passages and question add at most."""
@@ -57,44 +50,67 @@ class Chain:
     """Answers a question from documents, or says why it does not."""
 
     def __init__(self) -> None:
-        self.purse = Purse(Allowance(budget=Budget()))
-        self.phase = Phase.ROUTING
-        self.timeline = Timeline()
-        self.verdicts: tuple[Verdict, ...] = ()
-        self.deployment: str | None = None
+        self.progress = Progress(Phase.ROUTING)
 
     @workflow.run
     async def run(self, ask: AskRequest) -> RunResult:
-        self.purse = Purse(Allowance(budget=ask.budget))
-        self.label(ask)
+        self.progress.begin(ask.tenant, ask.chain, ask.budget)
         try:
             outcome = await self.outcome_of(ask)
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
-            outcome = Cancelled(phase=self.phase)
-        return self.close(outcome)
+            outcome = Cancelled(phase=self.progress.phase)
+        return self.progress.close(outcome)
 
     async def outcome_of(self, ask: AskRequest) -> Outcome:
-        """The chain itself."""
-        screened, routed = await asyncio.gather(
-            perform(SCREEN, Screen(tenant=ask.tenant, chain=ask.chain, question=ask.question), summary="question"),
+        """The chain itself: the question is screened, and meanwhile, unless its spec says otherwise, answered."""
+        info = workflow.info()
+        asked = asyncio.create_task(
+            perform(
+                SCREEN,
+                Screen(
+                    tenant=ask.tenant,
+                    chain=ask.chain,
+                    question=ask.question,
+                    run_id=info.first_execution_run_id,
+                ),
+                summary="question",
+            )
+        )
+        routing = asyncio.create_task(
             perform(
                 ROUTE,
                 Route(tenant=ask.tenant, chain=ask.chain, tier=ask.tier, question=ask.question),
                 summary=ask.chain,
-            ),
+            )
         )
-        spec = routed.spec
-        self.deployment = routed.deployment.name
-        if screened.spec_digest != spec.digest:
+        async with called_off(asked, routing) as pending:
+            routed = await routing
+            self.progress.deployment = routed.deployment.name
+            screening = asyncio.create_task(self.screened(ask, asked, routed))
+            pending.append(screening)
+            if routed.spec.screening is Screening.FIRST:
+                return await screening or await self.answered(ask, routed)
+            answering = asyncio.create_task(self.answered(ask, routed))
+            pending.append(answering)
+            await workflow.wait([screening, answering], return_when=asyncio.FIRST_COMPLETED)
+            # Whichever came first: nothing goes out without the verdict.
+            return await screening or await answering
+
+    async def screened(self, ask: AskRequest, asked: asyncio.Task[Screened], routed: Routed) -> Refused | None:
+        """The refusal, where a guard of the pinned spec stops the question."""
+        screened = await asked
+        if screened.spec_digest != routed.spec.digest:
             # The chain's file was edited between the two: what is pinned decides.
             screened = await self.screen_again(ask, routed)
-        blocked = self.judge("screen", screened.verdicts)
-        if blocked:
-            return Refused(reason=blocked)
+        blocked = self.progress.judge("screen", screened.verdicts)
+        return Refused(reason=blocked) if blocked else None
 
-        self.enter(Phase.RETRIEVING)
+    async def answered(self, ask: AskRequest, routed: Routed) -> Outcome:
+        """Seek the answer."""
+        spec = routed.spec
+        self.progress.enter(Phase.RETRIEVING)
         parts = tuple(part.reference() for part in routed.parts)
         found = await perform(
             RETRIEVE,
@@ -111,16 +127,16 @@ class Chain:
         if all(passage.relevance < spec.minimum_relevance for passage in found.passages):
             return Abstained(reason="No document in this collection speaks to the question.")
 
-        self.enter(Phase.GENERATING)
+        self.progress.enter(Phase.GENERATING)
         written = await self.write(ask, routed, found)
         if isinstance(written, OverBudget):
-            return self.exhausted(written)
+            return self.progress.exhausted(written)
         if written.answer is None:
             return Abstained(
                 reason="The documents that come nearest do not answer the question.", citations=written.citations
             )
 
-        self.enter(Phase.CHECKING)
+        self.progress.enter(Phase.CHECKING)
         checked = await perform(
             CHECK,
             Check(
@@ -131,7 +147,7 @@ class Chain:
             ),
             summary="answer",
         )
-        blocked = self.judge("check", checked.verdicts)
+        blocked = self.progress.judge("check", checked.verdicts)
         if blocked:
             return Abstained(
                 reason=f"An answer was written but did not hold up: {blocked}", citations=written.citations
@@ -142,12 +158,18 @@ class Chain:
         """Screen the question by the guards that this run has pinned."""
         return await perform(
             SCREEN,
-            Screen(tenant=ask.tenant, chain=ask.chain, question=ask.question.reference(), spec=routed.spec),
+            Screen(
+                tenant=ask.tenant,
+                chain=ask.chain,
+                question=ask.question.reference(),
+                spec=routed.spec,
+                run_id=workflow.info().first_execution_run_id,
+            ),
             summary="question, by the pinned guards",
         )
 
     async def write(self, ask: AskRequest, routed: Routed, found: Retrieved) -> Generated | OverBudget:
-        """Buy the answer."""
+        """Buy the answer, and have it repaired where it cannot be read."""
         spec = routed.spec
         info = workflow.info()
         parts = tuple(part.reference() for part in routed.parts)
@@ -159,86 +181,37 @@ class Chain:
             + sum(passage.tokens + PASSAGE_FRAME for passage in passages)
         )
 
-        def worst(deployment: Deployment) -> Spend:
+        def worst(repair: Repair | None, deployment: Deployment) -> Spend:
             room = deployment.context_window - spec.max_output_tokens
-            return deployment.worst_case(input_tokens=min(prompt_tokens, room), output_tokens=spec.max_output_tokens)
+            prompt = prompt_tokens + repair_tokens(repair)
+            return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=spec.max_output_tokens)
 
-        def request(attempt: int, deployment: Deployment, reserved: Spend) -> Generate:
-            return Generate(
-                key=StepKey(
-                    tenant=ask.tenant,
-                    workflow_id=info.workflow_id,
-                    run_id=info.first_execution_run_id,
-                    step="generate",
+        async def write(step: str, repair: Repair | None) -> Generated | OverBudget:
+            key = StepKey(
+                tenant=ask.tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step
+            )
+            return await self.progress.purse.buy(
+                GENERATE,
+                step,
+                lambda attempt, deployment, reserved: Generate(
+                    key=key,
+                    attempt=attempt,
+                    deployment=deployment,
+                    instructions=spec.instructions,
+                    parts=parts,
+                    passages=passages,
+                    worst=reserved,
+                    repair=repair,
+                    gate=spec.digest,
                 ),
-                attempt=attempt,
-                deployment=deployment,
-                instructions=spec.instructions,
-                parts=parts,
-                passages=passages,
-                worst=reserved,
+                deployment=routed.deployment,
+                worst=functools.partial(worst, repair),
+                attempts=spec.attempts,
+                wait=spec.wait,
             )
 
-        return await self.purse.buy(
-            GENERATE, "generate", request, deployment=routed.deployment, worst=worst, attempts=spec.attempts
-        )
+        async def problems(reply: Generated) -> tuple[Text | None, tuple[str, ...]]:
+            return reply.said, reply.problems
 
-    def judge(self, stage: str, verdicts: tuple[Verdict, ...]) -> str:
-        """Keep the verdicts; the reasons of those that block, empty where none does."""
-        self.verdicts += verdicts
-        self.timeline.verdicts(stage, verdicts)
-        triggered = [verdict.guard for verdict in self.verdicts if not verdict.passed]
-        if triggered:
-            workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
-        return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
-
-    def exhausted(self, over: OverBudget) -> Exhausted:
-        """The ending of a run whose budget does not cover what comes next."""
-        reserved = self.purse.allowance.reserved
-        return Exhausted(
-            limit=over.limit,
-            needed=over.needed,
-            reserved=reserved,
-            reason=f"The budget's {over.limit} would not cover the next attempt: raise it, or ask for less.",
-        )
-
-    def label(self, ask: AskRequest) -> None:
-        """Say whose run this is and what it does, also where the starter did not."""
-        given = workflow.info().typed_search_attributes
-        labels = (TENANT.value_set(ask.tenant), AGENT.value_set(ask.chain), PHASE.value_set(self.phase))
-        missing = [label for label in labels if given.get(label.key) != label.value]
-        if missing:
-            workflow.upsert_search_attributes(missing)
-        self.timeline.enter(self.phase, workflow.now())
-
-    def enter(self, phase: Phase) -> None:
-        """Go on to the next phase.
-
-        The timeline shows every phase. For a search by phase only the one that lasts is worth its price: a visibility
-        write costs the server as much as an activity.
-        """
-        self.phase = phase
-        self.timeline.enter(phase, workflow.now())
-        if phase is Phase.GENERATING:
-            workflow.upsert_search_attributes([PHASE.value_set(phase)])
-
-    def close(self, outcome: Outcome) -> RunResult:
-        """The result, with its evidence."""
-        allowance = self.purse.allowance
-        self.timeline.close(outcome.kind, allowance.settled, workflow.now())
-        workflow.upsert_search_attributes(
-            [
-                PHASE.value_set(Phase.CLOSED),
-                OUTCOME.value_set(outcome.kind),
-                COST_MICROS.value_set(allowance.settled.micro_dollars),
-                STEPS.value_set(allowance.settled.steps + allowance.reserved.steps),
-            ]
-        )
-        return RunResult(
-            outcome=outcome,
-            verdicts=self.verdicts,
-            spent=allowance.settled,
-            unsettled=allowance.reserved,
-            deployment=self.deployment,
-            timings=self.timeline.stages(),
-        )
+        written = await write_until_valid(write, problems, step="generate", repairs=spec.repairs)
+        return written if isinstance(written, OverBudget) else written.reply

@@ -14,19 +14,26 @@ from temporalio.exceptions import TimeoutError as ActivityTimedOut
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.queues import BY_ROLE, Queue
+from perdure.contracts.remedy import Remedy
 from perdure.contracts.steps import (
     BindDeployment,
     BoundDeployment,
     Check,
     Checked,
+    Extract,
+    Extracted,
     Generate,
     Generated,
+    Parse,
+    Parsed,
     Retrieve,
     Retrieved,
     Route,
     Routed,
     Screen,
     Screened,
+    Validate,
+    Validated,
 )
 
 Ask = TypeVar("Ask", bound=Contract)
@@ -142,8 +149,51 @@ CHECK = Effect(
     heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
 )
+PARSE = Effect(
+    name="parse",
+    ask=Parse,
+    reply=Parsed,
+    world="reads a document's text, the schema and the model catalogue; stores the text and the prompt",
+    task_queue=Queue.RETRIEVAL,
+    start_to_close_timeout=timedelta(seconds=60),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
+EXTRACT = Effect(
+    name="extract",
+    ask=Extract,
+    reply=Extracted,
+    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
+    start_to_close_timeout=timedelta(minutes=5),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=ONCE,
+    paid=True,
+)
+VALIDATE = Effect(
+    name="validate",
+    ask=Validate,
+    reply=Validated,
+    world="reads the document; runs the business rules",
+    task_queue=Queue.GUARDS,
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
 
-EFFECTS: tuple[Effect[Any, Any], ...] = (ROUTE, SCREEN, RETRIEVE, BIND_DEPLOYMENT, GENERATE, CHECK)
+EFFECTS: tuple[Effect[Any, Any], ...] = (
+    ROUTE,
+    SCREEN,
+    RETRIEVE,
+    BIND_DEPLOYMENT,
+    GENERATE,
+    CHECK,
+    PARSE,
+    EXTRACT,
+    VALIDATE,
+)
 
 
 async def perform(
@@ -192,13 +242,27 @@ def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
     if isinstance(cause, ActivityTimedOut) and cause.type is TimeoutType.SCHEDULE_TO_START:
         waited = effect.schedule_to_start_timeout
         return EffectFailed(
-            effect.name, f"no worker took it within {waited}: is one running?", free_of_charge=True, final=False
+            effect.name,
+            f"no worker took it within {waited}: is one running?",
+            free_of_charge=True,
+            remedy=Remedy.FALL_BACK,
         )
     if isinstance(cause, ApplicationError):
-        free = bool(cause.details and cause.details[0] == FREE_OF_CHARGE)
-        return EffectFailed(effect.name, cause.message, free_of_charge=free, final=cause.non_retryable)
-    return EffectFailed(effect.name, str(cause or error), free_of_charge=False, final=False)
+        free, *rest = cause.details or (None,)
+        remedy, seconds = (*rest, None, None)[:2]
+        return EffectFailed(
+            effect.name,
+            cause.message,
+            free_of_charge=free == FREE_OF_CHARGE,
+            remedy=Remedy(remedy) if remedy else Remedy.GIVE_UP if cause.non_retryable else Remedy.RETRY,
+            retry_after=None if seconds is None else timedelta(seconds=seconds),
+        )
+    return EffectFailed(effect.name, str(cause or error), remedy=Remedy.RETRY)
 
 
 FREE_OF_CHARGE = "free_of_charge"
-"""The first detail of an activity's error where the attempt is known to have cost nothing."""
+"""The first detail of an activity's error where the attempt is known to have cost nothing. The second is the remedy,
+the third for how many seconds the world asked to be left alone, if it did."""
+
+COST_UNKNOWN = "cost_unknown"
+"""The first detail where it may have cost something."""

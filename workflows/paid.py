@@ -1,6 +1,8 @@
 """Paid effects: the workflow retries them itself, so that every attempt is reserved and recorded."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar, assert_never
 
 from temporalio import workflow
@@ -11,7 +13,7 @@ from perdure.contracts.fault import EffectFailed
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import BindDeployment, PaidReply
 from workflows.effects import BIND_DEPLOYMENT, Effect, perform
-from workflows.state_machines.purchase import Buy, GiveUp, OverBudget, Purchase, next_step
+from workflows.state_machines.purchase import Bind, Buy, GiveUp, OverBudget, Purchase, Wait, next_step
 
 Ask = TypeVar("Ask", bound=Contract)
 Paid = TypeVar("Paid", bound=PaidReply)
@@ -20,8 +22,14 @@ Paid = TypeVar("Paid", bound=PaidReply)
 class Purse:
     """A run's allowance, and the only place that spends from it."""
 
-    def __init__(self, allowance: Allowance) -> None:
+    def __init__(self, allowance: Allowance, notify: Callable[[str], None]) -> None:
+        """`notify` hears each notice when it is made."""
         self.allowance = allowance
+        self.deployment: str | None = None
+        """Where the last attempt went."""
+        self.notices: list[str] = []
+        """Every change of deployment, in words: a tier that falls back must not do so unseen."""
+        self._notify = notify
 
     async def buy(
         self,
@@ -32,35 +40,46 @@ class Purse:
         deployment: Deployment,
         worst: Callable[[Deployment], Spend],
         attempts: int,
+        wait: timedelta = timedelta(0),
     ) -> Paid | OverBudget:
         """Buy one step: attempt after attempt, each reserved first, until one replies.
 
         `ask(attempt, deployment, worst)` makes the request, `worst(deployment)` prices it. The first attempt goes to
-        `deployment`; before each later one a recorded effect chooses again. Raises `EffectFailed` where no attempt
-        can help; returns `OverBudget` where the next one is not affordable.
+        `deployment`; before each later one a recorded effect chooses again, and a durable timer lets `wait` pass, or
+        what the server asked for. Raises `EffectFailed` where no attempt can help; returns `OverBudget` where the next
+        one is not affordable.
         """
-        purchase = Purchase(step=step, allowance=self.allowance, most_attempts=attempts)
+        purchase = Purchase(
+            step=step, allowance=self.allowance, deployment=deployment, most_attempts=attempts, first_wait=wait
+        )
         while True:
-            if purchase.attempts and not purchase.final:
-                bound = await perform(BIND_DEPLOYMENT, BindDeployment(tier=deployment.tier), summary=deployment.tier)
-                deployment = bound.deployment
-            price = worst(deployment)
-            match next_step(purchase, price, workflow.now()):
+            match next_step(purchase, worst(purchase.deployment), workflow.now()):
+                case Wait(duration, purchase):
+                    await workflow.sleep(duration, summary=f"{purchase.deployment.name}: {purchase.failure}")
+                case Bind(excluding):
+                    purchase = await self._bind(purchase, excluding)
                 case Buy(attempt, purchase):
                     self.allowance = purchase.allowance
+                    self.deployment = purchase.deployment.name
                     try:
                         reply = await perform(
                             effect,
-                            ask(attempt, deployment, price),
-                            task_queue=deployment.task_queue,
-                            summary=f"{deployment.name}, attempt {attempt}",
+                            ask(attempt, purchase.deployment, worst(purchase.deployment)),
+                            task_queue=purchase.deployment.task_queue,
+                            summary=f"{purchase.deployment.name}, attempt {attempt}",
                         )
                     except EffectFailed as failure:
                         purchase = purchase.failed(
-                            failure.reason, free_of_charge=failure.free_of_charge, final=failure.final
+                            failure.reason,
+                            free_of_charge=failure.free_of_charge,
+                            remedy=failure.remedy,
+                            retry_after=failure.retry_after,
                         )
                         self.allowance = purchase.allowance
                     else:
+                        if reply.stopped:
+                            self.allowance = purchase.stopped(reply.charges).allowance
+                            raise asyncio.CancelledError
                         self.allowance = purchase.settled(reply.charges).allowance
                         return reply
                 case OverBudget() as over:
@@ -69,3 +88,14 @@ class Purse:
                     raise EffectFailed(effect.name, reason)
                 case never:
                     assert_never(never)
+
+    async def _bind(self, purchase: Purchase, excluding: tuple[str, ...]) -> Purchase:
+        """Choose the next attempt's deployment, and take note where it is another one."""
+        before = purchase.deployment
+        asked = BindDeployment(tier=before.tier, excluding=excluding)
+        bound = await perform(BIND_DEPLOYMENT, asked, summary=before.tier)
+        if bound.deployment.name != before.name:
+            notice = f"the tier {before.tier!r} fell back to {bound.deployment.name!r}: {purchase.failure}"
+            self.notices.append(notice)
+            self._notify(notice)
+        return purchase.bound(bound.deployment)

@@ -23,11 +23,21 @@ from perdure.contracts.converter import data_converter
 from perdure.contracts.fault import Fault
 from perdure.contracts.run import RunRequest
 from workflows.chain import Chain
+from workflows.extraction import Extraction
 
-WORKFLOWS: Sequence[type] = (Chain,)
+WORKFLOWS: Sequence[type] = (Chain, Extraction)
 """Every workflow type of the platform."""
 
-PASSED_THROUGH = ("perdure", "workflows.effects", "workflows.paid", "workflows.state_machines", "workflows.timeline")
+PASSED_THROUGH = (
+    "perdure",
+    "workflows.effects",
+    "workflows.paid",
+    "workflows.progress",
+    "workflows.race",
+    "workflows.repair",
+    "workflows.state_machines",
+    "workflows.timeline",
+)
 """Modules that are not loaded anew for each run: contracts cost 55 ms a run otherwise. Linters guard them instead."""
 
 STICKY_TIMEOUT = timedelta(seconds=2)

@@ -28,6 +28,10 @@ class Timeline:
             self.lines.append(f"| | {stage}: {verdict.guard} | {found} |")
         self.say()
 
+    def note(self, notice: str) -> None:
+        """Something that a reader should know."""
+        self.say(f"| | **notice** | {notice} |")
+
     def close(self, outcome: str, spent: Spend, now: datetime) -> None:
         """The run is over."""
         self.phases.append((Phase.CLOSED, now))

@@ -12,7 +12,17 @@ from deploy.local.session import session
 from evals.questions import HANDBOOK, load
 from perdure.client import Platform, PlatformError
 from perdure.contracts.contract import BadInput
-from perdure.contracts.run import Abstained, Answered, Cancelled, Exhausted, Outcome, Refused, RunResult, RunStatus
+from perdure.contracts.run import (
+    Abstained,
+    Answered,
+    Cancelled,
+    Exhausted,
+    Extracted,
+    Outcome,
+    Refused,
+    RunResult,
+    RunStatus,
+)
 
 NAMESPACE = "default"
 """The Temporal namespace of the embedded stack."""
@@ -74,6 +84,8 @@ def _said(outcome: Outcome) -> str:
             return escape(outcome.answer.body or "")
         case Abstained() | Refused() | Exhausted():
             return escape(outcome.reason)
+        case Extracted():
+            return escape(", ".join(f"{name}: {value}" for name, value in outcome.record.values().items()))
         case Cancelled():
             return f"while {outcome.phase.value}"
 

@@ -26,6 +26,10 @@ class Spend(Contract):
             micro_dollars=self.micro_dollars + other.micro_dollars,
         )
 
+    def less(self, other: "Spend") -> "Spend":
+        """What is left of it once `other` is taken away, nothing below zero."""
+        return Spend(**{limit: max(0, getattr(self, limit) - getattr(other, limit)) for limit in LIMITS})
+
     def exceeds(self, budget: "Budget") -> str | None:
         """The first limit that this spend is over, as a field name; None where it fits."""
         for limit in LIMITS:
@@ -87,3 +91,11 @@ class Allowance(Contract):
             return self
         rest = {name: worst for name, worst in self.open.items() if name != attempt}
         return self.model_copy(update={"open": rest, "settled": self.settled + spent})
+
+    def settle_part(self, attempt: str, at_least: Spend) -> Self:
+        """Of an attempt that was cut off, settle what it is known to have cost; the rest of it stays reserved."""
+        if attempt not in self.open:
+            return self
+        known = self.open[attempt].less(self.open[attempt].less(at_least))
+        rest = {**self.open, attempt: self.open[attempt].less(known)}
+        return self.model_copy(update={"open": rest, "settled": self.settled + known})

@@ -1,5 +1,9 @@
 """Faults end a run. Everything else that goes wrong suspends it until it is mended."""
 
+from datetime import timedelta
+
+from perdure.contracts.remedy import Remedy
+
 
 class Fault(Exception):
     """The base of what ends a run as failed, and the only type that does.
@@ -12,11 +16,21 @@ class Fault(Exception):
 class EffectFailed(Fault):
     """An effect failed for good. The message says which one and why."""
 
-    def __init__(self, effect: str, reason: str, *, free_of_charge: bool = False, final: bool = True) -> None:
+    def __init__(
+        self,
+        effect: str,
+        reason: str,
+        *,
+        free_of_charge: bool = False,
+        remedy: Remedy = Remedy.GIVE_UP,
+        retry_after: timedelta | None = None,
+    ) -> None:
         super().__init__(f"{effect}: {reason}")
         self.effect = effect
         self.reason = reason
         self.free_of_charge = free_of_charge
         """Whether the attempt is known to have cost nothing. Only paid effects ask."""
-        self.final = final
-        """Whether another attempt is pointless."""
+        self.remedy = remedy
+        """What another attempt would need. Only paid effects ask."""
+        self.retry_after = retry_after
+        """How long the world asked to be left alone; None where it did not say."""

@@ -3,14 +3,16 @@
 import unicodedata
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import Contract, Name
+from perdure.contracts.extraction import Record
 from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
+from perdure.contracts.steps import DocumentFile
 from perdure.contracts.text import INLINE_LIMIT, Text
 
 
@@ -45,8 +47,31 @@ class AskRequest(RunRequest):
         return question
 
 
+class ExtractRequest(RunRequest):
+    """A document to read a record from."""
+
+    schema_name: Name
+    """The schema's name: its file in `agents/schemas/`."""
+    file: DocumentFile
+    tier: Name | None = None
+    """Overrides the schema's own tier; None to keep it."""
+
+    @model_validator(mode="after")
+    def _has_one_document(self) -> Self:
+        text, content = self.file.text, self.file.content
+        body = None if text is None else text.body
+        if (body is None) == (content is None):
+            raise ValueError("file: give either its text or its content")
+        size = len(content) if content is not None else text.tokens if text is not None else 0
+        if size > INLINE_LIMIT:
+            raise ValueError(f"file: is {size:,} bytes long, over the limit of {INLINE_LIMIT:,}: send a smaller one")
+        if size == 0 or (body is not None and not body.strip()):
+            raise ValueError("file: is empty")
+        return self
+
+
 class Phase(StrEnum):
-    """How far a chain is."""
+    """How far a run is."""
 
     ROUTING = "routing"
     """What decides the run is being pinned, and the question is being screened."""
@@ -56,6 +81,12 @@ class Phase(StrEnum):
     """The model is writing."""
     CHECKING = "checking"
     """The answer and its citations are being checked."""
+    PARSING = "parsing"
+    """The document's text is being read, and what decides the run is being pinned."""
+    EXTRACTING = "extracting"
+    """The model is reading the document's fields."""
+    VALIDATING = "validating"
+    """The record is being held against the document and the business rules."""
     CLOSED = "closed"
     """The run is over; its outcome says how it ended."""
 
@@ -77,11 +108,22 @@ class Abstained(Contract):
     """What came nearest, if anything did."""
 
 
+class Extracted(Contract):
+    """A record was read from the document, and everything in it holds."""
+
+    kind: Literal["extracted"] = "extracted"
+    record: Record
+    document: Text
+    """The document's text, by digest: the evidence's places are places in it."""
+
+
 class Refused(Contract):
-    """A guard stopped the question."""
+    """A guard stopped the question, or the document gave no record that holds."""
 
     kind: Literal["refused"] = "refused"
     reason: str
+    reasons: tuple[str, ...] = ()
+    """Each by itself, where there are several."""
 
 
 class Exhausted(Contract):
@@ -105,7 +147,7 @@ class Cancelled(Contract):
     """What it was doing when it was cancelled."""
 
 
-Outcome = Annotated[Answered | Abstained | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
+Outcome = Annotated[Answered | Abstained | Extracted | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
 
 
 class StageTiming(Contract):
@@ -126,6 +168,8 @@ class RunResult(Contract):
     """What attempts of unknown outcome may have cost at most, on top of `spent`."""
     deployment: str | None = None
     timings: tuple[StageTiming, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What a reader of the result should know, a line each: that a tier fell back to another deployment."""
 
 
 class RunStatus(Contract):

@@ -1,11 +1,23 @@
 """What decides a run, pinned in its history by its first effect."""
 
+from datetime import timedelta
+from enum import StrEnum
+
 from pydantic import Field
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest, Name
 from perdure.contracts.guards import GuardSpec
 from perdure.contracts.text import Text
+
+
+class Screening(StrEnum):
+    """When a question is screened."""
+
+    FIRST = "first"
+    """Before anything else is done for it: a refused question costs nothing."""
+    BESIDE = "beside"
+    """While the answer is already sought: nothing is shown before the verdict, and a refusal calls the rest off."""
 
 
 class ChainSpec(Contract):
@@ -30,6 +42,11 @@ class ChainSpec(Contract):
     max_output_tokens: int = Field(ge=1)
     attempts: int = Field(ge=1, le=10)
     """How often a paid effect is tried at most."""
+    wait: timedelta = timedelta(0)
+    """Before the second attempt of a paid effect; doubled for each further one."""
+    repairs: int = Field(default=0, ge=0, le=5)
+    """How often the model is shown what is wrong with its reply, and asked again."""
+    screening: Screening = Screening.FIRST
     screen: tuple[GuardSpec, ...] = ()
     check: tuple[GuardSpec, ...] = ()
 

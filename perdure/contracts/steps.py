@@ -4,6 +4,7 @@ from pydantic import Field
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest, Name
+from perdure.contracts.extraction import ExtractionSpec, Problem, Record
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.knowledge import Citation, Passage
 from perdure.contracts.spec import ChainSpec, Deployment
@@ -43,6 +44,8 @@ class BindDeployment(Contract):
     """Choose the deployment of the next paid attempt."""
 
     tier: Name
+    excluding: tuple[Name, ...] = ()
+    """Deployments that would not serve the request: the last choice, where the tier has others."""
 
 
 class BoundDeployment(Contract):
@@ -52,7 +55,7 @@ class BoundDeployment(Contract):
 
 
 class Screen(Contract):
-    """Check a question before anything is shown for it."""
+    """Check a question, or a document, before anything is shown for it."""
 
     tenant: Name
     chain: Name
@@ -60,13 +63,17 @@ class Screen(Contract):
     """With its body: the first hop carries the caller's text, and `route` stores it."""
     spec: ChainSpec | None = None
     """Whose guards to run; None to take the chain's as they are now, in the first hop, before anything is pinned."""
+    guards: tuple[GuardSpec, ...] | None = None
+    """The guards themselves, where something other than a chain has pinned them."""
+    run_id: str | None = None
+    """Whose token log to open where nothing blocks; None where nothing of the run streams."""
 
 
 class Screened(Contract):
     """What the guards found in the question."""
 
-    spec_digest: Digest
-    """The edition of the chain whose guards ran."""
+    spec_digest: Digest | None
+    """The edition of the chain whose guards ran; None where they were named themselves."""
     verdicts: tuple[Verdict, ...]
 
 
@@ -95,6 +102,18 @@ class PaidReply(Contract):
 
     charges: dict[int, Spend]
     """What each attempt of this step is known to have cost, by attempt number."""
+    stopped: bool = False
+    """Whether the call was called off while it ran. It says nothing then, and its charge is what it cost at least."""
+    first_token_ms: float | None = None
+    """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
+
+
+class Repair(Contract):
+    """What the model is shown of its own reply when it is asked again."""
+
+    said: Text
+    """The reply, word for word."""
+    problems: tuple[str, ...]
 
 
 class Generate(Contract):
@@ -108,6 +127,10 @@ class Generate(Contract):
     passages: tuple[Passage, ...]
     worst: Spend
     """What is reserved for this attempt: the prompt and the answer are kept within it."""
+    repair: Repair | None = None
+    """What was wrong with the reply before; None for the first."""
+    gate: Digest | None = None
+    """What must be screened before a word of it is shown: the edition of the chain; None to show it at once."""
 
 
 class Generated(PaidReply):
@@ -121,6 +144,10 @@ class Generated(PaidReply):
     finish_reason: str
     prompt_digest: Digest
     """SHA-256 of the exact request that was sent."""
+    said: Text | None = None
+    """What the model said, word for word, where there are problems with it."""
+    problems: tuple[str, ...] = ()
+    """Why the reply cannot be used; nothing where it can."""
 
 
 class Check(Contract):
@@ -136,3 +163,75 @@ class Checked(Contract):
     """What the guards found in the answer."""
 
     verdicts: tuple[Verdict, ...]
+
+
+class DocumentFile(Contract):
+    """A document as a caller hands it over: its text, or the bytes of its file."""
+
+    name: str = Field(default="document.txt", min_length=1, max_length=200)
+    """The file's name. Its ending says what it is: `.txt`, `.md`, `.html`, `.pdf`."""
+    text: Text | None = None
+    content: bytes | None = None
+    """The file's bytes; Base64 in JSON."""
+
+
+class Parse(Contract):
+    """Read a document's text, and pin what decides its extraction."""
+
+    tenant: Name
+    schema_name: Name
+    tier: Name | None
+    file: DocumentFile
+
+
+class Parsed(Contract):
+    """What decides this extraction, where its first paid attempt goes, and the document's text."""
+
+    spec: ExtractionSpec
+    deployment: Deployment
+    document: Text
+    lines: int = Field(default=0, ge=0)
+    """How many lines the text has: the model points at their numbers."""
+    unreadable: str = ""
+    """Why the document has no text that can be read; empty where it has."""
+
+
+class Extract(Contract):
+    """Read a document's fields. One paid attempt."""
+
+    key: StepKey
+    attempt: int = Field(ge=1)
+    deployment: Deployment
+    spec: ExtractionSpec
+    document: Text
+    worst: Spend
+    """What is reserved for this attempt: the prompt and the reply are kept within it."""
+    repair: Repair | None = None
+    """What was wrong with the reply before; None for the first."""
+
+
+class Extracted(PaidReply):
+    """What the model read, as it wrote it."""
+
+    said: Text
+    """Its reply, word for word: nothing of it is checked yet."""
+    model: str
+    finish_reason: str
+    prompt_digest: Digest
+
+
+class Validate(Contract):
+    """Read the model's reply as a record, find each value in the document, and check the business rules."""
+
+    tenant: Name
+    spec: ExtractionSpec
+    document: Text
+    said: Text
+
+
+class Validated(Contract):
+    """The record as far as it could be read, and everything that is wrong with it."""
+
+    record: Record
+    problems: tuple[Problem, ...]
+    """Nothing where the record is valid."""

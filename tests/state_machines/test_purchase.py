@@ -6,9 +6,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.contracts.budget import LIMITS, Allowance, Budget, Spend
-from workflows.state_machines.purchase import Buy, GiveUp, OverBudget, Purchase, next_step
+from perdure.contracts.remedy import Remedy
+from perdure.contracts.spec import Deployment, Prices
+from workflows.state_machines.purchase import (
+    LONGEST_WAIT,
+    Bind,
+    Buy,
+    GiveUp,
+    OverBudget,
+    Purchase,
+    Step,
+    Wait,
+    next_step,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def deployment(name: str) -> Deployment:
+    prices = Prices(input=1, output=1)
+    return Deployment(name=name, tier="strong", task_queue=name, context_window=8192, prices=prices)
+
+
+FIRST, SECOND_BEST = deployment("first"), deployment("second-best")
+
+
+def purchase_of(budget: Budget, most: int, first_wait: timedelta = timedelta(0)) -> Purchase:
+    return Purchase(
+        step="generate",
+        allowance=Allowance(budget=budget),
+        deployment=FIRST,
+        most_attempts=most,
+        first_wait=first_wait,
+    )
+
+
+def bought(purchase: Purchase, worst: Spend, now: datetime = NOW) -> tuple[Step, list[timedelta]]:
+    """The next step that is neither a wait nor a choice, and the waits before it; there is but one deployment."""
+    waits: list[timedelta] = []
+    while True:
+        match next_step(purchase, worst, now):
+            case Wait(duration, purchase):
+                waits.append(duration)
+            case Bind():
+                purchase = purchase.bound(FIRST)
+            case step:
+                return step, waits
+
 
 amounts = st.integers(min_value=0, max_value=1000)
 spends = st.builds(Spend, steps=st.just(1), input_tokens=amounts, output_tokens=amounts, micro_dollars=amounts)
@@ -19,7 +64,9 @@ budgets = st.builds(
     output_tokens=st.integers(min_value=0, max_value=4000),
     micro_dollars=st.integers(min_value=0, max_value=4000),
 )
-endings = st.lists(st.sampled_from(["lost", "free", "refused", "replied", "replied to the first"]), max_size=8)
+endings = st.lists(
+    st.sampled_from(["lost", "free", "refused", "stopped", "replied", "replied to the first"]), max_size=8
+)
 
 
 def within(total: Spend, budget: Budget) -> bool:
@@ -30,10 +77,10 @@ def within(total: Spend, budget: Budget) -> bool:
 def test_settled_bill_and_reservations_stay_in_order_whatever_happens(
     budget: Budget, worst: Spend, what_happens: list[str], most: int
 ) -> None:
-    purchase = Purchase(step="generate", allowance=Allowance(budget=budget), most_attempts=most)
+    purchase = purchase_of(budget, most)
     bill = Spend()
     for happens in what_happens:
-        step = next_step(purchase, worst, NOW)
+        step, _ = bought(purchase, worst)
         if not isinstance(step, Buy):
             break
         purchase = step.purchase
@@ -41,13 +88,16 @@ def test_settled_bill_and_reservations_stay_in_order_whatever_happens(
         match happens:
             case "lost":
                 bill += worst
-                purchase = purchase.failed("lost", free_of_charge=False, final=False)
+                purchase = purchase.failed("lost", free_of_charge=False)
             case "free":
                 bill += Spend(steps=1)
-                purchase = purchase.failed("free", free_of_charge=True, final=False)
+                purchase = purchase.failed("free", free_of_charge=True)
             case "refused":
                 bill += Spend(steps=1)
-                purchase = purchase.failed("refused", free_of_charge=True, final=True)
+                purchase = purchase.failed("refused", free_of_charge=True, remedy=Remedy.GIVE_UP)
+            case "stopped":
+                bill += worst
+                purchase = purchase.stopped({step.attempt: half})
             case "replied":
                 bill += half
                 purchase = purchase.settled({step.attempt: half})
@@ -63,36 +113,77 @@ def test_settled_bill_and_reservations_stay_in_order_whatever_happens(
 
 @given(st.integers(min_value=1, max_value=10))
 def test_it_gives_up_after_the_last_attempt_and_names_the_last_failure(most: int) -> None:
-    purchase = Purchase(step="generate", allowance=Allowance(budget=Budget(steps=100)), most_attempts=most)
+    purchase = purchase_of(Budget(steps=100), most)
     for _ in range(most):
-        step = next_step(purchase, Spend(steps=1), NOW)
+        step, _ = bought(purchase, Spend(steps=1))
         assert isinstance(step, Buy)
-        purchase = step.purchase.failed("the model burped", free_of_charge=True, final=False)
-    step = next_step(purchase, Spend(steps=1), NOW)
+        purchase = step.purchase.failed("the model burped", free_of_charge=True)
+    step, _ = bought(purchase, Spend(steps=1))
     assert isinstance(step, GiveUp)
     assert "the model burped" in step.reason
 
 
 def test_a_final_failure_is_not_tried_again() -> None:
-    purchase = Purchase(step="generate", allowance=Allowance(budget=Budget()), most_attempts=3)
-    step = next_step(purchase, Spend(steps=1), NOW)
+    step = next_step(purchase_of(Budget(), 3), Spend(steps=1), NOW)
     assert isinstance(step, Buy)
-    failed = step.purchase.failed("no such model", free_of_charge=True, final=True)
+    failed = step.purchase.failed("no such model", free_of_charge=True, remedy=Remedy.GIVE_UP)
     assert next_step(failed, Spend(steps=1), NOW) == GiveUp("no such model")
 
 
 def test_an_unknown_outcome_keeps_its_reservation_and_so_can_exhaust_the_budget() -> None:
     worst = Spend(steps=1, micro_dollars=600)
-    purchase = Purchase(step="generate", allowance=Allowance(budget=Budget(micro_dollars=1000)), most_attempts=3)
-    step = next_step(purchase, worst, NOW)
+    step = next_step(purchase_of(Budget(micro_dollars=1000), 3), worst, NOW)
     assert isinstance(step, Buy)
-    lost = step.purchase.failed("lost", free_of_charge=False, final=False)
+    lost = step.purchase.failed("lost", free_of_charge=False)
     assert lost.allowance.reserved == worst
-    assert next_step(lost, worst, NOW) == OverBudget("micro_dollars", worst)
+    assert bought(lost, worst)[0] == OverBudget("micro_dollars", worst)
+
+
+def test_a_call_that_was_called_off_settles_what_is_known_and_keeps_the_rest_reserved() -> None:
+    worst = Spend(steps=1, input_tokens=100, output_tokens=50, micro_dollars=600)
+    step = next_step(purchase_of(Budget(), 3), worst, NOW)
+    assert isinstance(step, Buy)
+    known = Spend(steps=1, input_tokens=80, output_tokens=7, micro_dollars=90)
+    stopped = step.purchase.stopped({1: known}).allowance
+    assert stopped.settled == known
+    assert stopped.settled + stopped.reserved == worst
 
 
 def test_no_attempt_starts_after_the_deadline() -> None:
-    allowance = Allowance(budget=Budget(until=NOW))
-    purchase = Purchase(step="generate", allowance=allowance, most_attempts=3)
+    purchase = purchase_of(Budget(until=NOW), 3)
     assert next_step(purchase, Spend(steps=1), NOW) == OverBudget("until", Spend(steps=1))
-    assert isinstance(next_step(purchase, Spend(steps=1), NOW - timedelta(seconds=1)), Buy)
+    assert isinstance(next_step(purchase, Spend(steps=1), NOW - SECOND), Buy)
+
+
+def test_nobody_waits_for_an_attempt_that_the_deadline_would_forbid() -> None:
+    step = next_step(purchase_of(Budget(until=NOW + SECOND), 3, first_wait=SECOND), Spend(steps=1), NOW)
+    assert isinstance(step, Buy)
+    failed = step.purchase.failed("overloaded", free_of_charge=True)
+    assert next_step(failed, Spend(steps=1), NOW) == OverBudget("until", Spend(steps=1))
+
+
+def test_the_wait_doubles_up_to_a_limit() -> None:
+    purchase = purchase_of(Budget(steps=100), 10, first_wait=SECOND)
+    seen: list[timedelta] = []
+    for _ in range(9):
+        step, waits = bought(purchase, Spend(steps=1))
+        assert isinstance(step, Buy)
+        seen += waits
+        purchase = step.purchase.failed("overloaded", free_of_charge=True)
+    assert seen == [min(SECOND * 2**doubled, LONGEST_WAIT) for doubled in range(8)]
+
+
+def test_a_server_that_asks_for_time_gets_it() -> None:
+    step, _ = bought(purchase_of(Budget(), 3, first_wait=SECOND), Spend(steps=1))
+    assert isinstance(step, Buy)
+    failed = step.purchase.failed("overloaded", free_of_charge=True, retry_after=timedelta(seconds=7))
+    assert bought(failed, Spend(steps=1))[1] == [timedelta(seconds=7)]
+
+
+def test_another_deployment_is_tried_at_once_and_the_same_one_after_a_wait() -> None:
+    step, _ = bought(purchase_of(Budget(), 3, first_wait=SECOND), Spend(steps=1))
+    assert isinstance(step, Buy)
+    failed = step.purchase.failed("nothing answers", free_of_charge=True, remedy=Remedy.FALL_BACK)
+    assert next_step(failed, Spend(steps=1), NOW) == Bind(("first",))
+    assert isinstance(next_step(failed.bound(SECOND_BEST), Spend(steps=1), NOW), Buy)
+    assert isinstance(next_step(failed.bound(FIRST), Spend(steps=1), NOW), Wait)

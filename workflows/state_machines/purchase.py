@@ -1,10 +1,15 @@
 """Buying one paid step: each attempt is reserved before it starts, and an unknown outcome keeps its reservation."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from perdure.contracts.budget import Allowance, Spend
+from perdure.contracts.remedy import Remedy
+from perdure.contracts.spec import Deployment
+
+LONGEST_WAIT = timedelta(minutes=1)
+"""Where nobody asked for more: by then what a minute of patience can mend is mended."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +18,21 @@ class Buy:
 
     attempt: int
     purchase: "Purchase"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Let this much time pass, durably."""
+
+    duration: timedelta
+    purchase: "Purchase"
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Choose the deployment of the next attempt."""
+
+    excluding: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +50,7 @@ class GiveUp:
     reason: str
 
 
-Step: TypeAlias = Buy | OverBudget | GiveUp
+Step: TypeAlias = Buy | Wait | Bind | OverBudget | GiveUp
 
 
 @dataclass(frozen=True)
@@ -40,24 +60,69 @@ class Purchase:
     step: str
     """The step's name in its run."""
     allowance: Allowance
+    deployment: Deployment
+    """Where the next attempt goes, or the last one went."""
     most_attempts: int
+    first_wait: timedelta = timedelta(0)
+    """Before the second attempt; doubled for each further one."""
     attempts: int = 0
     """Attempts started so far."""
     failure: str = ""
     """Why the last attempt failed."""
     final: bool = False
     """Whether the last failure would only repeat."""
+    due: timedelta = timedelta(0)
+    """How long to wait before anything else."""
+    unbound: bool = False
+    """Whether the deployment has to be chosen again."""
+    excluded: tuple[str, ...] = ()
+    """Deployments that would not serve this request."""
+    patience: timedelta = timedelta(0)
+    """How long to wait where nothing but the deployment that failed is to be had."""
 
     def key(self, attempt: int) -> str:
         """The reservation's name in the allowance."""
         return f"{self.step}/{attempt}"
 
-    def failed(self, reason: str, *, free_of_charge: bool, final: bool) -> "Purchase":
+    def failed(
+        self,
+        reason: str,
+        *,
+        free_of_charge: bool,
+        remedy: Remedy = Remedy.RETRY,
+        retry_after: timedelta | None = None,
+    ) -> "Purchase":
         """The current attempt failed. Unless it is known to have cost nothing, its reservation stays."""
         allowance = self.allowance
         if free_of_charge:
             allowance = allowance.settle(self.key(self.attempts), Spend(steps=1))
-        return replace(self, allowance=allowance, failure=reason, final=final)
+        elsewhere = remedy in (Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN)
+        pause = self.pause(retry_after) if self.attempts < self.most_attempts else timedelta(0)
+        excluded = (*self.excluded, self.deployment.name) if elsewhere else self.excluded
+        return replace(
+            self,
+            allowance=allowance,
+            failure=reason,
+            final=remedy is Remedy.GIVE_UP,
+            unbound=True,
+            due=timedelta(0) if elsewhere else pause,
+            patience=pause if elsewhere else timedelta(0),
+            excluded=tuple(dict.fromkeys(excluded)),
+        )
+
+    def pause(self, retry_after: timedelta | None) -> timedelta:
+        """How long to wait after the current attempt: what was asked for, and no less than the doubled wait."""
+        doubled = min(self.first_wait * 2 ** (self.attempts - 1), max(LONGEST_WAIT, self.first_wait))
+        return doubled if retry_after is None or not self.first_wait else max(doubled, retry_after)
+
+    def bound(self, deployment: Deployment) -> "Purchase":
+        """The deployment was chosen again. Where it is one that failed, there is no other: it needs its time."""
+        due = self.patience if deployment.name in self.excluded else timedelta(0)
+        return replace(self, deployment=deployment, unbound=False, due=due, patience=timedelta(0))
+
+    def waited(self) -> "Purchase":
+        """The time has passed."""
+        return replace(self, due=timedelta(0))
 
     def settled(self, charges: dict[int, Spend]) -> "Purchase":
         """A reply came: settle every attempt whose cost is known by now, the earlier ones too."""
@@ -66,14 +131,23 @@ class Purchase:
             allowance = allowance.settle(self.key(attempt), charges[attempt])
         return replace(self, allowance=allowance)
 
+    def stopped(self, charges: dict[int, Spend]) -> "Purchase":
+        """The current attempt was called off: settle what it cost at least, and keep the rest reserved."""
+        at_least = charges.get(self.attempts, Spend())
+        return replace(self, allowance=self.allowance.settle_part(self.key(self.attempts), at_least))
+
 
 def next_step(purchase: Purchase, worst: Spend, now: datetime) -> Step:
-    """Whether to make the next attempt, given what it may cost at most and the time now."""
+    """What to do next, given what an attempt at the current deployment may cost at most, and the time now."""
     if purchase.final:
         return GiveUp(purchase.failure)
+    limit = purchase.allowance.shortfall(worst, now + purchase.due)
+    if purchase.due:
+        return Wait(purchase.due, purchase.waited()) if limit is None else OverBudget(limit, worst)
+    if purchase.unbound:
+        return Bind(purchase.excluded)
     if purchase.attempts >= purchase.most_attempts:
         return GiveUp(f"gave up after {purchase.attempts} attempts, the last of which failed: {purchase.failure}")
-    limit = purchase.allowance.shortfall(worst, now)
     if limit is not None:
         return OverBudget(limit, worst)
     attempt = purchase.attempts + 1

@@ -1,0 +1,115 @@
+"""One paid call of a model: recorded before it is made, told while it is written, saved before it is acknowledged."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from temporalio import activity
+
+from activities.ports import Completion, Model, Paid, PaidReplies, Prompt, Sampling, TokenLog, Usage
+from activities.token_writer import TokenWriter
+from perdure.contracts.budget import Spend
+from perdure.contracts.spec import Deployment
+from perdure.contracts.steps import StepKey
+from perdure.contracts.text import Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[Paid]):
+    """What is bought, and how its reply is read."""
+
+    key: StepKey
+    attempt: int
+    deployment: Deployment
+    prompt: Prompt
+    sampling: Sampling
+    read: Callable[[Completion], Paid]
+    """The step's reply from what the model said. It must not fail: the money is spent by then."""
+    silent: Paid
+    """The reply of a call that was called off."""
+    texts: Callable[[Paid], Sequence[Text]] = lambda _: ()
+    """The texts of the reply whose bodies are to be stored."""
+    shown: Callable[[str], str] | None = None
+    """What of the words so far people who wait are shown; each text begins with the one before. None for nothing."""
+    retold: Callable[[Paid], str] = lambda _: ""
+    """What they are shown of a reply that was saved before."""
+    gate: str | None = None
+    """What must be open before they are shown anything."""
+
+
+class Purchasing:
+    """Buys from a model."""
+
+    def __init__(self, model: Model, replies: PaidReplies, log: TokenLog) -> None:
+        self._model = model
+        self._replies = replies
+        self._log = log
+
+    async def buy(self, call: Call[Paid]) -> Paid:
+        """The reply that an earlier attempt saved, or one that is bought now.
+
+        Where the run calls it off, the provider's socket closes, and the reply says what the call cost at least.
+        """
+        saved = await self._replies.begin(call.key, call.attempt, type(call.silent))
+        if saved is not None:
+            await self._retell(call, saved)
+            return saved
+        used: Usage | None = None
+        try:
+            if call.shown is None:
+                completion = await self._model.complete(call.deployment.name, call.prompt, call.sampling, _unheard)
+            else:
+                content, told = "", ""
+                async with TokenWriter(self._log, call.key, call.attempt, call.gate) as say:
+
+                    async def hear(text: str, so_far: Usage | None) -> None:
+                        nonlocal content, told, used
+                        content, used = content + text, so_far or used
+                        shown = "" if call.shown is None else call.shown(content)
+                        if shown.startswith(told) and shown != told:
+                            await say(shown[len(told) :])
+                            told = shown
+
+                    completion = await self._model.complete(call.deployment.name, call.prompt, call.sampling, hear)
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if details is None or not details.cancel_requested:
+                raise  # the worker stops: the workflow tries again
+            return call.silent.model_copy(
+                update={"stopped": True, "charges": {call.attempt: _charge(call.deployment, used)}}
+            )
+        reply = call.read(completion).model_copy(update={"first_token_ms": completion.first_token_ms})
+        charge = _charge(call.deployment, completion.usage)
+        return await self._replies.save(call.key, call.attempt, reply, charge, call.texts(reply))
+
+    async def _retell(self, call: Call[Paid], saved: Paid) -> None:
+        """Who waits for the words of this attempt gets those of the reply that was saved."""
+        if call.shown is not None:
+            async with TokenWriter(self._log, call.key, call.attempt, call.gate) as say:
+                await say(call.retold(saved))
+
+
+async def _unheard(_: str, __: Usage | None) -> None:
+    """Nobody waits for the words, but a reply that streams can be called off."""
+
+
+def _charge(deployment: Deployment, used: Usage | None) -> Spend:
+    """What a call cost, or cost at least: a step, and what its server has reported."""
+    if used is None:
+        return Spend(steps=1)
+    price = deployment.prices.of(input_tokens=used.input_tokens, output_tokens=used.output_tokens)
+    return Spend(steps=1, input_tokens=used.input_tokens, output_tokens=used.output_tokens, micro_dollars=price)
+
+
+def digest_of(prompt: Prompt) -> str:
+    """The name of the exact request: messages, schema and tools as canonical JSON, in SHA-256."""
+    request: dict[str, object] = {
+        "messages": [[message.role, message.content] for message in prompt.messages],
+        "schema": prompt.schema,
+    }
+    if prompt.tools:
+        request["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in prompt.tools]
+    return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

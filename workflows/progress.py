@@ -1,0 +1,94 @@
+"""What a run keeps and shows of itself: how far it is, what it spent, what the guards found, and its result."""
+
+from temporalio import workflow
+
+from perdure.contracts.budget import Allowance, Budget
+from perdure.contracts.guards import Verdict
+from perdure.contracts.run import Exhausted, Outcome, Phase, RunResult
+from perdure.contracts.search_attributes import (
+    AGENT,
+    COST_MICROS,
+    GUARD_TRIGGERED,
+    OUTCOME,
+    PHASE,
+    STEPS,
+    TENANT,
+)
+from workflows.paid import Purse
+from workflows.state_machines.purchase import OverBudget
+from workflows.timeline import Timeline
+
+
+class Progress:
+    """One run's progress. Every driver has one."""
+
+    def __init__(self, phase: Phase) -> None:
+        """`phase` is the first one."""
+        self.phase = phase
+        self.timeline = Timeline()
+        self.purse = Purse(Allowance(budget=Budget()), self.timeline.note)
+        self.verdicts: tuple[Verdict, ...] = ()
+        self.deployment: str | None = None
+        """Where paid calls go first."""
+
+    def begin(self, tenant: str, agent: str, budget: Budget) -> None:
+        """Say whose run this is and what it does, also where the starter did not."""
+        self.purse = Purse(Allowance(budget=budget), self.timeline.note)
+        given = workflow.info().typed_search_attributes
+        labels = (TENANT.value_set(tenant), AGENT.value_set(agent), PHASE.value_set(self.phase))
+        missing = [label for label in labels if given.get(label.key) != label.value]
+        if missing:
+            workflow.upsert_search_attributes(missing)
+        self.timeline.enter(self.phase, workflow.now())
+
+    def judge(self, stage: str, verdicts: tuple[Verdict, ...]) -> str:
+        """Keep the verdicts; the reasons of those that block, empty where none does."""
+        self.verdicts += verdicts
+        self.timeline.verdicts(stage, verdicts)
+        triggered = [verdict.guard for verdict in self.verdicts if not verdict.passed]
+        if triggered:
+            workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
+        return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
+
+    def exhausted(self, over: OverBudget) -> Exhausted:
+        """The ending of a run whose budget does not cover what comes next."""
+        reserved = self.purse.allowance.reserved
+        return Exhausted(
+            limit=over.limit,
+            needed=over.needed,
+            reserved=reserved,
+            reason=f"The budget's {over.limit} would not cover the next attempt: raise it, or ask for less.",
+        )
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to the next phase.
+
+        The timeline shows every phase. For a search by phase only the one that lasts is worth its price: a visibility
+        write costs the server as much as an activity.
+        """
+        self.phase = phase
+        self.timeline.enter(phase, workflow.now())
+        if phase in (Phase.GENERATING, Phase.EXTRACTING):
+            workflow.upsert_search_attributes([PHASE.value_set(phase)])
+
+    def close(self, outcome: Outcome) -> RunResult:
+        """The result, with its evidence."""
+        allowance = self.purse.allowance
+        self.timeline.close(outcome.kind, allowance.settled, workflow.now())
+        workflow.upsert_search_attributes(
+            [
+                PHASE.value_set(Phase.CLOSED),
+                OUTCOME.value_set(outcome.kind),
+                COST_MICROS.value_set(allowance.settled.micro_dollars),
+                STEPS.value_set(allowance.settled.steps + allowance.reserved.steps),
+            ]
+        )
+        return RunResult(
+            outcome=outcome,
+            verdicts=self.verdicts,
+            spent=allowance.settled,
+            unsettled=allowance.reserved,
+            deployment=self.purse.deployment or self.deployment,
+            timings=self.timeline.stages(),
+            notices=tuple(self.purse.notices),
+        )
