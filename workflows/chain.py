@@ -65,7 +65,6 @@ class Chain:
 
     async def outcome_of(self, ask: AskRequest) -> Outcome:
         """The chain itself: the question is screened, and meanwhile, unless its spec says otherwise, answered."""
-        info = workflow.info()
         asked = asyncio.create_task(
             perform(
                 SCREEN,
@@ -73,7 +72,6 @@ class Chain:
                     tenant=ask.tenant,
                     chain=ask.chain,
                     question=ask.question,
-                    run_id=info.first_execution_run_id,
                 ),
                 summary="question",
             )
@@ -163,7 +161,6 @@ class Chain:
                 chain=ask.chain,
                 question=ask.question.reference(),
                 spec=routed.spec,
-                run_id=workflow.info().first_execution_run_id,
             ),
             summary="question, by the pinned guards",
         )
@@ -202,7 +199,7 @@ class Chain:
                     passages=passages,
                     worst=reserved,
                     repair=repair,
-                    gate=spec.digest,
+                    gate=spec.digest if spec.screening is Screening.BESIDE else None,
                 ),
                 deployment=routed.deployment,
                 worst=functools.partial(worst, repair),

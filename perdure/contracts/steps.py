@@ -65,8 +65,6 @@ class Screen(Contract):
     """Whose guards to run; None to take the chain's as they are now, in the first hop, before anything is pinned."""
     guards: tuple[GuardSpec, ...] | None = None
     """The guards themselves, where something other than a chain has pinned them."""
-    run_id: str | None = None
-    """Whose token log to open where nothing blocks; None where nothing of the run streams."""
 
 
 class Screened(Contract):
@@ -130,7 +128,8 @@ class Generate(Contract):
     repair: Repair | None = None
     """What was wrong with the reply before; None for the first."""
     gate: Digest | None = None
-    """What must be screened before a word of it is shown: the edition of the chain; None to show it at once."""
+    """The edition of the chain by whose guards the question must have passed before a word is shown; None where it has.
+    """
 
 
 class Generated(PaidReply):
