@@ -47,6 +47,7 @@ class Parts:
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
         from activities.adapters.sql_database import open_database
+        from activities.adapters.token_logs import open_token_log
         from agents.loader import Specs
 
         self.settings = settings
@@ -55,6 +56,8 @@ class Parts:
         self.database = open_database(settings.paths.state / "perdure.db")
         stack.push_async_callback(self.database.dispose)
         self.blobs = SqlBlobs(self.database)
+        self.log, close = open_token_log(settings)
+        stack.push_async_callback(close)
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -64,28 +67,38 @@ class Parts:
         return [routing.route, routing.bind_deployment]
 
     def retrieval(self) -> Activities:
-        """Search."""
+        """Search, and the reading of documents."""
+        from activities.adapters.documents.files import FileDocuments
         from activities.adapters.lancedb_store import LanceStore
         from activities.adapters.minilm import MiniLM
         from activities.adapters.telemetry import TracedStore
+        from activities.extraction import Parsing
         from activities.retrieval import Retrieval
+        from agents.schemas import Schemas
 
         models = self.settings.paths.models
         embedder = MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
         store = TracedStore(LanceStore(self.settings.paths.state / "index"))
-        return [Retrieval(store, embedder, self.blobs).retrieve]
+        schemas = Schemas(self.settings.paths.agents / "schemas")
+        return [
+            Retrieval(store, embedder, self.blobs).retrieve,
+            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs).parse,
+        ]
 
     def guards(self) -> Activities:
         """Guardrail checks."""
         from activities.adapters.guardrails_guards import GuardrailsGuards
+        from activities.adapters.record_rules import RecordRules
         from activities.adapters.telemetry import TracedGuards
         from activities.checking import Checking
+        from activities.extraction import Validation
         from activities.screening import Screening
 
         guards = TracedGuards(GuardrailsGuards())
         return [
-            Screening(self.specs, guards, self.blobs).screen,
+            Screening(self.specs, guards, self.blobs, self.log).screen,
             Checking(guards, self.blobs).check,
+            Validation(RecordRules(), self.blobs).validate,
         ]
 
     def generation(self) -> Activities:
@@ -93,11 +106,14 @@ class Parts:
         from activities.adapters.litellm_model import LiteLLMModel
         from activities.adapters.sql_paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel
+        from activities.extraction import Extraction
         from activities.generation import Generation
+        from activities.purchasing import Purchasing
 
         model = LiteLLMModel(self.catalogue, timeout_seconds=self.settings.model.timeout_seconds)
         replies = SqlPaidReplies(self.database)
-        return [Generation(TracedModel(model, self.catalogue), self.blobs, replies).generate]
+        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log)
+        return [Generation(purchasing, self.blobs).generate, Extraction(purchasing, self.blobs).extract]
 
 
 def build_id() -> str:

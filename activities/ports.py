@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from perdure.contracts.budget import Spend
+from perdure.contracts.extraction import Problem, Record
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.knowledge import Citation
 from perdure.contracts.remedy import Remedy
@@ -437,4 +438,20 @@ class Guards(Protocol):
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
         """All guards in parallel, a verdict for each, in their order. Raises `NotConfigured` for an unknown one."""
+        ...
+
+
+class Documents(Protocol):
+    """Reads the text of files."""
+
+    async def text(self, name: str, data: bytes) -> str:
+        """The text of a file, by the ending of its name. Raises `UnreadableDocument`."""
+        ...
+
+
+class Rules(Protocol):
+    """Checks records by business rules."""
+
+    async def check(self, rules: Sequence[GuardSpec], record: Record) -> tuple[Problem, ...]:
+        """Everything that the rules find. Raises `NotConfigured` for an unknown rule."""
         ...

@@ -5,7 +5,7 @@ from temporalio import activity
 from activities import texts
 from activities.ports import BlobStore, Guards, NotConfigured, Subject, TokenLog
 from agents.loader import BadSpec, Specs
-from perdure.contracts.spec import Screening as Order
+from perdure.contracts.spec import ScreeningOrder
 from perdure.contracts.steps import Screen, Screened
 from workflows.effects import SCREEN
 
@@ -31,7 +31,7 @@ class Screening:
         except BadSpec as error:
             raise NotConfigured(str(error)) from None
         verdicts = await self._guards.run(spec.screen, subject)
-        if spec.screening is Order.BESIDE and not any(verdict.blocks for verdict in verdicts):
+        if spec.screening is ScreeningOrder.BESIDE and not any(verdict.blocks for verdict in verdicts):
             # The gate carries the edition's name: where the run has pinned another one, its words stay hidden until
             # the question has passed that one's guards. So do those of a run that was reset to before its screening.
             await self._log.open(ask.tenant, activity.info().workflow_run_id, spec.digest)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agents.prompt import Choice, frame, render_choices
 from perdure.contracts.contract import Name, explain
 from perdure.contracts.guards import GuardAction, GuardSpec
-from perdure.contracts.spec import ChainSpec, Screening
+from perdure.contracts.spec import ChainSpec, ScreeningOrder
 from perdure.contracts.text import Text
 
 
@@ -57,7 +57,7 @@ class ChainFile(_Strict):
     attempts: int = Field(default=3, ge=1, le=10)
     wait: float = Field(default=1.0, ge=0, le=60)
     repairs: int = Field(default=1, ge=0, le=5)
-    screening: Screening = Screening.BESIDE
+    screening: ScreeningOrder = ScreeningOrder.BESIDE
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
     check: list[GuardFile] = Field(default_factory=list[GuardFile])

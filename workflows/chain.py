@@ -17,7 +17,7 @@ from perdure.contracts.run import (
     Refused,
     RunResult,
 )
-from perdure.contracts.spec import Deployment, Screening
+from perdure.contracts.spec import Deployment, ScreeningOrder
 from perdure.contracts.steps import (
     Check,
     Generate,
@@ -88,7 +88,7 @@ class Chain:
             self.progress.deployment = routed.deployment.name
             screening = asyncio.create_task(self.screened(ask, asked, routed))
             pending.append(screening)
-            if routed.spec.screening is Screening.FIRST:
+            if routed.spec.screening is ScreeningOrder.FIRST:
                 return await screening or await self.answered(ask, routed)
             answering = asyncio.create_task(self.answered(ask, routed))
             pending.append(answering)
@@ -199,7 +199,7 @@ class Chain:
                     passages=passages,
                     worst=reserved,
                     repair=repair,
-                    gate=spec.digest if spec.screening is Screening.BESIDE else None,
+                    gate=spec.digest if spec.screening is ScreeningOrder.BESIDE else None,
                 ),
                 deployment=routed.deployment,
                 worst=functools.partial(worst, repair),

@@ -11,7 +11,7 @@ from perdure.contracts.guards import GuardSpec
 from perdure.contracts.text import Text
 
 
-class Screening(StrEnum):
+class ScreeningOrder(StrEnum):
     """When a question is screened."""
 
     FIRST = "first"
@@ -46,7 +46,7 @@ class ChainSpec(Contract):
     """Before the second attempt of a paid effect; doubled for each further one."""
     repairs: int = Field(default=0, ge=0, le=5)
     """How often the model is shown what is wrong with its reply, and asked again."""
-    screening: Screening = Screening.FIRST
+    screening: ScreeningOrder = ScreeningOrder.FIRST
     screen: tuple[GuardSpec, ...] = ()
     check: tuple[GuardSpec, ...] = ()
 

@@ -9,6 +9,7 @@ from unittest import mock
 import worker
 from activities.checking import Checking
 from activities.generation import Generation
+from activities.purchasing import Purchasing
 from activities.retrieval import Retrieval
 from activities.screening import Screening
 from tests.bench.stub_ports import StubChat, StubEmbedder, StubGuards, StubStore
@@ -26,14 +27,15 @@ class StubbedParts(worker.Parts):
         from activities.adapters.telemetry import TracedGuards
 
         guards = TracedGuards(StubGuards())
-        return [Screening(self.specs, guards, self.blobs).screen, Checking(guards, self.blobs).check]
+        return [Screening(self.specs, guards, self.blobs, self.log).screen, Checking(guards, self.blobs).check]
 
     def generation(self) -> worker.Activities:
         from activities.adapters.sql_paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel
 
         model = TracedModel(StubChat(), self.catalogue)
-        return [Generation(model, self.blobs, SqlPaidReplies(self.database)).generate]
+        purchasing = Purchasing(model, SqlPaidReplies(self.database), self.log)
+        return [Generation(purchasing, self.blobs).generate]
 
 
 def main() -> None:

@@ -1,0 +1,125 @@
+"""Reads a record from a document: its text and schema pinned, a model's reading bought, every value looked up."""
+
+import json
+
+from activities import texts
+from activities.ports import (
+    BlobStore,
+    Catalogue,
+    Completion,
+    Documents,
+    Message,
+    NotConfigured,
+    Prompt,
+    Rules,
+    Sampling,
+    UnreadableDocument,
+)
+from activities.purchasing import Call, Purchasing, digest_of
+from activities.records import read_record
+from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
+from agents.loader import BadSpec
+from agents.schemas import Schemas
+from perdure.contracts.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
+from perdure.contracts.text import Text
+from workflows.effects import EXTRACT, PARSE, VALIDATE
+
+
+class Parsing:
+    """The effect `parse`."""
+
+    def __init__(self, schemas: Schemas, catalogue: Catalogue, documents: Documents, blobs: BlobStore) -> None:
+        self._schemas = schemas
+        self._catalogue = catalogue
+        self._documents = documents
+        self._blobs = blobs
+
+    @PARSE.activity
+    async def parse(self, ask: Parse) -> Parsed:
+        """Safe to run twice: it reads files and stores texts under their digests. The reply in the history decides."""
+        try:
+            spec = self._schemas.extraction(ask.schema_name)
+        except BadSpec as error:
+            raise NotConfigured(str(error)) from None
+        if ask.tier is not None:
+            spec = spec.model_copy(update={"tier": ask.tier})
+        deployment = self._catalogue.deployment_for(spec.tier)
+        unreadable = ""
+        try:
+            if ask.file.text is not None:
+                data = (await texts.read(self._blobs, ask.tenant, ask.file.text)).encode()
+            else:
+                data = ask.file.content or b""
+            body = await self._documents.text(ask.file.name, data)
+        except UnreadableDocument as error:
+            body, unreadable = "", str(error)
+        document = Text.of(body)
+        await texts.store(self._blobs, ask.tenant, spec.instructions, document)
+        return Parsed(
+            spec=spec.model_copy(update={"instructions": spec.instructions.reference()}),
+            deployment=deployment,
+            document=document.carried(),
+            lines=len(document_lines(body)),
+            unreadable=unreadable,
+        )
+
+
+class Extraction:
+    """The effect `extract`."""
+
+    def __init__(self, purchasing: Purchasing, blobs: BlobStore) -> None:
+        self._purchasing = purchasing
+        self._blobs = blobs
+
+    @EXTRACT.activity
+    async def extract(self, ask: Extract) -> Extracted:
+        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        spec, repair = ask.spec, ask.repair
+        wanted = [spec.instructions, ask.document, *([] if repair is None else [repair.said])]
+        instructions, body, *said = await texts.read_all(self._blobs, ask.key.tenant, wanted)
+        messages = [Message(message["role"], message["content"]) for message in json.loads(instructions)]
+        messages.append(Message("user", frame(body)))
+        if repair is not None:
+            messages += [Message("assistant", said[0]), Message("user", ask_again(repair.problems))]
+        prompt = Prompt(messages, schema=reply_schema(spec.fields, len(document_lines(body))))
+        sent = digest_of(prompt)
+
+        def read(completion: Completion) -> Extracted:
+            return Extracted(
+                said=Text.of(completion.content),
+                model=completion.model,
+                finish_reason=completion.finish_reason,
+                prompt_digest=sent,
+                charges={},
+            )
+
+        return await self._purchasing.buy(
+            Call(
+                key=ask.key,
+                attempt=ask.attempt,
+                deployment=ask.deployment,
+                prompt=prompt,
+                sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                read=read,
+                silent=Extracted(
+                    said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}
+                ),
+                texts=lambda reply: [reply.said],
+            )
+        )
+
+
+class Validation:
+    """The effect `validate`."""
+
+    def __init__(self, rules: Rules, blobs: BlobStore) -> None:
+        self._rules = rules
+        self._blobs = blobs
+
+    @VALIDATE.activity
+    async def validate(self, ask: Validate) -> Validated:
+        """Safe to run twice: it only reads."""
+        body, said = await texts.read_all(self._blobs, ask.tenant, [ask.document, ask.said])
+        record, problems = read_record(ask.spec, body, said)
+        found = await self._rules.check(ask.spec.rules, record)
+        return Validated(record=record, problems=(*problems, *found))
