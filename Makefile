@@ -11,10 +11,10 @@ export QUESTION
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup fetch demo up worker effects fix lint types arch golden test check chaos bench histories wheel lock clean
+.PHONY: help setup fetch demo up worker effects fix lint types arch golden test test-redis check chaos bench histories wheel lock clean
 
 help: ## List the commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## Create .venv and install exactly what requirements.lock says
 
@@ -66,6 +66,9 @@ golden: fetch ## Ask the golden questions and score the answers
 
 test: fetch ## Run the tests, a seeded sample of killed workers included
 	$(BIN)/pytest
+
+test-redis: setup ## Run the tests of everything that Redis keeps, on a Redis server of their own
+	$(BIN)/pytest -m redis
 
 check: lint types arch golden ## Everything that CI asks, and `make test` last
 	@$(MAKE) --no-print-directory test

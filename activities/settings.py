@@ -6,10 +6,11 @@ from Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML f
 
 import os
 import sys
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from perdure.contracts.contract import explain
@@ -71,6 +72,15 @@ class Work(Group):
     """Calls in flight for each deployment."""
 
 
+class Tokens(Group):
+    """What models say while they say it, for people who wait."""
+
+    redis: SecretStr | None = None
+    """Where it is kept, `redis://:password@host:port/0`; None keeps it in a SQLite file under the state."""
+    keep: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+    """How long it is kept after an attempt began; `PT24H` or seconds."""
+
+
 class Telemetry(Group):
     """Where traces and logs go."""
 
@@ -92,6 +102,7 @@ class Settings(BaseSettings):
     embedded: Embedded = Embedded()
     model: Model = Model()
     work: Work = Work()
+    tokens: Tokens = Tokens()
     telemetry: Telemetry = Telemetry()
 
 

@@ -15,6 +15,7 @@ from activities.settings import Model, Paths, Settings, Telemetry, quiet_librari
 from deploy.local.corpus import index_folder
 from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.services.redis_server import redis_server
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL, TIME_SKIPPING
 from worker import Parts, Role, workers
@@ -38,6 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def stub() -> Iterator[StubModel]:
     with StubModel(0) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server for the tests that are marked `redis`."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

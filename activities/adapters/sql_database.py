@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -21,18 +22,21 @@ from activities.ports import PortError, StorageFailed, StorageFull
 Result = TypeVar("Result")
 
 schema = MetaData()
-"""Every table of every store on this database. A store's module declares its own."""
+"""The tables of the stores that share the main database. A store's module declares its own."""
 
 BUSY_SECONDS = 20.0
 """How long a writer waits for the writers of other processes."""
 
 _CONNECTIONS = 2
-_PRAGMAS = (
-    # A history refers to what is saved here: a reply that was acknowledged must survive a power cut. In WAL mode NORMAL
-    # may lose the last commits then; FULL syncs the log once for each commit.
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-)
+
+
+class Durability(StrEnum):
+    """What a transaction survives once it was acknowledged, as SQLite's `synchronous` in WAL mode."""
+
+    POWER_CUT = "FULL"
+    """A power cut: the log is synced once for each commit. For what a history refers to."""
+    KILLED_PROCESS = "NORMAL"
+    """The death of every process; commits wait for no disk. A power cut takes the last ones and nothing else."""
 
 
 class Database:
@@ -41,9 +45,10 @@ class Database:
     A statement that hops between threads costs more than what it does: so one hop is made for each transaction.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, engine: Engine, tables: MetaData) -> None:
         """Use `open_database`."""
         self._path = path
+        self._schema = tables
         self.engine = engine
         """SQLAlchemy's engine, for what only a test needs to set."""
         # SQLite has one writer at a time and lets the others poll; in this process they queue instead. Readers have
@@ -51,6 +56,7 @@ class Database:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="database-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="database-reader")
         self._tables = 0
+        self._witness: sqlite3.Connection | None = None
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Do `work` in one transaction that no other writer interleaves with; it is on disk afterwards.
@@ -61,15 +67,25 @@ class Database:
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Do `work` on a snapshot; it waits for no writer. Raises `StorageFailed`."""
-        if self._tables < len(schema.tables):
-            await self.write(lambda _: None)
+        await self._exist()
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
+
+    async def version(self) -> int:
+        """A number that changes with every commit of any process: cheap to ask often. Raises `StorageFailed`."""
+        await self._exist()
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._version)
 
     async def dispose(self) -> None:
         """Finish what is in hand and close every connection."""
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._reader.shutdown)
         self.engine.dispose()
+        if self._witness is not None:
+            self._witness.close()
+
+    async def _exist(self) -> None:
+        if self._tables < len(self._schema.tables):
+            await self.write(lambda _: None)
 
     def _write(self, work: Callable[[Connection], Result]) -> Result:
         with _plainly(self._path):
@@ -82,19 +98,27 @@ class Database:
             connection.execution_options(begin="DEFERRED")
             return work(connection)
 
+    def _version(self) -> int:
+        with _plainly(self._path):
+            if self._witness is None:
+                # The number counts the commits of other connections: this one is never used for anything else.
+                self._witness = sqlite3.connect(self._path, timeout=BUSY_SECONDS, check_same_thread=False)
+            (number,) = self._witness.execute("PRAGMA data_version").fetchone()
+            return int(number)
+
     def _prepare(self) -> None:
         """Make what is missing: the file, or the tables of a store that was imported since the last time."""
-        if self._tables == len(schema.tables):
+        if self._tables == len(self._schema.tables):
             return
         _make_file(self._path)
-        wanted = len(schema.tables)
+        wanted = len(self._schema.tables)
         with self.engine.begin() as connection:
             # Under the write lock, so that no other process makes the same table between the look and the making.
-            schema.create_all(connection)
+            self._schema.create_all(connection)
         self._tables = wanted
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path, tables: MetaData = schema, durability: Durability = Durability.POWER_CUT) -> Database:
     """The database in a file. File and tables are made at its first use; any number of processes may do so at once."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
@@ -103,9 +127,9 @@ def open_database(path: Path) -> Database:
         pool_size=_CONNECTIONS,
         max_overflow=0,
     )
-    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "connect", _prepared(durability))
     event.listen(engine, "begin", _on_begin)
-    return Database(path, engine)
+    return Database(path, engine, tables)
 
 
 def _make_file(path: Path) -> None:
@@ -127,13 +151,16 @@ def _make_file(path: Path) -> None:
         connection.close()
 
 
-def _on_connect(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, and late: SQLAlchemy's `begin` event does it.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+def _prepared(durability: Durability) -> Callable[[Any, object], None]:
+    def on_connect(connection: Any, _record: object) -> None:
+        # The driver would begin transactions by itself, and late: SQLAlchemy's `begin` event does it.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA synchronous={durability}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return on_connect
 
 
 def _on_begin(connection: Connection) -> None:

@@ -19,9 +19,22 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.adapters.catalogue import CatalogueFile
-from activities.ports import Completion, Guards, Heard, Hit, Issued, Model, Prompt, Sampling, Subject, VectorStore
+from activities.ports import (
+    Completion,
+    Guards,
+    Heard,
+    Hit,
+    Issued,
+    Model,
+    PortError,
+    Prompt,
+    Sampling,
+    Subject,
+    VectorStore,
+)
 from activities.settings import Settings
 from perdure.contracts.guards import GuardSpec, Verdict
+from perdure.contracts.steps import StepKey
 
 SCOPE = "perdure"
 """The instrumentation scope of the platform's own spans."""
@@ -65,6 +78,15 @@ def _with_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
         event["trace_id"] = trace.format_trace_id(span.trace_id)
         event["span_id"] = trace.format_span_id(span.span_id)
     return event
+
+
+def log_lost_tokens(key: StepKey, attempt: int, error: Exception) -> None:
+    """Log that from here on nobody sees what a paid attempt says; its reply is not affected."""
+    # A port's error says what failed in words of its own; another's text may hold anything.
+    reason = str(error) if isinstance(error, PortError) else ""
+    structlog.get_logger(SCOPE).warning(
+        "tokens_lost", step=key.step, paid_attempt=attempt, error=type(error).__name__, reason=reason
+    )
 
 
 class LoggedEffects(Interceptor):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ import pytest_asyncio
 
 from activities.adapters.lancedb_store import LanceStore
 from activities.adapters.minilm import MiniLM
+from activities.adapters.redis_client import open_redis
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database, open_database
 from activities.adapters.sql_paid_replies import SqlPaidReplies
-from activities.ports import BlobStore, Embedder, PaidReplies, VectorStore
+from activities.adapters.token_logs import open_token_log
+from activities.ports import BlobStore, Embedder, PaidReplies, TokenLog, VectorStore
+from activities.settings import Paths, Settings, Tokens
 from deploy.local import weights
 
 
@@ -49,3 +53,23 @@ def blobs(request: pytest.FixtureRequest, database: Database) -> BlobStore:
 @pytest.fixture(params=[SqlPaidReplies])
 def replies(request: pytest.FixtureRequest, database: Database) -> PaidReplies:
     return request.param(database)
+
+
+@pytest_asyncio.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)], loop_scope="session")
+async def logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[TokenLog, TokenLog]]:
+    """An empty token log, and the same one as another process opens it."""
+    tokens = Tokens()
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        tokens = Tokens(redis=url)
+        async with open_redis(url) as redis:
+            await redis.flushall()
+    settings = Settings(paths=Paths(state=tmp_path), tokens=tokens)
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(open_token_log(settings))
+        yield first, await stack.enter_async_context(open_token_log(settings))
+
+
+@pytest.fixture
+def log(logs: tuple[TokenLog, TokenLog]) -> TokenLog:
+    return logs[0]

@@ -1,0 +1,65 @@
+"""A connection to Redis, and its errors as the ports' errors: one line, without the password."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError, OutOfMemoryError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from activities.ports import StorageFailed, StorageFull
+
+SECONDS = 5.0
+"""How long an answer may take, and how long connecting may."""
+CONNECTIONS = 10_000
+"""At most; each waiting reader holds one. It is what a Redis server accepts unless it is told otherwise."""
+
+
+def open_redis(url: str) -> Redis:
+    """A client of the server at `redis://[user]:[password]@host:port/db`; connects at its first use.
+
+    Only idempotent commands may be sent through it: a command is sent once more after a broken connection, since every
+    pooled connection breaks when the server restarts. Raises `StorageFailed` for an address that is none.
+    """
+    try:
+        pool = ConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            socket_timeout=SECONDS,
+            socket_connect_timeout=SECONDS,
+            retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+        )
+    except ValueError:
+        # Not shown: it may hold a password.
+        raise StorageFailed("the address of Redis cannot be used: write redis://:password@host:port/0") from None
+    return Redis.from_pool(pool)
+
+
+@contextmanager
+def plainly(redis: Redis) -> Generator[None]:
+    """Turn what Redis raises into the port's errors, in one line."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        server = address(redis)
+        reason = " ".join(str(error).split())[:200]
+        match error:
+            case AuthenticationError() | AuthorizationError():
+                raise StorageFailed(f"Redis at {server} refused the password or user: check its address") from None
+            case OutOfMemoryError():
+                raise StorageFull(f"Redis at {server} is full: give it more memory and try again") from None
+            case RedisTimeoutError():
+                raise StorageFailed(f"Redis at {server} did not answer in {SECONDS:.0f} s: see what it does") from None
+            case RedisConnectionError() | OSError():
+                raise StorageFailed(f"Redis at {server} cannot be reached ({reason}): see that it runs") from None
+            case _:
+                raise StorageFailed(f"Redis at {server} failed: {reason}; see its log") from None
+
+
+def address(redis: Redis) -> str:
+    """Its host, port and database, without user and password."""
+    of = redis.connection_pool.connection_kwargs
+    return f"{of.get('host', 'localhost')}:{of.get('port', 6379)}/{of.get('db', 0)}"

@@ -1,0 +1,29 @@
+"""Opens the token log that the settings name."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from activities.ports import TokenLog
+from activities.settings import Settings
+
+
+@asynccontextmanager
+async def open_token_log(settings: Settings) -> AsyncGenerator[TokenLog]:
+    """The token log, for as long as the context lasts and for one event loop; it connects at its first use.
+
+    Raises `StorageFailed` where the address of Redis cannot be read.
+    """
+    if settings.tokens.redis is not None:
+        from activities.adapters.redis_client import open_redis
+        from activities.adapters.redis_token_log import RedisTokenLog
+
+        async with open_redis(settings.tokens.redis.get_secret_value()) as redis:
+            yield RedisTokenLog(redis, settings.tokens.keep)
+        return
+    from activities.adapters.sql_token_log import SqlTokenLog, open_token_database
+
+    database = open_token_database(settings.paths.state / "tokens.db")
+    try:
+        yield SqlTokenLog(database)
+    finally:
+        await database.dispose()
