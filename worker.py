@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.ports import TokenLog
 from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
 from workflows.plugin import WORKFLOWS, PerdurePlugin
@@ -43,11 +44,11 @@ Activities = Sequence[Callable[..., Any]]
 class Parts:
     """The adapters of one worker process, made when a role first asks for them and closed together."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, log: TokenLog) -> None:
+        """Use `open`."""
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
         from activities.adapters.sql_database import open_database
-        from activities.adapters.token_logs import open_token_log
         from agents.loader import Specs
 
         self.settings = settings
@@ -56,8 +57,14 @@ class Parts:
         self.database = open_database(settings.paths.state / "perdure.db")
         stack.push_async_callback(self.database.dispose)
         self.blobs = SqlBlobs(self.database)
-        self.log, close = open_token_log(settings)
-        stack.push_async_callback(close)
+        self.log = log
+
+    @classmethod
+    async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
+        """The adapters for these settings, until the stack is closed."""
+        from activities.adapters.token_logs import open_token_log
+
+        return cls(settings, stack, await stack.enter_async_context(open_token_log(settings)))
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -68,13 +75,14 @@ class Parts:
 
     def retrieval(self) -> Activities:
         """Search, and the reading of documents."""
+        from agents.schemas import Schemas
+
         from activities.adapters.documents.files import FileDocuments
         from activities.adapters.lancedb_store import LanceStore
         from activities.adapters.minilm import MiniLM
         from activities.adapters.telemetry import TracedStore
         from activities.extraction import Parsing
         from activities.retrieval import Retrieval
-        from agents.schemas import Schemas
 
         models = self.settings.paths.models
         embedder = MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
@@ -87,8 +95,9 @@ class Parts:
 
     def guards(self) -> Activities:
         """Guardrail checks."""
-        from activities.adapters.guardrails_guards import GuardrailsGuards
         from activities.adapters.record_rules import RecordRules
+
+        from activities.adapters.guardrails_guards import GuardrailsGuards
         from activities.adapters.telemetry import TracedGuards
         from activities.checking import Checking
         from activities.extraction import Validation
@@ -105,14 +114,14 @@ class Parts:
         """Calls of models."""
         from activities.adapters.litellm_model import LiteLLMModel
         from activities.adapters.sql_paid_replies import SqlPaidReplies
-        from activities.adapters.telemetry import TracedModel
+        from activities.adapters.telemetry import TracedModel, log_lost_tokens
         from activities.extraction import Extraction
         from activities.generation import Generation
         from activities.purchasing import Purchasing
 
         model = LiteLLMModel(self.catalogue, timeout_seconds=self.settings.model.timeout_seconds)
         replies = SqlPaidReplies(self.database)
-        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log)
+        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)
         return [Generation(purchasing, self.blobs).generate, Extraction(purchasing, self.blobs).extract]
 
 
@@ -203,7 +212,7 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
-        parts = Parts(settings, stack)
+        parts = await Parts.open(settings, stack)
         client = await connect(settings, parts)
         for worker in workers(client, settings, parts, roles):
             await stack.enter_async_context(worker)

@@ -2,6 +2,9 @@
 
 import json
 
+from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
+from agents.schemas import Schemas
+
 from activities import texts
 from activities.ports import (
     BlobStore,
@@ -17,9 +20,7 @@ from activities.ports import (
 )
 from activities.purchasing import Call, Purchasing, digest_of
 from activities.records import read_record
-from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
 from agents.loader import BadSpec
-from agents.schemas import Schemas
 from perdure.contracts.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, VALIDATE
@@ -101,9 +102,7 @@ class Extraction:
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,
-                silent=Extracted(
-                    said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}
-                ),
+                silent=Extracted(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
                 texts=lambda reply: [reply.said],
             )
         )

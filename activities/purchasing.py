@@ -10,7 +10,7 @@ from typing import Generic
 from temporalio import activity
 
 from activities.ports import Completion, Model, Paid, PaidReplies, Prompt, Sampling, TokenLog, Usage
-from activities.token_writer import TokenWriter
+from activities.token_writer import Lost, TokenWriter
 from perdure.contracts.budget import Spend
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import StepKey
@@ -43,10 +43,12 @@ class Call(Generic[Paid]):
 class Purchasing:
     """Buys from a model."""
 
-    def __init__(self, model: Model, replies: PaidReplies, log: TokenLog) -> None:
+    def __init__(self, model: Model, replies: PaidReplies, log: TokenLog, lost: Lost) -> None:
+        """`lost` hears that the log of an attempt failed, which is all that comes of it."""
         self._model = model
         self._replies = replies
         self._log = log
+        self._lost = lost
 
     async def buy(self, call: Call[Paid]) -> Paid:
         """The reply that an earlier attempt saved, or one that is bought now.
@@ -63,7 +65,7 @@ class Purchasing:
                 completion = await self._model.complete(call.deployment.name, call.prompt, call.sampling, _unheard)
             else:
                 content, told = "", ""
-                async with TokenWriter(self._log, call.key, call.attempt, call.gate) as say:
+                async with self._writer(call) as say:
 
                     async def hear(text: str, so_far: Usage | None) -> None:
                         nonlocal content, told, used
@@ -85,10 +87,13 @@ class Purchasing:
         charge = _charge(call.deployment, completion.usage)
         return await self._replies.save(call.key, call.attempt, reply, charge, call.texts(reply))
 
+    def _writer(self, call: Call[Paid]) -> TokenWriter:
+        return TokenWriter(self._log, call.key, call.attempt, call.gate, lost=self._lost)
+
     async def _retell(self, call: Call[Paid], saved: Paid) -> None:
         """Who waits for the words of this attempt gets those of the reply that was saved."""
         if call.shown is not None:
-            async with TokenWriter(self._log, call.key, call.attempt, call.gate) as say:
+            async with self._writer(call) as say:
                 await say(call.retold(saved))
 
 

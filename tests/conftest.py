@@ -99,7 +99,7 @@ def settings(state: Path, stub: StubModel) -> Settings:
 async def working(client: Client, settings: Settings) -> AsyncIterator[Settings]:
     """The platform's own workers in this process, in all roles, over the stub model."""
     async with AsyncExitStack() as stack:
-        parts = Parts(settings, stack)
+        parts = await Parts.open(settings, stack)
         for worker in workers(client, settings, parts, list(Role)):
             await stack.enter_async_context(worker)
         yield settings

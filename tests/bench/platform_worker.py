@@ -31,10 +31,10 @@ class StubbedParts(worker.Parts):
 
     def generation(self) -> worker.Activities:
         from activities.adapters.sql_paid_replies import SqlPaidReplies
-        from activities.adapters.telemetry import TracedModel
+        from activities.adapters.telemetry import TracedModel, log_lost_tokens
 
         model = TracedModel(StubChat(), self.catalogue)
-        purchasing = Purchasing(model, SqlPaidReplies(self.database), self.log)
+        purchasing = Purchasing(model, SqlPaidReplies(self.database), self.log, log_lost_tokens)
         return [Generation(purchasing, self.blobs).generate]
 
 

@@ -50,7 +50,7 @@ async def record(missing: list[Scenario]) -> None:
                 dev_server_log_level="error",
             )
         )
-        parts = Parts(settings, stack)
+        parts = await Parts.open(settings, stack)
         for worker in workers(environment.client, settings, parts, list(Role)):
             await stack.enter_async_context(worker)
         for scenario in missing:

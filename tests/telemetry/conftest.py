@@ -68,7 +68,7 @@ async def tracing(request: pytest.FixtureRequest, traced_client: Client, setting
     First as `worker.py` composes them, then with one that forgets a run after each task and replays it at the next.
     """
     async with AsyncExitStack() as stack:
-        parts = Parts(settings, stack)
+        parts = await Parts.open(settings, stack)
         roles = list(Role)
         if request.param == "replaying at every task":
             roles = [Role.GENERATION]
