@@ -75,14 +75,13 @@ class Parts:
 
     def retrieval(self) -> Activities:
         """Search, and the reading of documents."""
-        from agents.schemas import Schemas
-
         from activities.adapters.documents.files import FileDocuments
         from activities.adapters.lancedb_store import LanceStore
         from activities.adapters.minilm import MiniLM
         from activities.adapters.telemetry import TracedStore
         from activities.extraction import Parsing
         from activities.retrieval import Retrieval
+        from agents.schemas import Schemas
 
         models = self.settings.paths.models
         embedder = MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
@@ -96,14 +95,11 @@ class Parts:
     def guards(self) -> Activities:
         """Guardrail checks."""
         from activities.adapters.record_rules import RecordRules
-
-        from activities.adapters.guardrails_guards import GuardrailsGuards
-        from activities.adapters.telemetry import TracedGuards
         from activities.checking import Checking
         from activities.extraction import Validation
         from activities.screening import Screening
 
-        guards = TracedGuards(GuardrailsGuards())
+        guards = self.guard_library()
         return [
             Screening(self.specs, guards, self.blobs, self.log).screen,
             Checking(guards, self.blobs).check,

@@ -2,9 +2,6 @@
 
 import json
 
-from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
-from agents.schemas import Schemas
-
 from activities import texts
 from activities.ports import (
     BlobStore,
@@ -20,7 +17,9 @@ from activities.ports import (
 )
 from activities.purchasing import Call, Purchasing, digest_of
 from activities.records import read_record
+from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
 from agents.loader import BadSpec
+from agents.schemas import Schemas
 from perdure.contracts.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, VALIDATE

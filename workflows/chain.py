@@ -129,6 +129,8 @@ class Chain:
         written = await self.write(ask, routed, found)
         if isinstance(written, OverBudget):
             return self.progress.exhausted(written)
+        if written.problems:
+            return Abstained(reason=f"The model wrote nothing that could be used: {'; '.join(written.problems)}.")
         if written.answer is None:
             return Abstained(
                 reason="The documents that come nearest do not answer the question.", citations=written.citations

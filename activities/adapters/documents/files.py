@@ -2,11 +2,11 @@
 
 import asyncio
 
-from activities.adapters.documents.plain import plain_text
+from activities.adapters.documents.plain import read_text
 
 
 class FileDocuments:
     """Reads text, Markdown, HTML and PDF. Parsing is CPU-bound, so it runs on a thread."""
 
     async def text(self, name: str, data: bytes) -> str:
-        return await asyncio.to_thread(plain_text, name, data)
+        return await asyncio.to_thread(read_text, name, data)
