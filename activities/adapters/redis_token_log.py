@@ -35,6 +35,7 @@ local function head(log)
   return { tonumber(attempt), tonumber(at) - ended, ended, last[1] }
 end
 """
+# Adding comes first: a full server refuses a script's first write only, and nothing may be deleted then.
 _BEGIN = (
     _HEAD
     + """
@@ -43,8 +44,8 @@ local attempt = tonumber(ARGV[1])
 if now and now[1] >= attempt then return end
 local time = redis.call('TIME')
 local began = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-redis.call('DEL', KEYS[1])
 redis.call('XADD', KEYS[1], ARGV[1] .. '-0', 'began', began, unpack(ARGV, 3))
+redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1] .. '-0')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 """
