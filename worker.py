@@ -99,7 +99,13 @@ class Parts:
         from activities.adapters.telemetry import TracedModel
         from activities.generation import Generation
 
-        model = LiteLLMModel(self.catalogue, timeout_seconds=self.settings.model.timeout_seconds)
+        calls = self.settings.model
+        model = LiteLLMModel(
+            self.catalogue,
+            timeout_seconds=calls.timeout_seconds,
+            idle_seconds=calls.idle_seconds,
+            api_keys=calls.api_keys,
+        )
         replies = SqlPaidReplies(self.database)
         return [Generation(TracedModel(model, self.catalogue), self.blobs, replies).generate]
 
@@ -151,7 +157,7 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
         options = dict(common, max_concurrent_activities=settings.work.activities)
         if queue.startswith(GENERATION_QUEUE):
             options |= {
-                "max_concurrent_activities": settings.work.generations,
+                "max_concurrent_activities": parts.catalogue.entries[queue.removeprefix(GENERATION_QUEUE)].concurrency,
                 "max_heartbeat_throttle_interval": CANCEL_SEEN_AFTER,
             }
         if queue in (Queue.PLATFORM, Queue.WORKFLOWS):
