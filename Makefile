@@ -32,14 +32,14 @@ $(STAMP): requirements.lock
 	fi
 	@touch $@
 
-fetch: setup ## Fetch and verify the embedded stack's models; instant once they are there
-	@$(BIN)/python -m deploy.local fetch
+fetch: setup ## Fetch and verify the embedded stack's models; with TIER=strong also the larger one (1.1 GB)
+	@$(BIN)/python -m deploy.local fetch $(if $(TIER),--tier $(TIER))
 
 demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..."
 	@$(BIN)/python -m deploy.local demo $${QUESTION:+-- "$$QUESTION"}
 
-up: fetch ## Start the embedded stack and a worker, until Ctrl-C
-	@$(BIN)/python -m deploy.local up
+up: fetch ## Start the embedded stack and a worker, until Ctrl-C; TIER=strong serves the larger model too
+	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER))
 
 worker: setup ## Start a worker of every role on the Temporal that TEMPORAL_ADDRESS names
 	@$(BIN)/python worker.py

@@ -115,7 +115,13 @@ class Parts:
         from activities.generation import Generation
         from activities.purchasing import Purchasing
 
-        model = LiteLLMModel(self.catalogue, timeout_seconds=self.settings.model.timeout_seconds)
+        calls = self.settings.model
+        model = LiteLLMModel(
+            self.catalogue,
+            timeout_seconds=calls.timeout_seconds,
+            idle_seconds=calls.idle_seconds,
+            api_keys=calls.api_keys,
+        )
         replies = SqlPaidReplies(self.database)
         purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)
         return [Generation(purchasing, self.blobs).generate, Extraction(purchasing, self.blobs).extract]
@@ -168,7 +174,7 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
         options = dict(common, max_concurrent_activities=settings.work.activities)
         if queue.startswith(GENERATION_QUEUE):
             options |= {
-                "max_concurrent_activities": settings.work.generations,
+                "max_concurrent_activities": parts.catalogue.entries[queue.removeprefix(GENERATION_QUEUE)].concurrency,
                 "max_heartbeat_throttle_interval": CANCEL_SEEN_AFTER,
             }
         if queue in (Queue.PLATFORM, Queue.WORKFLOWS):

@@ -56,6 +56,12 @@ class ModelUnusable(PortError):
     remedy = Remedy.FALL_BACK
 
 
+class WrongModel(ModelUnusable):
+    """Another model answered than the deployment names. Its reply is not used, and what it cost is unknown."""
+
+    free_of_charge = False
+
+
 class ModelFailed(PortError):
     """The call broke after it was sent: what it cost is unknown."""
 
@@ -198,7 +204,7 @@ class Completion:
     model: str
     """The model as its server names itself."""
     finish_reason: str
-    """`stop`, `length` or `tool_calls`."""
+    """`stop`, `length`, `tool_calls`, or `content_filter` where the provider withheld the reply and charges for it."""
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()

@@ -10,13 +10,16 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
+
+PROFILES = ROOT / "deploy" / "models"
+"""Where the model catalogues of the checkout are."""
 
 
 class Group(BaseModel):
@@ -36,8 +39,13 @@ class Paths(Group):
     """A file of weights that you already have, or a folder of them: used before anything is downloaded."""
     agents: Path = ROOT / "agents"
     """The folder of chain and agent specs."""
-    catalogue: Path = ROOT / "deploy" / "models" / "local.toml"
-    """The model catalogue."""
+    catalogue: Path = PROFILES / "local.toml"
+    """The model catalogue: a file, or the bare name of a profile in `deploy/models`: `local`, `sglang` or `cloud`."""
+
+    @field_validator("catalogue")
+    @classmethod
+    def _profile(cls, path: Path) -> Path:
+        return path if path.suffix or len(path.parts) > 1 else PROFILES / f"{path}.toml"
 
 
 class Embedded(Group):
@@ -48,9 +56,11 @@ class Embedded(Group):
     ui_port: int = Field(default=8233, ge=1, le=65535)
     """The Temporal UI's port."""
     model_port: int = Field(default=8081, ge=1, le=65535)
-    """The fast tier's model server."""
+    """The model server of the deployment `fast`."""
+    strong_port: int = Field(default=8082, ge=1, le=65535)
+    """The model server of the deployment `strong`, where the stack is started with that tier."""
     model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
-    """Threads of the model server. They wait for each other after every operation: if one has to share its core with
+    """Threads of each model server. They wait for each other after every operation: if one has to share its core with
     Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""
 
 
@@ -59,8 +69,14 @@ class Model(Group):
 
     endpoints: dict[str, str] = Field(default_factory=dict[str, str])
     """Endpoints by deployment, over the catalogue's own: `{"fast": "http://127.0.0.1:9000/v1"}`."""
+    api_keys: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """Keys by the name that a deployment's `api_key` gives in the catalogue, or by the deployment's own name, as JSON:
+    `{"openai": "..."}`."""
     timeout_seconds: float = Field(default=240, gt=0)
     """How long one call may take, in seconds; below the generate effect's timeout of 5 minutes."""
+    idle_seconds: float = Field(default=60, gt=0)
+    """How long a reply that has begun to stream may be silent, in seconds. Before its first piece the whole timeout
+    holds: a server says nothing while a request waits its turn and while it reads a long prompt."""
 
 
 class Work(Group):
@@ -68,8 +84,7 @@ class Work(Group):
 
     workflow_tasks: int = Field(default=32, ge=1)
     activities: int = Field(default=16, ge=1)
-    generations: int = Field(default=4, ge=1)
-    """Calls in flight for each deployment."""
+    """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
 
 
 class Tokens(Group):

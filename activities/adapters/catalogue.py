@@ -1,11 +1,14 @@
-"""The model catalogue: which deployments a tier may use, and where each answers."""
+"""The model catalogue: which deployments a tier may use, where each answers, what it can do, and what it costs.
+
+`deploy/models/README.md` explains every key of the file.
+"""
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from activities.ports import NotConfigured
 from perdure.contracts.contract import Name, explain
@@ -14,22 +17,75 @@ from perdure.contracts.spec import Deployment, Prices
 GENERATION_QUEUE = "perdure-generation-"
 """Followed by the deployment's name: one task queue for each endpoint, so that a hung one starves no other."""
 
+Provider = Literal["hosted_vllm", "openai", "anthropic"]
+"""LiteLLM's name for the protocol of an endpoint: a server of one's own, OpenAI and what copies it, Anthropic."""
 
-class DeploymentEntry(BaseModel):
+Written = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Table(BaseModel):
+    """The base of what a catalogue file holds: unknown keys are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Capabilities(Table):
+    """What a deployment can do beyond text. A prompt that asks for more is refused before anything is sent."""
+
+    tools: Literal["native", "schema", "none"] = "none"
+    """`native`: by its server's own tool calls; `schema`: by a reply held to a schema that lists the tools."""
+    json_schema: bool = False
+    """Whether it holds a reply to a JSON schema."""
+    logprobs: bool = False
+    """Whether it reports log probabilities."""
+    adapters: bool = False
+    """Whether it serves LoRA adapters beside its model."""
+
+    @model_validator(mode="after")
+    def _schema_for_tools(self) -> Self:
+        if self.tools == "schema" and not self.json_schema:
+            raise ValueError('tools = "schema" needs json_schema = true')
+        return self
+
+
+class DeploymentEntry(Table):
     """One deployment, as the catalogue file describes it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tier: Name
-    model: str
+    model: Written
     """The model as its server calls it."""
-    provider: str
-    """LiteLLM's name for the kind of server."""
-    endpoint: str
+    provider: Provider
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$")]
+    """The address up to and including `/v1`, without a user, a password or a query."""
     context_window: int = Field(ge=1)
+    """Tokens, prompt and answer together."""
     prices: Prices
-    weights: str | None = None
+    """Micro-dollars for a million tokens."""
+    concurrency: int = Field(ge=1, le=1024)
+    """Calls in flight at the same time, for each worker process; the embedded server answers as many at once."""
+    capabilities: Capabilities = Capabilities()
+    answers_as: Written | None = None
+    """How replies name the model; a reply under another name is not used. None: replies are not compared."""
+    api_key: Name | None = None
+    """The name under which `PERDURE_MODEL__API_KEYS` holds this endpoint's key; None where it needs none."""
+    weights: Written | None = None
     """The `files` entry with the weights of an embedded deployment."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_price(cls, fields: Any) -> Any:
+        # A price is a contract, and contracts take unknown fields: here `inptu = 5` would be a price of nothing.
+        prices: object = fields.get("prices") if isinstance(fields, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - TOML
+        if isinstance(prices, dict) and (unknown := sorted(set(map(str, prices)) - set(Prices.model_fields))):  # pyright: ignore[reportUnknownArgumentType] - TOML
+            raise ValueError(f"prices has no key {unknown[0]!r}: write input and output")
+        return fields  # pyright: ignore[reportUnknownVariableType] - TOML
+
+
+class _File(Table):
+    """The whole file. `files` is read by what fetches them."""
+
+    deployments: dict[Name, DeploymentEntry] = Field(min_length=1)
+    tiers: dict[Name, tuple[Name, ...]] = Field(min_length=1)
+    files: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class CatalogueFile:
@@ -39,30 +95,37 @@ class CatalogueFile:
         """Read the file. Raises `NotConfigured` with the file, the key and the reason."""
         self._path = path
         try:
-            tables: dict[str, Any] = tomllib.loads(path.read_text())
-            self.entries = {
-                name: DeploymentEntry.model_validate(table) for name, table in tables["deployments"].items()
-            }
-        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise NotConfigured(f"the model catalogue {path.name} cannot be read: {error}") from None
+            found = _File.model_validate(tomllib.loads(path.read_text()))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise NotConfigured(
+                f"the model catalogue {str(path)!r} cannot be read: {error}; correct it, or set "
+                "PERDURE_PATHS__CATALOGUE to another file or to a profile of deploy/models"
+            ) from None
         except ValidationError as error:
-            raise NotConfigured(f"the model catalogue {path.name}: {explain(error)}") from None
+            raise NotConfigured(
+                f"the model catalogue {path.name}: {explain(error)}; deploy/models/README.md explains every key"
+            ) from None
+        self.entries: Mapping[str, DeploymentEntry] = found.deployments
+        """Deployments by name."""
+        self.tiers: Mapping[str, tuple[str, ...]] = found.tiers
+        """The deployments of each tier, the preferred one first."""
+        self._check()
         self._endpoints = endpoints
 
     def deployment_for(self, tier: str, excluding: Sequence[str] = ()) -> Deployment:
-        serving = [name for name, entry in self.entries.items() if entry.tier == tier]
-        for name in [*(name for name in serving if name not in excluding), *serving]:
-            entry = self.entries[name]
-            if entry.tier == tier:
-                return Deployment(
-                    name=name,
-                    tier=tier,
-                    task_queue=GENERATION_QUEUE + name,
-                    context_window=entry.context_window,
-                    prices=entry.prices,
-                )
-        tiers = ", ".join(sorted({entry.tier for entry in self.entries.values()}))
-        raise NotConfigured(f"no deployment serves the tier {tier!r}: the tiers in {self._path.name} are {tiers}")
+        names = self.tiers.get(tier)
+        if names is None:
+            tiers = ", ".join(self.tiers)
+            raise NotConfigured(f"no deployment serves the tier {tier!r}: the tiers in {self._path.name} are {tiers}")
+        name = next((name for name in names if name not in excluding), names[0])
+        entry = self.entries[name]
+        return Deployment(
+            name=name,
+            tier=tier,
+            task_queue=GENERATION_QUEUE + name,
+            context_window=entry.context_window,
+            prices=entry.prices,
+        )
 
     def entry(self, deployment: str) -> DeploymentEntry:
         """The deployment's entry, with its endpoint as it is now. Raises `NotConfigured`."""
@@ -72,3 +135,25 @@ class CatalogueFile:
             raise NotConfigured(f"there is no deployment {deployment!r}: {self._path.name} has {known}")
         endpoint = self._endpoints.get(deployment, entry.endpoint)
         return entry.model_copy(update={"endpoint": endpoint})
+
+    def _check(self) -> None:
+        """Raise `NotConfigured` where tiers and deployments do not fit together."""
+        where = f"the model catalogue {self._path.name}"
+        for tier, names in self.tiers.items():
+            if not names:
+                raise NotConfigured(f"{where}: tiers.{tier} is empty: name its deployments, the preferred one first")
+            for name in names:
+                if name not in self.entries:
+                    known = ", ".join(self.entries)
+                    raise NotConfigured(
+                        f"{where}: tiers.{tier} names the deployment {name!r}, which does not exist: the file has "
+                        f"{known}; correct the name or describe it under [deployments.{name}]"
+                    )
+            if len(set(names)) < len(names):
+                raise NotConfigured(f"{where}: tiers.{tier} names a deployment twice ({', '.join(names)}): remove one")
+        for name in self.entries:
+            if not any(name in names for names in self.tiers.values()):
+                raise NotConfigured(
+                    f"{where}: deployments.{name} is in no tier, so nothing would use it: add {name!r} to one under "
+                    "[tiers], or remove it"
+                )

@@ -1,44 +1,53 @@
 """Models through LiteLLM as a library, with its router and all its retries off: the workflow retries."""
 
+import asyncio
 import logging
+import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 import httpx
 import litellm
-from litellm import exceptions
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+from openai import AsyncOpenAI
+from pydantic import SecretStr
 
-from activities.adapters.catalogue import CatalogueFile
-from activities.ports import (
-    Completion,
-    Heard,
-    ModelFailed,
-    ModelOverloaded,
-    ModelRefused,
-    ModelUnreachable,
-    PortError,
-    Prompt,
-    Sampling,
-    Usage,
-)
+from activities.adapters.catalogue import CatalogueFile, DeploymentEntry
+from activities.adapters.litellm_reply import Gathered
+from activities.adapters.litellm_request import arguments, require_capable
+from activities.adapters.model_wire import ModelWire
+from activities.adapters.schema_tools import ChoiceReader, as_choice, read_choice
+from activities.ports import Completion, Heard, ModelFailed, ModelRefused, NotConfigured, Prompt, Sampling
 
 setattr(litellm, "telemetry", False)  # noqa: B010 - its module does not declare the name
 litellm.suppress_debug_info = True
 litellm.drop_params = False
-logging.getLogger("LiteLLM").setLevel(logging.WARNING)
+litellm.turn_off_message_logging = True
+litellm.disable_streaming_logging = True
+logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 
-REFUSED = frozenset({400, 401, 403, 404, 405, 413, 422})
-"""Statuses with which a server says that the same request would fail again, before doing any work."""
-
-OVERLOADED = frozenset({429, 503})
-"""Statuses with which a server says that it did not start."""
+SPARE_BYTES = 256 * 1024
+TOKEN_BYTES, LOGPROB_BYTES = 1024, 512
+"""What a reply may have: a streamed token is an event of a few hundred bytes, and each log probability adds to it."""
 
 
 class LiteLLMModel:
     """The model port over the deployments of a catalogue."""
 
-    def __init__(self, catalogue: CatalogueFile, *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        catalogue: CatalogueFile,
+        *,
+        timeout_seconds: float,
+        idle_seconds: float = 60,
+        api_keys: Mapping[str, SecretStr] | None = None,
+    ) -> None:
+        """`api_keys` are by the name that an entry's `api_key` gives, or by deployment."""
         self._catalogue = catalogue
         self._timeout = timeout_seconds
+        self._idle = idle_seconds
+        self._keys = api_keys or {}
+        self._tls = httpx.create_ssl_context()
         # Without an entry LiteLLM looks each unknown model up, four milliseconds a call.
         litellm.register_model(
             {
@@ -52,6 +61,7 @@ class LiteLLMModel:
                     "cache_read_input_token_cost": entry.prices.input / 1e12,
                 }
                 for entry in catalogue.entries.values()
+                if entry.provider == "hosted_vllm"  # it knows what the others' models can do
             }
         )
 
@@ -63,72 +73,134 @@ class LiteLLMModel:
         heard: Heard | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
-        extra: dict[str, Any] = {}
-        if prompt.schema is not None:
-            extra["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "reply", "schema": dict(prompt.schema), "strict": True},
-            }
+        require_capable(deployment, entry, prompt, sampling)
+        choosing = bool(prompt.tools) and entry.capabilities.tools == "schema"
+        asked = arguments(entry, as_choice(prompt) if choosing else prompt, sampling, streams=heard is not None)
+        key = self._key(deployment, entry)
+        wire = ModelWire(
+            deployment,
+            entry.provider,
+            streams=heard is not None,
+            most_bytes=SPARE_BYTES + sampling.max_output_tokens * (TOKEN_BYTES + LOGPROB_BYTES * sampling.logprobs),
+            idle_seconds=self._idle,
+            answers_as=entry.answers_as,
+            tls=self._tls,
+        )
+        call = _Call(deployment, wire, ChoiceReader() if choosing else None)
+        deadline = asyncio.timeout(self._timeout)
         try:
-            reply = await litellm.acompletion(
-                model=f"{entry.provider}/{entry.model}",
-                api_base=entry.endpoint,
-                api_key="none",
-                messages=[{"role": message.role, "content": message.content} for message in prompt.messages],
-                max_tokens=sampling.max_output_tokens,
-                temperature=sampling.temperature,
-                seed=sampling.seed,
-                timeout=self._timeout,
-                num_retries=0,
-                max_retries=0,
-                **extra,
-            )
+            async with deadline:
+                return await call.made({**asked, **_way(entry, key, wire, self._timeout)}, heard)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise ModelFailed(
+                f"{deployment}: no whole reply within {self._timeout:g} s (PERDURE_MODEL__TIMEOUT_SECONDS)"
+            ) from None
+        finally:
+            await wire.aclose()
+
+    def _key(self, deployment: str, entry: DeploymentEntry) -> str:
+        found = self._keys.get(deployment) or self._keys.get(entry.api_key or "")
+        if found is not None:
+            return found.get_secret_value()
+        if entry.api_key is None:
+            return "none"
+        raise NotConfigured(
+            f"the deployment {deployment!r} needs the key {entry.api_key!r}, which is not set: set "
+            f'PERDURE_MODEL__API_KEYS=\'{{"{entry.api_key}": "..."}}\''
+        )
+
+
+class _Call:
+    """One call: what LiteLLM makes of the reply, held against what came over the wire."""
+
+    def __init__(self, deployment: str, wire: ModelWire, choice: ChoiceReader | None) -> None:
+        self._deployment = deployment
+        self._wire = wire
+        self._choice = choice
+        self._began = time.perf_counter()
+        self._first_token_ms: float | None = None
+
+    async def made(self, asked: Mapping[str, Any], heard: Heard | None) -> Completion:
+        """Make it. Raises the port's errors."""
+        reply = await self._guarded(litellm.acompletion(**asked))
+        gathered = Gathered()
+        if heard is None:
+            gathered.whole(reply)
+        else:
+            pieces = aiter(reply)
+            while (piece := await self._guarded(anext(pieces, None))) is not None:
+                await self._tell(gathered.hear(piece), heard)
+        return await self._completed(gathered, heard)
+
+    async def _guarded(self, awaited: Any) -> Any:
+        """Await LiteLLM. What it raises is its own reading of what the wire knows better."""
+        try:
+            found = await awaited
         except Exception as error:  # noqa: BLE001 - LiteLLM raises what its providers raise
-            raise port_error(deployment, error) from None
-        return _completion(deployment, cast("Any", reply))
+            if self._wire.failure is not None:
+                raise self._wire.failure from None
+            if self._wire.sent:
+                raise ModelFailed(
+                    f"{self._deployment}: the reply could not be read ({type(error).__name__}): what the call cost is "
+                    "unknown"
+                ) from None
+            raise ModelRefused(
+                f"{self._deployment}: the request could not be written for this provider ({type(error).__name__})"
+            ) from None
+        if self._wire.failure is not None:
+            raise self._wire.failure
+        return found
+
+    async def _tell(self, piece: str, heard: Heard) -> None:
+        if self._first_token_ms is None and self._wire.report.speaking:
+            self._first_token_ms = (time.perf_counter() - self._began) * 1000
+        await heard(self._choice.hear(piece) if self._choice else piece, self._wire.report.usage)
+
+    async def _completed(self, gathered: Gathered, heard: Heard | None) -> Completion:
+        report = self._wire.report
+        where = self._deployment
+        if report.ended is None:
+            raise ModelFailed(f"{where}: the reply ended before it was whole: what the call cost is unknown")
+        if report.finish_reason is None:
+            raise ModelFailed(f"{where}: the server ended the reply for a reason of its own ({report.ended[:40]!r})")
+        if report.usage is None:
+            raise ModelFailed(f"{where}: the server reported no usage, so the call cannot be priced")
+        content, calls, reason = gathered.content, gathered.tool_calls, report.finish_reason
+        if self._choice is not None:
+            if reason == "stop":
+                content, calls = read_choice(content)
+            if heard is not None and (rest := self._choice.rest(content)):
+                await heard(rest, report.usage)
+        return Completion(
+            content=content,
+            model=report.model or "",
+            finish_reason="tool_calls" if calls and reason == "stop" else reason,
+            usage=report.usage,
+            tool_calls=calls,
+            logprobs=gathered.logprobs,
+            first_token_ms=self._first_token_ms,
+        )
 
 
-def _completion(deployment: str, reply: Any) -> Completion:
-    choice = reply.choices[0]
-    usage = reply.usage
-    if usage is None or not usage.prompt_tokens:
-        raise ModelFailed(f"{deployment}: the server reported no usage, so the call cannot be priced")
-    details = getattr(usage, "prompt_tokens_details", None)
-    return Completion(
-        content=choice.message.content or "",
-        model=str(reply.model),
-        finish_reason=str(choice.finish_reason),
-        usage=Usage(
-            input_tokens=int(usage.prompt_tokens),
-            output_tokens=int(usage.completion_tokens),
-            cached_tokens=int(getattr(details, "cached_tokens", None) or 0),
-        ),
-    )
-
-
-def port_error(deployment: str, error: Exception) -> PortError:
-    """The port's own error for what LiteLLM raised. The server's raw text is never forwarded."""
-    status = getattr(error, "status_code", None)
-    if _was_never_connected(error):
-        return ModelUnreachable(f"{deployment}: nothing answers at its endpoint: is the model server running?")
-    if isinstance(error, exceptions.ContextWindowExceededError):
-        return ModelRefused(f"{deployment}: the prompt is longer than the model's context window: use fewer passages")
-    if isinstance(error, exceptions.Timeout):
-        return ModelFailed(f"{deployment}: no answer in time")
-    if status in OVERLOADED:
-        return ModelOverloaded(f"{deployment}: the server is overloaded or still loading (status {status})")
-    if status in REFUSED:
-        return ModelRefused(f"{deployment}: the server refused the request (status {status})")
-    return ModelFailed(f"{deployment}: the call broke ({type(error).__name__}, status {status})")
-
-
-def _was_never_connected(error: BaseException) -> bool:
-    """Whether a refused connection is at the root: then nothing was sent."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        if isinstance(link, httpx.ConnectError | httpx.ConnectTimeout):
-            return True
-        seen.add(id(link))
-        link = link.__cause__ or link.__context__
-    return False
+def _way(entry: DeploymentEntry, key: str, wire: ModelWire, timeout: float) -> dict[str, Any]:
+    """Where a call goes and how: through the wire alone, once."""
+    client: Any
+    if entry.provider == "openai":
+        client = AsyncOpenAI(
+            api_key=key,
+            base_url=entry.endpoint,
+            max_retries=0,
+            http_client=httpx.AsyncClient(transport=wire, trust_env=False, follow_redirects=False),
+        )
+    else:
+        client = AsyncHTTPHandler(transport=cast("httpx.AsyncBaseTransport", wire), follow_redirects=False)
+    return {
+        "client": client,
+        "api_base": entry.endpoint,
+        "api_key": key,
+        "timeout": timeout,
+        "num_retries": 0,
+        "max_retries": 0,
+    }

@@ -14,13 +14,13 @@ def up(options: argparse.Namespace) -> None:
     """Start the embedded stack and keep it until Ctrl-C."""
     from deploy.local.up import up as run  # Temporal's libraries load only where they are needed
 
-    run(tree.load(), model=options.model, worker=options.worker)
+    run(tree.load(), model=options.model, worker=options.worker, tiers=_tiers(options))
 
 
 def fetch(options: argparse.Namespace) -> None:
     """Fetch and verify files of weights."""
     settings = tree.load()
-    for name in options.names or weights.needed(settings):
+    for name in options.names or weights.needed(settings, _tiers(options)):
         print(weights.fetch(name, settings), flush=True)
 
 
@@ -45,6 +45,20 @@ def effects(_: argparse.Namespace) -> None:
     print(table())
 
 
+def _tiers(options: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(options.tiers or weights.DEFAULT_TIERS)
+
+
+def _take_tiers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tier",
+        action="append",
+        dest="tiers",
+        metavar="TIER",
+        help=f"a tier that the model servers serve; may be given several times (default: {weights.DEFAULT_TIERS[0]})",
+    )
+
+
 def main() -> None:
     """Run one command; what a user can mend ends with one line and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
@@ -52,11 +66,13 @@ def main() -> None:
     one = commands.add_parser("up", help=up.__doc__)
     one.add_argument("--no-model", dest="model", action="store_false", help="start no model server")
     one.add_argument("--no-worker", dest="worker", action="store_false", help="start no worker: you run your own")
+    _take_tiers(one)
     one.set_defaults(run=up)
     one = commands.add_parser("fetch", help=fetch.__doc__)
     one.add_argument(
         "names", nargs="*", metavar="NAME", help="a file of the catalogue; all that the stack runs on if left out"
     )
+    _take_tiers(one)
     one.set_defaults(run=fetch)
     one = commands.add_parser("index", help=index.__doc__, add_help=False)
     one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="FOLDER [--tenant T] [--collection C]")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deploy.local.errors import AlreadyRunning
 from deploy.local.progress import CONSOLE
@@ -29,8 +29,13 @@ class Addresses(BaseModel):
     """Host and port of Temporal's gRPC."""
     ui: str | None
     """The Temporal UI; None for a server that the stack did not start."""
-    model: str | None
-    """The fast tier's OpenAI-compatible endpoint; None where there is none."""
+    models: dict[str, str] = Field(default_factory=dict[str, str])
+    """OpenAI-compatible endpoints by deployment, those that the settings name included."""
+
+    @property
+    def model(self) -> str | None:
+        """The endpoint of the deployment `fast`; None where there is none."""
+        return self.models.get("fast")
 
 
 class Process(BaseModel):

@@ -3,11 +3,13 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 import httpx
+from pydantic import SecretStr
 
 from activities import settings as tree
 from activities.settings import ROOT, Settings
@@ -18,9 +20,7 @@ from deploy.local.parts import Part
 from deploy.local.ports import HOST, require_free
 from deploy.local.progress import CONSOLE
 from deploy.local.record import Addresses, Process, Record
-
-DEPLOYMENT = "fast"
-"""The catalogue's deployment that the embedded model server serves."""
+from deploy.local.weights import Served
 
 __all__ = ["Addresses", "Stack", "running"]
 
@@ -39,9 +39,20 @@ class Stack:
     the main thread where possible: then the kernel ends its parts if this process is killed.
     """
 
-    def __init__(self, settings: Settings, *, model: bool = True, worker: bool = True) -> None:
-        """Without `model` or `worker` that part is left out."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        model: bool = True,
+        worker: bool = True,
+        tiers: Sequence[str] = weights.DEFAULT_TIERS,
+    ) -> None:
+        """Without `model` or `worker` that part is left out. `tiers` are those whose embedded deployments are served.
+
+        A deployment with an endpoint in the settings is never served here.
+        """
         self._settings = settings
+        self._tiers = tiers
         self._model = model
         self._worker = worker
         self._state = settings.paths.state.resolve()
@@ -82,33 +93,34 @@ class Stack:
     def _start(self) -> Addresses:
         embedded = self._settings.embedded
         given = temporal.given()
-        own_model = self._model and DEPLOYMENT not in self._settings.model.endpoints
+        served = self._served() if self._model else {}
         # All that can be refused is refused before anything starts.
         if given is not None:
             temporal.require(given)
         else:
             require_free(embedded.temporal_port, "PERDURE_EMBEDDED__TEMPORAL_PORT")
             require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
-        if own_model:
-            require_free(embedded.model_port, "PERDURE_EMBEDDED__MODEL_PORT")
+        for name in served:
+            require_free(*self._port(name))
         if self._worker:
             for name in weights.EMBEDDING:
                 weights.fetch(name, self._settings)
-        serving = self._serving() if own_model else None
+        servers = {name: self._serving(name, found) for name, found in served.items()}
 
         addresses = Addresses(
             temporal=given or f"{HOST}:{embedded.temporal_port}",
             ui=None if given else f"http://{HOST}:{embedded.ui_port}",
-            model=f"http://{HOST}:{embedded.model_port}/v1"
-            if own_model
-            else self._settings.model.endpoints.get(DEPLOYMENT),
+            models={
+                **self._settings.model.endpoints,
+                **{name: f"http://{HOST}:{serving.port}/v1" for name, serving in servers.items()},
+            },
         )
         logs = self._state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         if given is None:
             self._begin(temporal.part(embedded.temporal_port, embedded.ui_port, self._state, logs))
-        if serving is not None:
-            self._begin(_model_part(serving, logs))
+        for name, serving in servers.items():
+            self._begin(_model_part(name, serving, logs))
         if self._worker:
             self._begin(self._worker_part(addresses, logs))
         self._keep(self._required.model_copy(update={"addresses": addresses}))
@@ -137,28 +149,39 @@ class Stack:
             record.release(self._state)
             self._record = None
 
-    def _serving(self) -> Serving:
-        catalogue = weights.read_catalogue(self._settings)
-        served = catalogue.deployments.get(DEPLOYMENT)
-        if served is None or served.weights is None:
-            raise DeployError(
-                f"the model catalogue has no deployment {DEPLOYMENT!r} with weights to serve: add it, "
-                "or set PERDURE_MODEL__ENDPOINTS to a server that you run"
-            )
+    def _served(self) -> dict[str, Served]:
+        """The deployments to serve, by name."""
+        embedded = weights.read_catalogue(self._settings).embedded(self._tiers)
+        return {name: served for name, served in embedded.items() if name not in self._settings.model.endpoints}
+
+    def _port(self, deployment: str) -> tuple[int, str]:
+        """The port that a deployment is served on, and the setting that changes it."""
+        embedded = self._settings.embedded
+        match deployment:
+            case "fast":
+                return embedded.model_port, "PERDURE_EMBEDDED__MODEL_PORT"
+            case "strong":
+                return embedded.strong_port, "PERDURE_EMBEDDED__STRONG_PORT"
+            case other:
+                raise DeployError(
+                    f"the embedded stack serves the deployments fast and strong, and {other!r} has weights too: rename "
+                    f"it, or serve it yourself and set PERDURE_MODEL__ENDPOINTS"
+                )
+
+    def _serving(self, name: str, served: Served) -> Serving:
         return Serving(
-            weights=weights.fetch(served.weights, self._settings),
+            weights=weights.fetch(served.weights or "", self._settings),
             name=served.model,
-            port=self._settings.embedded.model_port,
+            port=self._port(name)[0],
             threads=self._settings.embedded.model_threads,
             context=served.context_window,
-            parallel=self._settings.work.generations,
+            parallel=served.concurrency,
         )
 
     def _worker_part(self, addresses: Addresses, logs: Path) -> Part:
         environment = _passed_on(self._settings)
-        if addresses.model is not None:
-            endpoints = {**self._settings.model.endpoints, DEPLOYMENT: addresses.model}
-            environment["PERDURE_MODEL__ENDPOINTS"] = json.dumps(endpoints)
+        if addresses.models:
+            environment["PERDURE_MODEL__ENDPOINTS"] = json.dumps(addresses.models)
         if addresses.ui is not None:  # our own server; a given one is already in the environment
             environment["TEMPORAL_ADDRESS"] = addresses.temporal
         log = logs / "worker.log"
@@ -184,22 +207,31 @@ class Stack:
         new.write(self._state)
 
 
-def _model_part(serving: Serving, logs: Path) -> Part:
+def _model_part(name: str, serving: Serving, logs: Path) -> Part:
     def ready() -> bool:
         try:
             return httpx.get(f"http://{HOST}:{serving.port}/health", timeout=2, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
-    return Part("the model server", model_server.command(serving), log=logs / "model.log", ready=ready, environment={})
+    log = logs / ("model.log" if name == "fast" else f"model-{name}.log")
+    called = "the model server" if name == "fast" else f"the model server of {name!r}"
+    return Part(called, model_server.command(serving), log=log, ready=ready, environment={})
 
 
 def _passed_on(settings: Settings) -> dict[str, str]:
     """The settings that differ from what a subprocess would read from this environment, as its environment."""
-    here = tree.load().model_dump(mode="json")
+    here = tree.load().model_dump()
     return {
-        f"PERDURE_{group}__{name}".upper(): value if isinstance(value, str) else json.dumps(value)
-        for group, values in settings.model_dump(mode="json").items()
+        f"PERDURE_{group}__{name}".upper(): str(value)
+        if isinstance(value, str | Path)
+        else json.dumps(value, default=_revealed)
+        for group, values in settings.model_dump().items()
         for name, value in values.items()
         if value is not None and value != here[group][name]
     }
+
+
+def _revealed(value: object) -> str:
+    """A secret as it is: the worker needs it, and only the worker's environment gets it."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

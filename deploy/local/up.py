@@ -1,20 +1,24 @@
 """`up`: the embedded stack in the foreground, until Ctrl-C, SIGTERM, or the end of one of its parts."""
 
 import signal
+from collections.abc import Sequence
 from types import FrameType
 
 from activities.settings import Settings
+from deploy.local import weights
 from deploy.local.record import Addresses
 from deploy.local.stack import Stack
 
 STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def up(settings: Settings, *, model: bool = True, worker: bool = True) -> None:
+def up(
+    settings: Settings, *, model: bool = True, worker: bool = True, tiers: Sequence[str] = weights.DEFAULT_TIERS
+) -> None:
     """Start everything, say where it answers, and wait. Raises `DeployError`; returns when it was told to stop."""
     for number in STOPPERS:
         signal.signal(number, _stop_once)
-    stack = Stack(settings, model=model, worker=worker)
+    stack = Stack(settings, model=model, worker=worker, tiers=tiers)
     try:
         with stack as addresses:
             print(describe(addresses), flush=True)
@@ -28,8 +32,7 @@ def describe(addresses: Addresses) -> str:
     lines = [f"Temporal   {addresses.temporal}"]
     if addresses.ui:
         lines.append(f"UI         {addresses.ui}")
-    if addresses.model:
-        lines.append(f"Model      {addresses.model}")
+    lines.extend(f"Model      {endpoint} ({name})" for name, endpoint in addresses.models.items())
     return "\n".join([*lines, "Ctrl-C stops it"])
 
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from activities import settings as tree
-from activities.settings import Settings
+from activities.settings import PROFILES, Settings
 from deploy.local import sources
 from deploy.local.errors import DeployError, DiskFull, FileMismatch, FileUnavailable
 from deploy.local.progress import CONSOLE, Step, step
@@ -23,6 +23,12 @@ from perdure.contracts.contract import Digest, explain
 
 EMBEDDING = ("minilm-l6-v2-int8", "minilm-l6-v2-tokenizer")
 """The files that the worker embeds texts with."""
+
+DEFAULT_TIERS = ("fast",)
+"""The tiers that the embedded stack serves where nobody asks for others: the weights of `strong` are 1.1 GB."""
+
+EMBEDDED_CATALOGUE = PROFILES / "local.toml"
+"""The catalogue that describes the files of the embedded stack."""
 
 
 class FileEntry(BaseModel):
@@ -57,6 +63,8 @@ class Served(BaseModel):
     model: str
     endpoint: str
     context_window: int
+    concurrency: int = Field(default=1, ge=1)
+    """Requests that its server answers at the same time."""
     weights: str | None = None
 
 
@@ -66,7 +74,16 @@ class Catalogue(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployments: dict[str, Served]
-    files: dict[str, FileEntry]
+    tiers: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    files: dict[str, FileEntry] = Field(default_factory=dict[str, FileEntry])
+
+    def embedded(self, tiers: Sequence[str]) -> dict[str, Served]:
+        """The deployments of these tiers that are served from weights on this machine. Raises `DeployError`."""
+        for tier in tiers:
+            if tier not in self.tiers:
+                raise DeployError(f"the catalogue has no tier {tier!r}: it has {', '.join(self.tiers)}")
+        wanted = {name for tier in tiers for name in self.tiers[tier]}
+        return {name: served for name, served in self.deployments.items() if name in wanted and served.weights}
 
     def file(self, name: str) -> FileEntry:
         """A file's entry. Raises `DeployError` and names those that exist."""
@@ -76,19 +93,30 @@ class Catalogue(BaseModel):
 
 
 def read_catalogue(settings: Settings) -> Catalogue:
-    """The catalogue that the settings name. Raises `DeployError`."""
+    """The catalogue that the settings name. Raises `DeployError`.
+
+    One without `files`, as for servers elsewhere, uses those of the embedded stack: texts are embedded here anyway.
+    """
     path = settings.paths.catalogue
     try:
-        return Catalogue.model_validate(tomllib.loads(path.read_text()))
+        tables = tomllib.loads(path.read_text())
+        if "files" not in tables:
+            path = EMBEDDED_CATALOGUE
+            tables["files"] = tomllib.loads(path.read_text())["files"]
+        return Catalogue.model_validate(tables)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise DeployError(f"the model catalogue {str(path)!r} cannot be read: {error}") from None
     except ValidationError as error:
         raise DeployError(f"the model catalogue {path.name}: {explain(error)}") from None
 
 
-def needed(settings: Settings) -> tuple[str, ...]:
-    """The files that the whole embedded stack runs on."""
-    served = (deployment.weights for deployment in read_catalogue(settings).deployments.values())
+def needed(settings: Settings, tiers: Sequence[str] = DEFAULT_TIERS) -> tuple[str, ...]:
+    """The files that the embedded stack runs on when it serves these tiers. Raises `DeployError`.
+
+    The weights of a deployment with an endpoint in the settings are not among them: somebody else serves it.
+    """
+    embedded = read_catalogue(settings).embedded(tiers)
+    served = (found.weights for name, found in embedded.items() if name not in settings.model.endpoints)
     return (*(name for name in served if name), *EMBEDDING)
 
 

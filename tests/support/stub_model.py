@@ -1,30 +1,49 @@
 """A stub model, for tests about protocol, faults and speed: real HTTP, no intelligence, and it counts its calls.
 
-It speaks the part of the OpenAI protocol that the platform uses, answers every question from the first sentence it
-is given, and remembers each call. Run it with `python -m tests.support.stub_model --port 0 --calls FILE`; its first
-line of output is `ready PORT`. `POST /script` with a JSON list sets what the next calls meet, one item each:
+It speaks the part of the OpenAI protocol that the platform uses, streams where it is asked to, answers every question
+from the first sentence it is given, under the name it is asked for, and remembers each call. Run it with
+`python -m tests.support.stub_model --port 0 --calls FILE`; its first line of output is `ready PORT`. `POST /script`
+with a JSON list sets what the next calls meet, one item each:
 
 - `"answer"`: an answer (the default when the script is over);
 - `"503"`, `"429"`, `"400"`, `"500"`: that status;
 - `"drop"`: the connection is closed without a reply, after the call was counted;
-- `"malformed"`: a reply that is not the JSON asked for;
-- `{"seconds": 3}`: an answer after that time;
-- `"hang"`: no answer until the caller goes away.
+- `"malformed"`: a reply whose content is not the JSON asked for;
+- `"broken-json"`: a reply, or an event of a stream, that is no JSON;
+- `"hang"`: no answer until the caller goes away;
+- `"hang-mid"`: the beginning of a stream, then nothing until the caller goes away;
+- `"cut"`: a stream whose connection is closed in the middle; `"stop-short"`: one that ends there as if it were whole;
+- `"empty-stream"`: a stream without any event;
+- `"html"`: a page with status 200;
+- `"big"`: 10 MB of text;
+- an object: an answer with any of `seconds` (waited first), `content`, `stream` (a list of pieces), `gap` (seconds
+  between events), `model`, `finish_reason`, `tool_calls` (`[{"name": ..., "arguments": {...}}]`), `usage` (false for
+  none); or `status`, with `headers` and `body`; or `error_event`, which follows the first piece of a stream.
+
+`GET /calls` counts the calls, and `GET /closed` lists when callers went away before they were answered (epoch seconds).
 """
 
 import argparse
 import json
+import select
+import socket
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-MODEL = "stub-model"
-"""What the stub calls itself."""
+from tests.support.stub_replies import INPUT_TOKENS, OUTPUT_TOKENS, Json, completion, events
 
-INPUT_TOKENS, OUTPUT_TOKENS = 120, 12
-"""What it reports for every call."""
+__all__ = ["INPUT_TOKENS", "MODEL", "OUTPUT_TOKENS", "StubModel"]
+
+MODEL = "qwen2.5-coder-0.5b-instruct"
+"""What the deployment `fast` asks it for, and so what it calls itself then."""
+
+BIG = 10_000_000
+"""Bytes of text of `"big"`."""
 
 
 class StubModel(ThreadingHTTPServer):
@@ -40,21 +59,31 @@ class StubModel(ThreadingHTTPServer):
         self.script: list[Any] = []
         self.lock = threading.Lock()
         self.calls_file = calls_file
+        self.closed: list[float] = []
+        """When callers went away before they were answered, in seconds of the epoch."""
+        self.written = 0
+        """Bytes of `"big"` that were taken."""
+        self.requests: list[Json] = []
+        """What was asked, the newest last."""
 
     @property
     def url(self) -> str:
         """The endpoint, as a catalogue names it."""
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def count(self) -> Any:
+    def count(self, request: Json) -> Any:
         """Remember a call, before anything is answered, and say what it meets."""
         with self.lock:
             self.calls += 1
+            self.requests.append(request)
             self.called.set()
             if self.calls_file is not None:
                 with self.calls_file.open("a") as file:
                     file.write(f"{time.time()}\n")
             return self.script.pop(0) if self.script else "answer"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a caller may go away."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, name="stub-model", daemon=True).start()
@@ -65,74 +94,137 @@ class StubModel(ThreadingHTTPServer):
         self.server_close()
 
 
+class _Gone(Exception):
+    """The caller went away."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: StubModel  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body: Any = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/script":
             self.server.script = list(body)
             self._send(200, {})
             return
-        meets = self.server.count()
-        if isinstance(meets, dict):
-            time.sleep(float(meets["seconds"]))  # pyright: ignore[reportUnknownArgumentType] - JSON
-            meets = "answer"
-        match meets:
-            case "answer":
-                self._send(200, _completion(_choices(body)))
-            case "malformed":
-                self._send(200, _completion("this is not JSON"))
-            case "drop":
-                self.close_connection = True
-            case "hang":
-                while self.connection.recv(1):
-                    pass
-                self.close_connection = True
-            case status:
-                self._send(int(status), {"error": {"message": f"scripted {status}", "code": int(status)}})
+        try:
+            self._meet(self.server.count(body), body)
+        except (_Gone, ConnectionError):
+            self.server.closed.append(time.time())
+            self.close_connection = True
 
     def do_GET(self) -> None:
         match self.path:
             case "/calls":
                 self._send(200, {"calls": self.server.calls})
+            case "/closed":
+                self._send(200, {"closed": self.server.closed})
             case _:
                 self._send(200, {"status": "ok"})
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: tests read what they assert on."""
 
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
+    def _meet(self, meets: Any, request: Json) -> None:  # noqa: C901, PLR0912 - one case for each word of a script
+        match meets:
+            case "answer":
+                self._answer(request, {})
+            case "malformed":
+                self._answer(request, {"content": "this is not JSON"})
+            case "broken-json":
+                broken = b'{"choices": [{"index": 0, "message": {"content": "half'
+                if request.get("stream"):
+                    self._stream([*islice(events(request, {}), 2), broken, *events(request, {})])
+                else:
+                    self._plain(broken, "application/json")
+            case "drop":
+                self.close_connection = True
+            case "hang":
+                self._wait(None)
+            case "hang-mid":
+                self._stream(islice(events(request, {}), 2), ends=False)
+                self._wait(None)
+            case "cut":
+                self._stream(islice(events(request, {}), 2), ends=False)
+                self.close_connection = True
+            case "stop-short":
+                self._stream(islice(events(request, {}), 2))
+            case "empty-stream":
+                self._stream([])
+            case "html":
+                self._plain(b"<html><body>Sign in</body></html>", "text/html; charset=utf-8")
+            case "big":
+                self._big(request)
+            case {"status": status, **rest}:
+                self._send(int(status), rest.get("body", {}), rest.get("headers"))
+            case {"error_event": error}:
+                self._stream([*islice(events(request, {}), 2), error])
+            case {**item}:
+                self._wait(float(item.get("seconds", 0)))
+                self._answer(request, item)
+            case status:
+                self._send(int(status), {"error": {"message": f"scripted {status}", "code": int(status)}})
+
+    def _answer(self, request: Json, item: Json) -> None:
+        if request.get("stream"):
+            self._stream(events(request, item), gap=float(item.get("gap", 0)), done=True)
+        else:
+            self._send(200, completion(request, item))
+
+    def _big(self, request: Json) -> None:
+        text = "word " * 2_000
+        if request.get("stream"):
+            self._stream(self._counted(events(request, {"stream": [text] * (BIG // len(text))})))
+            return
+        reply = json.dumps(completion(request, {"content": "word " * (BIG // 5)})).encode()
+        self.send_response(200)
         self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        for start in range(0, len(reply), 65536):
+            self.wfile.write(reply[start : start + 65536])
+            self.server.written += 65536
+
+    def _counted(self, stream: Iterable[Json]) -> Iterator[Json]:
+        for event in stream:
+            self.server.written += len(str(event))
+            yield event
+
+    def _stream(self, stream: Iterable[Json | bytes], *, gap: float = 0, ends: bool = True, done: bool = False) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in stream:
+            self._wait(gap)
+            self._chunk(b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n")
+        if done:
+            self._chunk(b"data: [DONE]\n\n")
+        if ends:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def _wait(self, seconds: float | None) -> None:
+        """Wait, for ever where None, and notice at once when the caller goes away."""
+        readable, _, _ = select.select([self.connection], [], [], seconds)
+        if readable and not self.connection.recv(1, socket.MSG_PEEK):
+            raise _Gone
+
+    def _plain(self, data: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 
-
-def _choices(request: dict[str, Any]) -> str:
-    """The first sentence for every part that the schema asks for."""
-    schema = request["response_format"]["json_schema"]["schema"]
-    prompt = str(request["messages"][-1]["content"])
-    first = next((line.removeprefix("[1] ") for line in prompt.splitlines() if line.startswith("[1] ")), "")
-    return json.dumps({key: {"source": 1 if first else 0, "answer": first} for key in schema["required"]})
-
-
-def _completion(content: str) -> dict[str, Any]:
-    return {
-        "id": "stub",
-        "object": "chat.completion",
-        "created": 0,
-        "model": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
-        "usage": {
-            "prompt_tokens": INPUT_TOKENS,
-            "completion_tokens": OUTPUT_TOKENS,
-            "total_tokens": INPUT_TOKENS + OUTPUT_TOKENS,
-        },
-    }
+    def _send(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
+        self._plain(json.dumps(body).encode(), "application/json", status, headers)
 
 
 def main() -> None:

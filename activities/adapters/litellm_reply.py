@@ -1,0 +1,60 @@
+"""What LiteLLM makes of a reply, whole or in pieces: the text, the calls of tools and the log probabilities."""
+
+from typing import Any
+
+from activities.ports import TokenLogprob, ToolCall
+
+
+class Gathered:
+    """Gathers one reply. Its values come from libraries without types, and are pinned down here."""
+
+    def __init__(self) -> None:
+        self._content: list[str] = []
+        self._calls: dict[int, list[str]] = {}
+        self._logprobs: list[TokenLogprob] = []
+
+    @property
+    def content(self) -> str:
+        """The text so far."""
+        return "".join(self._content)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls so far, in their order."""
+        return tuple(ToolCall(*self._calls[place]) for place in sorted(self._calls))
+
+    @property
+    def logprobs(self) -> tuple[TokenLogprob, ...]:
+        """The log probabilities so far."""
+        return tuple(self._logprobs)
+
+    def whole(self, reply: Any) -> None:
+        """Take a reply that came at once."""
+        choice = reply.choices[0]
+        self._take(choice, choice.message)
+
+    def hear(self, piece: Any) -> str:
+        """Take a piece, and return its text."""
+        return self._take(piece.choices[0], piece.choices[0].delta) if piece.choices else ""
+
+    def _take(self, choice: Any, said: Any) -> str:
+        text = str(getattr(said, "content", None) or "")
+        self._content.append(text)
+        for place, call in enumerate(getattr(said, "tool_calls", None) or []):
+            index = getattr(call, "index", None)
+            # The first piece of a call names it; the later ones hold the rest of its arguments.
+            known = self._calls.setdefault(place if index is None else int(index), ["", "", ""])
+            for field, part in enumerate((call.id, call.function.name, call.function.arguments)):
+                known[field] += str(part or "") if field == 2 or not known[field] else ""  # noqa: PLR2004 - arguments
+        logprobs = getattr(choice, "logprobs", None)
+        tokens: list[Any] = _get(logprobs, "content") or []
+        for token in tokens:
+            others: list[Any] = _get(token, "top_logprobs") or []
+            top = tuple((str(_get(other, "token")), float(_get(other, "logprob"))) for other in others)
+            self._logprobs.append(TokenLogprob(str(_get(token, "token")), float(_get(token, "logprob")), top))
+        return text
+
+
+def _get(found: Any, name: str) -> Any:
+    """A field of what is a mapping in pieces and an object in whole replies."""
+    return found.get(name) if isinstance(found, dict) else getattr(found, name, None)  # pyright: ignore[reportUnknownVariableType] - LiteLLM

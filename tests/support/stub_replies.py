@@ -1,0 +1,126 @@
+"""What the stub model says: replies and streams of the OpenAI protocol, made from a request and an item of a script."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+INPUT_TOKENS, OUTPUT_TOKENS = 120, 12
+"""What it reports for every call."""
+
+
+def content_for(request: Json, item: Json) -> str:
+    """The content that the item gives, or an answer from the first sentence of the prompt."""
+    if "stream" in item:
+        return "".join(item["stream"])
+    return str(item["content"]) if "content" in item else _choices(request)
+
+
+def _choices(request: Json) -> str:
+    """The first sentence for every part that the schema asks for; words where no schema holds the reply."""
+    schema = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
+    if "required" not in schema:
+        return "The stub has answered."
+    prompt = str(request["messages"][-1]["content"])
+    first = next((line.removeprefix("[1] ") for line in prompt.splitlines() if line.startswith("[1] ")), "")
+    return json.dumps({key: {"source": 1 if first else 0, "answer": first} for key in schema["required"]})
+
+
+def completion(request: Json, item: Json) -> Json:
+    """A whole reply."""
+    content = content_for(request, item)
+    message: Json = {"role": "assistant", "content": content}
+    if "tool_calls" in item:
+        message |= {"content": None, "tool_calls": _tool_calls(item)}
+    reply: Json = {
+        "id": "stub",
+        "object": "chat.completion",
+        "created": 0,
+        "model": item.get("model", request.get("model")),
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": _finish(item),
+                "logprobs": _logprobs(request, content.split(" ")),
+            }
+        ],
+    }
+    if item.get("usage", True):
+        reply["usage"] = _usage(OUTPUT_TOKENS)
+    return reply
+
+
+def pieces(request: Json, item: Json) -> list[str]:
+    """The pieces that a reply is streamed in."""
+    if "stream" in item:
+        return list(item["stream"])
+    content = content_for(request, item)
+    third = len(content) // 3 + 1
+    return [part for part in (content[:third], content[third : 2 * third], content[2 * third :]) if part]
+
+
+def events(request: Json, item: Json) -> Iterator[Json]:
+    """The events of a streamed reply, the role first and the usage last."""
+    yield _event(request, item, {"role": "assistant", "content": None})
+    if "tool_calls" in item:
+        for index, call in enumerate(_tool_calls(item)):
+            written = call["function"]["arguments"]
+            half = len(written) // 2
+            first = {**call, "index": index, "function": {**call["function"], "arguments": written[:half]}}
+            rest = {"index": index, "function": {"arguments": written[half:]}}
+            yield _event(request, item, {"tool_calls": [first]})
+            yield _event(request, item, {"tool_calls": [rest]})
+    else:
+        for number, piece in enumerate(pieces(request, item), 1):
+            said = _event(request, item, {"content": piece})
+            said["choices"][0]["logprobs"] = _logprobs(request, [piece])
+            if request.get("stream_options", {}).get("continuous_usage_stats"):
+                said["usage"] = _usage(number)
+            yield said
+    if item.get("finish_reason", "stop") is not None:
+        yield _event(request, item, {}, finish_reason=_finish(item))
+    if item.get("usage", True):
+        yield {**_event(request, item, {}), "choices": [], "usage": _usage(OUTPUT_TOKENS)}
+
+
+def _finish(item: Json) -> str | None:
+    return item.get("finish_reason", "tool_calls" if "tool_calls" in item else "stop")
+
+
+def _event(request: Json, item: Json, delta: Json, finish_reason: str | None = None) -> Json:
+    return {
+        "id": "stub",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": item.get("model", request.get("model")),
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
+    }
+
+
+def _tool_calls(item: Json) -> list[Json]:
+    return [
+        {
+            "id": f"call-{number}",
+            "type": "function",
+            "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+        }
+        for number, call in enumerate(item["tool_calls"], 1)
+    ]
+
+
+def _logprobs(request: Json, tokens: list[str]) -> Json | None:
+    if not request.get("logprobs"):
+        return None
+    top = [{"token": f"t{rank}", "logprob": -0.5 - rank} for rank in range(int(request.get("top_logprobs", 0)))]
+    return {"content": [{"token": token, "logprob": -0.5, "bytes": None, "top_logprobs": top} for token in tokens]}
+
+
+def _usage(output: int) -> Json:
+    return {
+        "prompt_tokens": INPUT_TOKENS,
+        "completion_tokens": output,
+        "total_tokens": INPUT_TOKENS + output,
+        "prompt_tokens_details": {"cached_tokens": 100},
+    }
