@@ -87,7 +87,8 @@ class TokenWriter:
             if self._left.is_set() and not self._unwritten:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._left.wait(), PACE.total_seconds())
+                async with asyncio.timeout(PACE.total_seconds()):
+                    await self._left.wait()
 
 
 async def _settled(writing: asyncio.Task[None]) -> None:
@@ -96,10 +97,12 @@ async def _settled(writing: asyncio.Task[None]) -> None:
     deadline = clock.time() + PATIENCE.total_seconds()
     cancelled: asyncio.CancelledError | None = None
     while not writing.done():
-        if clock.time() >= deadline:
+        left = deadline - clock.time()
+        if left <= 0:
             writing.cancel()
         try:
-            await asyncio.wait({writing}, timeout=max(0.0, deadline - clock.time()) or None)
+            # Again if need be: a client's library may lose a cancellation.
+            await asyncio.wait({writing}, timeout=max(left, PACE.total_seconds()))
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:

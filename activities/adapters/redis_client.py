@@ -1,7 +1,8 @@
 """A connection to Redis, and its errors as the ports' errors: one line, without the password."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -13,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from activities.ports import StorageFailed, StorageFull
 
 SECONDS = 5.0
-"""How long an answer may take, and how long connecting may."""
+"""How long an answer may take, connecting included."""
 CONNECTIONS = 10_000
 """At most; each waiting reader holds one. It is what a Redis server accepts unless it is told otherwise."""
 
@@ -28,8 +29,10 @@ def open_redis(url: str) -> Redis:
         pool = ConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
-            socket_timeout=SECONDS,
-            socket_connect_timeout=SECONDS,
+            # `plainly` keeps the time: with a timeout of its own redis-py 8.1 sends by `asyncio.wait_for`, which loses
+            # a cancellation in Python 3.11 if the sending is just done, and a reader that is cancelled goes on.
+            socket_timeout=None,
+            socket_connect_timeout=None,
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
         )
     except ValueError:
@@ -38,11 +41,12 @@ def open_redis(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
-@contextmanager
-def plainly(redis: Redis) -> Generator[None]:
-    """Turn what Redis raises into the port's errors, in one line."""
+@asynccontextmanager
+async def plainly(redis: Redis) -> AsyncGenerator[None]:
+    """Around one command: bound its time, and turn what Redis raises into the port's errors, in one line."""
     try:
-        yield
+        async with asyncio.timeout(SECONDS):
+            yield
     except (RedisError, OSError) as error:
         server = address(redis)
         reason = " ".join(str(error).split())[:200]
@@ -51,7 +55,7 @@ def plainly(redis: Redis) -> Generator[None]:
                 raise StorageFailed(f"Redis at {server} refused the password or user: check its address") from None
             case OutOfMemoryError():
                 raise StorageFull(f"Redis at {server} is full: give it more memory and try again") from None
-            case RedisTimeoutError():
+            case RedisTimeoutError() | TimeoutError():
                 raise StorageFailed(f"Redis at {server} did not answer in {SECONDS:.0f} s: see what it does") from None
             case RedisConnectionError() | OSError():
                 raise StorageFailed(f"Redis at {server} cannot be reached ({reason}): see that it runs") from None

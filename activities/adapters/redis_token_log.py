@@ -6,7 +6,7 @@ at `attempt-offset` asks for what comes after. Opened gates are a stream for eac
 `{tenant:run}`, which keeps them on one node of a cluster.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal, cast
 from urllib.parse import quote
@@ -118,7 +118,7 @@ class RedisTokenLog:
     async def begin(self, key: StepKey, attempt: int, gate: str | None = None) -> None:
         """Begin an attempt and delete what the one before it said. Raises `StorageFull`, `StorageFailed`."""
         gated = [] if gate is None else ["gate", gate]
-        with plainly(self._redis):
+        async with plainly(self._redis):
             await self._begin(keys=_keys(key), args=[attempt, self._keep, *gated])
 
     async def append(self, key: StepKey, position: Position, text: str) -> None:
@@ -139,7 +139,7 @@ class RedisTokenLog:
 
     async def open(self, tenant: str, run_id: str, gate: str) -> None:
         """Open a gate. Raises `StorageFull`, `StorageFailed`."""
-        with plainly(self._redis):
+        async with plainly(self._redis):
             await self._open(keys=[_gates(tenant, run_id)], args=[gate, self._keep])
 
     def read(self, key: StepKey, after: Position = START) -> AsyncGenerator[LogEntry]:
@@ -147,11 +147,11 @@ class RedisTokenLog:
         keys = _keys(key)
 
         async def look(at: Position) -> View[_Mark]:
-            with plainly(self._redis):
+            async with plainly(self._redis):
                 return _view(await self._look(keys=keys, args=[at.attempt, at.offset, AT_ONCE]))
 
         async def wait(mark: _Mark) -> None:
-            with plainly(self._redis):
+            async with plainly(self._redis):
                 await self._redis.xread(
                     dict(zip(keys, mark, strict=True)), count=1, block=int(BLOCK.total_seconds() * 1000)
                 )
@@ -160,19 +160,21 @@ class RedisTokenLog:
 
     async def forget(self, older_than: timedelta) -> int:
         """Delete old steps at once; what is as old as `keep` went by itself. Raises `StorageFailed`."""
-        forgotten = 0
-        with plainly(self._redis):
-            age = older_than // timedelta(milliseconds=1)
-            logs = cast("AsyncIterator[bytes]", self._redis.scan_iter(match=f"{PREFIX}*:step:*", count=500))
-            async for log in logs:
-                forgotten += cast("int", await self._forget(keys=[log], args=[age]))
+        age = older_than // timedelta(milliseconds=1)
+        forgotten, cursor = 0, -1
+        while cursor:
+            async with plainly(self._redis):
+                cursor, logs = await self._redis.scan(max(cursor, 0), match=f"{PREFIX}*:step:*", count=500)
+            for log in logs:
+                async with plainly(self._redis):
+                    forgotten += cast("int", await self._forget(keys=[log], args=[age]))
         return forgotten
 
     async def _add(
         self, key: StepKey, at: Position, new: int, field: str, body: bytes
     ) -> Head | Literal["written"] | None:
         """Add an entry at a position; says how far the step is where nothing can be added there."""
-        with plainly(self._redis):
+        async with plainly(self._redis):
             said = await self._append(keys=_keys(key), args=[at.attempt, at.offset, new, field, body])
         if said == b"written":
             return _WRITTEN

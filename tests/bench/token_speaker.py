@@ -1,0 +1,65 @@
+"""`python -m tests.bench.token_speaker`: a process that speaks into a token log until it is told to end, or killed.
+
+Its first line of input is a `Speech` as JSON; any second line ends it.
+"""
+
+import asyncio
+import itertools
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from activities.adapters.token_logs import open_token_log
+from activities.settings import Paths, Settings, Tokens
+from activities.token_writer import TokenWriter
+from perdure.contracts.steps import StepKey
+
+
+class Speech(BaseModel):
+    """What to say, where, and how fast."""
+
+    state: Path
+    redis: str | None
+    """The address of Redis; None speaks into SQLite under `state`."""
+    key: StepKey
+    attempt: int
+    pause: float
+    """Seconds between two words; half as many to one and a half times as many."""
+    stamped: bool = False
+    """Whether each word is the moment at which it is said, in nanoseconds of the monotonic clock."""
+
+
+def settings_of(state: Path, redis: str | None) -> Settings:
+    """The settings that name the log."""
+    return Settings(paths=Paths(state=state), tokens=Tokens.model_validate({"redis": redis}))
+
+
+def words(attempt: int) -> Iterator[str]:
+    """What an attempt says: without end, no word twice, and with characters of one to four bytes."""
+    for number in itertools.count():
+        yield f"{attempt}.{number}é🙂 "
+
+
+async def speak(speech: Speech) -> None:
+    """Say it until the second line of input."""
+    told = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
+    said_so_far = words(speech.attempt)
+    async with (
+        open_token_log(settings_of(speech.state, speech.redis)) as log,
+        TokenWriter(log, speech.key, speech.attempt, lost=_lost) as said,
+    ):
+        while not told.done():
+            await said(f"{time.monotonic_ns()} " if speech.stamped else next(said_so_far))
+            await asyncio.sleep(speech.pause * random.uniform(0.5, 1.5))  # noqa: S311 - a pace, not a secret
+
+
+def _lost(_key: StepKey, attempt: int, error: Exception) -> None:
+    sys.exit(f"attempt {attempt} lost its log: {error}")
+
+
+if __name__ == "__main__":
+    asyncio.run(speak(Speech.model_validate_json(sys.stdin.readline())))

@@ -1,0 +1,38 @@
+"""Whoever speaks may die and whoever reads may lose the connection: within an attempt nothing is missing or twice."""
+
+import random
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.bench.token_trials import Place, kills, reconnects
+
+pytestmark = pytest.mark.chaos
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
+    return Place(request.param, tmp_path, url)
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    return random.Random(cast("int", request.config.getoption("chaos_seed")))  # noqa: S311 - a sample, not a secret
+
+
+async def test_readers_that_reconnect_anywhere_miss_nothing_and_get_nothing_twice(
+    place: Place, chance: random.Random
+) -> None:
+    count = await reconnects(place, 60, chance)
+    assert count.connections == 61
+    assert count.characters > 500
+    assert count.faults == 0
+
+
+async def test_each_attempt_after_a_kill_is_announced_and_is_exact(place: Place, chance: random.Random) -> None:
+    count = await kills(place, 4, chance)
+    assert count.kills == 4
+    assert count.characters > 500
+    assert count.faults == 0
