@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
-from activities.ports import TokenLog
+from activities.ports import Guards, TokenLog
 from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
 from workflows.plugin import WORKFLOWS, PerdurePlugin
@@ -91,6 +91,13 @@ class Parts:
             Retrieval(store, embedder, self.blobs).retrieve,
             Parsing(schemas, self.catalogue, FileDocuments(), self.blobs).parse,
         ]
+
+    def guard_library(self) -> Guards:
+        """What runs the guards."""
+        from activities.adapters.guardrails_guards import GuardrailsGuards
+        from activities.adapters.telemetry import TracedGuards
+
+        return TracedGuards(GuardrailsGuards())
 
     def guards(self) -> Activities:
         """Guardrail checks."""

@@ -34,5 +34,5 @@ class Screening:
         if spec.screening is ScreeningOrder.BESIDE and not any(verdict.blocks for verdict in verdicts):
             # The gate carries the edition's name: where the run has pinned another one, its words stay hidden until
             # the question has passed that one's guards. So do those of a run that was reset to before its screening.
-            await self._log.open(ask.tenant, activity.info().workflow_run_id, spec.digest)
+            await self._log.open(ask.tenant, activity.info().workflow_run_id or "", spec.digest)
         return Screened(spec_digest=spec.digest, verdicts=verdicts)

@@ -22,7 +22,9 @@ def _choices(request: Json) -> str:
     schema = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
     if "required" not in schema:
         return "The stub has answered."
-    prompt = str(request["messages"][-1]["content"])
+    asked = [str(message["content"]) for message in request["messages"] if message["role"] == "user"]
+    # When it is asked to repair a reply, the sentences stand in the message before.
+    prompt = next((text for text in reversed(asked) if text.startswith("Sentences:")), asked[-1])
     first = next((line.removeprefix("[1] ") for line in prompt.splitlines() if line.startswith("[1] ")), "")
     return json.dumps({key: {"source": 1 if first else 0, "answer": first} for key in schema["required"]})
 

@@ -86,8 +86,11 @@ async def test_nothing_is_shown_before_the_verdict_and_all_of_it_after(
     key = await key_of(platform, run)
     reading = asyncio.create_task(heard(parts.log, key))
     replies = SqlPaidReplies(parts.database)
-    while (await replies.attempts(key)).get(1) is None:
-        await asyncio.sleep(0.02)
+
+    async def saved() -> bool:
+        return (await replies.attempts(key)).get(1) is not None
+
+    await until(saved, what="the reply is saved")
     assert not reading.done()
     parts.held.let_go.set()
     result = await platform.result(run)
