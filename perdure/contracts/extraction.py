@@ -35,6 +35,9 @@ class FieldSpec(Contract):
     """What the model reads about it."""
     required: bool = True
     choices: tuple[str, ...] = ()
+    words: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    """Other words by which a document states a choice, such as `€` for `EUR`. Where there are any, a choice must be
+    stated by its name or one of its words; where there are none, it may rest on any line."""
 
 
 class ExtractionSpec(Contract):

@@ -1,0 +1,119 @@
+"""How a document and a schema become a prompt, and how a bad reply becomes a request for a better one. Pure functions.
+
+A small model copies well and counts badly: the document's lines are numbered, the model names the line before it
+copies the value, and what it copied is looked up in the document by code.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from perdure.contracts.extraction import FieldKind, FieldSpec, Problem
+
+NOT_STATED = 0
+"""The line number with which the model says that no line states a field."""
+
+_LINE = re.compile(r"\S[^\n\r\x0b\x0c\x85\u2028\u2029]*")
+
+_HINTS = {
+    FieldKind.TEXT: "words",
+    FieldKind.INTEGER: "a whole number",
+    FieldKind.DECIMAL: "an amount",
+    FieldKind.DATE: "a date",
+    FieldKind.BOOLEAN: "yes or no",
+    FieldKind.CHOICE: "one of {choices}",
+}
+
+
+def document_lines(text: str) -> list[tuple[int, int]]:
+    """The lines that hold something, as character spans (start, one past the end), without the white space around.
+
+    The model counts them from 1.
+    """
+    return [(found.start(), found.start() + len(found[0].rstrip())) for found in _LINE.finditer(text)]
+
+
+def system_message(system: str, fields: Sequence[FieldSpec]) -> str:
+    """What every prompt of a schema begins with: what to do, then what each field is."""
+    described = "\n".join(
+        f"{field.name} ({_HINTS[field.kind].format(choices=', '.join(field.choices))}): {field.description}"
+        for field in fields
+    )
+    return f"{system.strip()}\n\nFields:\n{described}"
+
+
+def frame(text: str) -> str:
+    """The user's message: the document with its lines numbered."""
+    lines = document_lines(text)
+    return "Document:\n" + "\n".join(f"[{n}] {text[start:end]}" for n, (start, end) in enumerate(lines, start=1))
+
+
+def reply_schema(
+    fields: Sequence[FieldSpec], lines: int, offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None
+) -> dict[str, Any]:
+    """The JSON schema that holds the model to one line and one value for each field, the line before the value.
+
+    `offered` has, for fields that the document can state in a few ways only, all of these by the number of their line:
+    the model can then choose among these alone. Fields with the same offer share it.
+    """
+    properties: dict[str, Any] = {}
+    shared: dict[str, str] = {}
+    definitions: dict[str, Any] = {}
+    for field in fields:
+        if offered is None or field.name not in offered:
+            properties[field.name] = _entry(field, lines)
+            continue
+        options = _one_of(offered[field.name])
+        name = shared.setdefault(json.dumps(options), field.name)
+        definitions[name] = options
+        properties[field.name] = {"$ref": f"#/$defs/{name}"}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [field.name for field in fields],
+        "additionalProperties": False,
+        **({"$defs": definitions} if definitions else {}),
+    }
+
+
+def _one_of(offered: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    """One of the values that the document states, with its line, or none."""
+    options = [(NOT_STATED, [""]), *((line, list(values)) for line, values in sorted(offered.items()))]
+    return {"anyOf": [_object({"enum": [line]}, {"enum": values}) for line, values in options]}
+
+
+def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"type": "string"}
+    if field.kind is FieldKind.CHOICE:
+        value = {"enum": ["", *field.choices]}
+    elif field.kind is FieldKind.BOOLEAN:
+        value = {"enum": ["", "yes", "no"]}
+    return _object({"type": "integer", "minimum": NOT_STATED, "maximum": lines}, value)
+
+
+def _object(line: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"line": line, "value": value},
+        "required": ["line", "value"],
+        "additionalProperties": False,
+    }
+
+
+def render_reply(fields: Sequence[FieldSpec], stated: Mapping[str, tuple[int, str]]) -> str:
+    """The assistant's message that states these lines and values, for worked examples; the other fields are not."""
+    reply = {field.name: stated.get(field.name, (NOT_STATED, "")) for field in fields}
+    return json.dumps(
+        {name: {"line": line, "value": value} for name, (line, value) in reply.items()}, ensure_ascii=False
+    )
+
+
+def repair(problems: Sequence[Problem]) -> str:
+    """The user's message that follows a bad reply: what is wrong with it, and what to do."""
+    listed = "\n".join(f"- {problem.where}: {problem.reason}" for problem in problems)
+    return (
+        f"This is wrong with your reply:\n{listed}\n"
+        "Read these fields again. Write the whole reply again, with every field. "
+        f'If no line states a field, give line {NOT_STATED} and value "".'
+    )

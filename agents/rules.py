@@ -1,0 +1,202 @@
+"""The business rules that a schema may name, and their arguments: which of them name fields, and of what kind.
+
+Known here and checked when a schema is loaded; run over a record behind the port `Rules`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from perdure.contracts.contract import explain
+from perdure.contracts.extraction import FieldKind
+
+NUMBERS = frozenset({FieldKind.INTEGER, FieldKind.DECIMAL})
+ORDERED = NUMBERS | {FieldKind.DATE}
+ANY = frozenset(FieldKind)
+
+PATTERN_LIMIT = 200
+"""Characters of a pattern."""
+
+
+class BadRule(ValueError):
+    """A rule cannot be used: unknown, or with arguments that do not fit. The message is one line."""
+
+
+def _bound(value: object) -> object:
+    """TOML has numbers and days of its own; a bound travels as the text of either."""
+    return str(value) if isinstance(value, int | float | Decimal | date) and not isinstance(value, bool) else value
+
+
+Bound = Annotated[str, BeforeValidator(_bound)]
+"""A number, `1200.50`, or a day, `2026-04-17`."""
+
+
+class Rule(BaseModel):
+    """The arguments of one rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        """Each argument that names a field, with the field, and the kinds that the rule can work with."""
+        raise NotImplementedError
+
+
+class Required(Rule):
+    """All of these fields are stated."""
+
+    fields: list[str] = Field(min_length=1)
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        return (("fields", name, ANY) for name in self.fields)
+
+
+class OneOfRequired(Required):
+    """At least one of these fields is stated."""
+
+    fields: list[str] = Field(min_length=2)
+
+
+class InRange(Rule):
+    """A number or a day is not below `min` and not above `max`."""
+
+    field: str
+    min: Bound | None = None
+    max: Bound | None = None
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        yield "field", self.field, ORDERED
+
+
+class NotBefore(Rule):
+    """A day is not before another."""
+
+    field: str
+    other: str
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        yield "field", self.field, frozenset({FieldKind.DATE})
+        yield "other", self.other, frozenset({FieldKind.DATE})
+
+
+class SumsTo(Rule):
+    """The parts add up to the total."""
+
+    total: str
+    parts: list[str] = Field(min_length=1)
+    tolerance: Bound = "0"
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        yield "total", self.total, NUMBERS
+        yield from (("parts", name, NUMBERS) for name in self.parts)
+
+
+class ProductOf(Rule):
+    """The factors multiply to the product."""
+
+    product: str
+    factors: list[str] = Field(min_length=1)
+    tolerance: Bound = "0"
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        yield "product", self.product, NUMBERS
+        yield from (("factors", name, NUMBERS) for name in self.factors)
+
+
+class Matches(Rule):
+    """A text matches a pattern from its first character to its last.
+
+    Patterns are those of Rust's regex crate, which takes linear time whatever the pattern: no look-around, no
+    back-references.
+    """
+
+    field: str
+    pattern: str = Field(min_length=1, max_length=PATTERN_LIMIT)
+
+    def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
+        yield "field", self.field, frozenset({FieldKind.TEXT})
+
+
+RULES: dict[str, type[Rule]] = {
+    "required": Required,
+    "one_of_required": OneOfRequired,
+    "in_range": InRange,
+    "not_before": NotBefore,
+    "sums_to": SumsTo,
+    "product_of": ProductOf,
+    "matches": Matches,
+}
+"""Every rule that a schema may name."""
+
+
+def rule(name: str, arguments: Mapping[str, Any]) -> Rule:
+    """A rule by its name. Raises `BadRule` for an unknown one and for arguments that cannot be used."""
+    kind = RULES.get(name)
+    if kind is None:
+        raise BadRule(f"there is no rule {name!r}: the rules are {', '.join(RULES)}")
+    try:
+        found = kind.model_validate(dict(arguments))
+    except ValidationError as error:
+        known = ", ".join(kind.model_fields)
+        raise BadRule(f"the rule {name!r}: {explain(error)}; its arguments are {known}") from None
+    _require_usable(name, found)
+    return found
+
+
+def rule_over(name: str, arguments: Mapping[str, Any], fields: Mapping[str, FieldKind]) -> Rule:
+    """A rule over a schema's fields. Raises `BadRule` also where it names an unknown field or one of another kind."""
+    found = rule(name, arguments)
+    for argument, field, kinds in found.named():
+        if field not in fields:
+            raise BadRule(f"the rule {name!r}: {argument} names {field!r}: the fields are {', '.join(fields)}")
+        if fields[field] not in kinds:
+            needed = " or ".join(sorted(kinds))
+            raise BadRule(f"the rule {name!r}: {argument} names {field!r}, a {fields[field]}: it needs {needed}")
+    if isinstance(found, InRange):
+        _require_bounds_of(found, of_days=fields[found.field] is FieldKind.DATE)
+    return found
+
+
+def full_match(pattern: str) -> TypeAdapter[str]:
+    """What accepts the texts that match a whole pattern, in linear time. Raises `BadRule` for a bad pattern."""
+    try:
+        return TypeAdapter(Annotated[str, StringConstraints(pattern=rf"^(?:{pattern})$")])
+    except Exception:  # noqa: BLE001 - pydantic exports no name for what its core raises for a bad pattern
+        raise BadRule(
+            f"the rule 'matches': {pattern!r} is no pattern of Rust's regex crate (no look-around, no back-references)"
+        ) from None
+
+
+def measure(value: str | int) -> date | Decimal:
+    """A day or a number from its canonical form. Raises `ValueError`."""
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        return date.fromisoformat(str(value))
+
+
+def _require_usable(name: str, found: Rule) -> None:
+    bounds: Sequence[str | None] = ()
+    if isinstance(found, Matches):
+        full_match(found.pattern)
+    elif isinstance(found, InRange):
+        bounds = (found.min, found.max)
+        if bounds == (None, None):
+            raise BadRule(f"the rule {name!r}: give min, max or both")
+    elif isinstance(found, SumsTo | ProductOf):
+        bounds = (found.tolerance,)
+    for bound in bounds:
+        try:
+            if bound is not None:
+                measure(bound)
+        except ValueError:
+            raise BadRule(f"the rule {name!r}: {bound!r} is neither a number nor a day such as 2026-04-17") from None
+
+
+def _require_bounds_of(found: InRange, *, of_days: bool) -> None:
+    for bound in (found.min, found.max):
+        if bound is not None and isinstance(measure(bound), date) != of_days:
+            what = "a day such as 2026-04-17" if of_days else "a number"
+            raise BadRule(f"the rule 'in_range': {bound!r} is not {what}, but {found.field!r} is")
