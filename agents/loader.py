@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.prompt import Choice, frame, render_choices
 from perdure.contracts.contract import Name, explain
-from perdure.contracts.guards import GuardAction, GuardSpec
+from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, GuardAction, GuardSpec, OnFailure
 from perdure.contracts.spec import ChainSpec
 from perdure.contracts.text import Text
 
@@ -40,6 +41,9 @@ class GuardFile(_Strict):
     guard: str
     action: GuardAction = GuardAction.BLOCK
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+    deadline: timedelta = Field(default=DEADLINE, gt=timedelta(0), le=LONGEST_DEADLINE)
+    """In seconds."""
+    on_failure: OnFailure = OnFailure.CLOSED
 
 
 class ChainFile(_Strict):
@@ -114,7 +118,16 @@ def parse_chain(name: str, data: bytes) -> ChainSpec:
 
 
 def _guards(guards: list[GuardFile]) -> list[GuardSpec]:
-    return [GuardSpec(guard=guard.guard, action=guard.action, arguments=guard.arguments) for guard in guards]
+    return [
+        GuardSpec(
+            guard=guard.guard,
+            action=guard.action,
+            arguments=guard.arguments,
+            deadline=guard.deadline,
+            on_failure=guard.on_failure,
+        )
+        for guard in guards
+    ]
 
 
 def _instructions(where: str, file: ChainFile) -> str:
