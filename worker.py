@@ -59,6 +59,8 @@ class Parts:
         self.database = open_database(settings.paths.state / "perdure.db")
         stack.push_async_callback(self.database.dispose)
         self.blobs = SqlBlobs(self.database)
+        self.when_ready: list[Callable[[], object]] = []
+        """What begins once the worker serves: it loads what the first question would wait for otherwise."""
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -86,7 +88,9 @@ class Parts:
         from activities.checking import Checking
         from activities.screening import Screening
 
-        guards = TracedGuards(GuardrailsGuards())
+        checks = GuardrailsGuards()
+        self.when_ready.append(lambda: checks.warm_up(self.specs.guards()))
+        guards = TracedGuards(checks)
         return [
             Screening(self.specs, guards, self.blobs).screen,
             Checking(guards, self.blobs).check,
@@ -197,6 +201,8 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
             await stack.enter_async_context(worker)
         names = ", ".join(roles)
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
+        for begin in parts.when_ready:
+            begin()
         await stop.wait()
         print("stopping: finishing what is in hand", flush=True)
     # A process that ends right after its last call to Temporal may crash in the interpreter's exit.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -82,6 +83,15 @@ class Specs:
             known = ", ".join(self.names()) or "none"
             raise BadSpec(f"there is no chain {name!r}: the chains in {self.folder.name}/ are {known}") from None
         return _read(name, path, seen.st_mtime_ns, seen.st_size)
+
+    def guards(self) -> set[str]:
+        """The guards that the chains name. A chain that cannot be used names none."""
+        found: set[str] = set()
+        for name in self.names():
+            with suppress(BadSpec):
+                spec = self.chain(name)
+                found |= {guard.guard for guard in (*spec.screen, *spec.check)}
+        return found
 
 
 @lru_cache(maxsize=128)

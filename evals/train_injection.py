@@ -12,7 +12,7 @@ from rich.console import Console
 from activities.adapters.chunks import cut
 from activities.adapters.documents.parse import parse
 from activities.adapters.injection.classifier import ARRAYS, CARD, Classifier
-from activities.adapters.injection.training import Example, auc, fit, read_csv, read_parquet
+from activities.adapters.injection.training import Example, attacks, auc, fit, honest, read_csv, read_parquet
 from deploy.local import sources
 from deploy.local.errors import DeployError
 from evals.intervals import share
@@ -62,8 +62,10 @@ def figures(classifier: Classifier, tests: dict[str, list[Example]], digest: str
     lines = [
         FIGURES,
         "",
-        f"`model.npz` has the SHA-256 `{digest}`. Threshold {classifier.threshold}. Shares come with Wilson's 95 % "
-        "intervals. Nothing below was trained on; only the validation split was used, to set the threshold.",
+        (
+            f"`model.npz` has the SHA-256 `{digest}`. Threshold {classifier.threshold}. Shares come with Wilson's 95 % "
+            "intervals. Nothing below was trained on; only the validation split was used, to set the threshold."
+        ),
         "",
         "| texts | AUC | attacks found | honest texts taken for attacks |",
         "|---|---|---|---|",
@@ -73,22 +75,20 @@ def figures(classifier: Classifier, tests: dict[str, list[Example]], digest: str
         attack = [example.attack for example in examples]
         hits = sum(bool(up) for up, is_attack in zip(above, attack, strict=True) if is_attack)
         false = sum(bool(up) for up, is_attack in zip(above, attack, strict=True) if not is_attack)
-        attacks, honest = sum(attack), len(attack) - sum(attack)
-        area = f"{auc(classifier, examples):.4f}" if attacks and honest else "-"
-        lines.append(f"| {name} | {area} | {share(hits, attacks)} | {share(false, honest)} |")
+        to_find, to_pass = sum(attack), len(attack) - sum(attack)
+        area = f"{auc(classifier, examples):.4f}" if to_find and to_pass else "-"
+        lines.append(f"| {name} | {area} | {share(hits, to_find)} | {share(false, to_pass)} |")
     return "\n".join(lines) + "\n"
 
 
 def held_out(data: dict[str, list[Example]]) -> dict[str, list[Example]]:
     """What the model is measured on, by name."""
-    own = [Example(text, True) for text in texts("attacks")] + [Example(text, False) for text in texts("benign")]
-    passages = [
-        piece.text for path in sorted((HANDBOOK / "documents").iterdir()) for piece in cut(parse(path))
-    ]
+    passages = [piece.text for path in sorted((HANDBOOK / "documents").iterdir()) for piece in cut(parse(path))]
     sentences = [sentence for passage in passages for sentence in SENTENCE.split(passage) if sentence.strip()]
     questions = {
         f"{name}.toml": [
-            Example(question.question, question.outcome == "refused") for question in load(HANDBOOK / f"{name}.toml")
+            Example(question.question, attack=question.outcome == "refused")
+            for question in load(HANDBOOK / f"{name}.toml")
         ]
         for name in ("golden", "calibration", "demo")
     }
@@ -97,13 +97,13 @@ def held_out(data: dict[str, list[Example]]) -> dict[str, list[Example]]:
         + data["neuralchemy/core-validation.parquet"],
         "test (S-Labs)": data["s-labs/test.csv"],
         "test (neuralchemy)": data["neuralchemy/core-test.parquet"],
-        "our own attacks and honest texts": own,
-        "our own attacks, each in the middle of three handbook passages": [
-            Example(buried(attack, passages, number), True) for number, attack in enumerate(texts("attacks"))
-        ],
+        "our own attacks and honest texts": attacks(texts("attacks")) + honest(texts("benign")),
+        "our own attacks, each in the middle of three handbook passages": attacks(
+            [buried(attack, passages, number) for number, attack in enumerate(texts("attacks"))]
+        ),
         **questions,
-        "the handbook's sentences": [Example(sentence, False) for sentence in sentences],
-        "the handbook's passages": [Example(passage, False) for passage in passages],
+        "the handbook's sentences": honest(sentences),
+        "the handbook's passages": honest(passages),
     }
 
 
@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     console = Console(width=160)
     data = corpora(console)
-    own = [Example(text, False, OWN_WEIGHT) for text in texts("hard_negatives")]
+    own = honest(texts("hard_negatives"), OWN_WEIGHT)
     with console.status("training"):
         trained = fit(
             [*data["s-labs/train.csv"], *data["neuralchemy/core-train.parquet"], *own],

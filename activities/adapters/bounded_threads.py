@@ -36,8 +36,9 @@ class BoundedThreads:
         """What `work` returns or raises, waiting for a free thread included. Raises `Overrun`."""
         if self._overrun >= self._limit:
             raise Overrun(f"{self._name}: all {self._limit} threads are held by calls that did not end")
+        limit = asyncio.timeout(deadline.total_seconds())
         try:
-            async with asyncio.timeout(deadline.total_seconds()) as limit:
+            async with limit:
                 await self._free.acquire()
                 return await self._begin(work)
         except TimeoutError:

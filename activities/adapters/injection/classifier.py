@@ -4,7 +4,7 @@ import hashlib
 import json
 from io import BytesIO
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Facts(BaseModel):
     """Of the features."""
     intercept: float
     threshold: float = Field(gt=0, lt=1)
-    """Probability from which a text counts as an attempt: about one in a hundred honest validation texts is above it."""
+    """Probability from which a text counts as an attempt: about one in a hundred honest validation texts has it."""
     sha256: str
     """Of the file of arrays."""
 
@@ -96,5 +96,5 @@ def judged(text: str) -> list[str]:
     return [*cut, whole] if WINDOW < len(whole) <= WHOLE else cut
 
 
-def _sums(rows: Numbers, values: Weights, count: int) -> NDArray[np.float64]:
-    return np.bincount(rows, values, count)
+def _sums(rows: Numbers, values: NDArray[Any], count: int) -> NDArray[np.float64]:
+    return np.bincount(rows, values, count).astype(np.float64)

@@ -4,6 +4,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def features(text: str) -> tuple[Numbers, Weights]:
 
 def _words(text: str) -> Numbers:
     words = _WORD.findall(text)
-    names = [*words, *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))]
+    names = [*words, *(f"{first} {second}" for first, second in pairwise(words))]
     return np.fromiter((zlib.crc32(name.encode()) % BUCKETS for name in names), np.int64, len(names))
 
 

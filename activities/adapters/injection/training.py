@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pyarrow.parquet
 from scipy import sparse
+from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from activities.adapters.injection.classifier import Classifier, judged
 from activities.adapters.injection.features import BUCKETS, Weights, plain, stacked
@@ -30,16 +30,26 @@ class Example:
     weight: float = 1.0
 
 
+def attacks(texts: Sequence[str]) -> list[Example]:
+    """Texts that are all attacks."""
+    return [Example(text, attack=True) for text in texts]
+
+
+def honest(texts: Sequence[str], weight: float = 1.0) -> list[Example]:
+    """Texts of which none is an attack."""
+    return [Example(text, attack=False, weight=weight) for text in texts]
+
+
 def read_csv(data: bytes) -> list[Example]:
     """Examples from a file with the columns `text` and `label`, where 1 is an attack."""
     rows = csv.DictReader(StringIO(data.decode("utf-8-sig"), newline=""))
-    return [Example(row["text"], row["label"] == "1") for row in rows]
+    return [Example(row["text"], attack=row["label"] == "1") for row in rows]
 
 
 def read_parquet(data: bytes) -> list[Example]:
     """The same from a Parquet file."""
     table = cast("Any", pyarrow.parquet).read_table(BytesIO(data), columns=["text", "label"])
-    return [Example(row["text"], row["label"] == 1) for row in table.to_pylist()]
+    return [Example(row["text"], attack=row["label"] == 1) for row in table.to_pylist()]
 
 
 def fit(examples: Sequence[Example], validation: Sequence[Example]) -> Classifier:
@@ -62,20 +72,20 @@ def fit(examples: Sequence[Example], validation: Sequence[Example]) -> Classifie
     )
     # What is kept has half precision, and so has what the threshold is set with.
     kept = Classifier(_halved(idf), _halved(model.coef_[0]), round(float(model.intercept_[0]), 4), 0.5)
-    honest = kept.probabilities([example.text for example in validation if not example.attack])
-    kept.threshold = round(float(np.quantile(honest, 1 - HONEST_ABOVE)), 3)
+    let_pass = kept.probabilities([example.text for example in validation if not example.attack])
+    kept.threshold = round(float(np.quantile(let_pass, 1 - HONEST_ABOVE)), 3)
     return kept
 
 
 def auc(classifier: Classifier, examples: Sequence[Example]) -> float:
     """The area under the ROC curve: how often an attack is above an honest text."""
     found = classifier.probabilities([example.text for example in examples])
-    return float(cast("Any", roc_auc_score)([example.attack for example in examples], found))
+    return float(cast("Any", metrics).roc_auc_score([example.attack for example in examples], found))
 
 
 def _parts(example: Example) -> list[Example]:
     cut = [] if example.attack else judged(example.text)
-    return [example, *(Example(part, False, example.weight) for part in cut if part != plain(example.text))]
+    return [example, *honest([part for part in cut if part != plain(example.text)], example.weight)]
 
 
 def _matrix(texts: Sequence[str]) -> Any:
