@@ -73,7 +73,7 @@ class Classifier:
         return digest
 
     def probability(self, text: str) -> float:
-        """The highest of any window of the text, 0 to 1. 200 KB take about a quarter of a second."""
+        """The highest of any window of the text, 0 to 1. 200 KB take about a second."""
         cut = judged(text)
         return max(float(self._of(cut[at : at + TOGETHER]).max()) for at in range(0, len(cut), TOGETHER))
 
