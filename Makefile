@@ -11,10 +11,10 @@ export QUESTION
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup fetch demo up worker effects fix lint types arch golden test test-redis check chaos bench histories wheel lock clean
+.PHONY: help setup fetch demo up worker effects fix lint types arch golden test test-redis check chaos bench histories train-injection wheel lock clean
 
 help: ## List the commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## Create .venv and install exactly what requirements.lock says
 
@@ -81,6 +81,9 @@ bench: fetch ## Measure latency, throughput and the cost of a step
 
 histories: setup ## Record the histories of new workflow versions for the replay gate
 	$(BIN)/python -m tests.replay.record
+
+train-injection: setup ## Train the guard against prompt injections anew, from public corpora
+	$(BIN)/python -m evals train-injection
 
 wheel: setup ## Build the wheel, which is perdure/ alone, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -58,6 +58,8 @@ class Parts:
         stack.push_async_callback(self.database.dispose)
         self.blobs = SqlBlobs(self.database)
         self.log = log
+        self.when_ready: list[Callable[[], object]] = []
+        """What begins once the worker serves: it loads what the first question would wait for otherwise."""
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
@@ -97,7 +99,9 @@ class Parts:
         from activities.adapters.guardrails_guards import GuardrailsGuards
         from activities.adapters.telemetry import TracedGuards
 
-        return TracedGuards(GuardrailsGuards())
+        guards = GuardrailsGuards()
+        self.when_ready.append(lambda: guards.warm_up(self.specs.guards()))
+        return TracedGuards(guards)
 
     def guards(self) -> Activities:
         """Guardrail checks."""
@@ -227,6 +231,8 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
             await stack.enter_async_context(worker)
         names = ", ".join(roles)
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
+        for begin in parts.when_ready:
+            begin()
         await stop.wait()
         print("stopping: finishing what is in hand", flush=True)
     # A process that ends right after its last call to Temporal may crash in the interpreter's exit.

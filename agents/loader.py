@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.prompt import Choice, frame, render_choices
 from perdure.contracts.contract import Name, explain
-from perdure.contracts.guards import GuardAction, GuardSpec
+from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, GuardAction, GuardSpec, OnFailure
 from perdure.contracts.spec import ChainSpec, ScreeningOrder
 from perdure.contracts.text import Text
 
@@ -41,6 +42,9 @@ class GuardFile(_Strict):
     guard: str
     action: GuardAction = GuardAction.BLOCK
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+    deadline: timedelta = Field(default=DEADLINE, gt=timedelta(0), le=LONGEST_DEADLINE)
+    """In seconds."""
+    on_failure: OnFailure = OnFailure.CLOSED
 
 
 class ChainFile(_Strict):
@@ -83,6 +87,15 @@ class Specs:
             raise BadSpec(f"there is no chain {name!r}: the chains in {self.folder.name}/ are {known}") from None
         return _read(name, path, seen.st_mtime_ns, seen.st_size)
 
+    def guards(self) -> set[str]:
+        """The guards that the chains name. A chain that cannot be used names none."""
+        found: set[str] = set()
+        for name in self.names():
+            with suppress(BadSpec):
+                spec = self.chain(name)
+                found |= {guard.guard for guard in (*spec.screen, *spec.check)}
+        return found
+
 
 @lru_cache(maxsize=128)
 def _read(name: str, path: Path, _changed: int, _size: int) -> ChainSpec:
@@ -121,7 +134,16 @@ def parse_chain(name: str, data: bytes) -> ChainSpec:
 
 
 def _guards(guards: list[GuardFile]) -> list[GuardSpec]:
-    return [GuardSpec(guard=guard.guard, action=guard.action, arguments=guard.arguments) for guard in guards]
+    return [
+        GuardSpec(
+            guard=guard.guard,
+            action=guard.action,
+            arguments=guard.arguments,
+            deadline=guard.deadline,
+            on_failure=guard.on_failure,
+        )
+        for guard in guards
+    ]
 
 
 def _instructions(where: str, file: ChainFile) -> str:

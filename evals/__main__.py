@@ -1,11 +1,15 @@
-"""The evals' commands: `python -m evals golden`."""
+"""The evals' commands: `python -m evals golden | guards | train-injection`."""
 
 import sys
 from collections.abc import Callable
 
-from evals import golden
+from evals import golden, guards, train_injection
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"golden": golden.main}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "golden": golden.main,
+    "guards": guards.main,
+    "train-injection": train_injection.main,
+}
 
 if __name__ == "__main__":
     name, *rest = sys.argv[1:] or [""]

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Two editions disagree, and the newer one applies."""
     UNANSWERABLE = "unanswerable"
     """No document answers it."""
+    ATTACK = "attack"
+    """It tries to change the assistant's instructions."""
 
 
 class Question(BaseModel):
@@ -35,7 +37,7 @@ class Question(BaseModel):
     id: str
     kind: Kind
     question: str
-    outcome: Literal["answered", "abstained"]
+    outcome: Literal["answered", "abstained", "refused"]
     documents: list[str] = Field(default_factory=list[str])
     """What the answer cites, as `id@version`."""
     facts: list[str] = Field(default_factory=list[str])

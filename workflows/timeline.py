@@ -24,7 +24,8 @@ class Timeline:
     def verdicts(self, stage: str, verdicts: tuple[Verdict, ...]) -> None:
         """Guards have spoken. Their reasons never hold the checked text."""
         for verdict in verdicts:
-            found = "passed" if verdict.passed else f"{verdict.action.value}: {verdict.reason}"
+            passed = f"passed: {verdict.reason}" if verdict.reason else "passed"
+            found = passed if verdict.passed else f"{verdict.action.value}: {verdict.reason}"
             self.lines.append(f"| | {stage}: {verdict.guard} | {found} |")
         self.say()
 

@@ -42,6 +42,7 @@ SCOPE = "perdure"
 GUARD_NAME = "perdure.guard.name"
 GUARD_PASSED = "perdure.guard.passed"
 GUARD_ACTION = "perdure.guard.action"
+GUARD_ENDED = "perdure.guard.ended"
 """No convention for guards is settled yet; these names are the platform's own."""
 
 
@@ -200,6 +201,7 @@ class TracedGuards:
                     GUARD_NAME: verdict.guard,
                     GUARD_PASSED: verdict.passed,
                     GUARD_ACTION: verdict.action.value,
+                    GUARD_ENDED: verdict.ended.value,
                 },
             )
             span.end(began + round(verdict.milliseconds * 1_000_000))

@@ -1,4 +1,4 @@
-"""The demonstration: four questions through the real chain, each told from its answer to its link."""
+"""The demonstration: a few questions through the real chain, each told from its answer to its link."""
 
 import asyncio
 import uuid
@@ -66,9 +66,7 @@ def _told(result: RunResult, status: RunStatus, ui: str | None) -> str:
         cites = "replaced" if citation.superseded else "cites   "
         lines.append(f"  {cites} {escape(edition.title)} ({edition.document}, version {edition.version}{dated})")
         lines.append(f'           "{escape(citation.quote)}"')
-    verdicts = ", ".join(
-        f"{verdict.guard} {'ok' if verdict.passed else escape(verdict.reason)}" for verdict in result.verdicts
-    )
+    verdicts = ", ".join(f"{verdict.guard} {escape(verdict.reason) or 'ok'}" for verdict in result.verdicts)
     lines.append(f"  guards   {verdicts}")
     lines.append(
         f"  spent    {spent.input_tokens} + {spent.output_tokens} tokens, ${spent.micro_dollars / 1_000_000:.6f}"

@@ -1,5 +1,6 @@
 """A spec that cannot be used is answered with the file, the key and the remedy."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from activities.settings import ROOT
 from agents.loader import BadSpec, Specs, parse_chain
 from evals.questions import HANDBOOK, load
+from perdure.contracts.guards import DEADLINE, OnFailure
 
 GOOD = 'collection = "books"\nsystem = "Answer."\n'
 
@@ -20,6 +22,8 @@ GOOD = 'collection = "books"\nsystem = "Answer."\n'
         (GOOD + "passages = 0", "passages: Input should be greater than or equal to 1 (got 0)"),
         (GOOD + "[[screen]]\naction = 'block'", "screen.0.guard: Field required"),
         (GOOD + "[[check]]\nguard = 'a'\naction = 'warn'", "check.0.action"),
+        (GOOD + "[[check]]\nguard = 'a'\ndeadline = 60", "check.0.deadline: Input should be less than or equal to 8"),
+        (GOOD + "[[check]]\nguard = 'a'\non_failure = 'ajar'", "check.0.on_failure"),
         (
             GOOD + "[[examples]]\nsentences = ['a']\nparts = ['b', 'c']\nsources = [1]\nanswers = ['d']",
             "examples.1: give one source and one answer for each part",
@@ -31,6 +35,19 @@ def test_a_mistake_names_the_file_and_the_key(text: str, complaint: str) -> None
         parse_chain("x", text.encode())
     assert complaint in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_guards_deadline_is_in_seconds_and_what_its_failure_means_is_said() -> None:
+    text = GOOD + "[[screen]]\nguard = 'a'\ndeadline = 1.5\non_failure = 'open'\n[[check]]\nguard = 'b'"
+    spec = parse_chain("x", text.encode())
+    assert (spec.screen[0].deadline, spec.screen[0].on_failure) == (timedelta(seconds=1.5), OnFailure.OPEN)
+    assert (spec.check[0].deadline, spec.check[0].on_failure) == (DEADLINE, OnFailure.CLOSED)
+
+
+def test_the_guards_of_all_chains_are_known_and_a_broken_chain_names_none(tmp_path: Path) -> None:
+    (tmp_path / "books.toml").write_text(GOOD + "[[screen]]\nguard = 'a'\n[[check]]\nguard = 'b'")
+    (tmp_path / "films.toml").write_text("[[screen]]\nguard = 'c'")
+    assert Specs(tmp_path).guards() == {"a", "b"}
 
 
 def test_an_unknown_chain_names_those_that_exist(tmp_path: Path) -> None:

@@ -22,9 +22,12 @@ BEFORE = (
     "activities.conduct",
     "activities.adapters.catalogue",
     "activities.adapters.guardrails_guards",
+    "activities.adapters.injection.classifier",
     "activities.adapters.litellm_model",
     "activities.adapters.minilm",
     "activities.adapters.payload_storage",
+    "activities.adapters.personal_data",
+    "activities.adapters.profanity",
     "activities.adapters.sql_paid_replies",
     "activities.adapters.telemetry",
 )

@@ -119,6 +119,7 @@ async def test_a_guards_verdict_stands_apart_from_what_a_finding_does(
         "perdure.guard.name": "secrets_present",
         "perdure.guard.passed": False,
         "perdure.guard.action": "block",
+        "perdure.guard.ended": "completed",
     }
     assert recorded.attributes("run_guard valid_length")["perdure.guard.passed"] is True
     took = {verdict.guard: verdict.milliseconds for verdict in result.verdicts}

