@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perdure.contracts.extraction import FieldKind, FieldSpec, Problem
+from perdure.contracts.extraction import FieldKind, FieldSpec
 
 NOT_STATED = 0
 """The line number with which the model says that no line states a field."""
@@ -109,9 +109,9 @@ def render_reply(fields: Sequence[FieldSpec], stated: Mapping[str, tuple[int, st
     )
 
 
-def repair(problems: Sequence[Problem]) -> str:
+def ask_again(problems: Sequence[str]) -> str:
     """The user's message that follows a bad reply: what is wrong with it, and what to do."""
-    listed = "\n".join(f"- {problem.where}: {problem.reason}" for problem in problems)
+    listed = "\n".join(f"- {problem}" for problem in problems)
     return (
         f"This is wrong with your reply:\n{listed}\n"
         "Read these fields again. Write the whole reply again, with every field. "

@@ -209,4 +209,4 @@ def test_a_verdict_comes_before_temporal_gives_up_the_effect() -> None:
     from activities.adapters.guardrails_guards import LOADING
 
     for effect in (SCREEN, CHECK):
-        assert LOADING + LONGEST_DEADLINE < effect.start_to_close_timeout
+        assert effect.start_to_close_timeout > LOADING + LONGEST_DEADLINE
