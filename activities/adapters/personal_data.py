@@ -86,8 +86,8 @@ class PersonalData:
     def find(self, text: str, kinds: Iterable[str] = USUAL, threshold: float = 0.4) -> list[str]:
         """The kinds found, of those asked for, in the order of `KINDS`. `threshold` is Presidio's score, 0 to 1.
 
-        0.4 is what it gives a phone number without a word that says so. 200 KB take about 1.5 s of processor time by patterns alone;
-        with `PERSON` or `LOCATION` about ten times that.
+        0.4 is what it gives a phone number without a word that says so. 200 KB take about 1.5 s of
+        processor time by patterns alone; with `PERSON` or `LOCATION` about ten times that.
         """
         wanted = set(kinds)
         named = any(KINDS[kind].recognizer is None for kind in wanted)

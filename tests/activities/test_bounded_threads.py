@@ -23,7 +23,7 @@ async def test_a_call_returns_or_raises_what_its_work_does() -> None:
 
 async def test_a_call_that_hangs_is_given_up_at_its_deadline() -> None:
     threads, end = BoundedThreads("test", 2), threading.Event()
-    with pytest.raises(Overrun, match="did not end within 0.05 s"):
+    with pytest.raises(Overrun, match=r"did not end within 0\.05 s"):
         await threads.call(end.wait, SHORT)
     assert await threads.call(lambda: "another thread is free", LONG)
     end.set()

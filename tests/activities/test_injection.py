@@ -31,7 +31,7 @@ def test_arrays_that_the_facts_do_not_describe_are_refused(tmp_path: Path) -> No
     data[-1000] ^= 1
     (tmp_path / "model.npz").write_bytes(data)
     shutil.copy(FACTS, tmp_path)
-    with pytest.raises(ValueError, match="is not the model that model.json describes"):
+    with pytest.raises(ValueError, match=r"is not the model that model\.json describes"):
         Classifier.load(tmp_path / "model.npz", tmp_path / "model.json")
 
 
@@ -57,7 +57,7 @@ def test_no_question_of_the_handbook_but_the_attack_is_taken_for_one() -> None:
 
 
 def test_invisible_and_compatible_characters_change_nothing() -> None:
-    assert plain("Ig\u200bnore\u00ad  the\nＲＵＬＥＳ") == "ignore the rules"
+    assert plain("Ig\u200bnore\u00ad  the\n\uff32\uff35\uff2c\uff25\uff33") == "ignore the rules"
 
 
 def test_a_text_of_every_length_has_features() -> None:

@@ -21,8 +21,8 @@ PIECES = 300
 METHOD = (
     "One process speaks through the TokenWriter, a word each 2 ms; another reads and compares each piece with what was "
     f"said. Reconnects: {CONNECTIONS} connections at random positions meanwhile. Kills: {KILLS} SIGKILLs while it "
-    "speaks, each followed by another attempt, under a reader that reconnects all the time. Latency: from saying a piece to "
-    f"reading it in the other process, {PIECES} pieces of one word each 60 ms."
+    "speaks, each followed by another attempt, under a reader that reconnects all the time. Latency: from saying a "
+    f"piece to reading it in the other process, {PIECES} pieces of one word each 60 ms."
 )
 
 

@@ -1,11 +1,13 @@
-"""`python -m tests.bench.token_speaker`: a process that speaks into a token log until it is told to end, or killed.
+"""`python -m tests.bench.token_speaker`: processes that speak into a token log until SIGTERM, or until they are killed.
 
-Its first line of input is a `Speech` as JSON; any second line ends it.
+Each line of input is a `Speech` as JSON: a process is forked for it, with everything imported, and its number printed.
 """
 
 import asyncio
 import itertools
+import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,10 +15,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from activities.adapters import redis_token_log, sql_token_log
 from activities.adapters.token_logs import open_token_log
 from activities.settings import Paths, Settings, Tokens
 from activities.token_writer import TokenWriter
 from perdure.contracts.steps import StepKey
+
+IMPORTED = (redis_token_log, sql_token_log)
+"""Before anybody is forked, not by each."""
 
 
 class Speech(BaseModel):
@@ -45,14 +51,15 @@ def words(attempt: int) -> Iterator[str]:
 
 
 async def speak(speech: Speech) -> None:
-    """Say it until the second line of input."""
-    told = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
+    """Say it until SIGTERM."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     said_so_far = words(speech.attempt)
     async with (
         open_token_log(settings_of(speech.state, speech.redis)) as log,
         TokenWriter(log, speech.key, speech.attempt, lost=_lost) as said,
     ):
-        while not told.done():
+        while not told.is_set():
             await said(f"{time.monotonic_ns()} " if speech.stamped else next(said_so_far))
             await asyncio.sleep(speech.pause * random.uniform(0.5, 1.5))  # noqa: S311 - a pace, not a secret
 
@@ -61,5 +68,20 @@ def _lost(_key: StepKey, attempt: int, error: Exception) -> None:
     sys.exit(f"attempt {attempt} lost its log: {error}")
 
 
+def main() -> None:
+    """Fork until the input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    # Not `for line in sys.stdin`: a forked process would hold what that has read ahead.
+    while line := sys.stdin.readline():
+        speech = Speech.model_validate_json(line)
+        child = os.fork()
+        if child:
+            sys.stdout.write(f"{child}\n")
+            sys.stdout.flush()
+            continue
+        asyncio.run(speak(speech))
+        os._exit(0)
+
+
 if __name__ == "__main__":
-    asyncio.run(speak(Speech.model_validate_json(sys.stdin.readline())))
+    main()

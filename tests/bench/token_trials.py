@@ -1,7 +1,9 @@
 """Trials of a token log: a process speaks and is killed, readers lose their connections, and it is all counted."""
 
 import asyncio
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -117,34 +119,51 @@ class Said:
 SAID = Said()
 
 
-class Speaker:
-    """A process that speaks when it is told to."""
+class Speakers:
+    """The processes that speak, one after the other."""
 
     def __init__(self, place: Place, key: StepKey, *, pause: float, stamped: bool = False) -> None:
-        """Start it; it imports what it needs and waits."""
+        """Start what they are forked from."""
         self._speech = partial(Speech, state=place.state, redis=place.redis, key=key, pause=pause, stamped=stamped)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.token_speaker"], cwd=ROOT, stdin=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.bench.token_speaker"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        self._pid = 0
 
     def speak(self, attempt: int) -> None:
-        """Begin an attempt."""
-        self._tell(self._speech(attempt=attempt).model_dump_json())
+        """Let a new process begin an attempt."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(self._speech(attempt=attempt).model_dump_json(), file=self._process.stdin, flush=True)
+        self._pid = int(self._process.stdout.readline())
 
     async def end(self) -> None:
         """Let it end its attempt, and wait until it is gone."""
-        self._tell("end")
-        assert await asyncio.to_thread(self._process.wait) == 0
-        self.kill()
+        os.kill(self._pid, signal.SIGTERM)
+        await until(lambda: not self._lives(), what="what speaks has ended")
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """End it as a power cut would."""
+        os.kill(self._pid, signal.SIGKILL)
+        await until(lambda: not self._lives(), what="what speaks is gone", every=0.002)
+
+    def close(self) -> None:
+        """End all that is left."""
+        if self._lives():
+            os.kill(self._pid, signal.SIGKILL)
         self._process.kill()
         self._process.communicate()
 
-    def _tell(self, line: str) -> None:
-        assert self._process.stdin is not None
-        print(line, file=self._process.stdin, flush=True)
+    def _lives(self) -> bool:
+        with suppress(ProcessLookupError):
+            if self._pid:
+                os.kill(self._pid, 0)
+                return True
+        return False
 
 
 def entries_of(reader: Reader) -> AsyncGenerator[LogEntry]:
@@ -159,29 +178,29 @@ def _key(run_id: str) -> StepKey:
 async def reconnects(place: Place, times: int, chance: random.Random) -> Count:
     """Connect so many times to a step while it speaks: half of them near its end, half anywhere in it."""
     key, count = _key("reconnects"), Count()
-    speaker = Speaker(place, key, pause=0.002)
+    speakers = Speakers(place, key, pause=0.002)
     try:
         async with place.opened() as log:
             last = CountingReader(log, key, count=count)
-            speaker.speak(1)
+            speakers.speak(1)
             for _ in range(times // 2):
                 last.go_back(max(0, last.at.offset - chance.randrange(LAST_WORDS)))
                 await last.some(chance.randint(1, 3))
                 anywhere = chance.randint(0, last.at.offset)
                 other = CountingReader(log, key, Position(1, anywhere), last.text[:anywhere], count=count)
                 await other.some(chance.randint(1, 3))
-            await speaker.end()
+            await speakers.end()
             await last.some(-1)
             count.unannounced += last.unannounced
     finally:
-        speaker.kill()
+        speakers.close()
     return count
 
 
 async def kills(place: Place, times: int, chance: random.Random) -> Count:
     """Kill the speaker so many times in mid-speech, each time followed by another attempt, under a restless reader."""
     key, count = _key("kills"), Count()
-    speakers = [Speaker(place, key, pause=0.002)]
+    speakers = Speakers(place, key, pause=0.002)
     try:
         async with place.opened() as log:
             reader = CountingReader(log, key, count=count)
@@ -193,32 +212,30 @@ async def kills(place: Place, times: int, chance: random.Random) -> Count:
 
             reading = asyncio.create_task(restless())
             for attempt in range(1, times + 2):
-                speakers[-1].speak(attempt)
-                speakers.append(Speaker(place, key, pause=0.002))  # gets ready meanwhile
+                speakers.speak(attempt)
                 await until(
                     lambda attempt=attempt: reading.done() or (reader.at.attempt == attempt and reader.at.offset > 0),
                     what=f"attempt {attempt} is heard",
                 )
                 await asyncio.wait({reading}, timeout=chance.uniform(0, 0.4))
                 if attempt <= times:
-                    speakers[-2].kill()
+                    await speakers.kill()
                     count.kills += 1
-            await speakers[-2].end()
+            await speakers.end()
             await reading
             count.unannounced += reader.unannounced + len(set(range(1, times + 2)) - set(reader.attempts))
     finally:
-        for speaker in speakers:
-            speaker.kill()
+        speakers.close()
     return count
 
 
 async def latencies(place: Place, pieces: int) -> list[float]:
     """Milliseconds from saying a piece, when nothing else gathers, to reading it in another process."""
     key, found = _key("latency"), list[float]()
-    speaker = Speaker(place, key, pause=0.06, stamped=True)
+    speakers = Speakers(place, key, pause=0.06, stamped=True)
     try:
         async with place.opened() as log, asyncio.timeout(PATIENCE):
-            speaker.speak(1)
+            speakers.speak(1)
             async with aclosing(entries_of(Reader(log, key))) as entries:
                 async for entry in entries:
                     now = time.monotonic_ns()
@@ -226,8 +243,7 @@ async def latencies(place: Place, pieces: int) -> list[float]:
                         found.extend((now - int(stamp)) / 1e6 for stamp in entry.text.split())
                     if len(found) >= pieces:
                         break
-            with suppress(BrokenPipeError):
-                await speaker.end()
+            await speakers.end()
     finally:
-        speaker.kill()
+        speakers.close()
     return found

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from guardrails import validator_base
@@ -63,8 +64,12 @@ async def test_personal_data_at_the_end_of_a_long_text_is_found() -> None:
 
 
 async def test_finding_personal_data_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *about, **_: asked.append(about))
+    asked: list[str] = []
+
+    def ask(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
     assert not (await verdict_on("Is bob@sub.example.co.uk still right?", "pii")).passed
     assert asked == []
 
@@ -102,7 +107,7 @@ async def test_an_insult_is_found_and_a_white_whale_is_not() -> None:
 
 # How a verdict comes about.
 
-register: Any = validator_base.register_validator  # pyright: ignore[reportUnknownMemberType] - untyped in Guardrails
+register = cast("Any", validator_base).register_validator
 
 
 class Ending(Validator):
@@ -125,7 +130,7 @@ PLANTED = register(name="perdure/ending", data_type="string")(Ending)
 
 
 @pytest.fixture
-def planted() -> Any:
+def planted() -> Iterator[GuardrailsGuards]:
     """Guards with one that hangs or breaks on demand."""
     Ending.end.clear()
     made = Guard(lambda _: PLANTED(), NoArguments, lambda _, __, message: message)
