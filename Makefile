@@ -35,8 +35,8 @@ $(STAMP): requirements.lock
 fetch: setup ## Fetch and verify the embedded stack's models; with TIER=strong also the larger one (1.1 GB)
 	@$(BIN)/python -m deploy.local fetch $(if $(TIER),--tier $(TIER))
 
-demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..."
-	@$(BIN)/python -m deploy.local demo $${QUESTION:+-- "$$QUESTION"}
+demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..." TIER=strong
+	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $${QUESTION:+-- "$$QUESTION"}
 
 up: fetch ## Start the embedded stack and a worker, until Ctrl-C; TIER=strong serves the larger model too
 	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER))

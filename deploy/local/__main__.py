@@ -35,7 +35,7 @@ def demo(options: argparse.Namespace) -> None:
     """Ask the demonstration's questions, or one of your own."""
     from deploy.local import demo as demonstration
 
-    sys.exit(demonstration.main(options.question))
+    sys.exit(demonstration.main(options.question, options.tier))
 
 
 def effects(_: argparse.Namespace) -> None:
@@ -79,6 +79,7 @@ def main() -> None:
     one.set_defaults(run=index)
     one = commands.add_parser("demo", help=demo.__doc__)
     one.add_argument("question", nargs="?", metavar="QUESTION")
+    one.add_argument("--tier", metavar="TIER", help="the tier of models to ask (default: the chain's own)")
     one.set_defaults(run=demo)
     one = commands.add_parser("effects", help=effects.__doc__)
     one.set_defaults(run=effects)

@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
+from activities import settings as tree
+from activities.adapters.token_logs import open_token_log
+from deploy.local.follow import Followed, follow
 from deploy.local.record import Addresses
 from deploy.local.session import session
 from evals.questions import HANDBOOK, load
@@ -20,7 +23,6 @@ from perdure.contracts.run import (
     Extracted,
     Outcome,
     Refused,
-    RunResult,
     RunStatus,
 )
 
@@ -28,38 +30,36 @@ NAMESPACE = "default"
 """The Temporal namespace of the embedded stack."""
 
 
-def main(question: str | None = None) -> int:
+def main(question: str | None = None, tier: str | None = None) -> int:
     """Ask the demonstration's questions, or one of the user's own. 0 where every run ended with an outcome."""
     console = Console(width=120)
     asked = [question] if question else [item.question for item in load(HANDBOOK / "demo.toml")]
-    with session(HANDBOOK / "documents") as addresses:
-        return asyncio.run(_ask(asked, addresses, console))
+    with session(HANDBOOK / "documents", tier=tier) as addresses:
+        return asyncio.run(_ask(asked, tier, addresses, console))
 
 
-async def _ask(questions: list[str], addresses: Addresses, console: Console) -> int:
+async def _ask(questions: list[str], tier: str | None, addresses: Addresses, console: Console) -> int:
     series = uuid.uuid4().hex[:8]
     failures = 0
-    async with await Platform.connect(addresses.temporal) as platform:
+    async with open_token_log(tree.load()) as log, await Platform.connect(addresses.temporal) as platform:
         for number, question in enumerate(questions, start=1):
             console.print(Panel(escape(question), title=f"{number} of {len(questions)}", title_align="left"))
-            business_id = f"demo-{series}-{number}"
             try:
-                started = await platform.start(question, business_id=business_id)
-                with console.status("running: screen, route, retrieve, generate, check"):
-                    result = await platform.result(started)
-                status = await platform.status(started)
+                started = await platform.start(question, business_id=f"demo-{series}-{number}", tier=tier)
+                followed = await follow(platform, log, started, console)
             except (BadInput, PlatformError) as error:
                 console.print(f"perdure: {escape(str(error))}", style="red")
                 failures += 1
                 continue
-            console.print(_told(result, status, addresses.ui))
+            console.print(_told(followed, addresses.ui))
     return 1 if failures else 0
 
 
-def _told(result: RunResult, status: RunStatus, ui: str | None) -> str:
+def _told(followed: Followed, ui: str | None) -> str:
     """One run, as a few lines of markup."""
-    spent = result.spent
+    result, spent = followed.result, followed.result.spent
     lines = [f"[bold]{result.outcome.kind}[/bold]  {_said(result.outcome)}"]
+    lines += [f"  [yellow]notice[/yellow]   {escape(notice)}" for notice in result.notices]
     for citation in getattr(result.outcome, "citations", ()):
         edition = citation.edition
         dated = f", {edition.effective}" if edition.effective else ""
@@ -71,8 +71,12 @@ def _told(result: RunResult, status: RunStatus, ui: str | None) -> str:
     lines.append(
         f"  spent    {spent.input_tokens} + {spent.output_tokens} tokens, ${spent.micro_dollars / 1_000_000:.6f}"
     )
-    lines.append("  took     " + ", ".join(f"{timing.stage} {timing.milliseconds} ms" for timing in result.timings))
-    lines.append(f"  run      {link(ui, status)}")
+    took = [f"{timing.stage} {timing.milliseconds} ms" for timing in result.timings]
+    if followed.first_word_ms is not None:
+        took.append(f"first word shown after {followed.first_word_ms:.0f} ms")
+    lines.append("  took     " + ", ".join(took))
+    lines.append(f"  model    {result.deployment or 'none was asked'}")
+    lines.append(f"  run      {link(ui, followed.status)}")
     return "\n".join(lines) + "\n"
 
 

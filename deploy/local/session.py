@@ -11,6 +11,7 @@ from deploy.local.corpus import index_folder
 from deploy.local.errors import DeployError
 from deploy.local.record import Addresses
 from deploy.local.stack import Stack, running
+from deploy.local.weights import DEFAULT_TIERS
 
 TENANT = "default"
 COLLECTION = "handbook"
@@ -18,11 +19,11 @@ COLLECTION = "handbook"
 
 
 @contextmanager
-def session(documents: Path) -> Generator[Addresses]:
+def session(documents: Path, *, tier: str | None = None) -> Generator[Addresses]:
     """Index a folder of documents and yield the addresses of a stack that answers from it.
 
-    Uses the stack of this checkout that is up already; otherwise starts one and stops it at the end. Raises
-    `DeployError`.
+    Uses the stack of this checkout that is up already; otherwise starts one, which serves `tier` besides its own, and
+    stops it at the end. Raises `DeployError`.
     """
     settings = tree.load()
     try:
@@ -34,5 +35,6 @@ def session(documents: Path) -> Generator[Addresses]:
     if found is not None:
         yield found
         return
-    with Stack(settings) as addresses:
+    tiers = dict.fromkeys([*DEFAULT_TIERS, *([tier] if tier else [])])
+    with Stack(settings, tiers=tuple(tiers)) as addresses:
         yield addresses
