@@ -51,7 +51,7 @@ async def _ask(questions: list[str], tier: str | None, addresses: Addresses, con
                 console.print(f"perdure: {escape(str(error))}", style="red")
                 failures += 1
                 continue
-            console.print(_told(followed, addresses.ui))
+            console.print(_told(followed, addresses.ui), soft_wrap=True)
     return 1 if failures else 0
 
 
@@ -75,7 +75,8 @@ def _told(followed: Followed, ui: str | None) -> str:
     if followed.first_word_ms is not None:
         took.append(f"first word shown after {followed.first_word_ms:.0f} ms")
     lines.append("  took     " + ", ".join(took))
-    lines.append(f"  model    {result.deployment or 'none was asked'}")
+    asked = spent.steps or result.unsettled.steps
+    lines.append(f"  model    {result.deployment if asked else 'none was asked'}")
     lines.append(f"  run      {link(ui, followed.status)}")
     return "\n".join(lines) + "\n"
 

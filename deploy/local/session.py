@@ -35,6 +35,6 @@ def session(documents: Path, *, tier: str | None = None) -> Generator[Addresses]
     if found is not None:
         yield found
         return
-    tiers = dict.fromkeys([*DEFAULT_TIERS, *([tier] if tier else [])])
-    with Stack(settings, tiers=tuple(tiers)) as addresses:
+    tiers: list[str] = [*DEFAULT_TIERS, *([tier] if tier and tier not in DEFAULT_TIERS else [])]
+    with Stack(settings, tiers=tiers) as addresses:
         yield addresses

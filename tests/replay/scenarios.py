@@ -8,6 +8,7 @@ from temporalio.client import Client, WorkflowHistory
 
 from perdure.client import Platform, RunFailed, workflow_id
 from perdure.contracts.budget import Budget
+from perdure.contracts.run import AskRequest, ExtractRequest
 from tests.support.stub_model import StubModel
 from tests.support.waiting import until
 
@@ -28,7 +29,12 @@ class Scenario:
     ending: str
     question: str = QUESTION
     budget: Budget = EVERYTHING
+    document: str | None = None
+    """An invoice, for a run that extracts instead of answering."""
+    tier: str | None = None
     script: tuple[object, ...] = ()
+    racing: bool = False
+    """Whether what is decided depends on which of two effects ends first, and so on the day."""
     meanwhile: Callable[[Platform, str, StubModel], Awaitable[None]] | None = None
     """What happens from outside once the run has started."""
 
@@ -45,32 +51,52 @@ SCENARIOS = (
         ending="answered",
         question="How many weeks of parental leave are paid in full? How often are backups made?",
     ),
-    Scenario(name="answered-after-a-lost-attempt", ending="answered", script=("500", "answer")),
-    Scenario(name="answered-after-an-overloaded-model", ending="answered", script=("503", "answer")),
+    Scenario(name="answered-after-a-lost-attempt-and-a-wait", ending="answered", script=("500", "answer")),
+    Scenario(name="answered-after-an-overload-and-a-wait", ending="answered", script=("503", "answer")),
+    Scenario(name="answered-after-a-repair", ending="answered", script=("malformed", "answer")),
+    Scenario(name="answered-by-the-deployment-fallen-back-to", ending="answered", tier="strong", script=("401",)),
     Scenario(
         name="abstained-because-no-document-is-near",
         ending="abstained",
         question="Which spices belong into a Moroccan lamb tagine with apricots?",
     ),
-    Scenario(name="abstained-from-an-unreadable-reply", ending="abstained", script=("malformed",)),
+    Scenario(name="abstained-after-a-repair-in-vain", ending="abstained", script=("malformed", "malformed")),
     Scenario(
-        name="refused-because-of-a-secret",
+        name="refused-in-the-race",
         ending="refused",
         question='Is aws_secret = "AKIAIOSFODNN7EXAMPLE" still our key?',
+        racing=True,
     ),
     Scenario(name="exhausted-before-the-first-attempt", ending="exhausted", budget=Budget(micro_dollars=1)),
-    Scenario(name="exhausted-by-a-lost-attempt", ending="exhausted", budget=Budget(steps=1), script=("500",)),
-    Scenario(name="cancelled-in-a-paid-call", ending="cancelled", script=("hang",), meanwhile=_cancel_in_call),
+    Scenario(name="exhausted-before-a-second-attempt", ending="exhausted", budget=Budget(steps=1), script=("500",)),
+    Scenario(name="called-off-in-a-paid-call", ending="cancelled", script=("hang",), meanwhile=_cancel_in_call),
     Scenario(name="failed-because-the-model-refused", ending=FAILED, script=("400",)),
-    Scenario(name="failed-after-every-attempt", ending=FAILED, script=("drop", "drop", "drop")),
+    Scenario(name="failed-after-every-attempt-and-wait", ending=FAILED, script=("drop", "drop", "drop")),
+    Scenario(name="extracted", ending="extracted", document=INVOICE, script=({"content": _reading()},)),
+    Scenario(
+        name="extracted-after-a-repair",
+        ending="extracted",
+        document=INVOICE,
+        script=("malformed", {"content": _reading()}),
+    ),
+    Scenario(
+        name="refused-for-what-does-not-hold", ending="refused", document=INVOICE, script=("malformed",) * 3
+    ),
 )
+"""Runs of today's code. A recording without a scenario is of code before it: it is replayed, and never made again."""
 
 
 async def play(scenario: Scenario, client: Client, stub: StubModel, business_id: str) -> WorkflowHistory:
     """Run it on the workers that serve this client's server; returns its history."""
     platform = Platform(client)
     stub.calls, stub.script = 0, list(scenario.script)
-    run = await platform.start(scenario.question, business_id=business_id, budget=scenario.budget)
+    if scenario.document is None:
+        fields = {"question": scenario.question, "tier": scenario.tier, "budget": scenario.budget}
+        request = AskRequest.strictly(fields)
+    else:
+        fields = {"schema_name": "invoice", "file": {"text": scenario.document}, "budget": scenario.budget}
+        request = ExtractRequest.strictly(fields)
+    run = await platform.start_request(request, business_id=business_id)
     if scenario.meanwhile is not None:
         await scenario.meanwhile(platform, run, stub)
     try:
