@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ litellm.suppress_debug_info = True
 litellm.drop_params = False
 litellm.turn_off_message_logging = True
 litellm.disable_streaming_logging = True
+# Its types make pydantic say so at the first call.
+warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
 logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 
 SPARE_BYTES = 256 * 1024

@@ -93,9 +93,11 @@ class ModelWire(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the connection, whatever it is in the middle of."""
-        if self._response is not None:
-            await self._response.aclose()
-        await self._transport.aclose()
+        try:
+            if self._response is not None:
+                await self._response.aclose()
+        finally:  # also where a cancellation interrupts the line above
+            await self._transport.aclose()
 
     async def _watched(self, response: httpx.Response) -> AsyncIterator[bytes]:
         received = 0

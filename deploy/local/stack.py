@@ -22,7 +22,7 @@ from deploy.local.progress import CONSOLE
 from deploy.local.record import Addresses, Process, Record
 from deploy.local.weights import Served
 
-__all__ = ["Addresses", "Stack", "running"]
+__all__ = ["Addresses", "Stack", "passed_on", "running"]
 
 
 def running(settings: Settings | None = None) -> Addresses | None:
@@ -179,7 +179,7 @@ class Stack:
         )
 
     def _worker_part(self, addresses: Addresses, logs: Path) -> Part:
-        environment = _passed_on(self._settings)
+        environment = passed_on(self._settings)
         if addresses.models:
             environment["PERDURE_MODEL__ENDPOINTS"] = json.dumps(addresses.models)
         if addresses.ui is not None:  # our own server; a given one is already in the environment
@@ -219,7 +219,7 @@ def _model_part(name: str, serving: Serving, logs: Path) -> Part:
     return Part(called, model_server.command(serving), log=log, ready=ready, environment={})
 
 
-def _passed_on(settings: Settings) -> dict[str, str]:
+def passed_on(settings: Settings) -> dict[str, str]:
     """The settings that differ from what a subprocess would read from this environment, as its environment."""
     here = tree.load().model_dump()
     return {

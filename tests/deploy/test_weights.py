@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.settings import ROOT, Paths, Settings
+from activities.settings import ROOT, Model, Paths, Settings
 from deploy.local.errors import DeployError, DiskFull, FileMismatch, FileUnavailable
 from deploy.local.weights import EMBEDDING, fetch, needed, read_catalogue
 
@@ -206,8 +206,31 @@ def test_an_unknown_key_in_the_catalogue_is_refused(tmp_path: Path) -> None:
         read_catalogue(settings)
 
 
+def test_the_large_weights_are_fetched_for_their_tier_only() -> None:
+    settings = Settings(paths=Paths())
+    assert needed(settings) == ("qwen2.5-coder-0.5b", *EMBEDDING)
+    assert needed(settings, ("strong",)) == ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", *EMBEDDING)
+
+
+def test_weights_that_somebody_else_serves_are_not_fetched() -> None:
+    settings = Settings(paths=Paths(), model=Model(endpoints={"fast": "http://127.0.0.1:9/v1"}))
+    assert needed(settings) == EMBEDDING
+
+
+def test_an_unknown_tier_is_named_together_with_those_that_exist() -> None:
+    with pytest.raises(DeployError, match=r"no tier 'huge': it has fast, strong$"):
+        needed(Settings(paths=Paths()), ("huge",))
+
+
+@pytest.mark.parametrize("profile", ["sglang", "cloud"])
+def test_a_catalogue_of_servers_elsewhere_needs_only_what_embeds(profile: str) -> None:
+    settings = Settings(paths=Paths(catalogue=Path(profile)))
+    assert needed(settings, ("fast", "strong")) == EMBEDDING
+    assert set(EMBEDDING) <= set(read_catalogue(settings).files)
+
+
 def test_the_catalogue_of_the_checkout_names_all_that_the_stack_runs_on() -> None:
     catalogue = read_catalogue(Settings(paths=Paths()))
-    assert set(needed(Settings(paths=Paths()))) <= set(catalogue.files)
+    assert set(needed(Settings(paths=Paths()), tuple(catalogue.tiers))) <= set(catalogue.files)
     assert set(EMBEDDING) <= set(catalogue.files)
     assert json.loads(catalogue.model_dump_json())["deployments"]["fast"]["context_window"] == 8192

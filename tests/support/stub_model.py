@@ -65,6 +65,8 @@ class StubModel(ThreadingHTTPServer):
         """Bytes of `"big"` that were taken."""
         self.requests: list[Json] = []
         """What was asked, the newest last."""
+        self.keys: list[str | None] = []
+        """The `Authorization` that each call came with."""
 
     @property
     def url(self) -> str:
@@ -108,6 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.script = list(body)
             self._send(200, {})
             return
+        self.server.keys.append(self.headers["Authorization"])
         try:
             self._meet(self.server.count(body), body)
         except (_Gone, ConnectionError):

@@ -1,0 +1,74 @@
+"""What the tests of the model port share: a catalogue in a file, prompts, and somebody who hears."""
+
+from pathlib import Path
+from typing import Any
+
+from activities.adapters.catalogue import CatalogueFile
+from activities.adapters.litellm_model import LiteLLMModel
+from activities.ports import Message, Prompt, Sampling, ToolSchema, Usage
+
+Heard = list[tuple[str, Usage | None]]
+
+ASK = Prompt([Message("system", "You are terse."), Message("user", "Say something about the sea.")])
+FEW = Sampling(max_output_tokens=64)
+
+COLOUR = {
+    "type": "object",
+    "properties": {"colour": {"enum": ["red", "green", "blue"]}},
+    "required": ["colour"],
+    "additionalProperties": False,
+}
+
+CALCULATOR = ToolSchema(
+    "calculator",
+    "Work out arithmetic exactly.",
+    {
+        "type": "object",
+        "properties": {"expression": {"type": "string", "maxLength": 40}},
+        "required": ["expression"],
+        "additionalProperties": False,
+    },
+)
+
+
+def catalogue(folder: Path, endpoint: str, *, model: str = "stub", **extra: Any) -> CatalogueFile:
+    """A catalogue with the one deployment `fast`; `extra` are more lines of its table, or others for the same keys."""
+    lines = {
+        "model": f'"{model}"',
+        "provider": '"hosted_vllm"',
+        "endpoint": f'"{endpoint}"',
+        "context_window": "4096",
+        "concurrency": "2",
+        "prices": "{ input = 1, output = 2 }",
+        "capabilities": '{ tools = "native", json_schema = true, logprobs = true }',
+        **extra,
+    }
+    path = folder / "catalogue.toml"
+    table = "\n".join(f"{key} = {value}" for key, value in lines.items())
+    path.write_text(f'[tiers]\nfast = ["fast"]\n[deployments.fast]\n{table}\n')
+    return CatalogueFile(path, {})
+
+
+def model_for(folder: Path, endpoint: str, *, idle_seconds: float = 60, **extra: Any) -> LiteLLMModel:
+    """A model port over that catalogue."""
+    return LiteLLMModel(catalogue(folder, endpoint, **extra), timeout_seconds=30, idle_seconds=idle_seconds)
+
+
+class Listener:
+    """Remembers what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: Heard = []
+
+    async def __call__(self, piece: str, usage: Usage | None) -> None:
+        self.heard.append((piece, usage))
+
+    @property
+    def text(self) -> str:
+        """All pieces together."""
+        return "".join(piece for piece, _ in self.heard)
+
+    @property
+    def counts(self) -> list[int]:
+        """The output tokens that were reported, in order."""
+        return [usage.output_tokens for _, usage in self.heard if usage is not None]
