@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from perdure.contracts.budget import Spend
+from perdure.contracts.extraction import Problem, Record
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.knowledge import Citation
 from perdure.contracts.remedy import Remedy
@@ -437,4 +438,16 @@ class Guards(Protocol):
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
         """All guards in parallel, a verdict for each, in their order. Raises `NotConfigured` for an unknown one."""
+        ...
+
+
+class Rules(Protocol):
+    """Checks business rules over a record."""
+
+    async def check(self, rules: Sequence[GuardSpec], record: Record) -> tuple[Problem, ...]:
+        """One problem for each rule that the record breaks, in their order.
+
+        A field that is not stated breaks only the rules that require it. Raises `NotConfigured` for an unknown rule
+        and for arguments that it cannot use.
+        """
         ...

@@ -1,11 +1,11 @@
-"""The evals' commands: `python -m evals golden`."""
+"""The evals' commands: `python -m evals golden`, `python -m evals extraction`."""
 
 import sys
 from collections.abc import Callable
 
-from evals import golden
+from evals import extraction, golden
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"golden": golden.main}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"golden": golden.main, "extraction": extraction.main}
 
 if __name__ == "__main__":
     name, *rest = sys.argv[1:] or [""]
