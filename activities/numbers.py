@@ -13,7 +13,8 @@ _SIGN = "-\u2212\u2013"
 _PLAIN = rf"\d+(?:[.,{_APOSTROPHES}]\d+)*"
 _SPACED = rf"\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?:[.,]\d+)?"
 _AFTER = r"(?!\d|-\d|:\d|/\d)(?:[ \u00a0]?(?P<times>million|mio|thousand)\b\.?)?"
-_BEFORE = rf"(?:(?<![\w.,:/])(?<!\w-)|(?<=\b[A-Z]{{3}}))(?P<sign>(?<![\w)])[{_SIGN}][$€£]? ?)?"
+_CURRENCIES = "EUR|USD|GBP|NOK|CAD|CHF|SEK|DKK|AUD|NZD|PLN|JPY"
+_BEFORE = rf"(?:(?<![\w.,:/])(?<!\w-)|(?<={_CURRENCIES}))(?P<sign>(?<![\w)])[{_SIGN}][$€£]? ?)?"
 _FORMS = tuple(re.compile(rf"{_BEFORE}(?P<digits>{digits}){_AFTER}", re.IGNORECASE) for digits in (_PLAIN, _SPACED))
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

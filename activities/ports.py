@@ -456,8 +456,12 @@ class Documents(Protocol):
 
 
 class Rules(Protocol):
-    """Checks records by business rules."""
+    """Checks business rules over a record."""
 
     async def check(self, rules: Sequence[GuardSpec], record: Record) -> tuple[Problem, ...]:
-        """Everything that the rules find. Raises `NotConfigured` for an unknown rule."""
+        """One problem for each rule that the record breaks, in their order.
+
+        A field that is not stated breaks only the rules that require it. Raises `NotConfigured` for an unknown rule
+        and for arguments that it cannot use.
+        """
         ...

@@ -1,7 +1,8 @@
 """How a document and a schema become a prompt, and how a bad reply becomes a request for a better one. Pure functions.
 
-A small model copies well and counts badly: the document's lines are numbered, the model names the line before it
-copies the value, and what it copied is looked up in the document by code.
+A small model copies well and counts badly: the document's lines are numbered, the model copies a value and then names
+its line, and what it copied is looked up in the document by code. (Asked for the line first, it takes the line numbers
+of the worked example and then whatever stands there.)
 """
 
 import json
@@ -52,7 +53,7 @@ def frame(text: str) -> str:
 def reply_schema(
     fields: Sequence[FieldSpec], lines: int, offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None
 ) -> dict[str, Any]:
-    """The JSON schema that holds the model to one line and one value for each field, the line before the value.
+    """The JSON schema that holds the model to one line and one value for each field, the value before the line.
 
     `offered` has, for fields that the document can state in a few ways only, all of these by the number of their line:
     the model can then choose among these alone. Fields with the same offer share it.
@@ -78,9 +79,12 @@ def reply_schema(
 
 
 def _one_of(offered: Mapping[int, Sequence[str]]) -> dict[str, Any]:
-    """One of the values that the document states, with its line, or none."""
-    options = [(NOT_STATED, [""]), *((line, list(values)) for line, values in sorted(offered.items()))]
-    return {"anyOf": [_object({"enum": [line]}, {"enum": values}) for line, values in options]}
+    """One of the values that the document states, with a line that states it, or none."""
+    lines: dict[str, list[int]] = {"": [NOT_STATED]}
+    for line, values in sorted(offered.items()):
+        for value in values:
+            lines.setdefault(value, []).append(line)
+    return {"anyOf": [_object({"enum": [value]}, {"enum": held}) for value, held in lines.items()]}
 
 
 def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
@@ -89,14 +93,14 @@ def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
         value = {"enum": ["", *field.choices]}
     elif field.kind is FieldKind.BOOLEAN:
         value = {"enum": ["", "yes", "no"]}
-    return _object({"type": "integer", "minimum": NOT_STATED, "maximum": lines}, value)
+    return _object(value, {"type": "integer", "minimum": NOT_STATED, "maximum": lines})
 
 
-def _object(line: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+def _object(value: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"line": line, "value": value},
-        "required": ["line", "value"],
+        "properties": {"value": value, "line": line},
+        "required": ["value", "line"],
         "additionalProperties": False,
     }
 
@@ -105,7 +109,7 @@ def render_reply(fields: Sequence[FieldSpec], stated: Mapping[str, tuple[int, st
     """The assistant's message that states these lines and values, for worked examples; the other fields are not."""
     reply = {field.name: stated.get(field.name, (NOT_STATED, "")) for field in fields}
     return json.dumps(
-        {name: {"line": line, "value": value} for name, (line, value) in reply.items()}, ensure_ascii=False
+        {name: {"value": value, "line": line} for name, (line, value) in reply.items()}, ensure_ascii=False
     )
 
 
@@ -115,5 +119,5 @@ def ask_again(problems: Sequence[str]) -> str:
     return (
         f"This is wrong with your reply:\n{listed}\n"
         "Read these fields again. Write the whole reply again, with every field. "
-        f'If no line states a field, give line {NOT_STATED} and value "".'
+        f'If no line states a field, give value "" and line {NOT_STATED}.'
     )

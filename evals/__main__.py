@@ -1,12 +1,13 @@
-"""The evals' commands: `python -m evals golden | guards | train-injection`."""
+"""The evals' commands: `python -m evals golden | extraction | guards | train-injection`."""
 
 import sys
 from collections.abc import Callable
 
-from evals import golden, guards, train_injection
+from evals import extraction, golden, guards, train_injection
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "golden": golden.main,
+    "extraction": extraction.main,
     "guards": guards.main,
     "train-injection": train_injection.main,
 }

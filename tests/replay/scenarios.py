@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowHistory
 
+from activities.settings import ROOT
+from agents.extraction_prompt import render_reply
+from agents.schemas import Schemas
 from perdure.client import Platform, RunFailed, workflow_id
 from perdure.contracts.budget import Budget
 from perdure.contracts.run import AskRequest, ExtractRequest
@@ -19,6 +22,29 @@ EVERYTHING = Budget()
 
 FAILED = "failed"
 """The ending of a run that ended by a fault: every other ending is an outcome."""
+
+
+INVOICE = """Invoice no. 4711
+From: Northwind Ltd
+To: Tideway Instruments AS
+Date: 2026-03-02
+Total: EUR 120.00
+"""
+
+READING = {
+    "invoice_number": (1, "4711"),
+    "seller": (2, "Northwind Ltd"),
+    "buyer": (3, "Tideway Instruments AS"),
+    "issue_date": (4, "2026-03-02"),
+    "currency": (5, "EUR"),
+    "total": (5, "120.00"),
+}
+"""What a model reads in it: the line and the words of each field; the others are not stated."""
+
+
+def _reading() -> str:
+    fields = Schemas(ROOT / "agents" / "schemas").extraction("invoice").fields
+    return render_reply(fields, READING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +106,7 @@ SCENARIOS = (
         script=("malformed", {"content": _reading()}),
     ),
     Scenario(
-        name="refused-for-what-does-not-hold", ending="refused", document=INVOICE, script=("malformed",) * 3
+        name="refused-for-what-does-not-hold", ending="refused", document=INVOICE, script=("malformed", "malformed", "malformed")
     ),
 )
 """Runs of today's code. A recording without a scenario is of code before it: it is replayed, and never made again."""

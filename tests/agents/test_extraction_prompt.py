@@ -1,0 +1,58 @@
+"""Lines have numbers, the reply is held to them, and what is wrong with a reply is listed."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.extraction_prompt import document_lines, frame, render_reply, ask_again, reply_schema
+from perdure.contracts.extraction import FieldKind, FieldSpec, Problem
+
+NAME = FieldSpec(name="name", kind=FieldKind.TEXT, description="who")
+DAY = FieldSpec(name="day", kind=FieldKind.DATE, description="when")
+END = FieldSpec(name="end", kind=FieldKind.DATE, description="until when")
+SURE = FieldSpec(name="sure", kind=FieldKind.BOOLEAN, description="whether")
+MOOD = FieldSpec(name="mood", kind=FieldKind.CHOICE, description="how", choices=("good", "bad"))
+
+
+def test_a_document_is_shown_with_numbered_lines_and_without_empty_ones() -> None:
+    assert frame("\n  Invoice 7 \r\n\n\tTotal: 5\n") == "Document:\n[1] Invoice 7\n[2] Total: 5"
+
+
+@given(st.text(alphabet=st.sampled_from("ab \t\n\r\x0b\x0c\x85\u2028"), max_size=40))
+def test_every_line_is_one_line_at_its_own_place(text: str) -> None:
+    lines = document_lines(text)
+    shown = [text[start:end] for start, end in lines]
+    assert shown == [line.strip() for line in text.splitlines() if line.strip()]
+    assert lines == sorted(lines)
+
+
+def test_the_reply_is_held_to_every_field_in_its_order() -> None:
+    schema = reply_schema([NAME, SURE, MOOD], 3)
+    assert list(schema["properties"]) == schema["required"] == ["name", "sure", "mood"]
+    assert schema["properties"]["name"]["properties"]["line"] == {"type": "integer", "minimum": 0, "maximum": 3}
+    assert schema["properties"]["sure"]["properties"]["value"] == {"enum": ["", "yes", "no"]}
+    assert schema["properties"]["mood"]["properties"]["value"] == {"enum": ["", "good", "bad"]}
+    assert list(schema["properties"]["name"]["properties"]) == ["value", "line"]
+
+
+def test_fields_with_the_same_offer_share_it() -> None:
+    held = {2: ["1 May", "2 May"], 4: ["1 May"]}
+    schema = reply_schema([DAY, NAME, END], 5, {"day": held, "end": held})
+    assert schema["properties"]["day"] == schema["properties"]["end"] == {"$ref": "#/$defs/day"}
+    pairs = [
+        (option["properties"]["value"]["enum"], option["properties"]["line"]["enum"])
+        for option in schema["$defs"]["day"]["anyOf"]
+    ]
+    assert pairs == [([""], [0]), (["1 May"], [2, 4]), (["2 May"], [2])]
+
+
+def test_a_worked_example_says_of_every_other_field_that_it_is_not_stated() -> None:
+    reply = json.loads(render_reply([NAME, DAY], {"name": (2, "Ada")}))
+    assert reply == {"name": {"value": "Ada", "line": 2}, "day": {"value": "", "line": 0}}
+
+
+def test_a_repair_lists_what_is_wrong_and_asks_for_everything() -> None:
+    asked = ask_again([Problem(where="day", reason="'soon' is no day"), Problem(where="total", reason="does not add up")])
+    assert "- day: 'soon' is no day\n- total: does not add up\n" in asked
+    assert "the whole reply again" in asked
