@@ -106,7 +106,6 @@ class Parts:
     def guards(self) -> Activities:
         """Guardrail checks."""
         from activities.adapters.record_rules import RecordRules
-
         from activities.checking import Checking
         from activities.extraction import Validation
         from activities.screening import Screening

@@ -106,7 +106,10 @@ SCENARIOS = (
         script=("malformed", {"content": _reading()}),
     ),
     Scenario(
-        name="refused-for-what-does-not-hold", ending="refused", document=INVOICE, script=("malformed", "malformed", "malformed")
+        name="refused-for-what-does-not-hold",
+        ending="refused",
+        document=INVOICE,
+        script=("malformed", "malformed", "malformed"),
     ),
 )
 """Runs of today's code. A recording without a scenario is of code before it: it is replayed, and never made again."""
