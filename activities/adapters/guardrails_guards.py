@@ -85,7 +85,9 @@ class GuardrailsGuards:
             reason = await self._threads[spec.guard].call(lambda: _reason(guard, given, subject), spec.deadline)
             passed = not reason
         except Overrun:
-            ended, reason = Ended.TIMED_OUT, f"it could not be checked within {spec.deadline.total_seconds():g} s"
+            loaded = guard.load is None or guard.load.ready
+            late = f"within {spec.deadline.total_seconds():g} s" if loaded else "because the guard is still loading"
+            ended, reason = Ended.TIMED_OUT, f"it could not be checked {late}"
         except Exception as error:  # noqa: BLE001 - a guard that breaks is a verdict, whatever it broke by
             ended, reason = Ended.FAILED, f"it could not be checked: the guard broke ({type(error).__name__})"
             # The error's own text may hold what was checked.

@@ -31,11 +31,16 @@ async def test_an_answer_cites_its_passage_word_for_word(platform: Platform) -> 
     assert [(verdict.guard, verdict.passed) for verdict in result.verdicts] == [
         ("valid_length", True),
         ("secrets_present", True),
+        ("injection", True),
+        ("pii", True),
+        ("toxicity", True),
         ("citations_verbatim", True),
         ("figures_quoted", True),
         ("names_quoted", True),
         ("secrets_present", True),
         ("valid_length", True),
+        ("pii", True),
+        ("toxicity", True),
     ]
     citation = result.outcome.citations[0]
     assert citation.quote in (DOCUMENTS / "parental-leave-v2.md").read_text()
