@@ -91,7 +91,9 @@ async def state(tmp_path_factory: pytest.TempPathFactory, knowledge: Path) -> Pa
 @pytest.fixture
 def settings(state: Path, stub: StubModel) -> Settings:
     return Settings(
-        paths=Paths(state=state), model=Model(endpoints={"fast": stub.url, "strong": stub.url}), telemetry=Telemetry(traces=False)
+        paths=Paths(state=state),
+        model=Model(endpoints={"fast": stub.url, "strong": stub.url}),
+        telemetry=Telemetry(traces=False),
     )
 
 

@@ -33,7 +33,9 @@ async def record(missing: list[Scenario]) -> None:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stub = stack.enter_context(StubModel(0))
         settings = Settings(
-            paths=Paths(state=state), model=Model(endpoints={"fast": stub.url, "strong": stub.url}), telemetry=Telemetry(traces=False)
+            paths=Paths(state=state),
+            model=Model(endpoints={"fast": stub.url, "strong": stub.url}),
+            telemetry=Telemetry(traces=False),
         )
         documents = state / "documents"
         documents.mkdir()
