@@ -1,13 +1,18 @@
 """What the tests of the model port share: a catalogue in a file, prompts, and somebody who hears."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from activities.adapters.catalogue import CatalogueFile
 from activities.adapters.litellm_model import LiteLLMModel
-from activities.ports import Message, Prompt, Sampling, ToolSchema, Usage
+from activities.ports import Message, PortError, Prompt, Sampling, ToolSchema, Usage
 
 Heard = list[tuple[str, Usage | None]]
+
+STREAMS = pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
 
 ASK = Prompt([Message("system", "You are terse."), Message("user", "Say something about the sea.")])
 FEW = Sampling(max_output_tokens=64)
@@ -72,3 +77,13 @@ class Listener:
     def counts(self) -> list[int]:
         """The output tokens that were reported, in order."""
         return [usage.output_tokens for _, usage in self.heard if usage is not None]
+
+
+async def failure_of(model: LiteLLMModel, *, streams: bool, prompt: Prompt = ASK) -> PortError:
+    """What a call ends in, which must be soon."""
+    with pytest.raises(PortError) as stopped:
+        await asyncio.wait_for(model.complete("fast", prompt, FEW, Listener() if streams else None), 10)
+    assert str(stopped.value).startswith("fast: ")
+    assert "\n" not in str(stopped.value)
+    assert stopped.value.__suppress_context__ or stopped.value.__context__ is None, "nothing of a library's shows"
+    return stopped.value
