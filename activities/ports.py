@@ -397,35 +397,45 @@ class TokenLog(Protocol):
     """What paid steps say while they say it, for people who wait. The durable answer is the step's reply.
 
     Kept for each step (tenant, run, step) by attempt and offset in characters. A log may be gated: what is written
-    then stays hidden until the run's gate of that name is opened.
+    then, and that it is written, stays hidden until the run's gate of that name is opened. What is done late, for an
+    attempt that a later one has voided, changes nothing. Every method raises `StorageFailed`, and those that write
+    `StorageFull`; each may be repeated.
     """
 
     async def begin(self, key: StepKey, attempt: int, gate: str | None = None) -> None:
-        """Begin an attempt, which voids the earlier ones. Beginning it again changes nothing."""
+        """Begin an attempt, from 1, which voids the earlier ones. Beginning it again changes nothing."""
         ...
 
     async def append(self, key: StepKey, position: Position, text: str) -> None:
-        """Write characters at a position of an attempt. Writing the same at the same position again changes nothing."""
+        """Write characters at a position of an attempt. Writing the same at the same position again changes nothing.
+
+        Raises `StorageFailed` for a position beyond what is written, for an attempt that was not begun, and for more
+        than an ended attempt holds.
+        """
         ...
 
     async def end(self, key: StepKey, position: Position) -> None:
-        """The attempt ends at this position."""
+        """The attempt ends at this position, which is where its text ends: `StorageFailed` anywhere else."""
         ...
 
     async def open(self, tenant: str, run_id: str, gate: str) -> None:
-        """Open a gate of a run, for good: everything behind it may be shown. Opening it again changes nothing."""
+        """Open a gate of a run, for as long as the run's steps are kept: everything behind it may be shown.
+
+        It may be opened before anything is written. Opening it again changes nothing.
+        """
         ...
 
     def read(self, key: StepKey, after: Position = Position()) -> AsyncIterator[LogEntry]:
         """Follow a step from a position, waiting for what is not yet written, until its newest attempt ended.
 
         An attempt other than the one in `after` is announced by `Reset`. An ended attempt that is followed by another
-        one later is not waited for: read again from its end to see that one.
+        one later is not waited for: read again from its end to see that one. Close the iterator when it is not read
+        to its end.
         """
         ...
 
     async def forget(self, older_than: timedelta) -> int:
-        """Delete what was begun longer ago than this; how many steps that were."""
+        """Delete the steps whose newest attempt began longer ago than this; how many that were."""
         ...
 
 

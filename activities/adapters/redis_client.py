@@ -56,7 +56,7 @@ async def plainly(redis: Redis) -> AsyncGenerator[None]:
             case OutOfMemoryError():
                 raise StorageFull(f"Redis at {server} is full: give it more memory and try again") from None
             case RedisTimeoutError() | TimeoutError():
-                raise StorageFailed(f"Redis at {server} did not answer in {SECONDS:.0f} s: see what it does") from None
+                raise StorageFailed(f"Redis at {server} did not answer in {SECONDS:g} s: see what it does") from None
             case RedisConnectionError() | OSError():
                 raise StorageFailed(f"Redis at {server} cannot be reached ({reason}): see that it runs") from None
             case _:

@@ -10,9 +10,11 @@ from typing import TypeAlias
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from activities import token_writer
 from activities.adapters.sql_token_log import SqlTokenLog, open_token_database
+from activities.adapters.telemetry import log_lost_tokens
 from activities.ports import End, LogEntry, Piece, Position, Reset, StorageFailed
 from activities.token_writer import TokenWriter
 from perdure.contracts.steps import StepKey
@@ -173,3 +175,14 @@ async def test_a_writer_of_a_voided_attempt_says_nothing_and_loses_nothing(log: 
         await late(" weeks")
     assert await heard(log) == [Reset(Position(2)), Piece("Ten", Position(2, 3)), End(Position(2, 3))]
     assert lost == []
+
+
+def test_what_is_lost_is_one_event_that_quotes_only_a_ports_own_words() -> None:
+    with capture_logs() as events:
+        log_lost_tokens(KEY, 2, StorageFailed("the disk is gone"))
+        log_lost_tokens(KEY, 2, UnicodeEncodeError("utf-8", "a secret", 0, 1, "of the prompt"))
+    event = {"event": "tokens_lost", "log_level": "warning", "step": "generate-1", "paid_attempt": 2}
+    assert events == [
+        {**event, "error": "StorageFailed", "reason": "the disk is gone"},
+        {**event, "error": "UnicodeEncodeError", "reason": ""},
+    ]

@@ -1,6 +1,7 @@
 """What the token log promises of Redis itself: its keys, its retention, and errors that tell no password."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import cast
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from activities.adapters import redis_client
 from activities.adapters.redis_client import open_redis
 from activities.adapters.redis_token_log import RedisTokenLog
 from activities.ports import Position, StorageFailed, StorageFull
@@ -85,6 +87,15 @@ async def test_a_server_that_is_not_there_is_one_line_without_the_password() -> 
     for raised in (begun, read, forgotten):
         assert "hush" not in str(raised.value)
         assert "\n" not in str(raised.value)
+
+
+async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_client, "SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        async with open_redis(f"redis://:hush@{address}/0") as client:
+            with pytest.raises(StorageFailed, match=f"^Redis at {address}/0 did not answer in 0.1 s: see what it does"):
+                await RedisTokenLog(client).begin(KEY, 1)
 
 
 async def test_a_wrong_password_is_a_clear_error(redis_url: str) -> None:
