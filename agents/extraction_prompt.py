@@ -88,12 +88,14 @@ def _one_of(offered: Mapping[int, Sequence[str]]) -> dict[str, Any]:
 
 
 def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
-    value: dict[str, Any] = {"type": "string"}
+    """Any value of the field's kind, with any line, or none without one."""
+    value: dict[str, Any] = {"type": "string", "minLength": 1}
     if field.kind is FieldKind.CHOICE:
-        value = {"enum": ["", *field.choices]}
+        value = {"enum": list(field.choices)}
     elif field.kind is FieldKind.BOOLEAN:
-        value = {"enum": ["", "yes", "no"]}
-    return _object(value, {"type": "integer", "minimum": NOT_STATED, "maximum": lines})
+        value = {"enum": ["yes", "no"]}
+    stated = _object(value, {"type": "integer", "minimum": NOT_STATED + 1, "maximum": lines})
+    return {"anyOf": [_object({"enum": [""]}, {"enum": [NOT_STATED]}), stated]}
 
 
 def _object(value: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
