@@ -63,7 +63,30 @@ def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record
             problems.append(Problem(where=field.name, reason=str(error)))
             value = _empty(field)
         values.append(value)
-    return Record(fields=tuple(values)), problems
+    shared = _shared(spec.fields, values)
+    problems.extend(Problem(where=name, reason=reason) for name, reason in shared.items())
+    kept = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
+    return Record(fields=tuple(kept)), problems
+
+
+def _shared(fields: Sequence[FieldSpec], values: Sequence[FieldValue]) -> dict[str, str]:
+    """The optional amounts that rest on the very characters of another: one written amount states one field.
+
+    Models that find no net amount give the total for it.
+    """
+    amounts = [
+        (field, value.evidence)
+        for field, value in sorted(zip(fields, values, strict=True), key=lambda pair: not pair[0].required)
+        if field.kind is FieldKind.DECIMAL and value.evidence is not None
+    ]
+    holders: dict[int, str] = {}
+    shared: dict[str, str] = {}
+    for field, evidence in amounts:
+        holder = holders.setdefault(evidence.start, field.name)
+        if holder != field.name and not field.required:
+            remedy = 'give value "" and line 0 unless the document states it apart'
+            shared[field.name] = f"{shown(evidence.quote)} is the {holder}: {remedy}"
+    return shared
 
 
 def _empty(field: FieldSpec) -> FieldValue:

@@ -94,8 +94,10 @@ def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
         value = {"enum": list(field.choices)}
     elif field.kind is FieldKind.BOOLEAN:
         value = {"enum": ["yes", "no"]}
-    stated = _object(value, {"type": "integer", "minimum": NOT_STATED + 1, "maximum": lines})
-    return {"anyOf": [_object({"enum": [""]}, {"enum": [NOT_STATED]}), stated]}
+    options = [_object({"enum": [""]}, {"enum": [NOT_STATED]})]
+    if lines:
+        options.append(_object(value, {"type": "integer", "minimum": NOT_STATED + 1, "maximum": lines}))
+    return {"anyOf": options}
 
 
 def _object(value: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
