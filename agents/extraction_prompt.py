@@ -51,17 +51,25 @@ def frame(text: str) -> str:
 
 
 def reply_schema(
-    fields: Sequence[FieldSpec], lines: int, offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None
+    fields: Sequence[FieldSpec],
+    lines: int,
+    offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
+    kept: Mapping[str, tuple[int, str]] | None = None,
 ) -> dict[str, Any]:
     """The JSON schema that holds the model to one line and one value for each field, the value before the line.
 
     `offered` has, for fields that the document can state in a few ways only, all of these by the number of their line:
-    the model can then choose among these alone. Fields with the same offer share it.
+    the model can then choose among these alone. Fields with the same offer share it. `kept` has the line and the value
+    of fields that a repair must leave as they are.
     """
     properties: dict[str, Any] = {}
     shared: dict[str, str] = {}
     definitions: dict[str, Any] = {}
     for field in fields:
+        if kept is not None and field.name in kept:
+            line, value = kept[field.name]
+            properties[field.name] = _object({"enum": [value]}, {"enum": [line]})
+            continue
         if offered is None or field.name not in offered:
             properties[field.name] = _entry(field, lines)
             continue

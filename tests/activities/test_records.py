@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.records import offered, read_record
+from activities.records import kept, offered, read_record
 from perdure.contracts.extraction import ExtractionSpec, FieldKind, FieldSpec, Problem, Record
+from perdure.contracts.guards import GuardSpec
 from perdure.contracts.text import Text
 
 DOCUMENT = """Invoice 2026-0417
@@ -228,3 +229,18 @@ def test_one_written_amount_states_one_field() -> None:
     record, problems = read_record(schema, DOCUMENT, json.dumps(apart))
     assert not problems
     assert record.values() == {"net": "1234.50", "total": "1234.50"}
+
+
+def test_a_repair_keeps_every_field_that_no_problem_concerns() -> None:
+    plain = spec(day=FieldKind.DATE, other=FieldKind.DATE, text=FieldKind.TEXT, count=FieldKind.INTEGER)
+    ordered = GuardSpec(guard="not_before", arguments={"field": "day", "other": "other"})
+    schema = plain.model_copy(update={"rules": (ordered,)})
+    reply = json.dumps(
+        {"day": {"value": "x", "line": 9}, "other": {}, "text": {"value": "Total", "line": 5}, "count": 3}
+    )
+    assert kept(schema, DOCUMENT, reply, [Problem(where="day", reason="early")]) == {
+        "text": (5, "Total"),
+        "count": (0, "3"),
+    }
+    assert kept(schema, DOCUMENT, reply, [Problem(where="text", reason="none")])["other"] == (0, "")
+    assert kept(schema, DOCUMENT, "no", [Problem(where="reply", reason="no")]) == {}

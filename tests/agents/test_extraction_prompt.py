@@ -49,6 +49,12 @@ def test_fields_with_the_same_offer_share_it() -> None:
     assert pairs == [([""], [0]), (["1 May"], [2, 4]), (["2 May"], [2])]
 
 
+def test_a_repair_is_held_to_the_fields_that_were_right() -> None:
+    schema = reply_schema([NAME, DAY], 5, {"day": {1: ["1 May"]}}, {"day": (1, "1 May")})
+    assert schema["properties"]["day"]["properties"] == {"value": {"enum": ["1 May"]}, "line": {"enum": [1]}}
+    assert "anyOf" in schema["properties"]["name"]
+
+
 def test_a_worked_example_says_of_every_other_field_that_it_is_not_stated() -> None:
     reply = json.loads(render_reply([NAME, DAY], {"name": (2, "Ada")}))
     assert reply == {"name": {"value": "Ada", "line": 2}, "day": {"value": "", "line": 0}}
