@@ -28,10 +28,10 @@ _YEARS_OF_TWO_DIGITS = 2000
 
 _NUMERIC = re.compile(r"(?<![\w./-])(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)")
 _DAY_FIRST = re.compile(
-    r"(?<!\w)(\d{1,2})(?:st|nd|rd|th|er|[.ºo])?[\s-]*(?:de |of )?\s*"
-    r"([^\W\d_]{3,})\.?,?[\s-]*(?:de |del )?\s*(\d{4})(?!\w)"
+    r"(?<!\w)(\d{1,2})(?:st|nd|rd|th|er|[.ºo])?[\s-]{0,3}(?:de |of )?\s{0,2}"
+    r"([^\W\d_]{3,})\.?,?[\s-]{0,3}(?:de |del )?\s{0,2}(\d{4})(?!\w)"
 )
-_MONTH_FIRST = re.compile(r"(?<!\w)([^\W\d_]{3,})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\w)")
+_MONTH_FIRST = re.compile(r"(?<!\w)([^\W\d_]{3,})\.?\s{1,3}(\d{1,2})(?:st|nd|rd|th)?,?\s{1,3}(\d{4})(?!\w)")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ _WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
 
 _TIMES = {"thousand": Decimal(1000), "million": Decimal(1_000_000), "mio": Decimal(1_000_000)}
 
+_DIGITS = 24
+"""Digits of a number at most; what has more is an identifier."""
 _GROUP = 3
 """Digits of a group of thousands."""
 _CENTS = 2
@@ -73,8 +75,8 @@ def _readings(digits: str, decimal_mark: str | None) -> list[str]:
     """What one written number can mean; nothing where it is no number, such as a version."""
     digits = "".join(sign for sign in digits if sign not in _SPACES + _APOSTROPHES)
     marks = [sign for sign in digits if sign in ".,"]
-    if not marks:
-        return [_canonical(digits, "")]
+    if len(digits) - len(marks) > _DIGITS or not marks:
+        return [] if marks or len(digits) > _DIGITS else [_canonical(digits, "")]
     last = marks[-1]
     whole, _, decimals = digits.rpartition(last)
     others = set(marks[:-1])

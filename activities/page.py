@@ -1,6 +1,7 @@
 """A document's text by lines, how its author writes days and numbers, and where a value stands in it. Pure."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -24,9 +25,6 @@ SHOWN = 80
 
 ALIKE = 0.8
 """Similarity (difflib's ratio, 0 to 1) from which other words may be the ones that were meant."""
-
-WORDS_COMPARED = 200
-"""Words of a line that are compared with misspelt ones at most."""
 
 _WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*")
 
@@ -104,12 +102,15 @@ class Page:
         """The line and the words on it that come nearest to misspelt words; those on the named line first."""
         count = len(written.split())
         best, likeness = None, ALIKE
-        for number, (start, end) in sorted(enumerate(self.lines, start=1), key=lambda entry: entry[0] != line):
-            words = list(_WORD.finditer(self.text, start, end))[:WORDS_COMPARED]
+        compared = SequenceMatcher(b=written.casefold(), autojunk=False)
+        near_first = sorted(enumerate(self.lines, start=1), key=lambda entry: entry[0] != line)
+        for number, (start, end) in near_first if len(written) <= SHOWN else []:
+            words = list(_WORD.finditer(self.text, start, end))
             for first, last in zip(words, words[count - 1 :], strict=False):
                 candidate = self.text[first.start() : last.end()]
-                ratio = SequenceMatcher(None, written.casefold(), candidate.casefold(), autojunk=False).ratio()
-                if ratio > likeness:
+                compared.set_seq1(candidate.casefold())
+                # The quick ones are upper bounds.
+                if min(compared.real_quick_ratio(), compared.quick_ratio()) > likeness < (ratio := compared.ratio()):
                     best, likeness = (number, candidate), ratio
         return best
 
@@ -167,7 +168,7 @@ class Page:
         return line != NOT_STATED and self.lines[line - 1][0] <= place[0] < self.lines[line - 1][1]
 
     def _line_at(self, position: int) -> int:
-        return sum(1 for start, _ in self.lines if start <= position)
+        return bisect_right(self.lines, position, key=lambda line: line[0])
 
 
 def shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from activities.dates import Written
 from activities.page import AROUND, Page, Unplaced, shown, word_pattern
 from agents.extraction_prompt import NOT_STATED
+from agents.rules import rule
 from perdure.contracts.extraction import Evidence, ExtractionSpec, FieldKind, FieldSpec, FieldValue, Problem, Record
 
 REPLY = "reply"
@@ -63,7 +64,52 @@ def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record
             problems.append(Problem(where=field.name, reason=str(error)))
             value = _empty(field)
         values.append(value)
-    return Record(fields=tuple(values)), problems
+    shared = _shared(spec.fields, values)
+    problems.extend(Problem(where=name, reason=reason) for name, reason in shared.items())
+    kept = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
+    return Record(fields=tuple(kept)), problems
+
+
+def _shared(fields: Sequence[FieldSpec], values: Sequence[FieldValue]) -> dict[str, str]:
+    """The optional amounts that rest on the very characters of another: one written amount states one field.
+
+    Models that find no net amount give the total for it.
+    """
+    amounts = [
+        (field, value.evidence)
+        for field, value in sorted(zip(fields, values, strict=True), key=lambda pair: not pair[0].required)
+        if field.kind is FieldKind.DECIMAL and value.evidence is not None
+    ]
+    holders: dict[int, str] = {}
+    shared: dict[str, str] = {}
+    for field, evidence in amounts:
+        holder = holders.setdefault(evidence.start, field.name)
+        if holder != field.name and not field.required:
+            remedy = 'give value "" and line 0 unless the document states it apart'
+            shared[field.name] = f"{shown(evidence.quote)} is the {holder}: {remedy}"
+    return shared
+
+
+def kept(spec: ExtractionSpec, document: str, reply: str, problems: Sequence[Problem]) -> dict[str, tuple[int, str]]:
+    """The line and the value of each field of a reply that no problem concerns, for the `reply_schema` of a repair.
+
+    A broken rule concerns all the fields that it names. Nothing is kept of a reply that cannot be read.
+    """
+    try:
+        stated = _parsed(reply)
+    except _Unusable:
+        return {}
+    concerned = {problem.where for problem in problems}
+    for asked in spec.rules:
+        named = {field for _, field, _ in rule(asked.guard, asked.arguments).named()}
+        concerned |= named if named & concerned else set()
+    page = Page.of(document)
+    return {
+        field.name: (line, value) if value else (NOT_STATED, "")
+        for field in spec.fields
+        if field.name in stated and field.name not in concerned
+        for line, value in [_choice(page, stated[field.name])]
+    }
 
 
 def _empty(field: FieldSpec) -> FieldValue:

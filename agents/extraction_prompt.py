@@ -51,17 +51,25 @@ def frame(text: str) -> str:
 
 
 def reply_schema(
-    fields: Sequence[FieldSpec], lines: int, offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None
+    fields: Sequence[FieldSpec],
+    lines: int,
+    offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
+    kept: Mapping[str, tuple[int, str]] | None = None,
 ) -> dict[str, Any]:
     """The JSON schema that holds the model to one line and one value for each field, the value before the line.
 
     `offered` has, for fields that the document can state in a few ways only, all of these by the number of their line:
-    the model can then choose among these alone. Fields with the same offer share it.
+    the model can then choose among these alone. Fields with the same offer share it. `kept` has the line and the value
+    of fields that a repair must leave as they are.
     """
     properties: dict[str, Any] = {}
     shared: dict[str, str] = {}
     definitions: dict[str, Any] = {}
     for field in fields:
+        if kept is not None and field.name in kept:
+            line, value = kept[field.name]
+            properties[field.name] = _object({"enum": [value]}, {"enum": [line]})
+            continue
         if offered is None or field.name not in offered:
             properties[field.name] = _entry(field, lines)
             continue
@@ -88,12 +96,16 @@ def _one_of(offered: Mapping[int, Sequence[str]]) -> dict[str, Any]:
 
 
 def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
-    value: dict[str, Any] = {"type": "string"}
+    """Any value of the field's kind, with any line, or none without one."""
+    value: dict[str, Any] = {"type": "string", "minLength": 1}
     if field.kind is FieldKind.CHOICE:
-        value = {"enum": ["", *field.choices]}
+        value = {"enum": list(field.choices)}
     elif field.kind is FieldKind.BOOLEAN:
-        value = {"enum": ["", "yes", "no"]}
-    return _object(value, {"type": "integer", "minimum": NOT_STATED, "maximum": lines})
+        value = {"enum": ["yes", "no"]}
+    options = [_object({"enum": [""]}, {"enum": [NOT_STATED]})]
+    if lines:
+        options.append(_object(value, {"type": "integer", "minimum": NOT_STATED + 1, "maximum": lines}))
+    return {"anyOf": options}
 
 
 def _object(value: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:

@@ -172,9 +172,12 @@ def full_match(pattern: str) -> TypeAdapter[str]:
 def measure(value: str | int) -> date | Decimal:
     """A day or a number from its canonical form. Raises `ValueError`."""
     try:
-        return Decimal(value)
+        number = Decimal(value)
     except InvalidOperation:
         return date.fromisoformat(str(value))
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is no number")
+    return number
 
 
 def _require_usable(name: str, found: Rule) -> None:

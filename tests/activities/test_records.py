@@ -1,14 +1,16 @@
 """A record holds only what stands in its document, in canonical form, with the place where it stands."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.records import offered, read_record
+from activities.records import kept, offered, read_record
 from perdure.contracts.extraction import ExtractionSpec, FieldKind, FieldSpec, Problem, Record
+from perdure.contracts.guards import GuardSpec
 from perdure.contracts.text import Text
 
 DOCUMENT = """Invoice 2026-0417
@@ -199,3 +201,46 @@ def test_a_model_is_offered_what_the_document_states() -> None:
 
 def test_a_model_is_offered_the_readings_of_what_is_ambiguous() -> None:
     assert offered(spec(day=FieldKind.DATE).fields, "Due 05/06/2026") == {"day": {1: ["2026-06-05", "2026-05-06"]}}
+
+
+@pytest.mark.parametrize("filler", [" ", "1", "a ", "1 ", "1.", "1 - ", "May ", "'", "\n"])
+def test_a_document_that_was_made_to_be_slow_is_read_in_time(filler: str) -> None:
+    document = "Total 1" + filler * (16_000 // len(filler)) + "x"
+    schema = spec(day=FieldKind.DATE, amount=FieldKind.DECIMAL, text=FieldKind.TEXT, count=FieldKind.INTEGER)
+    reply = json.dumps({name: {"value": "Totel 2", "line": 1} for name in ("day", "amount", "text", "count")})
+    began = time.process_time()
+    offered(schema.fields, document)
+    _, problems = read_record(schema, document, reply)
+    assert problems
+    assert time.process_time() - began < 5  # a second where it is slowest; minutes where it grows with the square
+
+
+def test_one_written_amount_states_one_field() -> None:
+    fields = [
+        FieldSpec(name="net", kind=FieldKind.DECIMAL, description="it", required=False),
+        FieldSpec(name="total", kind=FieldKind.DECIMAL, description="it"),
+    ]
+    schema = spec(**{field.name: field for field in fields})
+    twice = {"net": {"value": "1.234,50", "line": 5}, "total": {"value": "1.234,50", "line": 5}}
+    record, (problem,) = read_record(schema, DOCUMENT, json.dumps(twice))
+    assert record.values() == {"net": None, "total": "1234.50"}
+    assert (problem.where, problem.reason[:26]) == ("net", "'1.234,50' is the total: g")
+    apart = {"net": {"value": "1.234,50", "line": 5}, "total": {"value": "1.234,50", "line": 6}}
+    record, problems = read_record(schema, DOCUMENT, json.dumps(apart))
+    assert not problems
+    assert record.values() == {"net": "1234.50", "total": "1234.50"}
+
+
+def test_a_repair_keeps_every_field_that_no_problem_concerns() -> None:
+    plain = spec(day=FieldKind.DATE, other=FieldKind.DATE, text=FieldKind.TEXT, count=FieldKind.INTEGER)
+    ordered = GuardSpec(guard="not_before", arguments={"field": "day", "other": "other"})
+    schema = plain.model_copy(update={"rules": (ordered,)})
+    reply = json.dumps(
+        {"day": {"value": "x", "line": 9}, "other": {}, "text": {"value": "Total", "line": 5}, "count": 3}
+    )
+    assert kept(schema, DOCUMENT, reply, [Problem(where="day", reason="early")]) == {
+        "text": (5, "Total"),
+        "count": (0, "3"),
+    }
+    assert kept(schema, DOCUMENT, reply, [Problem(where="text", reason="none")])["other"] == (0, "")
+    assert kept(schema, DOCUMENT, "no", [Problem(where="reply", reason="no")]) == {}

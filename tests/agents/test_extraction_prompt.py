@@ -30,10 +30,12 @@ def test_every_line_is_one_line_at_its_own_place(text: str) -> None:
 def test_the_reply_is_held_to_every_field_in_its_order() -> None:
     schema = reply_schema([NAME, SURE, MOOD], 3)
     assert list(schema["properties"]) == schema["required"] == ["name", "sure", "mood"]
-    assert schema["properties"]["name"]["properties"]["line"] == {"type": "integer", "minimum": 0, "maximum": 3}
-    assert schema["properties"]["sure"]["properties"]["value"] == {"enum": ["", "yes", "no"]}
-    assert schema["properties"]["mood"]["properties"]["value"] == {"enum": ["", "good", "bad"]}
-    assert list(schema["properties"]["name"]["properties"]) == ["value", "line"]
+    unstated, name = schema["properties"]["name"]["anyOf"]
+    assert unstated["properties"] == {"value": {"enum": [""]}, "line": {"enum": [0]}}
+    assert name["properties"]["line"] == {"type": "integer", "minimum": 1, "maximum": 3}
+    assert list(name["properties"]) == ["value", "line"]
+    assert schema["properties"]["sure"]["anyOf"][1]["properties"]["value"] == {"enum": ["yes", "no"]}
+    assert schema["properties"]["mood"]["anyOf"][1]["properties"]["value"] == {"enum": ["good", "bad"]}
 
 
 def test_fields_with_the_same_offer_share_it() -> None:
@@ -45,6 +47,12 @@ def test_fields_with_the_same_offer_share_it() -> None:
         for option in schema["$defs"]["day"]["anyOf"]
     ]
     assert pairs == [([""], [0]), (["1 May"], [2, 4]), (["2 May"], [2])]
+
+
+def test_a_repair_is_held_to_the_fields_that_were_right() -> None:
+    schema = reply_schema([NAME, DAY], 5, {"day": {1: ["1 May"]}}, {"day": (1, "1 May")})
+    assert schema["properties"]["day"]["properties"] == {"value": {"enum": ["1 May"]}, "line": {"enum": [1]}}
+    assert "anyOf" in schema["properties"]["name"]
 
 
 def test_a_worked_example_says_of_every_other_field_that_it_is_not_stated() -> None:

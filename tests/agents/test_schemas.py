@@ -46,6 +46,7 @@ def example(record: str) -> str:
         ),
         (rule("in_range", "{ field = 'due' }"), "give min, max or both"),
         (rule("in_range", "{ field = 'due', min = 5 }"), "'5' is not a day such as 2026-04-17, but 'due' is"),
+        (rule("in_range", "{ field = 'total', min = nan }"), "'nan' is neither a number nor a day"),
         (rule("in_range", "{ field = 'total', min = 'much' }"), "'much' is neither a number nor a day"),
         (example("total = { line = 2, value = '5.00' }"), "examples.1.record.total: there is no line 2"),
         (example("total = { line = 1, value = '6.00' }"), "'6.00' is not right: copy it from line 1"),
