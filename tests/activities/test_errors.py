@@ -1,15 +1,25 @@
 """Which failures of a paid attempt are known to have cost nothing."""
 
 from activities import ports
-from activities.ports import ModelOverloaded, ModelRefused, ModelUnreachable, NotConfigured, PortError
+from activities.ports import (
+    CircuitOpen,
+    ModelOverloaded,
+    ModelRefused,
+    ModelUnreachable,
+    ModelUnusable,
+    NotConfigured,
+    PortError,
+)
 
 
 def test_only_what_fails_before_a_model_works_is_free() -> None:
     errors = [error for error in vars(ports).values() if isinstance(error, type) and issubclass(error, PortError)]
     assert len(errors) > 8
     assert {error for error in errors if error.free_of_charge} == {
+        CircuitOpen,
         ModelOverloaded,
         ModelRefused,
         ModelUnreachable,
+        ModelUnusable,
         NotConfigured,
     }

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.extraction_prompt import ask_again, document_lines, frame, render_reply, reply_schema
-from perdure.contracts.extraction import FieldKind, FieldSpec, Problem
+from perdure.contracts.extraction import FieldKind, FieldSpec
 
 NAME = FieldSpec(name="name", kind=FieldKind.TEXT, description="who")
 DAY = FieldSpec(name="day", kind=FieldKind.DATE, description="when")
@@ -61,8 +61,6 @@ def test_a_worked_example_says_of_every_other_field_that_it_is_not_stated() -> N
 
 
 def test_a_repair_lists_what_is_wrong_and_asks_for_everything() -> None:
-    asked = ask_again(
-        [Problem(where="day", reason="'soon' is no day"), Problem(where="total", reason="does not add up")]
-    )
+    asked = ask_again(["day: 'soon' is no day", "total: does not add up"])
     assert "- day: 'soon' is no day\n- total: does not add up\n" in asked
     assert "the whole reply again" in asked

@@ -59,7 +59,12 @@ BREACHES = (
     Breach("tools reach the world", "tools/calculator.py", "import urllib.request", "tools.calculator -> urllib"),
     Breach("tools reach the world", "tools/calculator.py", "import subprocess", "tools.calculator -> subprocess"),
     Breach("only activities.adapters", "activities/generation.py", "import litellm", "generation -> litellm"),
-    Breach("only activities.adapters", "activities/ports.py", "from sqlalchemy import select", "ports -> sqlalchemy"),
+    Breach(
+        "only activities.adapters",
+        "activities/ports/model.py",
+        "from sqlalchemy import select",
+        "ports.model -> sqlalchemy",
+    ),
     Breach("only activities.adapters", "activities/routing.py", "import unheard_of", "routing -> unheard_of"),
     Breach("activities.settings import", "activities/settings.py", "import httpx", "settings -> httpx"),
     Breach(

@@ -1,0 +1,40 @@
+"""Guards over texts, and business rules over records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from perdure.contracts.extraction import Problem, Record
+from perdure.contracts.guards import GuardSpec, Verdict
+from perdure.contracts.knowledge import Citation
+from perdure.contracts.text import Text
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What guards look at."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    passages: tuple[Text, ...] = ()
+    """The cited passages with their bodies, in the order of the citations."""
+
+
+class Guards(Protocol):
+    """Runs guards by name."""
+
+    async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
+        """All guards in parallel, a verdict for each, in their order. Raises `NotConfigured` for an unknown one."""
+        ...
+
+
+class Rules(Protocol):
+    """Checks business rules over a record."""
+
+    async def check(self, rules: Sequence[GuardSpec], record: Record) -> tuple[Problem, ...]:
+        """One problem for each rule that the record breaks, in their order.
+
+        A field that is not stated breaks only the rules that require it. Raises `NotConfigured` for an unknown rule
+        and for arguments that it cannot use.
+        """
+        ...

@@ -1,0 +1,110 @@
+"""The errors with which the world answers. Each says what failed, the value, and what to do about it."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from perdure.contracts.remedy import Remedy
+
+
+class PortError(Exception):
+    """The world said no. The message says what failed, the value, and what to do about it."""
+
+    final: ClassVar[bool] = False
+    """Whether trying again is pointless."""
+    free_of_charge: ClassVar[bool] = False
+    """Whether a paid attempt that ended so is known to have cost nothing."""
+    remedy: ClassVar[Remedy] = Remedy.RETRY
+    """What a paid attempt that ended so asks for."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """How long the world asked to be left alone; None where it did not say."""
+
+
+class NotConfigured(PortError):
+    """A name that no file here defines: an unknown chain, tier or guard."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+
+class ModelUnreachable(PortError):
+    """Nothing answered at the endpoint, so nothing was bought: another deployment of the tier may answer."""
+
+    free_of_charge = True
+    remedy = Remedy.FALL_BACK
+
+
+class ModelUnusable(PortError):
+    """The endpoint answers, but not as this deployment: a wrong key, an unknown model, no quota left.
+
+    Nothing was bought, and asking it again would not help; another deployment of the tier may.
+    """
+
+    free_of_charge = True
+    remedy = Remedy.FALL_BACK
+
+
+class WrongModel(ModelUnusable):
+    """Another model answered than the deployment names. Its reply is not used, and what it cost is unknown."""
+
+    free_of_charge = False
+
+
+class ModelFailed(PortError):
+    """The call broke after it was sent: what it cost is unknown."""
+
+
+class ModelRefused(PortError):
+    """The model's server refused the request; the same one would be refused again, here and elsewhere."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+
+class ModelOverloaded(PortError):
+    """The model's server refused for now, before doing any work."""
+
+    free_of_charge = True
+
+
+class CircuitOpen(PortError):
+    """This endpoint failed so often lately that it is left alone for a while. Nothing was sent."""
+
+    free_of_charge = True
+    remedy = Remedy.CIRCUIT_OPEN
+
+
+class StorageFull(PortError):
+    """The disk is full. What was written before is safe."""
+
+
+class StorageFailed(PortError):
+    """The database did not do what it was asked."""
+
+
+class BodyMissing(PortError):
+    """A text was asked for by a digest that the blob store does not hold for this tenant."""
+
+    final = True
+
+
+class BodyCorrupt(PortError):
+    """The blob store holds a body that does not have its digest."""
+
+    final = True
+
+
+class UnknownCollection(PortError):
+    """The tenant has no such collection of documents."""
+
+    final = True
+
+
+class UnreadableDocument(PortError):
+    """A document cannot be parsed."""
+
+    final = True

@@ -1,0 +1,130 @@
+"""Models behind their servers: what is asked of one, what it replies, and where it is to be had."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from perdure.contracts.spec import Deployment
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A tool that a model asks for."""
+
+    id: str
+    """The model's own name for this call, which the message with its result repeats."""
+    name: str
+    arguments: str
+    """JSON, as the model wrote it: nothing is checked yet."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a prompt."""
+
+    role: str
+    """`system`, `user`, `assistant` or `tool`."""
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that an `assistant` message asked for."""
+    tool_call_id: str | None = None
+    """Whose result a `tool` message is."""
+
+
+@dataclass(frozen=True)
+class ToolSchema:
+    """A tool, as a model sees it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """The JSON schema of its arguments."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked. What stays the same from call to call comes first, so that its computation is reused."""
+
+    messages: Sequence[Message]
+    schema: Mapping[str, Any] | None = None
+    """The JSON schema that the reply is held to; None for free text."""
+    tools: Sequence[ToolSchema] = ()
+    """What the model may call; with a schema as well, it either calls or answers by the schema."""
+    tool_required: bool = False
+    """Whether it must call one of the tools."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the reply is drawn."""
+
+    max_output_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    logprobs: int = 0
+    """How many of the likeliest tokens to report at each place; 0 for no log probabilities."""
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """One token of a reply, with its log probability and the likeliest ones in its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a call used, from the server's own report."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    """Input tokens that were served from the prefix cache."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model replied."""
+
+    content: str
+    model: str
+    """The model as its server names itself."""
+    finish_reason: str
+    """`stop`, `length`, `tool_calls`, or `content_filter` where the provider withheld the reply and charges for it."""
+    usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    first_token_ms: float | None = None
+    """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
+
+
+Heard: TypeAlias = Callable[[str, Usage | None], Awaitable[None]]
+"""Hears each piece of a reply as it comes, with what the call used so far where the server reports that on the way."""
+
+
+class Model(Protocol):
+    """Models behind their servers, by deployment."""
+
+    async def complete(
+        self, deployment: str, prompt: Prompt, sampling: Sampling, heard: Heard | None = None
+    ) -> Completion:
+        """Complete a prompt; the reply streams where somebody hears it.
+
+        Raises `ModelUnreachable`, `ModelUnusable`, `ModelOverloaded`, `ModelRefused`, `ModelFailed`, `CircuitOpen`, or
+        `NotConfigured` for an unknown deployment or one that cannot do what the prompt asks for. Retries nothing: the
+        workflow does. Cancelling it closes the provider's socket.
+        """
+        ...
+
+
+class Catalogue(Protocol):
+    """The deployments that a tier may use."""
+
+    def deployment_for(self, tier: str, excluding: Sequence[str] = ()) -> Deployment:
+        """The first deployment of a tier that is not excluded; the very first where all are.
+
+        Raises `NotConfigured` and names the tiers that exist.
+        """
+        ...
