@@ -1,8 +1,9 @@
 """Durable chains and budgeted agents: decisions replay, effects happen once."""
 
-from perdure.client import NoServer, Platform, PlatformError, RunConflict, RunFailed, UnknownRun
+from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
+from perdure.contracts.extraction import Evidence, FieldValue, Record
 from perdure.contracts.queues import Queue
 from perdure.contracts.run import (
     Abstained,
@@ -10,11 +11,14 @@ from perdure.contracts.run import (
     AskRequest,
     Cancelled,
     Exhausted,
+    Extracted,
+    ExtractRequest,
     Phase,
     Refused,
     RunResult,
     RunStatus,
 )
+from perdure.errors import NoServer, PlatformError, RunConflict, RunFailed, UnknownRun
 
 __all__ = [
     "Abstained",
@@ -23,12 +27,17 @@ __all__ = [
     "BadInput",
     "Budget",
     "Cancelled",
+    "Evidence",
     "Exhausted",
+    "ExtractRequest",
+    "Extracted",
+    "FieldValue",
     "NoServer",
     "Phase",
     "Platform",
     "PlatformError",
     "Queue",
+    "Record",
     "Refused",
     "RunConflict",
     "RunFailed",

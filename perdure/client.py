@@ -26,6 +26,7 @@ from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import BY_ROLE, Queue
 from perdure.contracts.run import AskRequest, ExtractRequest, Phase, RunResult, RunStatus
 from perdure.contracts.search_attributes import AGENT, OUTCOME, PHASE, TENANT
+from perdure.errors import NoServer, PlatformError, RunConflict, RunFailed, UnknownRun
 
 Answer = TypeVar("Answer")
 
@@ -40,26 +41,6 @@ TASK_TIMEOUT = timedelta(seconds=5)
 
 TRANSIENT_TRIES = 4
 """How often a call is tried that a server under load refused although nothing is wrong with it."""
-
-
-class PlatformError(Exception):
-    """The base of what the client raises. Every message is one line that names the cause and the remedy."""
-
-
-class NoServer(PlatformError):
-    """No Temporal server answers at the address."""
-
-
-class UnknownRun(PlatformError):
-    """There is no run with this id in this tenant."""
-
-
-class RunFailed(PlatformError):
-    """The run ended without an outcome: a fault, a termination or a timeout."""
-
-
-class RunConflict(PlatformError):
-    """The run id was used before, for another request."""
 
 
 class Platform:

@@ -13,7 +13,7 @@ from deploy.local.follow import Followed, follow
 from deploy.local.record import Addresses
 from deploy.local.session import session
 from evals.questions import HANDBOOK, load
-from perdure.client import Platform, PlatformError
+from perdure.client import Platform
 from perdure.contracts.contract import BadInput
 from perdure.contracts.run import (
     Abstained,
@@ -25,6 +25,7 @@ from perdure.contracts.run import (
     Refused,
     RunStatus,
 )
+from perdure.errors import PlatformError
 
 NAMESPACE = "default"
 """The Temporal namespace of the embedded stack."""

@@ -9,9 +9,10 @@ from temporalio.client import Client, WorkflowHistory
 from activities.settings import ROOT
 from agents.extraction_prompt import render_reply
 from agents.schemas import Schemas
-from perdure.client import Platform, RunFailed, workflow_id
+from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget
 from perdure.contracts.run import AskRequest, ExtractRequest
+from perdure.errors import RunFailed
 from tests.support.stub_model import StubModel
 from tests.support.waiting import until
 

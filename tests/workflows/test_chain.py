@@ -6,12 +6,13 @@ import uuid
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
-from perdure.client import Platform, RunConflict, RunFailed, UnknownRun, workflow_id
+from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
 from perdure.contracts.queues import Queue
 from perdure.contracts.run import Abstained, Answered, AskRequest, Cancelled, Exhausted, Phase, Refused
 from perdure.contracts.search_attributes import COST_MICROS, GUARD_TRIGGERED, OUTCOME, PHASE, STEPS, TENANT
+from perdure.errors import RunConflict, RunFailed, UnknownRun
 from tests.conftest import DOCUMENTS
 from tests.support.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 

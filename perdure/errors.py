@@ -1,0 +1,21 @@
+"""What the client raises. Every message is one line that names the cause and the remedy."""
+
+
+class PlatformError(Exception):
+    """The base of what the client raises. Every message is one line that names the cause and the remedy."""
+
+
+class NoServer(PlatformError):
+    """No Temporal server answers at the address."""
+
+
+class UnknownRun(PlatformError):
+    """There is no run with this id in this tenant."""
+
+
+class RunFailed(PlatformError):
+    """The run ended without an outcome: a fault, a termination or a timeout."""
+
+
+class RunConflict(PlatformError):
+    """The run id was used before, for another request."""
