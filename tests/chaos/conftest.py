@@ -22,8 +22,20 @@ from tests.chaos.trial import Trial, Workers, World
 SAMPLE = 7
 """Events at which the default run kills; the moments between events are always tried."""
 
-UNDISTURBED = Path(__file__).resolve().parent.parent / "replay" / "histories" / "answered-with-an-older-edition.json"
+RETRIED_SAMPLE = 3
+"""As `SAMPLE`, for a run whose first attempt fails, and for one whose first reply has to be repaired."""
+
+HISTORIES = Path(__file__).resolve().parent.parent / "replay" / "histories"
+
+UNDISTURBED = HISTORIES / "answered-with-an-older-edition.json"
 """A recorded run that nothing disturbed: its events are the kill points."""
+
+KILL_POINTS = {
+    "event": (UNDISTURBED, SAMPLE),
+    "event_of_a_retried_run": (HISTORIES / "answered-after-a-lost-attempt-and-a-wait.json", RETRIED_SAMPLE),
+    "event_of_a_repaired_run": (HISTORIES / "answered-after-a-repair.json", RETRIED_SAMPLE),
+}
+"""Recorded runs whose events are kill points, by the argument of the test, and how many of them a sample holds."""
 
 
 @dataclass
@@ -46,13 +58,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the events at which workers are killed."""
-    if "event" not in metafunc.fixturenames:
-        return
     report = metafunc.config.stash[REPORT]
-    every = list(range(1, report.events + 1))
-    if metafunc.config.getoption("chaos") == "sample":
-        every = sorted(random.Random(report.seed).sample(every, SAMPLE))  # noqa: S311 - a sample, not a secret
-    metafunc.parametrize("event", every, ids=[f"{number:02}" for number in every])
+    for argument, (history, size) in KILL_POINTS.items():
+        if argument not in metafunc.fixturenames:
+            continue
+        every = list(range(1, len(WorkflowHistory.from_json("recorded", history.read_text()).events) + 1))
+        if metafunc.config.getoption("chaos") == "sample":
+            every = sorted(random.Random(report.seed).sample(every, size))  # noqa: S311 - a sample, not a secret
+        metafunc.parametrize(argument, every, ids=[f"{number:02}" for number in every])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

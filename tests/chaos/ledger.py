@@ -1,5 +1,6 @@
 """What was bought against what was recorded: the promises of a paid step, checked from outside the platform."""
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ PRICES = CatalogueFile(Paths().catalogue, {}).entry("fast").prices
 class Attempt:
     """One row of the platform's table of paid attempts."""
 
+    step: str
     number: int
     begun: float
     """Seconds since the epoch."""
@@ -35,18 +37,19 @@ class Attempts:
         self._file = state / "perdure.db"
 
     def of(self, workflow_id: str) -> list[Attempt]:
-        """A run's attempts, the first one first; none where the table is not yet made."""
+        """A run's attempts, in the order in which they began; none where the table is not yet made."""
         with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=20)) as connection:
             try:
                 rows = connection.execute(
-                    "SELECT attempt, begun_at, charge, reply FROM paid_attempts WHERE workflow_id = ? ORDER BY attempt",
+                    "SELECT step, attempt, begun_at, charge, reply FROM paid_attempts "
+                    "WHERE workflow_id = ? ORDER BY begun_at, attempt",
                     (workflow_id,),
                 ).fetchall()
             except sqlite3.OperationalError:
                 return []
         return [
-            Attempt(number, datetime.fromisoformat(begun).timestamp(), charge, reply)
-            for number, begun, charge, reply in rows
+            Attempt(step, number, datetime.fromisoformat(begun).timestamp(), charge, reply)
+            for step, number, begun, charge, reply in rows
         ]
 
 
@@ -63,10 +66,14 @@ def audit(result: RunResult, attempts: Sequence[Attempt], calls: Sequence[float]
 
     assert len(calls) <= len(attempts), f"a call without a recorded attempt: {calls} {attempts}"
     replied = [attempt for attempt in attempts if attempt.reply is not None]
-    assert len(replied) == 1, f"bought more than once: {attempts}"
-    assert replied[0] == attempts[-1], f"an attempt was begun after a reply was saved: {attempts}"
-    after = [call for call in calls if call >= replied[0].begun]
-    assert len(after) == 1, f"the attempt that replied made {len(after)} calls"
+    steps = [[each for each in attempts if each.step == step] for step in dict.fromkeys(one.step for one in attempts)]
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        [bought] = [attempt for attempt in step if attempt.reply is not None] or [None]
+        assert bought is not None, f"nothing was bought: {step}"
+        assert bought == step[-1], f"an attempt was begun after a reply was saved: {step}"
+        until = following[0].begun if following else math.inf
+        after = [call for call in calls if bought.begun <= call < until]
+        assert len(after) == 1, f"the attempt that replied made {len(after)} calls"
 
     owed, settled, possible = bill(len(calls)), result.spent, result.spent + result.unsettled
     for field in ("input_tokens", "output_tokens", "micro_dollars"):
@@ -75,4 +82,4 @@ def audit(result: RunResult, attempts: Sequence[Attempt], calls: Sequence[float]
     assert settled.steps == len(replied), settled
     assert owed.steps <= possible.steps <= budget.steps, (owed, possible)
     # What is left unknown are the attempts that were lost, each with its reservation, and nothing else.
-    assert result.unsettled.steps >= len(attempts) - 1, (result.unsettled, attempts)
+    assert result.unsettled.steps >= len(attempts) - len(steps), (result.unsettled, attempts)

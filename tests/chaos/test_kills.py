@@ -20,6 +20,21 @@ async def test_a_run_survives_the_death_of_its_worker_at_any_event(world: World,
     report.trials.append(trial)
 
 
+async def test_a_run_that_tries_again_survives_the_death_of_its_worker_at_any_event(
+    world: World, report: Report, event_of_a_retried_run: int
+) -> None:
+    trial = await world.trial(moments.at_event(event_of_a_retried_run), "500")
+    report.trials.append(trial)
+    assert trial.result.unsettled.steps >= 1
+
+
+async def test_a_run_whose_reply_is_repaired_survives_the_death_of_its_worker_at_any_event(
+    world: World, report: Report, event_of_a_repaired_run: int
+) -> None:
+    trial = await world.trial(moments.at_event(event_of_a_repaired_run), "malformed")
+    report.trials.append(trial)
+
+
 async def test_an_attempt_that_died_before_its_reply_keeps_its_reservation(world: World, report: Report) -> None:
     trial = await world.trial(moments.call_in_flight, "hang")
     report.trials.append(trial)
