@@ -92,8 +92,17 @@ class Page:
             if words:
                 found = [match.span() for match in word_pattern(words.translate(_ALIKE)).finditer(self._plain)]
                 if found:
-                    # The same words mean the same wherever they stand, other than the same number does.
-                    return self.quote(*min(found, key=lambda place: abs(self._line_at(place[0]) - line)))
+                    # The same words mean the same wherever they stand, other than the same number does. Small models
+                    # copy better than they count, so `Beacon` is not quoted from `BEACON` where both stand there.
+                    return self.quote(
+                        *min(
+                            found,
+                            key=lambda place: (
+                                self.text[place[0] : place[1]] != words,
+                                abs(self._line_at(place[0]) - line),
+                            ),
+                        )
+                    )
         alike = self._alike(written, line)
         remedy = f"line {alike[0]} has {shown(alike[1])}" if alike else "copy the words of one line exactly"
         raise Unplaced(f"{shown(written)} does not stand in the document: {remedy}")

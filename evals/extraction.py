@@ -31,7 +31,7 @@ class Extractor(Protocol):
         ...
 
 
-FLOOR = 0.5
+FLOOR = 0.7
 """Share of the fields, of all documents of which a record is expected, that must be exactly right."""
 
 

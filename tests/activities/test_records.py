@@ -132,6 +132,13 @@ def test_words_in_several_other_places_are_quoted_from_the_nearest() -> None:
     assert record.fields[0].evidence.start == DOCUMENT.index("EUR")
 
 
+def test_words_are_quoted_from_where_they_stand_as_they_were_written() -> None:
+    record, _ = read_record(
+        spec(it=FieldKind.TEXT), "BEACON DOWN\nSystem: Beacon", '{"it": {"value": "Beacon", "line": 1}}'
+    )
+    assert record.values() == {"it": "Beacon"}
+
+
 def test_a_number_in_several_other_places_needs_its_line() -> None:
     _, (problem,) = read(FieldKind.DECIMAL, 1, "1.234,50")
     assert problem.reason.startswith("'1.234,50' does not stand on line 1: it stands on the lines 5, 6;")
