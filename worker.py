@@ -216,6 +216,7 @@ async def connect(settings: Settings, parts: Parts) -> Client:
 async def serve(settings: Settings, roles: Sequence[Role]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
     from activities.adapters.telemetry import log_events, record_spans
+    from activities.adapters.token_logs import forget_old_tokens
 
     began = time.monotonic()
     log_events(settings.telemetry.log_level)
@@ -233,6 +234,8 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
         for begin in parts.when_ready:
             begin()
+        tidying = asyncio.create_task(forget_old_tokens(parts.log, settings.tokens.keep))
+        stack.callback(tidying.cancel)
         await stop.wait()
         print("stopping: finishing what is in hand", flush=True)
     # A process that ends right after its last call to Temporal may crash in the interpreter's exit.

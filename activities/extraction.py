@@ -16,7 +16,7 @@ from activities.ports import (
     UnreadableDocument,
 )
 from activities.purchasing import Call, Purchasing, digest_of
-from activities.records import read_record
+from activities.records import kept, offered, read_record
 from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
 from agents.loader import BadSpec
 from agents.schemas import Schemas
@@ -79,9 +79,14 @@ class Extraction:
         instructions, body, *said = await texts.read_all(self._blobs, ask.key.tenant, wanted)
         messages = [Message(message["role"], message["content"]) for message in json.loads(instructions)]
         messages.append(Message("user", frame(body)))
+        right: dict[str, tuple[int, str]] = {}
         if repair is not None:
-            messages += [Message("assistant", said[0]), Message("user", ask_again(repair.problems))]
-        prompt = Prompt(messages, schema=reply_schema(spec.fields, len(document_lines(body))))
+            messages.append(Message("assistant", said[0]))
+            messages.append(Message("user", ask_again(list(map(str, repair.problems)))))
+            # A small model loses what was right while it mends what was wrong.
+            right = kept(spec, body, said[0], repair.problems)
+        lines = len(document_lines(body))
+        prompt = Prompt(messages, schema=reply_schema(spec.fields, lines, offered(spec.fields, body), right))
         sent = digest_of(prompt)
 
         def read(completion: Completion) -> Extracted:
@@ -119,5 +124,6 @@ class Validation:
         """Safe to run twice: it only reads."""
         body, said = await texts.read_all(self._blobs, ask.tenant, [ask.document, ask.said])
         record, problems = read_record(ask.spec, body, said)
-        found = await self._rules.check(ask.spec.rules, record)
+        # A rule says nothing about what could not be read.
+        found = () if problems else await self._rules.check(ask.spec.rules, record)
         return Validated(record=record, problems=(*problems, *found))

@@ -11,6 +11,7 @@ from activities.ports import BlobStore, Completion, Message, Prompt, Sampling
 from activities.purchasing import Call, Purchasing, digest_of
 from activities.sentences import heading, sentences
 from agents.prompt import NOT_STATED, Choice, answers_so_far, ask_again, frame, read_choices, reply_schema
+from perdure.contracts.extraction import Problem
 from perdure.contracts.knowledge import Citation, Edition, Passage
 from perdure.contracts.steps import Generate, Generated
 from perdure.contracts.text import Text
@@ -54,7 +55,9 @@ class Generation:
         fixed = [Message(message["role"], message["content"]) for message in beginning]
         again: list[Message] = []
         if ask.repair is not None:
-            again = [Message(role, content) for role, content in ask_again(bodies[-1], ask.repair.problems)]
+            again = [
+                Message(role, content) for role, content in ask_again(bodies[-1], list(map(str, ask.repair.problems)))
+            ]
         sources, messages = _compose(fixed, passages, parts, again, ask.worst.input_tokens)
         prompt = Prompt(messages, schema=reply_schema(len(sources), len(parts)))
         sent = digest_of(prompt)
@@ -134,11 +137,11 @@ def _sources(passages: Sequence[Passage]) -> list[Source]:
 def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[str], prompt_digest: str) -> Generated:
     """The answer and its citations from what the model chose. A reply that cannot be read answers nothing."""
     choices: list[Choice] = []
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     try:
         choices = read_choices(completion.content, sentences=len(sources), parts=len(parts))
     except ValueError as error:
-        problems = (str(error),)
+        problems = (Problem(where="reply", reason=str(error)),)
     lines: list[str] = []
     citations: dict[Citation, None] = {}
     for part, choice in zip(parts, choices, strict=False):

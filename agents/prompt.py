@@ -63,7 +63,7 @@ def read_choices(content: str, *, sentences: int, parts: int) -> list[Choice]:
     try:
         reply = json.loads(content)
     except json.JSONDecodeError as error:
-        raise ValueError(f"the reply is not JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     choices: list[Choice] = []
     for number in range(1, parts + 1):
         try:

@@ -6,7 +6,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, cast
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,15 +21,6 @@ from evals.questions import HANDBOOK
 from perdure.client import Platform
 from perdure.contracts.extraction import ExtractionSpec, FieldValue, Record
 from perdure.contracts.run import RunResult
-
-
-class Extractor(Protocol):
-    """What the platform's client does here."""
-
-    async def extract(self, document: str | bytes, *, name: str, schema: str, business_id: str | None) -> RunResult:
-        """Extract a record from a document."""
-        ...
-
 
 FLOOR = 0.7
 """Share of the fields, of all documents of which a record is expected, that must be exactly right."""
@@ -66,7 +57,7 @@ async def extract_all(
             task = bar.add_task("documents", total=len(wanted))
             for spec, case in wanted:
                 path = path_of(spec.name, case)
-                result = await cast("Extractor", platform).extract(
+                result = await platform.extract(
                     path.read_bytes(),
                     name=path.name,
                     schema=spec.name,

@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
+from perdure.contracts.extraction import Problem
 from perdure.contracts.run import (
     Abstained,
     Answered,
@@ -130,7 +131,9 @@ class Chain:
         if isinstance(written, OverBudget):
             return self.progress.exhausted(written)
         if written.problems:
-            return Abstained(reason=f"The model wrote nothing that could be used: {'; '.join(written.problems)}.")
+            return Abstained(
+                reason=f"The model wrote nothing that could be used: {'; '.join(map(str, written.problems))}."
+            )
         if written.answer is None:
             return Abstained(
                 reason="The documents that come nearest do not answer the question.", citations=written.citations
@@ -209,7 +212,7 @@ class Chain:
                 wait=spec.wait,
             )
 
-        async def problems(reply: Generated) -> tuple[Text | None, tuple[str, ...]]:
+        async def problems(reply: Generated) -> tuple[Text | None, tuple[Problem, ...]]:
             return reply.said, reply.problems
 
         written = await write_until_valid(write, problems, step="generate", repairs=spec.repairs)

@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
+from perdure.contracts.extraction import Problem
 from perdure.contracts.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import Extract, Parse, Parsed, Repair, Screen, StepKey, Validate, Validated
@@ -83,14 +84,14 @@ class Extraction:
         spec, document = parsed.spec, parsed.document.reference()
         found: list[Validated] = []
 
-        async def validate(reply: Reply) -> tuple[Text | None, tuple[str, ...]]:
+        async def validate(reply: Reply) -> tuple[Text | None, tuple[Problem, ...]]:
             self.progress.enter(Phase.VALIDATING)
             said = reply.said.reference()
             validated = await perform(
                 VALIDATE, Validate(tenant=ask.tenant, spec=spec, document=document, said=said), summary=spec.name
             )
             found.append(validated)
-            return said, tuple(f"{problem.where}: {problem.reason}" for problem in validated.problems)
+            return said, validated.problems
 
         written = await write_until_valid(
             functools.partial(self.write, ask, parsed), validate, step="extract", repairs=spec.repairs
@@ -101,7 +102,7 @@ class Extraction:
             count = len(written.problems)
             return Refused(
                 reason=f"No record could be read that holds: {count} problem{'s' if count > 1 else ''} remained.",
-                reasons=written.problems,
+                reasons=tuple(map(str, written.problems)),
             )
         return Extracted(record=found[-1].record, document=document)
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from perdure.contracts.extraction import Problem
 from perdure.contracts.steps import PaidReply, Repair
 from perdure.contracts.text import Text
 from workflows.state_machines.purchase import OverBudget
@@ -16,7 +17,7 @@ class Written(Generic[Paid]):
     """The last reply, and what is still wrong with it."""
 
     reply: Paid
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     """Nothing where it can be used."""
 
 
@@ -28,12 +29,12 @@ def repair_tokens(repair: Repair | None) -> int:
     """An upper bound of what showing a reply and its problems adds to a prompt."""
     if repair is None:
         return 0
-    return REPAIR_FRAME + repair.said.tokens + sum(len(problem.encode()) for problem in repair.problems)
+    return REPAIR_FRAME + repair.said.tokens + sum(len(str(problem).encode()) for problem in repair.problems)
 
 
 async def write_until_valid(
     write: Callable[[str, Repair | None], Awaitable[Paid | OverBudget]],
-    judge: Callable[[Paid], Awaitable[tuple[Text | None, tuple[str, ...]]]],
+    judge: Callable[[Paid], Awaitable[tuple[Text | None, tuple[Problem, ...]]]],
     *,
     step: str,
     repairs: int,

@@ -1,10 +1,16 @@
 """Opens the token log that the settings name."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
 
-from activities.ports import TokenLog
+from activities.ports import PortError, TokenLog
 from activities.settings import Settings
+
+TIDY_EVERY: Final = timedelta(hours=1)
+"""Between two deletions of what is too old."""
 
 
 @asynccontextmanager
@@ -27,3 +33,11 @@ async def open_token_log(settings: Settings) -> AsyncGenerator[TokenLog]:
         yield SqlTokenLog(database)
     finally:
         await database.dispose()
+
+
+async def forget_old_tokens(log: TokenLog, keep: timedelta) -> None:
+    """Delete what is older than `keep`, now and every hour, until it is cancelled. A log that fails is asked again."""
+    while True:
+        with suppress(PortError):
+            await log.forget(keep)
+        await asyncio.sleep(TIDY_EVERY.total_seconds())

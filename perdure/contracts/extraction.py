@@ -95,8 +95,11 @@ class Record(Contract):
 
 
 class Problem(Contract):
-    """Why a record cannot be used: one line that names the field or the rule, the value and what is wrong with it."""
+    """Why what a model wrote cannot be used: one line that names the place, the value and what is wrong with it."""
 
     where: str
-    """The field or the rule."""
+    """The field, or the part of the reply."""
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"

@@ -111,7 +111,7 @@ class Repair(Contract):
 
     said: Text
     """The reply, word for word."""
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 class Generate(Contract):
@@ -145,7 +145,7 @@ class Generated(PaidReply):
     """SHA-256 of the exact request that was sent."""
     said: Text | None = None
     """What the model said, word for word, where there are problems with it."""
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """Why the reply cannot be used; nothing where it can."""
 
 

@@ -120,14 +120,14 @@ async def test_a_reply_that_cannot_be_read_is_shown_to_the_model_which_mends_it(
     assert result.spent.steps == 2
     *_, said, asked_again = stub.requests[-1]["messages"]
     assert said == {"role": "assistant", "content": "this is not JSON"}
-    assert "the reply is not JSON" in asked_again["content"]
+    assert "it is not JSON" in asked_again["content"]
 
 
 async def test_a_reply_that_stays_unreadable_answers_nothing_and_says_why(platform: Platform, stub: StubModel) -> None:
     stub.script = ["malformed", "malformed", "answer"]
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Abstained)
-    assert "the reply is not JSON" in result.outcome.reason
+    assert "it is not JSON" in result.outcome.reason
     assert result.spent.steps == stub.calls == 2
 
 
