@@ -17,6 +17,8 @@ from activities.settings import ROOT, environment_with
 from agents.loader import parse_chain
 from perdure.contracts.run import AskRequest
 from perdure.contracts.steps import Screened
+from tests.replay.scenarios import reading
+from tests.support.stub_model import StubModel
 from tools.base import Tool, ToolContext
 
 README = (ROOT / "README.md").read_text()
@@ -36,8 +38,8 @@ def loaded(name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_block_is_run_by_one_of_these_tests() -> None:
-    told = [("console", "make demo"), ("python", "Platform.connect"), ("toml", "collection"), ("python", "@tool")]
-    told.append(("python", "@workflow.defn"))
+    told = [("console", "make demo"), ("python", "platform.ask"), ("toml", "collection"), ("python", "@tool")]
+    told += [("python", "@workflow.defn"), ("python", "platform.extract")]
     assert sorted(text for _, text in BLOCKS) == sorted(block(*marks) for marks in told)
 
 
@@ -58,7 +60,20 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 @pytest.mark.usefixtures("working")
 async def test_a_backend_starts_a_run_as_the_readme_says(client: Client) -> None:
-    program = block("python", "Platform.connect").replace("ticket-4711", f"ticket-{uuid.uuid4()}")
+    program = block("python", "platform.ask").replace("ticket-4711", f"ticket-{uuid.uuid4()}")
+    assert "weeks" in await said_by(program, client)
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_backend_reads_a_record_as_the_readme_says(client: Client, stub: StubModel) -> None:
+    stub.script = [{"content": reading()}]
+    said = await said_by(block("python", "platform.extract"), client)
+    assert "total 120.00 120.00" in said
+    assert "order_number None None" in said
+
+
+async def said_by(program: str, client: Client) -> str:
+    """What a program of the README prints, with nothing installed but what it imports."""
     backend = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -70,7 +85,7 @@ async def test_a_backend_starts_a_run_as_the_readme_says(client: Client) -> None
     )
     said, complained = await asyncio.wait_for(backend.communicate(), 120)
     assert backend.returncode == 0, complained.decode()
-    assert "weeks" in said.decode()
+    return said.decode()
 
 
 def test_the_agent_of_the_readme_can_be_loaded() -> None:

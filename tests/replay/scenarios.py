@@ -43,7 +43,8 @@ READING = {
 """What a model reads in it: the line and the words of each field; the others are not stated."""
 
 
-def _reading() -> str:
+def reading() -> str:
+    """The reply of a model that reads the invoice well."""
     fields = Schemas(ROOT / "agents" / "schemas").extraction("invoice").fields
     return render_reply(fields, READING)
 
@@ -99,12 +100,12 @@ SCENARIOS = (
     Scenario(name="called-off-in-a-paid-call", ending="cancelled", script=("hang",), meanwhile=_cancel_in_call),
     Scenario(name="failed-because-the-model-refused", ending=FAILED, script=("400",)),
     Scenario(name="failed-after-every-attempt-and-wait", ending=FAILED, script=("drop", "drop", "drop")),
-    Scenario(name="extracted", ending="extracted", document=INVOICE, script=({"content": _reading()},)),
+    Scenario(name="extracted", ending="extracted", document=INVOICE, script=({"content": reading()},)),
     Scenario(
         name="extracted-after-a-repair",
         ending="extracted",
         document=INVOICE,
-        script=("malformed", {"content": _reading()}),
+        script=("malformed", {"content": reading()}),
     ),
     Scenario(
         name="refused-for-what-does-not-hold",
