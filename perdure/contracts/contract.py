@@ -26,7 +26,7 @@ class BadInput(ValueError):
 class Contract(BaseModel):
     """Frozen data on the wire. Unknown fields are ignored there, so that old and new versions can read each other."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
     @classmethod
     def strictly(cls, fields: Mapping[str, Any]) -> Self:
