@@ -97,6 +97,17 @@ async def test_an_overloaded_model_costs_nothing(platform: Platform, stub: StubM
     assert result.spent.steps == 2
 
 
+async def test_a_tier_that_falls_back_to_another_deployment_says_so(platform: Platform, stub: StubModel) -> None:
+    stub.script = ["401", "answer"]
+    result = await platform.ask(QUESTION, tier="strong")
+    assert isinstance(result.outcome, Answered)
+    assert result.deployment == "fast"
+    [notice] = result.notices
+    assert notice.startswith("the tier 'strong' fell back to 'fast': strong: ")
+    # The key was refused before any work was done.
+    assert result.unsettled == Spend()
+
+
 async def test_a_model_that_refuses_the_request_is_not_asked_again(platform: Platform, stub: StubModel) -> None:
     stub.script = ["400", "answer"]
     with pytest.raises(RunFailed, match=r"generate: fast: the server refused the request \(status 400\)"):
