@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import functools
+import secrets
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
@@ -12,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from deploy.local.errors import DeployError
-from tests.bench import report, rounds
+from tests.bench import live, report, rounds, token_log
 from tests.bench.contenders import RAW, platform, serving
+from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
 
 CONTENDERS = (platform("platform", traces=False), platform("with traces", traces=True), RAW)
@@ -56,11 +59,25 @@ def _starts(console: Console, folder: Path, repeats: int) -> None:
     report.starts(console, found)
 
 
+def _live(console: Console, runs: int) -> None:
+    console.print(live.METHOD)
+    for title, measure in (
+        ("refusals", live.refusals),
+        ("guards on and off", live.guards_on_and_off),
+        ("first words", live.first_words),
+    ):
+        with _bar(title, runs) as (progress, task):
+            asyncio.run(measure(console, runs, functools.partial(progress.advance, task)))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print. About five minutes on two cores."""
+    """Measure and print. About twelve minutes on two cores."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=8, help="rounds of the chain (default: 8; 0 for none)")
     parser.add_argument("--starts", type=int, default=2, help="starts of each role (default: 2; 0 for none)")
+    parser.add_argument("--live", type=int, default=30, help="runs of each live measurement (default: 30; 0 for none)")
+    parser.add_argument("--prefix", type=int, default=4, help="pairs of the prefix cache (default: 4; 0 for none)")
+    parser.add_argument("--tokens", type=int, default=1, help="1 to measure the token logs (default), 0 not to")
     given = parser.parse_args(arguments)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
@@ -70,6 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _chain(console, Path(name), given.rounds)
             if given.starts:
                 _starts(console, Path(name), given.starts)
+            if given.live:
+                _live(console, given.live)
+            if given.prefix:
+                with _bar("prefix cache", given.prefix) as (progress, task):
+                    asyncio.run(prefix_cache(console, given.prefix, functools.partial(progress.advance, task)))
+            if given.tokens:
+                asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
         except DeployError as error:
             sys.exit(f"bench: {error}")
 

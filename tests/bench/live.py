@@ -1,0 +1,197 @@
+"""The chain in this process, with a stub model over HTTP: what a question waits for, and how soon it is stopped."""
+
+import asyncio
+import random
+import shutil
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from temporalio.testing import WorkflowEnvironment
+
+from activities.ports import Guards, Piece, TokenLog
+from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
+from deploy.local.corpus import index_folder
+from deploy.local.temporal import DYNAMIC_CONFIG
+from perdure.client import Platform
+from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from perdure.contracts.steps import StepKey
+from tests.bench.stub_ports import StubGuards
+from tests.conftest import DOCUMENTS, KNOWN
+from tests.support.held_guards import HeldGuards
+from tests.support.stub_model import StubModel
+from tests.support.temporal import TEMPORAL
+from tests.support.waiting import until
+from worker import Parts, Role, workers
+from workflows.plugin import PerdurePlugin
+
+QUESTION = "How many weeks of parental leave are paid in full?"
+REFUSED = f'{QUESTION} aws_secret = "AKIAIOSFODNN7EXAMPLE"'
+MODEL_SECONDS = 0.5
+RESAMPLES = 2000
+
+METHOD = (
+    "Live: server, workers of all roles and client share this machine, workers and client this process; the model is a "
+    "stub behind HTTP, guards, store, embedder and logs are the real ones. Each figure is of runs one after another."
+)
+
+
+class BenchParts(Parts):
+    """The platform's own parts, with guards that can be taken away or held back."""
+
+    held: HeldGuards
+    stub_guards: Guards | None = None
+
+    def guard_library(self) -> Guards:
+        self.held = HeldGuards(super().guard_library() if self.stub_guards is None else self.stub_guards)
+        self.held.let_go.set()
+        return self.held
+
+
+class NoGuards(BenchParts):
+    """With guards that find nothing, at once."""
+
+    stub_guards = StubGuards()
+
+
+@dataclass(frozen=True)
+class Live:
+    """One platform that runs, and its stub model."""
+
+    platform: Platform
+    stub: StubModel
+    parts: BenchParts
+
+
+@asynccontextmanager
+async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
+    """A server, an index, a stub model and workers, until the end of the context."""
+    quiet_libraries()
+    async with AsyncExitStack() as stack:
+        state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-bench-")))
+        stub = stack.enter_context(StubModel(0))
+        endpoints = {"fast": stub.url, "strong": stub.url}
+        settings = Settings(
+            paths=Paths(state=state), model=Model(endpoints=endpoints), telemetry=Telemetry(traces=False)
+        )
+        documents = state / "documents"
+        documents.mkdir()
+        for name in KNOWN:
+            shutil.copy(DOCUMENTS / name, documents)
+        await index_folder(documents, settings, tenant="default", collection="handbook")
+        environment = await stack.enter_async_context(
+            await WorkflowEnvironment.start_local(
+                plugins=[PerdurePlugin()],
+                search_attributes=SEARCH_ATTRIBUTES,
+                dev_server_existing_path=str(TEMPORAL),
+                dev_server_extra_args=[part for value in DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)],
+                dev_server_log_level="error",
+            )
+        )
+        parts = await kind.open(settings, stack)
+        for worker in workers(environment.client, settings, parts, list(Role)):
+            await stack.enter_async_context(worker)
+        live = Live(Platform(environment.client), stub, parts)
+        for _ in range(3):  # the first ones load what the others find loaded
+            await live.platform.ask(QUESTION)
+        yield live
+
+
+async def refusals(console: Console, runs: int, done: Callable[[], None]) -> None:
+    """From the verdict to the moment at which the provider sees its socket closed."""
+    waits: list[float] = []
+    async with living(BenchParts) as live:
+        for _ in range(runs):
+            live.parts.held.let_go.clear()
+            live.stub.script, live.stub.closed[:] = ["hang"], []
+            live.stub.called.clear()
+            run = await live.platform.start(REFUSED)
+            await asyncio.to_thread(live.stub.called.wait, 30)
+            verdict = time.time()
+            live.parts.held.let_go.set()
+            await live.platform.result(run)
+            await until(lambda: bool(live.stub.closed), what="the socket closes", every=0.005)
+            waits.append((live.stub.closed[0] - verdict) * 1000)
+            done()
+    table = Table(title=f"Refusal, from the verdict to the provider's closed socket: {runs} runs")
+    for title in ("p50, ms", "p95, ms"):
+        table.add_column(title, justify="right")
+    table.add_row(f"{statistics.median(waits):.0f}", f"{_p95(waits):.0f}")
+    console.print(table)
+
+
+async def guards_on_and_off(console: Console, pairs: int, done: Callable[[], None]) -> None:
+    """Whole runs with the handbook's real guards and with guards that do nothing, in turn, with a model of 500 ms."""
+    on: list[float] = []
+    off: list[float] = []
+    async with living(BenchParts) as real, living(NoGuards) as none:
+        for _ in range(pairs):
+            for live, found in ((real, on), (none, off)):
+                live.stub.script = [{"seconds": MODEL_SECONDS}]
+                began = time.perf_counter()
+                await live.platform.ask(QUESTION)
+                found.append((time.perf_counter() - began) * 1000)
+            done()
+    _compare(console, f"Guards on and off, a model of {MODEL_SECONDS:g} s: {pairs} pairs", {"on": on, "off": off})
+
+
+async def first_words(console: Console, runs: int, done: Callable[[], None]) -> None:
+    """From the start of a run to the first word that a reader of its token log is shown."""
+    shown: list[float] = []
+    called: list[float] = []
+    async with living(BenchParts) as live:
+        for _ in range(runs):
+            live.stub.called.clear()
+            began = time.perf_counter()
+            calling = asyncio.create_task(_moment(live.stub, began))
+            run = await live.platform.start(QUESTION, business_id=str(uuid.uuid4()))
+            status = await live.platform.status(run)
+            key = StepKey(
+                tenant="default", workflow_id=status.workflow_id, run_id=status.temporal_run_id, step="generate"
+            )
+            await _first_piece(live.parts.log, key)
+            shown.append((time.perf_counter() - began) * 1000)
+            called.append(await calling)
+            await live.platform.result(run)
+            done()
+    title = f"First word: {runs} runs, from the start of the run"
+    _compare(console, title, {"shown to a reader": shown, "model is called": called})
+
+
+async def _moment(stub: StubModel, began: float) -> float:
+    await asyncio.to_thread(stub.called.wait, 30)
+    return (time.perf_counter() - began) * 1000
+
+
+async def _first_piece(log: TokenLog, key: StepKey) -> None:
+    async for entry in log.read(key):
+        if isinstance(entry, Piece):
+            return
+
+
+def _compare(console: Console, title: str, series: Mapping[str, Sequence[float]]) -> None:
+    """Two series of runs, pair by pair."""
+    found, other = series.values()
+    differences = [one - two for one, two in zip(found, other, strict=True)]
+    draw = random.Random(1)  # noqa: S311 - a bootstrap, not a secret
+    medians = sorted(statistics.median(draw.choices(differences, k=len(differences))) for _ in range(RESAMPLES))
+    low, high = medians[round(0.025 * RESAMPLES)], medians[round(0.975 * RESAMPLES) - 1]
+    table = Table(title=title)
+    for heading in ("", "p50, ms", "p95, ms"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for label, values in series.items():
+        table.add_row(label, f"{statistics.median(values):.0f}", f"{_p95(values):.0f}")
+    table.add_row("paired difference, median", f"{statistics.median(differences):.0f}", f"[{low:.0f}, {high:.0f}]")
+    console.print(table)
+    console.print("The bracket is the 95 % interval of the median, by bootstrap.")
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]

@@ -1,0 +1,95 @@
+"""What a stable beginning of the prompt saves: the embedded model server, the handbook's own instructions."""
+
+import json
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from activities.adapters.catalogue import CatalogueFile
+from activities.adapters.litellm_model import LiteLLMModel
+from activities.ports import Completion, Message, Prompt, Sampling, Usage
+from activities.settings import Paths, Settings, quiet_libraries
+from agents.loader import Specs
+from deploy.local import model_server, weights
+from deploy.local.model_server import Serving
+from deploy.local.parts import Part
+from deploy.local.ports import HOST, free_ports
+
+QUESTIONS = ("How often are backups made?", "Who repairs bicycles?", "When does the canteen open?", "Who signs orders?")
+
+
+async def _heard(_: str, __: Usage | None) -> None:
+    """A reply streams where somebody hears it."""
+
+
+def _beginning() -> list[Message]:
+    body = Specs(Paths().agents).chain("handbook").instructions.body or "[]"
+    return [Message(message["role"], message["content"]) for message in json.loads(body)]
+
+
+def _serving(settings: Settings, port: int) -> Serving:
+    entry = CatalogueFile(settings.paths.catalogue, {}).entry("fast")
+    file = weights.fetch(entry.weights or "", settings)
+    return Serving(weights=file, name=entry.model, port=port, threads=1, context=entry.context_window, parallel=1)
+
+
+async def prefix_cache(console: Console, runs: int, done: Callable[[], None]) -> None:
+    """The first token of a question after another beginning each time, and after the same one."""
+    quiet_libraries()
+    settings = Settings()
+    [port] = free_ports(1)
+    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
+        log = Path(folder) / "model.log"
+        server = Part(
+            "the model server",
+            model_server.command(_serving(settings, port)),
+            log=log,
+            ready=_ready(port),
+            environment={},
+        )
+        server.begin(lambda _: None)
+        try:
+            endpoint = {"fast": f"http://{HOST}:{port}/v1"}
+            model = LiteLLMModel(CatalogueFile(settings.paths.catalogue, endpoint), timeout_seconds=240)
+            cold: list[Completion] = []
+            warm: list[Completion] = []
+            for turn in range(runs):
+                question = QUESTIONS[turn % len(QUESTIONS)]
+                other = [Message("system", f"Edition {turn}."), *_beginning(), Message("user", question)]
+                cold.append(await model.complete("fast", Prompt(other), Sampling(max_output_tokens=4), _heard))
+                again = [*other[:-1], Message("user", f"{question} Answer briefly.")]
+                warm.append(await model.complete("fast", Prompt(again), Sampling(max_output_tokens=4), _heard))
+                done()
+        finally:
+            server.end()
+    table = Table(title=f"Prefix cache: {runs} pairs, medians")
+    for title in ("", "first token, ms", "input tokens", "of these cached"):
+        table.add_column(title, justify="right" if title else "left")
+    for name, found in (("cold", cold), ("warm", warm)):
+        first = statistics.median(one.first_token_ms or 0 for one in found)
+        tokens = [statistics.median(count) for count in zip(*_tokens(found), strict=True)]
+        table.add_row(name, f"{first:,.0f}", *(f"{count:,.0f}" for count in tokens))
+    ratios = [
+        (after.first_token_ms or 0) / (before.first_token_ms or 1) for before, after in zip(cold, warm, strict=True)
+    ]
+    console.print(table)
+    console.print(f"warm / cold: {statistics.median(ratios):.3f} [{min(ratios):.3f}-{max(ratios):.3f}]")
+
+
+def _tokens(found: list[Completion]) -> list[tuple[int, int]]:
+    return [(one.usage.input_tokens, one.usage.cached_tokens) for one in found]
+
+
+def _ready(port: int) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            return httpx.get(f"http://{HOST}:{port}/health", timeout=2, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    return ready
