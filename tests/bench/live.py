@@ -16,11 +16,13 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.testing import WorkflowEnvironment
 
+from activities.conduct import CANCEL_SEEN_AFTER
 from activities.ports import Guards, Piece, TokenLog
 from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
 from deploy.local.corpus import index_folder
 from deploy.local.temporal import DYNAMIC_CONFIG
 from perdure.client import Platform
+from perdure.contracts.run import Answered, Refused, RunResult
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from perdure.contracts.steps import StepKey
 from tests.bench.stub_ports import StubGuards
@@ -100,13 +102,14 @@ async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
             await stack.enter_async_context(worker)
         live = Live(Platform(environment.client), stub, parts)
         for _ in range(3):  # the first ones load what the others find loaded
-            await live.platform.ask(QUESTION)
+            _require(await live.platform.ask(QUESTION), Answered)
         yield live
 
 
 async def refusals(console: Console, runs: int, done: Callable[[], None]) -> None:
     """From the verdict to the moment at which the provider sees its socket closed."""
     waits: list[float] = []
+    draw = random.Random(1)  # noqa: S311 - a moment, not a secret
     async with living(BenchParts) as live:
         for _ in range(runs):
             live.parts.held.let_go.clear()
@@ -114,9 +117,11 @@ async def refusals(console: Console, runs: int, done: Callable[[], None]) -> Non
             live.stub.called.clear()
             run = await live.platform.start(REFUSED)
             await asyncio.to_thread(live.stub.called.wait, 30)
+            # The heart beats at a pace: a verdict that always came at the same moment would always wait as long.
+            await asyncio.sleep(draw.uniform(0, CANCEL_SEEN_AFTER.total_seconds()))
             verdict = time.time()
             live.parts.held.let_go.set()
-            await live.platform.result(run)
+            _require(await live.platform.result(run), Refused)
             await until(lambda: bool(live.stub.closed), what="the socket closes", every=0.005)
             waits.append((live.stub.closed[0] - verdict) * 1000)
             done()
@@ -132,12 +137,14 @@ async def guards_on_and_off(console: Console, pairs: int, done: Callable[[], Non
     on: list[float] = []
     off: list[float] = []
     async with living(BenchParts) as real, living(NoGuards) as none:
-        for _ in range(pairs):
-            for live, found in ((real, on), (none, off)):
+        for pair in range(pairs):
+            sides = ((real, on), (none, off))
+            for live, found in sides if pair % 2 else reversed(sides):
                 live.stub.script = [{"seconds": MODEL_SECONDS}]
                 began = time.perf_counter()
-                await live.platform.ask(QUESTION)
+                result = await live.platform.ask(QUESTION)
                 found.append((time.perf_counter() - began) * 1000)
+                _require(result, Answered)
             done()
     _compare(console, f"Guards on and off, a model of {MODEL_SECONDS:g} s: {pairs} pairs", {"on": on, "off": off})
 
@@ -159,10 +166,16 @@ async def first_words(console: Console, runs: int, done: Callable[[], None]) -> 
             await _first_piece(live.parts.log, key)
             shown.append((time.perf_counter() - began) * 1000)
             called.append(await calling)
-            await live.platform.result(run)
+            _require(await live.platform.result(run), Answered)
             done()
     title = f"First word: {runs} runs, from the start of the run"
     _compare(console, title, {"shown to a reader": shown, "model is called": called})
+
+
+def _require(result: RunResult, kind: type[Answered | Refused]) -> None:
+    """A run that ended otherwise is no measurement."""
+    if not isinstance(result.outcome, kind):
+        raise TypeError(f"the run was not {kind.__name__.lower()}: {result.outcome!r}")
 
 
 async def _moment(stub: StubModel, began: float) -> float:
