@@ -6,7 +6,7 @@ import functools
 import secrets
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,10 +16,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from deploy.local.errors import DeployError
 from tests.bench import live, report, rounds, token_log
 from tests.bench.contenders import RAW, platform, serving
+from tests.bench.first_token import first_token
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
 
 CONTENDERS = (platform("platform", traces=False), platform("with traces", traces=True), RAW)
+
+Measure = Callable[[Console, int, Callable[[], None]], Coroutine[None, None, None]]
+"""Measures so many runs, says when each is done, and prints."""
+
+LIVE: dict[str, Measure] = {
+    "refusal": live.refusals,
+    "guards": live.guards_on_and_off,
+    "first-token": first_token,
+}
+ALL = ("chain", "starts", *LIVE, "prefix", "tokens")
 
 METHOD = (
     "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
@@ -59,20 +70,22 @@ def _starts(console: Console, folder: Path, repeats: int) -> None:
     report.starts(console, found)
 
 
-def _live(console: Console, runs: int) -> None:
-    console.print(live.METHOD)
-    for title, measure in (
-        ("refusals", live.refusals),
-        ("guards on and off", live.guards_on_and_off),
-        ("first words", live.first_words),
-    ):
-        with _bar(title, runs) as (progress, task):
-            asyncio.run(measure(console, runs, functools.partial(progress.advance, task)))
+def _live(console: Console, measure: Measure, title: str, runs: int) -> None:
+    with _bar(title, runs) as (progress, task):
+        asyncio.run(measure(console, runs, functools.partial(progress.advance, task)))
+
+
+def _names(given: str) -> frozenset[str]:
+    names = frozenset(given.split(","))
+    if unknown := sorted(names - set(ALL)):
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(map(repr, unknown))}: choose from {','.join(ALL)}")
+    return names
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print. About twelve minutes on two cores."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", type=_names, default=frozenset(ALL), help=f"some of {','.join(ALL)} (default: all)")
     parser.add_argument("--rounds", type=int, default=8, help="rounds of the chain (default: 8; 0 for none)")
     parser.add_argument("--starts", type=int, default=2, help="starts of each role (default: 2; 0 for none)")
     parser.add_argument("--live", type=int, default=30, help="runs of each live measurement (default: 30; 0 for none)")
@@ -82,20 +95,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
         try:
-            if given.rounds:
-                console.print(METHOD)
-                _chain(console, Path(name), given.rounds)
-            if given.starts:
-                _starts(console, Path(name), given.starts)
-            if given.live:
-                _live(console, given.live)
-            if given.prefix:
-                with _bar("prefix cache", given.prefix) as (progress, task):
-                    asyncio.run(prefix_cache(console, given.prefix, functools.partial(progress.advance, task)))
-            if given.tokens:
-                asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
+            _measure(console, Path(name), given)
         except DeployError as error:
             sys.exit(f"bench: {error}")
+
+
+def _measure(console: Console, folder: Path, given: argparse.Namespace) -> None:
+    only: frozenset[str] = given.only
+    if "chain" in only and given.rounds:
+        console.print(METHOD)
+        _chain(console, folder, given.rounds)
+    if "starts" in only and given.starts:
+        _starts(console, folder, given.starts)
+    if given.live and not only.isdisjoint(LIVE):
+        console.print(live.METHOD)
+        for title, measure in LIVE.items():
+            if title in only:
+                _live(console, measure, title, given.live)
+    if "prefix" in only and given.prefix:
+        _live(console, prefix_cache, "prefix", given.prefix)
+    if "tokens" in only and given.tokens:
+        asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ import shutil
 import statistics
 import tempfile
 import time
-import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.testing import WorkflowEnvironment
 
+from activities.adapters.telemetry import log_events
 from activities.conduct import CANCEL_SEEN_AFTER
-from activities.ports import Guards, Piece, TokenLog
+from activities.ports import Guards
 from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
 from deploy.local.corpus import index_folder
 from deploy.local.temporal import DYNAMIC_CONFIG
 from perdure.client import Platform
 from perdure.contracts.run import Answered, Refused, RunResult
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
-from perdure.contracts.steps import StepKey
+from tests.bench import paired
 from tests.bench.stub_ports import StubGuards
 from tests.conftest import DOCUMENTS, KNOWN
 from tests.support.held_guards import HeldGuards
@@ -37,7 +37,6 @@ from workflows.plugin import PerdurePlugin
 QUESTION = "How many weeks of parental leave are paid in full?"
 REFUSED = f'{QUESTION} aws_secret = "AKIAIOSFODNN7EXAMPLE"'
 MODEL_SECONDS = 0.5
-RESAMPLES = 2000
 
 METHOD = (
     "Live: server, workers of all roles and client share this machine, workers and client this process; the model is a "
@@ -70,12 +69,15 @@ class Live:
     platform: Platform
     stub: StubModel
     parts: BenchParts
+    address: str
+    """The server's, host and port."""
 
 
 @asynccontextmanager
 async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
     """A server, an index, a stub model and workers, until the end of the context."""
     quiet_libraries()
+    log_events("warning")  # a line for each effect would be drawn across the bar
     async with AsyncExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-bench-")))
         stub = stack.enter_context(StubModel(0))
@@ -100,9 +102,9 @@ async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
         parts = await kind.open(settings, stack)
         for worker in workers(environment.client, settings, parts, list(Role)):
             await stack.enter_async_context(worker)
-        live = Live(Platform(environment.client), stub, parts)
+        live = Live(Platform(environment.client), stub, parts, environment.client.service_client.config.target_host)
         for _ in range(3):  # the first ones load what the others find loaded
-            _require(await live.platform.ask(QUESTION), Answered)
+            require(await live.platform.ask(QUESTION), Answered)
         yield live
 
 
@@ -121,14 +123,14 @@ async def refusals(console: Console, runs: int, done: Callable[[], None]) -> Non
             await asyncio.sleep(draw.uniform(0, CANCEL_SEEN_AFTER.total_seconds()))
             verdict = time.time()
             live.parts.held.let_go.set()
-            _require(await live.platform.result(run), Refused)
+            require(await live.platform.result(run), Refused)
             await until(lambda: bool(live.stub.closed), what="the socket closes", every=0.005)
             waits.append((live.stub.closed[0] - verdict) * 1000)
             done()
     table = Table(title=f"Refusal, from the verdict to the provider's closed socket: {runs} runs")
     for title in ("p50, ms", "p95, ms"):
         table.add_column(title, justify="right")
-    table.add_row(f"{statistics.median(waits):.0f}", f"{_p95(waits):.0f}")
+    table.add_row(f"{statistics.median(waits):.0f}", f"{paired.p95(waits):.0f}")
     console.print(table)
 
 
@@ -144,67 +146,12 @@ async def guards_on_and_off(console: Console, pairs: int, done: Callable[[], Non
                 began = time.perf_counter()
                 result = await live.platform.ask(QUESTION)
                 found.append((time.perf_counter() - began) * 1000)
-                _require(result, Answered)
+                require(result, Answered)
             done()
-    _compare(console, f"Guards on and off, a model of {MODEL_SECONDS:g} s: {pairs} pairs", {"on": on, "off": off})
+    paired.compare(console, f"Guards on and off, a model of {MODEL_SECONDS:g} s: {pairs} pairs", {"on": on, "off": off})
 
 
-async def first_words(console: Console, runs: int, done: Callable[[], None]) -> None:
-    """From the start of a run to the first word that a reader of its token log is shown."""
-    shown: list[float] = []
-    called: list[float] = []
-    async with living(BenchParts) as live:
-        for _ in range(runs):
-            live.stub.called.clear()
-            began = time.perf_counter()
-            calling = asyncio.create_task(_moment(live.stub, began))
-            run = await live.platform.start(QUESTION, business_id=str(uuid.uuid4()))
-            status = await live.platform.status(run)
-            key = StepKey(
-                tenant="default", workflow_id=status.workflow_id, run_id=status.temporal_run_id, step="generate"
-            )
-            await _first_piece(live.parts.log, key)
-            shown.append((time.perf_counter() - began) * 1000)
-            called.append(await calling)
-            _require(await live.platform.result(run), Answered)
-            done()
-    title = f"First word: {runs} runs, from the start of the run"
-    _compare(console, title, {"shown to a reader": shown, "model is called": called})
-
-
-def _require(result: RunResult, kind: type[Answered | Refused]) -> None:
+def require(result: RunResult, kind: type[Answered | Refused]) -> None:
     """A run that ended otherwise is no measurement."""
     if not isinstance(result.outcome, kind):
         raise TypeError(f"the run was not {kind.__name__.lower()}: {result.outcome!r}")
-
-
-async def _moment(stub: StubModel, began: float) -> float:
-    await asyncio.to_thread(stub.called.wait, 30)
-    return (time.perf_counter() - began) * 1000
-
-
-async def _first_piece(log: TokenLog, key: StepKey) -> None:
-    async for entry in log.read(key):
-        if isinstance(entry, Piece):
-            return
-
-
-def _compare(console: Console, title: str, series: Mapping[str, Sequence[float]]) -> None:
-    """Two series of runs, pair by pair."""
-    found, other = series.values()
-    differences = [one - two for one, two in zip(found, other, strict=True)]
-    draw = random.Random(1)  # noqa: S311 - a bootstrap, not a secret
-    medians = sorted(statistics.median(draw.choices(differences, k=len(differences))) for _ in range(RESAMPLES))
-    low, high = medians[round(0.025 * RESAMPLES)], medians[round(0.975 * RESAMPLES) - 1]
-    table = Table(title=title)
-    for heading in ("", "p50, ms", "p95, ms"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for label, values in series.items():
-        table.add_row(label, f"{statistics.median(values):.0f}", f"{_p95(values):.0f}")
-    table.add_row("paired difference, median", f"{statistics.median(differences):.0f}", f"[{low:.0f}, {high:.0f}]")
-    console.print(table)
-    console.print("The bracket is the 95 % interval of the median, by bootstrap.")
-
-
-def _p95(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]

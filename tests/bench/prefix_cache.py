@@ -62,7 +62,8 @@ async def prefix_cache(console: Console, runs: int, done: Callable[[], None]) ->
                 question = QUESTIONS[turn % len(QUESTIONS)]
                 other = [Message("system", f"Edition {turn}."), *_beginning(), Message("user", question)]
                 cold.append(await model.complete("fast", Prompt(other), Sampling(max_output_tokens=4), _heard))
-                again = [*other[:-1], Message("user", f"{question} Answer briefly.")]
+                # Another question: with the same one, its own words would be cached too.
+                again = [*other[:-1], Message("user", QUESTIONS[(turn + 1) % len(QUESTIONS)])]
                 warm.append(await model.complete("fast", Prompt(again), Sampling(max_output_tokens=4), _heard))
                 done()
         finally:
