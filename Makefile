@@ -11,7 +11,8 @@ export QUESTION
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup fetch demo up worker effects fix lint types arch golden test test-redis check chaos bench histories train-injection wheel lock clean
+.PHONY: help setup fetch demo up worker effects fix lint types arch golden test test-redis test-postgres test-weaviate \
+  test-sglang test-services check chaos bench histories train-injection wheel lock clean
 
 help: ## List the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -67,8 +68,19 @@ golden: fetch ## Ask the golden questions and score the answers
 test: fetch ## Run the tests, a seeded sample of killed workers included
 	$(BIN)/pytest
 
-test-redis: setup ## Run the tests of everything that Redis keeps, on a Redis server of their own
+test-redis: fetch ## Run the tests of everything that Redis keeps, on a Redis server of their own
 	$(BIN)/pytest -m redis
+
+test-postgres: fetch ## Run the tests of everything that PostgreSQL keeps, on a PostgreSQL server of their own
+	$(BIN)/pytest -m postgres
+
+test-weaviate: fetch ## Run the store's tests and the chain on a Weaviate server, built once (6 minutes)
+	$(BIN)/pytest -m weaviate
+
+test-sglang: fetch ## Run the model's tests and the chain on SGLang, installed once (6 GB) and served on the CPU
+	$(BIN)/pytest -m sglang
+
+test-services: test-redis test-postgres test-weaviate test-sglang ## Run the tests of every server in production's place
 
 check: lint types arch golden ## Everything that CI asks, and `make test` last
 	@$(MAKE) --no-print-directory test

@@ -79,6 +79,36 @@ class Model(Group):
     holds: a server says nothing while a request waits its turn and while it reads a long prompt."""
 
 
+class Store(Group):
+    """Where the chunks of documents are kept and searched."""
+
+    weaviate: str | None = None
+    """Weaviate's address, `https://host:8080`; None keeps them in LanceDB files under the state."""
+    weaviate_grpc: str | None = None
+    """Weaviate's gRPC address, `host:port`; None for port 50051 of the same host."""
+    weaviate_api_key: SecretStr | None = None
+    """The key that Weaviate asks for. Its gRPC port listens on every interface: never run it without one."""
+    timeout_seconds: float = Field(default=10, gt=0)
+    """How long one request to a server of documents may take, in seconds."""
+
+
+class Database(Group):
+    """Where bodies, paid attempts and their replies are kept."""
+
+    postgres: SecretStr | None = None
+    """PostgreSQL's address, `postgresql://user:password@host:5432/perdure`; None keeps them in a SQLite file under the
+    state."""
+    patience_seconds: float = Field(default=20, gt=0)
+    """How long a transaction waits for other writers, or for a server that restarts, before it fails, in seconds."""
+
+
+class Shared(Group):
+    """What the workers of one deployment tell each other."""
+
+    redis: SecretStr | None = None
+    """Where it is kept, `redis://:password@host:port/0`; None keeps it in each process by itself."""
+
+
 class Work(Group):
     """What a worker does at the same time."""
 
@@ -116,6 +146,9 @@ class Settings(BaseSettings):
     paths: Paths = Paths()
     embedded: Embedded = Embedded()
     model: Model = Model()
+    store: Store = Store()
+    database: Database = Database()
+    shared: Shared = Shared()
     work: Work = Work()
     tokens: Tokens = Tokens()
     telemetry: Telemetry = Telemetry()
