@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from temporalio.client import Client
@@ -23,6 +24,9 @@ from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 GRACE = timedelta(seconds=10)
 """How long what is in hand may take after SIGTERM."""
+
+ALIVE_EVERY = 5.0
+"""Seconds between two signs of life."""
 
 
 class Role(StrEnum):
@@ -213,7 +217,14 @@ async def connect(settings: Settings, parts: Parts) -> Client:
         sys.exit(f"worker: no Temporal server at {address}: start one with `make up`, or set TEMPORAL_ADDRESS")
 
 
-async def serve(settings: Settings, roles: Sequence[Role]) -> None:
+async def stay_alive(file: Path) -> None:
+    """Touch a file every few seconds, until it is cancelled: for what watches a process that has no door."""
+    while True:
+        await asyncio.to_thread(file.touch)
+        await asyncio.sleep(ALIVE_EVERY)
+
+
+async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
     from activities.adapters.telemetry import log_events, record_spans
     from activities.adapters.token_logs import forget_old_tokens
@@ -236,6 +247,8 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
             begin()
         tidying = asyncio.create_task(forget_old_tokens(parts.log, settings.tokens.keep))
         stack.callback(tidying.cancel)
+        if alive is not None:
+            stack.callback(asyncio.create_task(stay_alive(alive)).cancel)
         await stop.wait()
         print("stopping: finishing what is in hand", flush=True)
     # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
@@ -256,12 +269,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         choices=[*Role, "all"],
         help="what this worker does; may be given several times (default: all)",
     )
+    parser.add_argument("--alive", type=Path, metavar="FILE", help="touched every few seconds while this worker serves")
     given = parser.parse_args(arguments)
     chosen: list[str] = given.role or ["all"]
     roles = list(Role) if "all" in chosen else [role for role in Role if role in chosen]
     settings = load()
     quiet_libraries()
-    asyncio.run(serve(settings, roles))
+    asyncio.run(serve(settings, roles, given.alive))
 
 
 def _sentence(role: Role) -> str:

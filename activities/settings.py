@@ -1,7 +1,8 @@
 """Settings: one frozen tree, and the only reader of the environment.
 
-Every setting is `PERDURE_<GROUP>__<NAME>` in the environment. The connection to Temporal is not among them: it comes
-from Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
+Every setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
+runtimes put secrets; the environment comes first. The connection to Temporal is not among them: it comes from
+Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 """
 
 import os
@@ -11,12 +12,20 @@ from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
+
+SECRETS = Path("/run/secrets")
+"""Where a setting may be a file: `perdure_database__postgres`."""
 
 PROFILES = ROOT / "deploy" / "models"
 """Where the model catalogues of the checkout are."""
@@ -140,7 +149,13 @@ class Settings(BaseSettings):
     """The whole tree."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PERDURE_", env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
+        env_prefix="PERDURE_",
+        env_nested_delimiter="__",
+        secrets_dir=SECRETS,
+        secrets_dir_missing="ok",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
     )
 
     paths: Paths = Paths()
@@ -152,6 +167,18 @@ class Settings(BaseSettings):
     work: Work = Work()
     tokens: Tokens = Tokens()
     telemetry: Telemetry = Telemetry()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - see above
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given here, then the environment, then secret files; no `.env` is ever read."""
+        return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings)
 
 
 @cache

@@ -1,5 +1,6 @@
 """The worker process: what it prints, what it loads, and how it ends."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from temporalio.client import Client
 
 from activities.settings import ROOT, environment_with
 from deploy.local.ports import free_ports
+from tests.support.waiting import until
 
 SLOW = {
     "workflows": set[str](),
@@ -66,12 +68,16 @@ def test_a_setting_that_cannot_be_used_is_one_line() -> None:
 
 async def test_it_says_when_it_is_ready_and_stops_on_sigterm(client: Client, tmp_path: Path) -> None:
     process = worker(
-        *("--role", "workflows"),
+        *("--role", "workflows", "--alive", str(tmp_path / "alive")),
         TEMPORAL_ADDRESS=client.service_client.config.target_host,
         PERDURE_PATHS__STATE=str(tmp_path / "state"),
     )
     assert process.stdout is not None
+    assert not (tmp_path / "alive").exists()
     assert process.stdout.readline().startswith("ready: workflows after")
+    await until((tmp_path / "alive").exists, what="a sign of life")
+    os.utime(tmp_path / "alive", (0, 0))
+    await until(lambda: (tmp_path / "alive").stat().st_mtime > 0, what="another sign of life")
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=60)
     assert said.splitlines() == ["stopping: finishing what is in hand", "stopped"]

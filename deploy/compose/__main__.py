@@ -1,0 +1,32 @@
+"""`python -m deploy.compose secrets | register`: what the production stack needs before its workers start."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from deploy.compose.register import register
+from deploy.compose.secret_files import FOLDER, make_secrets
+from deploy.local.errors import DeployError
+
+
+def main() -> None:
+    """Run one command; what a user can mend ends with one line and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.compose", description=__doc__)
+    commands = parser.add_subparsers(required=True, dest="command", metavar="command")
+    one = commands.add_parser("secrets", help="make the secret files that are missing; none is ever replaced")
+    one.add_argument("--folder", type=Path, default=FOLDER, help="where (default: beside the compose file)")
+    commands.add_parser("register", help="make the namespace and the search attributes on TEMPORAL_ADDRESS's server")
+    options = parser.parse_args()
+    try:
+        if options.command == "secrets":
+            made = make_secrets(options.folder)
+            print(f"{options.folder}: {', '.join(made) or 'nothing'} made, what was there kept")
+        else:
+            print(asyncio.run(register()))
+    except DeployError as error:
+        sys.exit(f"perdure: {error}")
+
+
+if __name__ == "__main__":
+    main()

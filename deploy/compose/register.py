@@ -1,0 +1,96 @@
+"""Makes what runs need on a Temporal server of one's own: the namespace, and the search attributes that they show."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from deploy.local.errors import DeployError
+from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+
+RETENTION = timedelta(days=7)
+"""How long a closed run is kept, where the namespace is made here."""
+
+PATIENCE = 30
+"""Seconds that a new namespace may take until every part of the server knows it."""
+
+
+async def register(address: str | None = None) -> str:
+    """Make the namespace and the attributes that are missing; says what was done. Running it again changes nothing.
+
+    The server is the one that Temporal's own configuration names, or `address`. Raises `DeployError` where it does not
+    answer, refuses, or has an attribute of that name with another type.
+    """
+    config = ClientConfig.load_client_connect_config()
+    if address is not None:
+        config["target_host"] = address
+    where = config.get("target_host")
+    if where is None:
+        raise DeployError("no Temporal server is named: set TEMPORAL_ADDRESS")
+    namespace = config.get("namespace", "default")
+    try:
+        client = await Client.connect(**config)
+        new = await _namespace(client, namespace)
+        added = await _attributes(client, namespace)
+    except RPCError as error:
+        raise DeployError(f"the Temporal server at {where} refused: {error.message}") from None
+    except TimeoutError:
+        raise DeployError(
+            f"{where}: the namespace {namespace!r} was not known after {PATIENCE} s: look at its log"
+        ) from None
+    except RuntimeError:
+        raise DeployError(f"no Temporal server at {where}: start one, or correct TEMPORAL_ADDRESS") from None
+    made = "made" if new else "there already"
+    return f"{where}: namespace {namespace!r} {made}; search attributes added: {', '.join(added) or 'none, all there'}"
+
+
+async def _namespace(client: Client, name: str) -> bool:
+    wanted = RegisterNamespaceRequest(namespace=name)
+    wanted.workflow_execution_retention_period.FromTimedelta(RETENTION)
+    try:
+        await client.workflow_service.register_namespace(wanted)
+    except RPCError as error:
+        if error.status is RPCStatusCode.ALREADY_EXISTS:
+            return False
+        raise
+    return True
+
+
+async def _attributes(client: Client, namespace: str) -> list[str]:
+    wanted = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+    async with asyncio.timeout(PATIENCE):
+        there = await _known(client, namespace)
+        while there is None:
+            await asyncio.sleep(0.5)
+            there = await _known(client, namespace)
+    for name, kind in wanted.items():
+        if name in there and there[name] != kind:
+            raise DeployError(
+                f"the search attribute {name!r} is there with another type: remove it first "
+                f"(`temporal operator search-attribute remove --name {name}`)"
+            )
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=namespace,
+                search_attributes={name: IndexedValueType.ValueType(wanted[name]) for name in missing},
+            )
+        )
+    return missing
+
+
+async def _known(client: Client, namespace: str) -> dict[str, int] | None:
+    """The namespace's own search attributes by type; None while the server does not know the namespace yet."""
+    try:
+        listed = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return {name: int(kind) for name, kind in listed.custom_attributes.items()}

@@ -1,0 +1,45 @@
+"""Settings come from the environment and from secret files, and a mistake in either is one line."""
+
+from pathlib import Path
+
+import pytest
+
+from activities import settings as tree
+from activities.settings import Settings
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
+    return tmp_path
+
+
+def test_a_setting_may_be_a_file(secrets: Path) -> None:
+    (secrets / "perdure_database__postgres").write_text("postgresql://perdure:hidden@db/perdure")
+    (secrets / "perdure_model__api_keys").write_text('{"sglang": "hidden"}')
+    found = Settings()
+    assert found.database.postgres is not None
+    assert found.database.postgres.get_secret_value() == "postgresql://perdure:hidden@db/perdure"
+    assert found.model.api_keys["sglang"].get_secret_value() == "hidden"
+    assert "hidden" not in repr(found)
+
+
+def test_the_environment_comes_before_a_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets / "perdure_store__weaviate").write_text("http://file:8080")
+    monkeypatch.setenv("PERDURE_STORE__WEAVIATE", "http://environment:8080")
+    assert Settings().store.weaviate == "http://environment:8080"
+
+
+def test_other_peoples_files_are_left_alone(secrets: Path) -> None:
+    (secrets / "postgres_password").write_text("not ours")
+    assert Settings().database.postgres is None
+
+
+def test_a_file_that_names_no_setting_is_one_line(secrets: Path) -> None:
+    (secrets / "perdure_database__postgress").write_text("x")
+    tree.load.cache_clear()
+    try:
+        with pytest.raises(SystemExit, match=r"perdure: a PERDURE_ setting cannot be used: .*postgress"):
+            tree.load()
+    finally:
+        tree.load.cache_clear()
