@@ -49,17 +49,16 @@ class Purse:
         what the server asked for. Raises `EffectFailed` where no attempt can help; returns `OverBudget` where the next
         one is not affordable.
         """
-        purchase = Purchase(
-            step=step, allowance=self.allowance, deployment=deployment, most_attempts=attempts, first_wait=wait
-        )
+        purchase = Purchase(step=step, deployment=deployment, most_attempts=attempts, first_wait=wait)
         while True:
-            match next_step(purchase, worst(purchase.deployment), workflow.now()):
+            match next_step(purchase, self.allowance, worst(purchase.deployment), workflow.now()):
                 case Wait(duration, purchase):
                     await workflow.sleep(duration, summary=f"{purchase.deployment.name}: {purchase.failure}")
                 case Bind(excluding):
                     purchase = await self._bind(purchase, excluding)
-                case Buy(attempt, purchase):
-                    self.allowance = purchase.allowance
+                case Buy(attempt, purchase) as buy:
+                    # Nothing is awaited between the decision and the reservation: no other step comes in between.
+                    self.allowance = self.allowance.reserve(buy.key, worst(purchase.deployment))
                     self.deployment = purchase.deployment.name
                     try:
                         reply = await perform(
@@ -69,18 +68,15 @@ class Purse:
                             summary=f"{purchase.deployment.name}, attempt {attempt}",
                         )
                     except EffectFailed as failure:
+                        self.allowance = purchase.after_failure(self.allowance, free_of_charge=failure.free_of_charge)
                         purchase = purchase.failed(
-                            failure.reason,
-                            free_of_charge=failure.free_of_charge,
-                            remedy=failure.remedy,
-                            retry_after=failure.retry_after,
+                            failure.reason, remedy=failure.remedy, retry_after=failure.retry_after
                         )
-                        self.allowance = purchase.allowance
                     else:
                         if reply.stopped:
-                            self.allowance = purchase.stopped(reply.charges).allowance
+                            self.allowance = purchase.after_stop(self.allowance, reply.charges)
                             raise asyncio.CancelledError
-                        self.allowance = purchase.settled(reply.charges).allowance
+                        self.allowance = purchase.after_reply(self.allowance, reply.charges)
                         return reply
                 case OverBudget() as over:
                     return over

@@ -55,9 +55,13 @@ class Budget(Contract):
     until: AwareDatetime | None = None
     """No paid attempt starts after this moment; None for no deadline."""
 
+    def of(self, part: Spend) -> "Budget":
+        """The budget of a child that may use up this part: its deadline is the parent's."""
+        return Budget(**{limit: getattr(part, limit) for limit in LIMITS}, until=self.until)
+
 
 class Allowance(Contract):
-    """A budget in use: what is settled, and what each open attempt still holds.
+    """A budget in use: what is settled, and what each open attempt, or each child's part, still holds.
 
     An attempt whose outcome is unknown keeps its reservation for good, so that
     `settled <= bill <= settled + reserved <= budget` holds at every moment.
@@ -66,12 +70,22 @@ class Allowance(Contract):
     budget: Budget
     settled: Spend = Spend()
     open: dict[str, Spend] = Field(default_factory=dict[str, Spend])
-    """Reservations by attempt (`step/attempt`)."""
+    """Reservations by attempt (`step/attempt`), and by child."""
 
     @property
     def reserved(self) -> Spend:
         """The sum of all open reservations."""
-        return sum(self.open.values(), Spend())
+        return Spend(**{limit: sum(getattr(held, limit) for held in self.open.values()) for limit in LIMITS})
+
+    @property
+    def remaining(self) -> Spend:
+        """What can still be reserved of each limit."""
+        whole = Spend(**{limit: getattr(self.budget, limit) for limit in LIMITS})
+        return whole.less(self.settled + self.reserved)
+
+    def affords(self, worst: Spend, now: datetime) -> bool:
+        """Whether `worst` can be reserved now."""
+        return self.shortfall(worst, now) is None
 
     def shortfall(self, worst: Spend, now: datetime) -> str | None:
         """The limit that would be broken if `worst` were reserved now, as a field name; None where it is affordable."""
@@ -99,3 +113,18 @@ class Allowance(Contract):
         known = self.open[attempt].less(self.open[attempt].less(at_least))
         rest = {**self.open, attempt: self.open[attempt].less(known)}
         return self.model_copy(update={"open": rest, "settled": self.settled + known})
+
+    def give_back(self, child: str, settled: Spend, unknown: Spend) -> Self:
+        """A child has ended: settle what it spent, keep what it does not know of reserved, and free the rest.
+
+        Raises `ValueError` where the child used more than its part: nothing may be settled that was never reserved.
+        """
+        part = self.open.get(child)
+        if part is None:
+            return self
+        if (over := (settled + unknown).exceeds(self.budget.of(part))) is not None:
+            raise ValueError(f"the child {child!r} used more of {over} than its part: {settled + unknown} of {part}")
+        rest = {name: held for name, held in self.open.items() if name != child}
+        if unknown != Spend():
+            rest[child] = unknown
+        return self.model_copy(update={"open": rest, "settled": self.settled + settled})

@@ -1,5 +1,6 @@
 """Buying a step: no sequence of attempts, losses and replies can overspend or lose count."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -32,21 +33,19 @@ def deployment(name: str) -> Deployment:
 FIRST, SECOND_BEST = deployment("first"), deployment("second-best")
 
 
-def purchase_of(budget: Budget, most: int, first_wait: timedelta = timedelta(0)) -> Purchase:
-    return Purchase(
-        step="generate",
-        allowance=Allowance(budget=budget),
-        deployment=FIRST,
-        most_attempts=most,
-        first_wait=first_wait,
-    )
+def purchase_of(most: int, first_wait: timedelta = timedelta(0)) -> Purchase:
+    return Purchase(step="generate", deployment=FIRST, most_attempts=most, first_wait=first_wait)
 
 
-def bought(purchase: Purchase, worst: Spend, now: datetime = NOW) -> tuple[Step, list[timedelta]]:
+def allowance_of(budget: Budget | None = None) -> Allowance:
+    return Allowance(budget=budget or Budget(steps=100))
+
+
+def bought(purchase: Purchase, allowance: Allowance, worst: Spend) -> tuple[Step, list[timedelta]]:
     """The next step that is neither a wait nor a choice, and the waits before it; there is but one deployment."""
     waits: list[timedelta] = []
     while True:
-        match next_step(purchase, worst, now):
+        match next_step(purchase, allowance, worst, NOW):
             case Wait(duration, purchase):
                 waits.append(duration)
             case Bind():
@@ -77,35 +76,39 @@ def within(total: Spend, budget: Budget) -> bool:
 def test_settled_bill_and_reservations_stay_in_order_whatever_happens(
     budget: Budget, worst: Spend, what_happens: list[str], most: int
 ) -> None:
-    purchase = purchase_of(budget, most)
+    purchase, allowance = purchase_of(most), allowance_of(budget)
     bill = Spend()
     for happens in what_happens:
-        step, _ = bought(purchase, worst)
+        step, _ = bought(purchase, allowance, worst)
         if not isinstance(step, Buy):
             break
-        purchase = step.purchase
+        purchase, allowance = step.purchase, allowance.reserve(step.key, worst)
         half = Spend(steps=1, input_tokens=worst.input_tokens // 2, micro_dollars=worst.micro_dollars // 2)
         match happens:
             case "lost":
                 bill += worst
-                purchase = purchase.failed("lost", free_of_charge=False)
+                allowance = purchase.after_failure(allowance, free_of_charge=False)
+                purchase = purchase.failed("lost")
             case "free":
                 bill += Spend(steps=1)
-                purchase = purchase.failed("free", free_of_charge=True)
+                allowance = purchase.after_failure(allowance, free_of_charge=True)
+                purchase = purchase.failed("free")
             case "refused":
                 bill += Spend(steps=1)
-                purchase = purchase.failed("refused", free_of_charge=True, remedy=Remedy.GIVE_UP)
+                allowance = purchase.after_failure(allowance, free_of_charge=True)
+                purchase = purchase.failed("refused", remedy=Remedy.GIVE_UP)
             case "stopped":
                 bill += worst
-                purchase = purchase.stopped({step.attempt: half})
+                allowance = purchase.after_stop(allowance, {step.attempt: half})
             case "replied":
                 bill += half
-                purchase = purchase.settled({step.attempt: half})
+                allowance = purchase.after_reply(allowance, {step.attempt: half})
             case _:
                 # The saved reply of attempt 1 came back: it was billed when it was lost, this one bought nothing.
-                purchase = purchase.settled({1: worst, step.attempt: Spend()} if step.attempt > 1 else {1: worst})
+                known = {1: worst, step.attempt: Spend()} if step.attempt > 1 else {1: worst}
+                allowance = purchase.after_reply(allowance, known)
                 bill += worst if step.attempt == 1 else Spend()
-        settled, reserved = purchase.allowance.settled, purchase.allowance.reserved
+        settled, reserved = allowance.settled, allowance.reserved
         assert all(getattr(settled, limit) <= getattr(bill, limit) for limit in LIMITS)
         assert all(getattr(bill, limit) <= getattr(settled + reserved, limit) for limit in LIMITS)
         assert within(settled + reserved, budget)
@@ -113,77 +116,90 @@ def test_settled_bill_and_reservations_stay_in_order_whatever_happens(
 
 @given(st.integers(min_value=1, max_value=10))
 def test_it_gives_up_after_the_last_attempt_and_names_the_last_failure(most: int) -> None:
-    purchase = purchase_of(Budget(steps=100), most)
+    purchase, allowance = purchase_of(most), allowance_of()
     for _ in range(most):
-        step, _ = bought(purchase, Spend(steps=1))
+        step, _ = bought(purchase, allowance, Spend(steps=1))
         assert isinstance(step, Buy)
-        purchase = step.purchase.failed("the model burped", free_of_charge=True)
-    step, _ = bought(purchase, Spend(steps=1))
+        purchase = step.purchase.failed("the model burped")
+    step, _ = bought(purchase, allowance, Spend(steps=1))
     assert isinstance(step, GiveUp)
     assert "the model burped" in step.reason
 
 
 def test_a_final_failure_is_not_tried_again() -> None:
-    step = next_step(purchase_of(Budget(), 3), Spend(steps=1), NOW)
+    step = next_step(purchase_of(3), allowance_of(), Spend(steps=1), NOW)
     assert isinstance(step, Buy)
-    failed = step.purchase.failed("no such model", free_of_charge=True, remedy=Remedy.GIVE_UP)
-    assert next_step(failed, Spend(steps=1), NOW) == GiveUp("no such model")
+    failed = step.purchase.failed("no such model", remedy=Remedy.GIVE_UP)
+    assert next_step(failed, allowance_of(), Spend(steps=1), NOW) == GiveUp("no such model")
 
 
 def test_an_unknown_outcome_keeps_its_reservation_and_so_can_exhaust_the_budget() -> None:
-    worst = Spend(steps=1, micro_dollars=600)
-    step = next_step(purchase_of(Budget(micro_dollars=1000), 3), worst, NOW)
+    worst, allowance = Spend(steps=1, micro_dollars=600), allowance_of(Budget(micro_dollars=1000))
+    step = next_step(purchase_of(3), allowance, worst, NOW)
     assert isinstance(step, Buy)
-    lost = step.purchase.failed("lost", free_of_charge=False)
-    assert lost.allowance.reserved == worst
-    assert bought(lost, worst)[0] == OverBudget("micro_dollars", worst)
+    lost = step.purchase.after_failure(allowance.reserve(step.key, worst), free_of_charge=False)
+    assert lost.reserved == worst
+    assert bought(step.purchase.failed("lost"), lost, worst)[0] == OverBudget("micro_dollars", worst)
+
+
+def test_two_purchases_at_once_share_what_is_left() -> None:
+    worst, allowance = Spend(steps=1, micro_dollars=600), allowance_of(Budget(micro_dollars=1000))
+    one, other = purchase_of(3), replace(purchase_of(3), step="repair")
+    step = next_step(one, allowance, worst, NOW)
+    assert isinstance(step, Buy)
+    held = allowance.reserve(step.key, worst)
+    assert next_step(other, held, worst, NOW) == OverBudget("micro_dollars", worst)
+    settled = step.purchase.after_reply(held, {1: Spend(steps=1, micro_dollars=10)})
+    assert isinstance(next_step(other, settled, worst, NOW), Buy)
 
 
 def test_a_call_that_was_called_off_settles_what_is_known_and_keeps_the_rest_reserved() -> None:
     worst = Spend(steps=1, input_tokens=100, output_tokens=50, micro_dollars=600)
-    step = next_step(purchase_of(Budget(), 3), worst, NOW)
+    step = next_step(purchase_of(3), allowance_of(), worst, NOW)
     assert isinstance(step, Buy)
     known = Spend(steps=1, input_tokens=80, output_tokens=7, micro_dollars=90)
-    stopped = step.purchase.stopped({1: known}).allowance
+    stopped = step.purchase.after_stop(allowance_of().reserve(step.key, worst), {1: known})
     assert stopped.settled == known
     assert stopped.settled + stopped.reserved == worst
 
 
 def test_no_attempt_starts_after_the_deadline() -> None:
-    purchase = purchase_of(Budget(until=NOW), 3)
-    assert next_step(purchase, Spend(steps=1), NOW) == OverBudget("until", Spend(steps=1))
-    assert isinstance(next_step(purchase, Spend(steps=1), NOW - SECOND), Buy)
+    allowance = allowance_of(Budget(until=NOW))
+    assert next_step(purchase_of(3), allowance, Spend(steps=1), NOW) == OverBudget("until", Spend(steps=1))
+    assert isinstance(next_step(purchase_of(3), allowance, Spend(steps=1), NOW - SECOND), Buy)
 
 
 def test_nobody_waits_for_an_attempt_that_the_deadline_would_forbid() -> None:
-    step = next_step(purchase_of(Budget(until=NOW + SECOND), 3, first_wait=SECOND), Spend(steps=1), NOW)
+    allowance = allowance_of(Budget(until=NOW + SECOND))
+    step = next_step(purchase_of(3, first_wait=SECOND), allowance, Spend(steps=1), NOW)
     assert isinstance(step, Buy)
-    failed = step.purchase.failed("overloaded", free_of_charge=True)
-    assert next_step(failed, Spend(steps=1), NOW) == OverBudget("until", Spend(steps=1))
+    failed = step.purchase.failed("overloaded")
+    assert next_step(failed, allowance, Spend(steps=1), NOW) == OverBudget("until", Spend(steps=1))
 
 
 def test_the_wait_doubles_up_to_a_limit() -> None:
-    purchase = purchase_of(Budget(steps=100), 10, first_wait=SECOND)
+    purchase = purchase_of(10, first_wait=SECOND)
     seen: list[timedelta] = []
     for _ in range(9):
-        step, waits = bought(purchase, Spend(steps=1))
+        step, waits = bought(purchase, allowance_of(), Spend(steps=1))
         assert isinstance(step, Buy)
         seen += waits
-        purchase = step.purchase.failed("overloaded", free_of_charge=True)
+        purchase = step.purchase.failed("overloaded")
     assert seen == [min(SECOND * 2**doubled, LONGEST_WAIT) for doubled in range(8)]
 
 
 def test_a_server_that_asks_for_time_gets_it() -> None:
-    step, _ = bought(purchase_of(Budget(), 3, first_wait=SECOND), Spend(steps=1))
+    step, _ = bought(purchase_of(3, first_wait=SECOND), allowance_of(), Spend(steps=1))
     assert isinstance(step, Buy)
-    failed = step.purchase.failed("overloaded", free_of_charge=True, retry_after=timedelta(seconds=7))
-    assert bought(failed, Spend(steps=1))[1] == [timedelta(seconds=7)]
+    failed = step.purchase.failed("overloaded", retry_after=timedelta(seconds=7))
+    assert bought(failed, allowance_of(), Spend(steps=1))[1] == [timedelta(seconds=7)]
 
 
 def test_another_deployment_is_tried_at_once_and_the_same_one_after_a_wait() -> None:
-    step, _ = bought(purchase_of(Budget(), 3, first_wait=SECOND), Spend(steps=1))
+    step, _ = bought(purchase_of(3, first_wait=SECOND), allowance_of(), Spend(steps=1))
     assert isinstance(step, Buy)
-    failed = step.purchase.failed("nothing answers", free_of_charge=True, remedy=Remedy.FALL_BACK)
-    assert next_step(failed, Spend(steps=1), NOW) == Bind(("first",))
-    assert isinstance(next_step(failed.bound(SECOND_BEST), Spend(steps=1), NOW), Buy)
-    assert isinstance(next_step(failed.bound(FIRST), Spend(steps=1), NOW), Wait)
+    failed = step.purchase.failed("nothing answers", remedy=Remedy.FALL_BACK)
+    after = [next_step(each, allowance_of(), Spend(steps=1), NOW) for each in (failed, failed.bound(SECOND_BEST))]
+    assert after[0] == Bind(("first",))
+    assert isinstance(after[1], Buy)
+    assert isinstance(next_step(failed.bound(FIRST), allowance_of(), Spend(steps=1), NOW), Wait)

@@ -1,4 +1,7 @@
-"""Buying one paid step: each attempt is reserved before it starts, and an unknown outcome keeps its reservation."""
+"""Buying one paid step: each attempt is reserved before it starts, and an unknown outcome keeps its reservation.
+
+Steps that are bought at the same time share one allowance: it is handed in for each decision, and kept nowhere here.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,10 +17,15 @@ LONGEST_WAIT = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Buy:
-    """Start this attempt: its worst case is reserved in the purchase."""
+    """Start this attempt, once its worst case is reserved under its key."""
 
     attempt: int
     purchase: "Purchase"
+
+    @property
+    def key(self) -> str:
+        """The reservation's name in the allowance."""
+        return self.purchase.key(self.attempt)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,6 @@ class Purchase:
 
     step: str
     """The step's name in its run."""
-    allowance: Allowance
     deployment: Deployment
     """Where the next attempt goes, or the last one went."""
     most_attempts: int
@@ -88,20 +95,15 @@ class Purchase:
         self,
         reason: str,
         *,
-        free_of_charge: bool,
         remedy: Remedy = Remedy.RETRY,
         retry_after: timedelta | None = None,
     ) -> "Purchase":
-        """The current attempt failed. Unless it is known to have cost nothing, its reservation stays."""
-        allowance = self.allowance
-        if free_of_charge:
-            allowance = allowance.settle(self.key(self.attempts), Spend(steps=1))
+        """The current attempt failed. What that settles is `after_failure`'s to say."""
         elsewhere = remedy in (Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN)
         pause = self.pause(retry_after) if self.attempts < self.most_attempts else timedelta(0)
         excluded = (*self.excluded, self.deployment.name) if elsewhere else self.excluded
         return replace(
             self,
-            allowance=allowance,
             failure=reason,
             final=remedy is Remedy.GIVE_UP,
             unbound=True,
@@ -124,24 +126,26 @@ class Purchase:
         """The time has passed."""
         return replace(self, due=timedelta(0))
 
-    def settled(self, charges: dict[int, Spend]) -> "Purchase":
-        """A reply came: settle every attempt whose cost is known by now, the earlier ones too."""
-        allowance = self.allowance
+    def after_failure(self, allowance: Allowance, *, free_of_charge: bool) -> Allowance:
+        """Unless the current attempt is known to have cost nothing, its reservation stays."""
+        return allowance.settle(self.key(self.attempts), Spend(steps=1)) if free_of_charge else allowance
+
+    def after_reply(self, allowance: Allowance, charges: dict[int, Spend]) -> Allowance:
+        """Settle every attempt whose cost is known by now, the earlier ones too."""
         for attempt in sorted(charges):
             allowance = allowance.settle(self.key(attempt), charges[attempt])
-        return replace(self, allowance=allowance)
+        return allowance
 
-    def stopped(self, charges: dict[int, Spend]) -> "Purchase":
+    def after_stop(self, allowance: Allowance, charges: dict[int, Spend]) -> Allowance:
         """The current attempt was called off: settle what it cost at least, and keep the rest reserved."""
-        at_least = charges.get(self.attempts, Spend())
-        return replace(self, allowance=self.allowance.settle_part(self.key(self.attempts), at_least))
+        return allowance.settle_part(self.key(self.attempts), charges.get(self.attempts, Spend()))
 
 
-def next_step(purchase: Purchase, worst: Spend, now: datetime) -> Step:
-    """What to do next, given what an attempt at the current deployment may cost at most, and the time now."""
+def next_step(purchase: Purchase, allowance: Allowance, worst: Spend, now: datetime) -> Step:
+    """What to do next, given what is left, what an attempt at the current deployment may cost at most, and the time."""
     if purchase.final:
         return GiveUp(purchase.failure)
-    limit = purchase.allowance.shortfall(worst, now + purchase.due)
+    limit = allowance.shortfall(worst, now + purchase.due)
     if purchase.due:
         return Wait(purchase.due, purchase.waited()) if limit is None else OverBudget(limit, worst)
     if purchase.unbound:
@@ -151,5 +155,4 @@ def next_step(purchase: Purchase, worst: Spend, now: datetime) -> Step:
     if limit is not None:
         return OverBudget(limit, worst)
     attempt = purchase.attempts + 1
-    allowance = purchase.allowance.reserve(purchase.key(attempt), worst)
-    return Buy(attempt, replace(purchase, attempts=attempt, allowance=allowance))
+    return Buy(attempt, replace(purchase, attempts=attempt))
