@@ -5,23 +5,12 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.contracts.contract import BadInput, explain
-
-
-class ToolEffect(StrEnum):
-    """What calling a tool does to the world, and so how it may be retried."""
-
-    READ_ONLY = "read_only"
-    """It changes nothing: it may be called again at will."""
-    IDEMPOTENT = "idempotent"
-    """Called again with the same key, it changes nothing more."""
-    AT_MOST_ONCE = "at_most_once"
-    """It must never be called again unless it is known that it did not happen."""
+from perdure.contracts.tools import ToolEffect
 
 
 class ToolArguments(BaseModel):
@@ -40,6 +29,8 @@ class ToolContext:
     key: str
     """The same for every retry of one call: what an idempotent tool passes on."""
 
+
+__all__ = ["Tool", "ToolArguments", "ToolContext", "ToolEffect", "tool"]
 
 Arguments = TypeVar("Arguments", bound=ToolArguments)
 
