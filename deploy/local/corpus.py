@@ -24,9 +24,6 @@ from deploy.local.errors import DeployError
 from deploy.local.progress import CONSOLE
 from perdure.contracts.contract import Name
 
-INDEX = "index"
-"""The index's folder in the state folder."""
-
 BATCH = 16
 """Chunks that are embedded between two moves of the progress bar."""
 
@@ -85,30 +82,31 @@ async def ensure(
 
 
 async def index_folder(folder: Path, settings: Settings, *, tenant: str, collection: str) -> Indexed:
-    """`ensure` in the embedded stack's index, with its embedding model and a progress bar.
+    """`ensure` in the store that the settings name, with the embedded stack's embedding model and a progress bar.
 
     Raises `PortError` and `DeployError`.
     """
-    from activities.adapters.lancedb_store import LanceStore
+    from activities.adapters.stores import home_of_index, open_store
 
     def load() -> Embedder:
         from activities.adapters.minilm import MiniLM
 
         return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
 
-    home = settings.paths.state / INDEX
     catalogue = weights.read_catalogue(settings)
-    with _shown() as progress:
-        return await ensure(
-            folder,
-            tenant=tenant,
-            collection=collection,
-            embedder=load,
-            embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
-            store=LanceStore(home),
-            progress=progress,
-            record=home / tenant / collection / "corpus.json",
-        )
+    async with open_store(settings) as store:
+        await store.ready()
+        with _shown() as progress:
+            return await ensure(
+                folder,
+                tenant=tenant,
+                collection=collection,
+                embedder=load,
+                embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
+                store=store,
+                progress=progress,
+                record=home_of_index(settings) / tenant / collection / "corpus.json",
+            )
 
 
 def main(arguments: list[str]) -> int:

@@ -1,13 +1,10 @@
 """Weaviate's server as a process of the stack: on loopback, with a key, without telemetry."""
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from pydantic import SecretStr
 
-from activities.settings import Settings, Store
 from deploy.local.parts import Part
 from deploy.local.ports import HOST, free_ports
 

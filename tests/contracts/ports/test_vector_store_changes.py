@@ -108,7 +108,7 @@ async def test_nothing_changes_in_a_collection_that_is_not_there(store: VectorSt
         (Filter(documents=("leave",), effective_by=date(2026, 6, 30)), {"one", "two"}),
         (Filter(documents=()), set[str]()),
         (Filter(versions=()), set[str]()),
-        (Filter(documents=("x') OR XX
+        (Filter(documents=("x') OR ('1'='1",)), set[str]()),
     ],
     ids=repr,
 )
