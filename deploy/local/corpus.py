@@ -22,6 +22,7 @@ from activities.settings import Settings
 from deploy.local import weights
 from deploy.local.errors import DeployError
 from deploy.local.progress import CONSOLE
+from deploy.weaviate.server import embedded
 from perdure.contracts.contract import Name
 
 BATCH = 16
@@ -115,12 +116,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--tenant", default="default", type=_name)
     parser.add_argument("--collection", default="handbook", type=_name)
+    parser.add_argument("--store", choices=["weaviate"], help="keep them in that of the stack that is up")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        done = asyncio.run(
-            index_folder(options.folder, tree.load(), tenant=options.tenant, collection=options.collection)
-        )
+        settings = embedded(tree.load()) if options.store == "weaviate" else tree.load()
+        done = asyncio.run(index_folder(options.folder, settings, tenant=options.tenant, collection=options.collection))
     except (PortError, DeployError) as error:
         print(f"perdure: {error}", file=sys.stderr)
         return 1

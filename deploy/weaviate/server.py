@@ -1,12 +1,17 @@
 """Weaviate's server as a process of the stack: on loopback, with a key, without telemetry."""
 
+import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
+from activities.settings import Settings
 from deploy.local.parts import Part
 from deploy.local.ports import HOST, free_ports
+from deploy.weaviate.build import obtain
 
 USER = "perdure"
 """Whose key it is, in Weaviate's words."""
@@ -27,6 +32,49 @@ class Serving:
     key: str
     read_only_from: int = FULL
     """Per cent of the disk."""
+
+
+def embedded(settings: Settings) -> Settings:
+    """The settings with the stack's own Weaviate as their store, or as they are where they name one already."""
+    if settings.store.weaviate is not None:
+        return settings
+    stack = settings.embedded
+    own = {
+        "weaviate": f"http://{HOST}:{stack.weaviate_port}",
+        "weaviate_grpc": f"{HOST}:{stack.weaviate_grpc_port}",
+        "weaviate_api_key": SecretStr(_key(settings.paths.state / "weaviate.key")),
+    }
+    return settings.model_copy(update={"store": settings.store.model_copy(update=own)})
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether their store is the Weaviate that the stack starts."""
+    return settings.store.weaviate == f"http://{HOST}:{settings.embedded.weaviate_port}"
+
+
+def serving(settings: Settings) -> Serving:
+    """How the stack serves its own, which is built first if need be. Raises `DeployError`."""
+    key = settings.store.weaviate_api_key
+    return Serving(
+        program=obtain(settings.paths.programs),
+        data=settings.paths.state.resolve() / "weaviate",
+        port=settings.embedded.weaviate_port,
+        grpc_port=settings.embedded.weaviate_grpc_port,
+        key="" if key is None else key.get_secret_value(),
+    )
+
+
+def _key(file: Path) -> str:
+    """The key of this state folder's server, which nobody but its owner can read; made at the first use."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text()
+    with os.fdopen(handle, "w") as out:
+        key = secrets.token_hex(16)
+        out.write(key)
+    return key
 
 
 def part(serving: Serving, log: Path) -> Part:
