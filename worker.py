@@ -10,16 +10,19 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
-from activities.ports import Guards, TokenLog
+from activities.ports import Guards, PortError, TokenLog
 from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
 from workflows.plugin import WORKFLOWS, PerdurePlugin
+
+if TYPE_CHECKING:
+    from activities.adapters.sql_database import Database
 
 GRACE = timedelta(seconds=10)
 """How long what is in hand may take after SIGTERM."""
@@ -44,29 +47,33 @@ Activities = Sequence[Callable[..., Any]]
 class Parts:
     """The adapters of one worker process, made when a role first asks for them and closed together."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, log: TokenLog) -> None:
+    def __init__(self, settings: Settings, database: "Database", log: TokenLog) -> None:
         """Use `open`."""
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
-        from activities.adapters.sql_database import open_database
         from agents.loader import Specs
 
         self.settings = settings
         self.specs = Specs(settings.paths.agents)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
-        self.database = open_database(settings.paths.state / "perdure.db")
-        stack.push_async_callback(self.database.dispose)
-        self.blobs = SqlBlobs(self.database)
+        self.database = database
+        self.blobs = SqlBlobs(database)
         self.log = log
         self.when_ready: list[Callable[[], object]] = []
         """What begins once the worker serves: it loads what the first question would wait for otherwise."""
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
-        """The adapters for these settings, until the stack is closed."""
+        """The adapters for these settings, until the stack is closed; the database's tables are up to date then.
+
+        Raises `StorageFull`, `StorageFailed` where the database or an address cannot be used.
+        """
+        from activities.adapters.databases import open_database
         from activities.adapters.token_logs import open_token_log
 
-        return cls(settings, stack, await stack.enter_async_context(open_token_log(settings)))
+        database = await stack.enter_async_context(open_database(settings))
+        await database.bring_up()
+        return cls(settings, database, await stack.enter_async_context(open_token_log(settings)))
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -226,7 +233,10 @@ async def serve(settings: Settings, roles: Sequence[Role]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
+        try:
+            parts = await Parts.open(settings, stack)
+        except PortError as error:
+            sys.exit(f"worker: {error}")
         client = await connect(settings, parts)
         for worker in workers(client, settings, parts, roles):
             await stack.enter_async_context(worker)

@@ -15,6 +15,7 @@ from activities.settings import Model, Paths, Settings, Telemetry, quiet_librari
 from deploy.local.corpus import index_folder
 from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.services.postgres_server import PostgresServer, postgres_server
 from tests.services.redis_server import redis_server
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL, TIME_SKIPPING
@@ -46,6 +47,19 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server for the tests that are marked `redis`."""
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the tests that are marked `postgres`."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The address of an empty database."""
+    return postgres.new_database()
 
 
 @pytest.fixture(scope="session")
