@@ -18,13 +18,15 @@ from sqlalchemy.pool import QueuePool
 
 from activities.adapters import migrations
 from activities.adapters.migrations import Move
-from activities.adapters.postgres_errors import trouble, unreadable
+from activities.adapters.postgres_errors import crowded, trouble, unreadable
 from activities.adapters.sql_database import Result
 
 CONNECTIONS: Final = 8
 """Of each process, and so its transactions at the same time; a PostgreSQL server accepts 100 unless it is told more."""
 CONNECT_SECONDS: Final = 5
 """How long one try to connect may take; psycopg counts whole seconds from 2."""
+MIGRATION_SECONDS: Final = 3600.0
+"""How long a migration may take: one that is cut off is undone, and would be begun anew."""
 _PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.5
 _MIGRATING: Final = 7_305_611_420_563
@@ -41,7 +43,7 @@ class PostgresDatabase:
         self._patience = patience
         self._bringing = engine.execution_options(isolation_level="READ COMMITTED")
         self._writing = engine.execution_options(isolation_level="SERIALIZABLE")
-        self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="database")
         self._moving = asyncio.Lock()
         self._move: Move | None = None
@@ -66,7 +68,7 @@ class PostgresDatabase:
         """Make or upgrade the tables; one process at a time. Raises `StorageFull`, `StorageFailed`."""
         async with self._moving:
             if self._move is None:
-                self._move = await self._patiently(self._bringing, self._brought_up)
+                self._move = await self._patiently(self._bringing, self._brought_up, MIGRATION_SECONDS)
         return self._move
 
     async def dispose(self) -> None:
@@ -75,14 +77,20 @@ class PostgresDatabase:
         self._engine.dispose()
 
     def _brought_up(self, connection: Connection) -> Move:
-        # Each statement sees what was committed before it, so whoever waited here finds the tables up to date.
+        # Whoever migrates may take long. Each statement sees what was committed before it, so whoever waited here finds
+        # the tables up to date.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATING})
+        connection.execute(text(f"SET LOCAL lock_timeout = {_milliseconds(self._patience)}"))
         return migrations.bring_up(connection, f"PostgreSQL at {self._server}")
 
-    async def _patiently(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
-        hold = _Hold(time.monotonic() + self._patience)
+    async def _patiently(
+        self, engine: Engine, work: Callable[[Connection], Result], longest: float | None = None
+    ) -> Result:
+        longest = longest or self._patience
+        hold = _Hold(time.monotonic() + self._patience, time.monotonic() + longest)
         # A server that says nothing holds its thread for ever: what is in hand is cut off when the patience is over.
-        watch = asyncio.get_running_loop().call_later(self._patience, hold.give_up)
+        watch = asyncio.get_running_loop().call_later(longest, hold.give_up)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, engine, work, hold)
         finally:
@@ -93,6 +101,8 @@ class PostgresDatabase:
         pause = _PAUSE
         try:
             while True:
+                if time.monotonic() >= hold.cut:
+                    raise crowded(self._server, self._patience)
                 try:
                     with engine.connect() as connection, hold.of(connection), connection.begin():
                         return work(connection)
@@ -110,9 +120,11 @@ class PostgresDatabase:
 class _Hold:
     """What a transaction holds: its connection can be cut off from outside."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: float, cut: float) -> None:
         self.until = until
-        """By the monotonic clock."""
+        """Until when it is tried again, by the monotonic clock."""
+        self.cut = cut
+        """When it is cut off, however far it is."""
         self.over = False
         self._lock = Lock()
         self._socket: int | None = None
@@ -123,6 +135,8 @@ class _Hold:
         driver: Any = connection.connection.driver_connection
         with self._lock:
             self._socket = driver.fileno()
+        if time.monotonic() >= self.cut:
+            self.give_up()
         try:
             yield
         finally:
@@ -165,7 +179,7 @@ def open_postgres(url: str, patience: float) -> PostgresDatabase:
 
 
 def _bounded(patience: float) -> Callable[[Any, object], None]:
-    milliseconds = max(1, int(patience * 1000))
+    milliseconds = _milliseconds(patience)
 
     def on_connect(connection: Any, _record: object) -> None:
         # What a worker left that lost its power or its network would hold others up for hours otherwise.
@@ -176,3 +190,7 @@ def _bounded(patience: float) -> Callable[[Any, object], None]:
         connection.autocommit = False
 
     return on_connect
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))

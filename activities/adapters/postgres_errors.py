@@ -73,12 +73,20 @@ def unreadable() -> StorageFailed:
     )
 
 
+def crowded(server: str, patience: float) -> StorageFailed:
+    """The error of a transaction that waited for nothing but its turn."""
+    return StorageFailed(
+        f"PostgreSQL at {server} was not reached for {patience:g} s: this worker's other transactions held every "
+        "connection; see what holds them up"
+    )
+
+
 def trouble(error: Exception, server: str, patience: float) -> Trouble:
     """What an error of SQLAlchemy or psycopg means; `server` is host, port and database."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(cause, "sqlstate", None)
     said = str(getattr(getattr(cause, "diag", None), "message_primary", None) or cause)
-    reason = " ".join(said.split())[:200]
+    reason = next(iter(said.strip().splitlines()), "")[:200].strip()
     if state is None:
         meaning = next(one for one in _BY_WORDS if re.search(one.pattern, said))
     else:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
@@ -29,8 +30,9 @@ OWNERS = ("postgres", "nobody")
 class PostgresServer:
     """One server. `stop` and `start` keep its port and data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, synced: bool) -> None:
         """Make its data in a folder that its owner can reach, and start it."""
+        self._synced = synced
         self._prefix, self._pid = _as_its_owner(folder), 0
         [self._port] = free_ports(1)
         self._password = secrets.token_hex(16)
@@ -64,12 +66,17 @@ class PostgresServer:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it and wait until it is gone: SIGINT ends its sessions, SIGQUIT leaves its data as a crash does."""
-        with suppress(ProcessLookupError):
+        sessions: list[psutil.Process] = []
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            sessions = psutil.Process(self._pid).children(recursive=True)
             os.kill(self._pid, how)
         self._part.end()
+        # They may outlive their server for a moment, and no other one starts on the same data until then.
+        psutil.wait_procs(sessions, timeout=30)
 
     def _command(self) -> list[str]:
         options = {"listen_addresses": HOST, "port": self._port, "unix_socket_directories": ""}
+        options["fsync"] = "on" if self._synced else "off"
         return [
             *(*self._prefix, self._postgres, "-D", str(self._data)),
             *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
@@ -85,12 +92,16 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Generator[PostgresServer]:
-    """Start one, yield it, and stop it."""
+def postgres_server(*, synced: bool = False) -> Generator[PostgresServer]:
+    """Start one, yield it, and stop it.
+
+    Where it is not `synced` it survives the death of its processes and no power cut, which no test makes: after a
+    crash it would sync every file of every database before it lets anybody in.
+    """
     _program("postgres")
     # Not among the tests' other files: their folder is closed to the user that the server runs as.
     with tempfile.TemporaryDirectory(prefix="perdure-postgres-") as folder:
-        server = PostgresServer(Path(folder))
+        server = PostgresServer(Path(folder), synced=synced)
         try:
             yield server
         finally:
