@@ -11,7 +11,7 @@ export QUESTION
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup fetch demo up worker effects fix lint types arch golden test test-redis test-postgres test-weaviate \
+.PHONY: help setup fetch demo up worker migrate effects fix lint types arch golden test test-redis test-postgres test-weaviate \
   test-sglang test-services check chaos bench histories train-injection wheel lock clean
 
 help: ## List the commands
@@ -44,6 +44,9 @@ up: fetch ## Start the embedded stack and a worker, until Ctrl-C; TIER=strong se
 
 worker: setup ## Start a worker of every role on the Temporal that TEMPORAL_ADDRESS names
 	@$(BIN)/python worker.py
+
+migrate: setup ## Bring the database that the settings name up to date, as every worker does when it starts
+	@$(BIN)/python -m deploy.local migrate
 
 effects: setup ## Show the table of effects: what each does to the world, and how it runs
 	@$(BIN)/python -m deploy.local effects

@@ -11,16 +11,18 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
-from activities.ports import Guards, TokenLog
+from activities.ports import Guards, PortError, TokenLog
 from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
-from workflows.plugin import WORKFLOWS, PerdurePlugin
+from workflows.plugin import WORKFLOWS
+
+if TYPE_CHECKING:
+    from activities.adapters.sql_database import Database
 
 GRACE = timedelta(seconds=10)
 """How long what is in hand may take after SIGTERM."""
@@ -48,30 +50,34 @@ Activities = Sequence[Callable[..., Any]]
 class Parts:
     """The adapters of one worker process, made when a role first asks for them and closed together."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, log: TokenLog) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, database: "Database", log: TokenLog) -> None:
         """Use `open`."""
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
-        from activities.adapters.sql_database import open_database
         from agents.loader import Specs
 
         self.settings = settings
         self._stack = stack
         self.specs = Specs(settings.paths.agents)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
-        self.database = open_database(settings.paths.state / "perdure.db")
-        stack.push_async_callback(self.database.dispose)
-        self.blobs = SqlBlobs(self.database)
+        self.database = database
+        self.blobs = SqlBlobs(database)
         self.log = log
         self.when_ready: list[Callable[[], object]] = []
         """What begins once the worker serves: it loads what the first question would wait for otherwise."""
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
-        """The adapters for these settings, until the stack is closed."""
+        """The adapters for these settings, until the stack is closed; the database's tables are up to date then.
+
+        Raises `StorageFull`, `StorageFailed` where the database or an address cannot be used.
+        """
+        from activities.adapters.databases import open_database
         from activities.adapters.token_logs import open_token_log
 
-        return cls(settings, stack, await stack.enter_async_context(open_token_log(settings)))
+        database = await stack.enter_async_context(open_database(settings))
+        await database.bring_up()
+        return cls(settings, stack, database, await stack.enter_async_context(open_token_log(settings)))
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -199,25 +205,6 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
     return made
 
 
-async def connect(settings: Settings, parts: Parts) -> Client:
-    """Connect to Temporal as a worker does: with the platform's plugin and with external storage."""
-    from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
-
-    from activities.adapters.payload_storage import payload_storage
-    from workflows.plugin import EXTERNAL_FROM
-
-    config = ClientConfig.load_client_connect_config()
-    address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
-    config["target_host"] = address
-    plugins: list[Any] = [PerdurePlugin(payload_storage(parts.blobs, EXTERNAL_FROM))]
-    if settings.telemetry.traces:
-        plugins.append(OpenTelemetryPlugin(add_temporal_spans=True))
-    try:
-        return await Client.connect(**config, plugins=plugins)
-    except RuntimeError:
-        sys.exit(f"worker: no Temporal server at {address}: start one with `make up`, or set TEMPORAL_ADDRESS")
-
-
 async def stay_alive(file: Path) -> None:
     """Touch a file every few seconds, until it is cancelled: for what watches a process that has no door."""
     while True:
@@ -228,6 +215,7 @@ async def stay_alive(file: Path) -> None:
 async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
     from activities.adapters.telemetry import log_events, record_spans
+    from activities.adapters.temporal_client import connect
     from activities.adapters.token_logs import forget_old_tokens
 
     began = time.monotonic()
@@ -238,8 +226,11 @@ async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = 
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        client = await connect(settings, parts)
+        try:
+            parts = await Parts.open(settings, stack)
+            client = await connect(settings, parts.blobs)
+        except (PortError, ConnectionError) as error:
+            sys.exit(f"worker: {error}")
         for worker in workers(client, settings, parts, roles):
             await stack.enter_async_context(worker)
         names = ", ".join(roles)

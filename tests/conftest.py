@@ -15,6 +15,7 @@ from activities.settings import Model, Paths, Settings, Telemetry, quiet_librari
 from deploy.local.corpus import index_folder
 from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.services.postgres_server import PostgresServer, postgres_server
 from tests.services.redis_server import redis_server
 from tests.services.weaviate_server import Weaviate, weaviate_server
 from tests.support.stub_model import StubModel
@@ -54,6 +55,18 @@ def weaviate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weaviate]:
     """A Weaviate server for the tests that are marked `weaviate`."""
     with weaviate_server(tmp_path_factory.mktemp("weaviate")) as server:
         yield server
+
+
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the tests that are marked `postgres`."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The address of an empty database."""
+    return postgres.new_database()
 
 
 @pytest.fixture(scope="session")

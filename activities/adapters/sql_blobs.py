@@ -3,21 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, LargeBinary, String, Table, bindparam, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, bindparam, select
 
-from activities.adapters.sql_database import Database, schema
+from activities.adapters.sql_database import Database
+from activities.adapters.sql_tables import bodies as _bodies
+from activities.adapters.sql_upsert import insert_or_replace
 from activities.ports import BodyCorrupt, BodyMissing
-
-_bodies = Table(
-    "bodies",
-    schema,
-    Column("tenant", String, primary_key=True),
-    Column("digest", String, primary_key=True),
-    Column("body", LargeBinary, nullable=False),
-    # The key is the table: one look-up instead of two.
-    sqlite_with_rowid=False,
-)
 
 
 class SqlBlobs:
@@ -39,13 +30,9 @@ class SqlBlobs:
         """As `put`, for several bodies in one transaction."""
         digests = [hashlib.sha256(body).hexdigest() for body in bodies]
         stored = await self._find(tenant, digests)
-        missing = {
-            digest: {"tenant": tenant, "digest": digest, "body": body}
-            for digest, body in zip(digests, bodies, strict=True)
-            if stored.get(digest) != body
-        }
+        missing = [body for digest, body in zip(digests, bodies, strict=True) if stored.get(digest) != body]
         if missing:
-            await self._database.write(lambda connection: connection.execute(_STORE, list(missing.values())))
+            await self._database.write(lambda connection: store_bodies(connection, tenant, missing))
         return digests
 
     async def get(self, tenant: str, digest: str) -> bytes:
@@ -80,11 +67,9 @@ _FIND = select(_bodies.c.digest, _bodies.c.body).where(
 
 def store_bodies(connection: Connection, tenant: str, bodies: Sequence[bytes]) -> None:
     """Store bodies within somebody else's transaction, under their digests."""
-    rows = [{"tenant": tenant, "digest": hashlib.sha256(body).hexdigest(), "body": body} for body in bodies]
+    by_digest = {hashlib.sha256(body).hexdigest(): body for body in bodies}
+    # In one order everywhere: two that lock the same rows in different ones would wait for each other.
+    rows = [{"tenant": tenant, "digest": digest, "body": body} for digest, body in sorted(by_digest.items())]
     if rows:
-        connection.execute(_STORE, rows)
-
-
-_INSERT = insert(_bodies)
-# What is there already is the same, or damaged and mended by this.
-_STORE = _INSERT.on_conflict_do_update(index_elements=["tenant", "digest"], set_={"body": _INSERT.excluded.body})
+        # What is there already is the same, or damaged and mended by this.
+        connection.execute(insert_or_replace(connection, _bodies), rows)

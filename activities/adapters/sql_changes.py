@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from datetime import timedelta
 
-from activities.adapters.sql_database import Database
+from activities.adapters.sqlite_database import SqliteDatabase
 
 CALM = 40
 """After so many looks without a change they come half as often."""
@@ -13,7 +13,7 @@ CALM = 40
 class Changes:
     """One look at a time, however many wait; nobody looks while nobody waits. Belongs to one event loop."""
 
-    def __init__(self, database: Database, every: timedelta) -> None:
+    def __init__(self, database: SqliteDatabase, every: timedelta) -> None:
         """Look every so often."""
         self._database = database
         self._every = every.total_seconds()

@@ -4,34 +4,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Row, String, Table, and_, bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Row, and_, bindparam, select, update
 
 from activities.adapters.sql_blobs import store_bodies
-from activities.adapters.sql_database import Database, schema
+from activities.adapters.sql_database import Database
+from activities.adapters.sql_tables import paid_attempts as _attempts
+from activities.adapters.sql_upsert import insert_or_keep
 from activities.ports import Paid
 from perdure.contracts.budget import Spend
 from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 
-_attempts = Table(
-    "paid_attempts",
-    schema,
-    Column("tenant", String, primary_key=True),
-    Column("run_id", String, primary_key=True),
-    Column("step", String, primary_key=True),
-    Column("attempt", Integer, primary_key=True),
-    Column("workflow_id", String, nullable=False),
-    Column("begun_at", String, nullable=False),  # UTC, ISO 8601
-    Column("charge", String),  # JSON of a Spend; null while it is unknown
-    Column("reply", String),  # JSON of the step's reply
-    Column("place", Integer),  # of the reply among the step's saved ones, from 0: the first is everybody's
-    sqlite_with_rowid=False,
-)
-
 
 class SqlPaidReplies:
-    """A `PaidReplies`. Each method is one transaction: two attempts see each other entirely or not at all."""
+    """A `PaidReplies`. Each method is one transaction: two attempts see each other entirely or not at all.
+
+    Each may be repeated, so a transaction whose commit was not acknowledged is simply done again.
+    """
 
     def __init__(self, database: Database) -> None:
         """Several stores may share one database."""
@@ -95,7 +84,6 @@ _OF_STEP = and_(
     _attempts.c.step == bindparam("of_step"),
 )
 _ROWS = select(_attempts).where(_OF_STEP).order_by(_attempts.c.attempt)
-_RECORD = insert(_attempts).on_conflict_do_nothing()
 _BOUGHT = (
     update(_attempts)
     .where(_OF_STEP, _attempts.c.attempt == bindparam("this_attempt"))
@@ -110,7 +98,7 @@ def _named(key: StepKey) -> dict[str, Any]:
 def _record(connection: Connection, key: StepKey, attempt: int) -> None:
     """Record that the attempt begins; nothing where it has begun before."""
     row = {**key.model_dump(), "attempt": attempt, "begun_at": datetime.now(UTC).isoformat()}
-    connection.execute(_RECORD, row)
+    connection.execute(insert_or_keep(connection, _attempts), row)
 
 
 def _rows(connection: Connection, key: StepKey) -> Sequence[Row[Any]]:

@@ -26,8 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
+from activities.adapters.migrations import Move
 from activities.adapters.sql_changes import Changes
-from activities.adapters.sql_database import Database, Durability, open_database
+from activities.adapters.sqlite_database import Durability, SqliteDatabase, open_sqlite
 from activities.adapters.token_rules import START, Head, View, follow, unended, unwritten
 from activities.ports import LogEntry, Position
 from perdure.contracts.steps import StepKey
@@ -73,15 +74,23 @@ _gates = Table(
 )
 
 
-def open_token_database(path: Path) -> Database:
-    """The file of token logs. It outlives killed processes; after a power cut the last pieces may be missing."""
-    return open_database(path, _schema, Durability.KILLED_PROCESS)
+def open_token_database(path: Path) -> SqliteDatabase:
+    """The file of token logs. It outlives killed processes; after a power cut the last pieces may be missing.
+
+    It has no migrations: where its tables change it gets another name, since what it holds is worth nothing tomorrow.
+    """
+    return open_sqlite(path, _make_tables, Durability.KILLED_PROCESS)
+
+
+def _make_tables(connection: Connection, _: str) -> Move:
+    _schema.create_all(connection)
+    return Move(None, "tokens")
 
 
 class SqlTokenLog:
     """A `TokenLog`. Readers in any process see a piece within about `every`. Belongs to one event loop."""
 
-    def __init__(self, database: Database, every: timedelta = EVERY) -> None:
+    def __init__(self, database: SqliteDatabase, every: timedelta = EVERY) -> None:
         """Over the database that `open_token_database` opened."""
         self._database = database
         self._changes = Changes(database, every)

@@ -1,4 +1,4 @@
-"""The embedded stack's commands: `python -m deploy.local up | demo | index | fetch | effects`."""
+"""The embedded stack's commands: `python -m deploy.local up | demo | index | fetch | migrate | effects`."""
 
 import argparse
 import signal
@@ -37,6 +37,13 @@ def demo(options: argparse.Namespace) -> None:
     from deploy.local import demo as demonstration
 
     sys.exit(demonstration.main(options.question, options.tier, _settings(options)))
+
+
+def migrate(_: argparse.Namespace) -> None:
+    """Bring the database that the settings name up to date, and say what was done."""
+    from deploy.local.migrate import migrate as run
+
+    print(run(tree.load()))
 
 
 def effects(_: argparse.Namespace) -> None:
@@ -106,6 +113,8 @@ def main() -> None:
     one.add_argument("--tier", metavar="TIER", help="the tier of models to ask (default: the chain's own)")
     _take_store(one)
     one.set_defaults(run=demo)
+    one = commands.add_parser("migrate", help=migrate.__doc__)
+    one.set_defaults(run=migrate)
     one = commands.add_parser("effects", help=effects.__doc__)
     one.set_defaults(run=effects)
     options = parser.parse_args()

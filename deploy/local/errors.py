@@ -31,3 +31,7 @@ class AlreadyRunning(DeployError):
 
 class PartDied(DeployError):
     """A process of the stack ended by itself. The message has the last lines of its log."""
+
+
+class DatabaseUnusable(DeployError):
+    """The database that the settings name did not do what it was asked."""

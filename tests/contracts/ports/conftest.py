@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from activities.adapters.databases import open_database
 from activities.adapters.minilm import MiniLM
 from activities.adapters.redis_client import open_redis
 from activities.adapters.sql_blobs import SqlBlobs
-from activities.adapters.sql_database import Database, open_database
+from activities.adapters.sql_database import Database
 from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.stores import open_store
 from activities.adapters.token_logs import open_token_log
 from activities.ports import BlobStore, Embedder, PaidReplies, TokenLog, VectorStore
+from activities.settings import Database as DatabaseSettings
 from activities.settings import Paths, Settings, Store, Tokens
 from deploy.local import weights
 from tests.services.weaviate_server import Weaviate, forget_everything
@@ -50,11 +52,26 @@ async def embedder() -> Embedder:
     return MiniLM(model, tokenizer)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Where an empty database is, by its settings: any number of processes may open it."""
+    postgres = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+    return Settings(
+        paths=Paths(state=tmp_path / "state"), database=DatabaseSettings.model_validate({"postgres": postgres})
+    )
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = open_database(tmp_path / "state" / "perdure.db")
-    yield opened
-    await opened.dispose()
+async def database(place: Settings) -> AsyncIterator[Database]:
+    async with open_database(place) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def reopened(place: Settings) -> AsyncIterator[Database]:
+    """The same database, as another process opens it."""
+    async with open_database(place) as opened:
+        yield opened
 
 
 @pytest.fixture(params=[SqlBlobs])

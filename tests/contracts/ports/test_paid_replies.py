@@ -2,15 +2,14 @@
 
 import asyncio
 import uuid
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.adapters.sql_database import open_database
+from activities.adapters.sql_database import Database
 from activities.adapters.sql_paid_replies import SqlPaidReplies
-from activities.ports import PaidReplies
+from activities.ports import BlobStore, PaidReplies
 from perdure.contracts.budget import Spend
 from perdure.contracts.steps import Generated, StepKey
 from perdure.contracts.text import Text
@@ -102,15 +101,19 @@ async def test_attempts_that_save_at_once_all_return_the_same_reply(replies: Pai
     assert await replies.attempts(KEY) == dict.fromkeys(range(1, 9), FIVE)
 
 
-async def test_a_saved_reply_is_there_after_a_restart(tmp_path: Path) -> None:
-    first = open_database(tmp_path / "perdure.db")
-    await SqlPaidReplies(first).begin(KEY, 1, Generated)
-    await SqlPaidReplies(first).save(KEY, 1, reply("kept"), FIVE)
-    await first.dispose()
-    second = open_database(tmp_path / "perdure.db")
-    found = await SqlPaidReplies(second).begin(KEY, 2, Generated)
+async def test_a_saved_reply_is_there_after_a_restart(database: Database, reopened: Database) -> None:
+    await SqlPaidReplies(database).begin(KEY, 1, Generated)
+    await SqlPaidReplies(database).save(KEY, 1, reply("kept"), FIVE)
+    await database.dispose()
+    found = await SqlPaidReplies(reopened).begin(KEY, 2, Generated)
     assert found == reply("kept").model_copy(update={"charges": {1: FIVE, 2: Spend()}})
-    await second.dispose()
+
+
+async def test_the_texts_of_a_reply_are_stored_with_it(replies: PaidReplies, blobs: BlobStore) -> None:
+    told = Text.of("told")
+    await replies.begin(KEY, 1, Generated)
+    await replies.save(KEY, 1, reply("told"), FIVE, [told])
+    assert await blobs.get(KEY.tenant, told.digest) == b"told"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["begin", "save"]), st.integers(1, 4)), max_size=12))

@@ -1,0 +1,63 @@
+"""Brings a database's tables up to date, within a transaction of the caller's that no other process interleaves with.
+
+A migration is a file in `versions/`, named by its revision, and `HEAD` names the newest. Workers of the checkout before
+may still run beside it, so a migration only adds: tables, columns with a default, indexes.
+"""
+
+from pathlib import Path
+from typing import Final, NamedTuple, NoReturn, cast
+
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Connection
+
+from activities.ports import StorageFailed
+
+FOLDER: Final = Path(__file__).resolve().parent
+HEAD: Final = "0001"
+"""The newest revision, said here so that a worker whose database is up to date need not load alembic."""
+
+
+class Move(NamedTuple):
+    """From which revision to which a database was brought."""
+
+    before: str | None
+    """None where it had none: it was empty, or made before there were migrations."""
+    after: str
+
+
+def bring_up(connection: Connection, database: str) -> Move:
+    """Run the migrations that a database lacks; `database` is its name in messages.
+
+    Raises `StorageFailed` where it has a revision that is not known here.
+    """
+    before = _revision(connection)
+    if before != HEAD:
+        _upgrade(connection, database, before)
+    return Move(before, HEAD)
+
+
+def refuse_downgrade() -> NoReturn:
+    """What each migration does when it is asked to go back. Raises `StorageFailed`."""
+    raise StorageFailed("a database is never taken back to an older revision: restore the backup from before")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return cast("str | None", connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+
+
+def _upgrade(connection: Connection, database: str, before: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if before is not None and before not in known:
+        raise StorageFailed(
+            f"{database} has the schema {before!r}, which is newer than {HEAD!r}, the newest that is known here: "
+            "run the checkout that made it, or a newer one"
+        )
+    command.upgrade(config, "head")

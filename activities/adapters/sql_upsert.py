@@ -1,0 +1,35 @@
+"""Inserts of rows whose key may be there already: the one statement that each database has in a dialect of its own."""
+
+from functools import cache
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.dml import Insert
+
+
+def insert_or_keep(connection: Connection, table: Table) -> Insert:
+    """Insert rows; one whose key is there already changes nothing."""
+    return _keep(connection.dialect.name, table)
+
+
+def insert_or_replace(connection: Connection, table: Table) -> Insert:
+    """Insert rows; one whose key is there already replaces what is beside the key."""
+    return _replace(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _keep(dialect: str, table: Table) -> Insert:
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+@cache
+def _replace(dialect: str, table: Table) -> Insert:
+    into = _insert(dialect, table)
+    key = [column.name for column in table.primary_key.columns]
+    beside = {column.name: into.excluded[column.name] for column in table.columns if column.name not in key}
+    return into.on_conflict_do_update(index_elements=key, set_=beside)
