@@ -31,6 +31,7 @@ from activities.ports.knowledge import (
     VectorStore,
 )
 from activities.ports.model import (
+    Caller,
     Catalogue,
     Completion,
     Heard,
@@ -61,6 +62,7 @@ __all__ = [
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
+    "Caller",
     "Catalogue",
     "Chunk",
     "CircuitOpen",

@@ -4,7 +4,19 @@ import json
 import math
 from collections.abc import Sequence
 
-from activities.ports import Chunk, Completion, Heard, Hit, Issued, Prompt, Sampling, StorageFailed, Subject, Usage
+from activities.ports import (
+    Caller,
+    Chunk,
+    Completion,
+    Heard,
+    Hit,
+    Issued,
+    Prompt,
+    Sampling,
+    StorageFailed,
+    Subject,
+    Usage,
+)
 from perdure.contracts.guards import GuardSpec, Verdict
 from tests.bench.texts import PASSAGES, answer
 
@@ -25,6 +37,7 @@ class StubChat:
         deployment: str,
         prompt: Prompt,
         sampling: Sampling,
+        caller: Caller,
         heard: Heard | None = None,
     ) -> Completion:
         parts: list[str] = [] if prompt.schema is None else list(prompt.schema["required"])
