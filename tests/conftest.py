@@ -16,6 +16,8 @@ from deploy.local.corpus import index_folder
 from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.services.redis_server import redis_server
+from tests.services.sglang_server import SGLangServer
+from tests.services.sglang_server import sglang_server as start_sglang
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL, TIME_SKIPPING
 from worker import Parts, Role, workers
@@ -46,6 +48,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server for the tests that are marked `redis`."""
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def sglang_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SGLangServer]:
+    """The one SGLang of the tests that are marked `sglang`."""
+    with start_sglang(tmp_path_factory.mktemp("sglang")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

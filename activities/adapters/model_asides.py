@@ -60,13 +60,14 @@ class Asides:
         *,
         key: str | None,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> Answer:
-        """Get what is at the address, or post a body to it.
+        """Get what is at the address, or post a body to it; `headers` come in the place of the usual key's.
 
         Raises `ModelUnreachable`, or `ModelUnusable` for an address that cannot be right.
         """
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        headers = headers or ({} if key is None else {"Authorization": f"Bearer {key}"})
         seconds = seconds or self._seconds
         method = "GET" if body is None else "POST"
         text = bytearray()

@@ -44,6 +44,11 @@ from activities.ports.model import (
     ToolSchema,
     Usage,
 )
+from activities.ports.servers import (
+    Health,
+    Load,
+    ModelServers,
+)
 from activities.ports.storage import (
     BlobStore,
     Paid,
@@ -71,15 +76,18 @@ __all__ = [
     "Embedder",
     "End",
     "Guards",
+    "Health",
     "Heard",
     "Hit",
     "Issued",
+    "Load",
     "LogEntry",
     "Message",
     "Model",
     "ModelFailed",
     "ModelOverloaded",
     "ModelRefused",
+    "ModelServers",
     "ModelUnreachable",
     "ModelUnusable",
     "NotConfigured",

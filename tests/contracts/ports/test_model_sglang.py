@@ -268,6 +268,21 @@ async def test_a_cut_call_is_shown_to_nobody_while_it_streams(model: LiteLLMMode
     assert completion.finish_reason == "length"
 
 
+async def test_what_follows_a_call_is_no_text(model: LiteLLMModel, stub: StubSGLang) -> None:
+    def event(delta: dict[str, Any], reason: str | None = None) -> str:
+        return "data: " + json.dumps({"model": SERVED, "choices": [{"delta": delta, "finish_reason": reason}]})
+
+    function = {"name": "calculator", "arguments": '{"expression": "1+1"}'}
+    call = {"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]}
+    usage = 'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}'
+    words = [event({"content": "So: "}), event(call), event({"content": "Output: 3"}), event({}, "tool_calls"), usage]
+    stub.script = [{"sse": words}]
+    listener = Listener()
+    completion = await model.complete("fast", WITH_TOOLS, FEW, ME, listener)
+    assert completion.content == listener.text == "So: "
+    assert [call.id for call in completion.tool_calls] == ["1"]
+
+
 async def test_half_of_a_calls_arguments_are_no_call(model: LiteLLMModel, stub: StubSGLang) -> None:
     whole = {"id": "1", "function": {"name": "calculator", "arguments": '{"expression": "1+1"}'}}
     half = {"id": "2", "function": {"name": "calculator", "arguments": '{"expr'}}
