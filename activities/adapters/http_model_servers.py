@@ -90,6 +90,8 @@ class HttpModelServers:
                 tokens_per_second=_first(samples, "llamacpp:predicted_tokens_seconds"),
             )
         loads = _loads(await self._get(deployment, entry, f"{entry.root}/v1/loads"))
+        if not loads:  # its router tells of all servers behind it
+            loads = _loads(await self._get(deployment, entry, f"{entry.root}/loads"))
         return Load(
             running=_total(loads, "num_running_reqs"),
             waiting=_total(loads, "num_waiting_reqs"),

@@ -61,12 +61,12 @@ def installed() -> Installed:
 
 
 @contextmanager
-def sglang_server(folder: Path, *, running: int = 4, waiting: int = 16) -> Generator[SGLangServer]:
-    """Start one, and stop it whatever happens."""
+def sglang_server(folder: Path, *, keys: tuple[str, str] | None = None) -> Generator[SGLangServer]:
+    """Start one, with these keys for users and operators or with its own, and stop it whatever happens."""
     found = installed()
     [port] = free_ports(1)
-    keys = secrets.token_hex(16), secrets.token_hex(16)
-    server = CpuServer(port, running=running, waiting=waiting, api_key=keys[0], admin_key=keys[1])
+    keys = keys or (secrets.token_hex(16), secrets.token_hex(16))
+    server = CpuServer(port, api_key=keys[0], admin_key=keys[1])
     root = f"http://{HOST}:{port}"
     part = Part(
         "SGLang",
