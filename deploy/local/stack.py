@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from activities import settings as tree
 from activities.settings import ROOT, Settings
-from deploy.local import model_server, record, temporal, weights
+from deploy.local import elsewhere, model_server, record, temporal, weights
 from deploy.local.errors import DeployError
 from deploy.local.model_server import Serving
 from deploy.local.parts import Part
@@ -103,6 +103,7 @@ class Stack:
         for name in served:
             require_free(*self._port(name))
         if self._worker:
+            elsewhere.require(self._settings, self._tiers)
             for name in weights.EMBEDDING:
                 weights.fetch(name, self._settings)
         servers = {name: self._serving(name, found) for name, found in served.items()}

@@ -46,7 +46,16 @@ capabilities = {{ tools = "native", json_schema = true, logprobs = true, adapter
 prices = {{ input = 20_000, output = 60_000 }}
 """
 
-ENDLESS = Prompt([Message("user", "Count from one to a thousand in words.")])
+LONG = Prompt(
+    [Message("user", "Fill in the form.")],
+    schema={
+        "type": "object",
+        "properties": {f"answer_{number}": {"type": "boolean"} for number in range(300)},
+        "required": [f"answer_{number}" for number in range(300)],
+        "additionalProperties": False,
+    },
+)
+"""What takes thousands of tokens to answer: small models end a long story when they like."""
 
 
 def keys(server: SGLangServer) -> dict[str, SecretStr]:
@@ -59,7 +68,8 @@ def model(sglang_server: SGLangServer, tmp_path: Path) -> LiteLLMModel:
 
 
 def model_at(folder: Path, server: SGLangServer, endpoint: str, **extra: str) -> LiteLLMModel:
-    lines = {"model": server.model, "provider": '"sglang"', "api_key": '"user"', "admin_key": '"admin"', **extra}
+    lines = {"model": server.model, "provider": '"sglang"', "api_key": '"user"', "admin_key": '"admin"'}
+    lines |= {"capabilities": "{ json_schema = true, adapters = true }", **extra}
     return LiteLLMModel(catalogue(folder, endpoint, **lines), timeout_seconds=120, api_keys=keys(server))
 
 
@@ -109,7 +119,7 @@ async def test_a_cancelled_call_is_aborted_by_the_servers_own_account(
 ) -> None:
     aborted = sglang_server.counted("num_aborted_requests_total")
     listener = Listener()
-    call = asyncio.create_task(model.complete("fast", ENDLESS, Sampling(2000), ME, listener if streams else None))
+    call = asyncio.create_task(model.complete("fast", LONG, Sampling(2000), ME, listener if streams else None))
     await until(lambda: sglang_server.running() == 1, what="the server works on it", every=0.1)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -123,11 +133,11 @@ async def test_a_cancelled_call_stops_no_other(model: LiteLLMModel, sglang_serve
     """SGLang aborts all requests whose name begins with the one it is given: `run-1` would stop `run-10` too."""
     first, tenth = (Caller("acme", f"run-{number}") for number in (1, 10))
     listener = Listener()
-    other = asyncio.create_task(model.complete("fast", ENDLESS, Sampling(48), tenth, listener))
-    call = asyncio.create_task(model.complete("fast", ENDLESS, Sampling(2000), first))
+    other = asyncio.create_task(model.complete("fast", LONG, Sampling(48), tenth, listener))
+    call = asyncio.create_task(model.complete("fast", LONG, Sampling(2000), first))
     await until(lambda: sglang_server.running() == 2, what="the server works on both", every=0.1)
     call.cancel()
-    assert (await other).finish_reason == "length"
+    assert (await other).finish_reason == "length", "it was not stopped"
 
 
 # Who is served, and by what.
@@ -151,7 +161,7 @@ async def test_who_is_urgent_is_served_before_who_waited_longer(
     ended: list[str] = []
 
     async def ask(name: str, priority: int, tokens: int) -> None:
-        await model.complete("fast", ENDLESS, Sampling(tokens), Caller("acme", name, priority))
+        await model.complete("fast", LONG, Sampling(tokens), Caller("acme", name, priority))
         ended.append(name)
 
     busy = [asyncio.create_task(ask(f"busy-{number}", 3, 64)) for number in range(4)]
@@ -175,12 +185,11 @@ async def test_a_model_that_it_does_not_serve_is_never_asked_for(tmp_path: Path,
 
 async def test_its_operators_see_how_it_is(model: LiteLLMModel, tmp_path: Path, sglang_server: SGLangServer) -> None:
     lines = {"model": sglang_server.model, "provider": '"sglang"', "api_key": '"user"', "admin_key": '"admin"'}
-    able = "{ adapters = true }"
-    listed = catalogue(tmp_path, sglang_server.endpoint, **{**lines, "capabilities": able})
+    listed = catalogue(tmp_path, sglang_server.endpoint, **lines, capabilities="{ adapters = true }")
     servers = HttpModelServers(listed, api_keys=keys(sglang_server))
     health = await servers.health("fast")
     assert (health.ready, health.reason, health.models) == (True, "", (sglang_server.model,))
-    call = asyncio.create_task(model.complete("fast", ENDLESS, Sampling(2000), ME))
+    call = asyncio.create_task(model.complete("fast", LONG, Sampling(2000), ME))
     await until(lambda: sglang_server.running() == 1, what="the server works", every=0.1)
     load = await servers.load("fast")
     assert (load.running, load.waiting) == (1, 0)
@@ -208,7 +217,7 @@ async def test_behind_its_router_calls_go_on_when_a_server_dies(
 ) -> None:
     with router(tmp_path, [sglang_server, second]) as root:
         model = model_at(tmp_path, sglang_server, f"{root}/v1")
-        await until(lambda: healthy(root) == 2, what="the router knows both", every=0.2)
+        await until(lambda: healthy(root, sglang_server) == 2, what="the router knows both", every=0.2)
 
         async def ask(number: int) -> Completion:
             prompt = Prompt([Message("user", f"{uuid.uuid4()}: say something about the sea.")])
@@ -229,7 +238,7 @@ async def test_behind_its_router_calls_go_on_when_a_server_dies(
             except PortError as error:
                 refused.append(error)
         assert answered >= 6, f"the workflow tries what failed again: {refused}"
-        await until(lambda: healthy(root) == 1, what="the router has seen it", every=0.2)
+        await until(lambda: healthy(root, sglang_server) == 1, what="the router has seen it", every=0.2)
         assert all([(await ask(number)).content for number in range(4)])
 
         wrong = model_at(tmp_path, sglang_server, f"{root}/v1", model="another")
@@ -237,7 +246,8 @@ async def test_behind_its_router_calls_go_on_when_a_server_dies(
             await wrong.complete("fast", ASK, Sampling(2), ME)
 
 
-def healthy(root: str) -> int:
+def healthy(root: str, server: SGLangServer) -> int:
     """How many servers the router may send to."""
-    workers = httpx.get(f"{root}/workers", timeout=10, trust_env=False).json()["workers"]
+    headers = {"Authorization": f"Bearer {server.api_key}"}
+    workers = httpx.get(f"{root}/workers", headers=headers, timeout=10, trust_env=False).json()["workers"]
     return sum(bool(worker.get("is_healthy")) for worker in workers)
