@@ -9,6 +9,15 @@ STAMP := .venv/.stamp
 override QUESTION := $(value QUESTION)
 export QUESTION
 
+# make up MODEL=sglang SGLANG_URL=http://host:30000/v1: a model server of your own in the place of the embedded one. The
+# address reaches the settings as it is, and no shell reads it.
+ifeq ($(MODEL),sglang)
+export PERDURE_PATHS__CATALOGUE := sglang
+ifneq ($(origin SGLANG_URL),undefined)
+export PERDURE_MODEL__ENDPOINTS := {"sglang": "$(value SGLANG_URL)"}
+endif
+endif
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup fetch demo up worker migrate effects fix lint types arch golden test test-redis test-postgres test-weaviate \
@@ -39,7 +48,7 @@ fetch: setup ## Fetch and verify the embedded stack's models; with TIER=strong a
 demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..." TIER=strong STORE=weaviate
 	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE)) $${QUESTION:+-- "$$QUESTION"}
 
-up: fetch ## Start the embedded stack and a worker, until Ctrl-C; TIER=strong serves the larger model, STORE=weaviate that
+up: fetch ## Start the stack and a worker, until Ctrl-C: TIER=strong, STORE=weaviate, MODEL=sglang SGLANG_URL=http://host/v1
 	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE))
 
 worker: setup ## Start a worker of every role on the Temporal that TEMPORAL_ADDRESS names

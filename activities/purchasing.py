@@ -5,16 +5,19 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from temporalio import activity
 
-from activities.ports import Completion, Model, Paid, PaidReplies, Prompt, Sampling, TokenLog, Usage
+from activities.ports import Caller, Completion, Model, Paid, PaidReplies, Prompt, Sampling, TokenLog, Usage
 from activities.token_writer import Lost, TokenWriter
 from perdure.contracts.budget import Spend
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
+
+DEFAULT_PRIORITY = 3
+"""Temporal's, of 1 to 5."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +63,12 @@ class Purchasing:
             await self._retell(call, saved)
             return saved
         used: Usage | None = None
+        caller = _caller(call)
         try:
             if call.shown is None:
-                completion = await self._model.complete(call.deployment.name, call.prompt, call.sampling, _unheard)
+                completion = await self._model.complete(
+                    call.deployment.name, call.prompt, call.sampling, caller, _unheard
+                )
             else:
                 content, told = "", ""
                 async with self._writer(call) as say:
@@ -75,7 +81,9 @@ class Purchasing:
                             await say(shown[len(told) :])
                             told = shown
 
-                    completion = await self._model.complete(call.deployment.name, call.prompt, call.sampling, hear)
+                    completion = await self._model.complete(
+                        call.deployment.name, call.prompt, call.sampling, caller, hear
+                    )
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if details is None or not details.cancel_requested:
@@ -95,6 +103,13 @@ class Purchasing:
         if call.shown is not None:
             async with self._writer(call) as say:
                 await say(call.retold(saved))
+
+
+def _caller(call: Call[Any]) -> Caller:
+    """The run's own priority goes with it; no two attempts of any run share a request id."""
+    # Temporal tells an activity 0 where nobody set a priority.
+    priority = activity.info().priority.priority_key or DEFAULT_PRIORITY
+    return Caller(call.key.tenant, f"{call.key.run_id}-{call.key.step}-{call.attempt}", priority)
 
 
 async def _unheard(_: str, __: Usage | None) -> None:

@@ -6,6 +6,7 @@ Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 """
 
 import os
+import re
 import sys
 from datetime import timedelta
 from functools import cache
@@ -92,6 +93,16 @@ class Model(Group):
     idle_seconds: float = Field(default=60, gt=0)
     """How long a reply that has begun to stream may be silent, in seconds. Before its first piece the whole timeout
     holds: a server says nothing while a request waits its turn and while it reads a long prompt."""
+
+    @field_validator("endpoints")
+    @classmethod
+    def _addresses(cls, endpoints: dict[str, str]) -> dict[str, str]:
+        for address in endpoints.values():
+            if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", address):
+                raise ValueError(
+                    f"{address!r} is no address of a model server: write one such as http://127.0.0.1:30000/v1"
+                )
+        return endpoints
 
 
 class Store(Group):

@@ -17,6 +17,8 @@ from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.services.postgres_server import PostgresServer, postgres_server
 from tests.services.redis_server import redis_server
+from tests.services.sglang_server import SGLangServer
+from tests.services.sglang_server import sglang_server as start_sglang
 from tests.services.weaviate_server import Weaviate, weaviate_server
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL, TIME_SKIPPING
@@ -67,6 +69,12 @@ def postgres() -> Iterator[PostgresServer]:
 def postgres_url(postgres: PostgresServer) -> str:
     """The address of an empty database."""
     return postgres.new_database()
+
+
+def sglang_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SGLangServer]:
+    """The one SGLang of the tests that are marked `sglang`."""
+    with start_sglang(tmp_path_factory.mktemp("sglang")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from perdure.contracts.spec import Deployment, Prices
 GENERATION_QUEUE = "perdure-generation-"
 """Followed by the deployment's name: one task queue for each endpoint, so that a hung one starves no other."""
 
-Provider = Literal["hosted_vllm", "openai", "anthropic"]
-"""LiteLLM's name for the protocol of an endpoint: a server of one's own, OpenAI and what copies it, Anthropic."""
+Provider = Literal["hosted_vllm", "sglang", "openai", "anthropic"]
+"""What answers at an endpoint: a server of one's own, SGLang among them, OpenAI and what copies it, or Anthropic."""
 
 Written = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -67,8 +67,28 @@ class DeploymentEntry(Table):
     """How replies name the model; a reply under another name is not used. None: replies are not compared."""
     api_key: Name | None = None
     """The name under which `PERDURE_MODEL__API_KEYS` holds this endpoint's key; None where it needs none."""
+    adapter: Name | None = None
+    """The LoRA adapter that answers, by the name under which SGLang loaded it; None for the model itself."""
+    admin_key: Name | None = None
+    """The name under which `PERDURE_MODEL__API_KEYS` holds the key of SGLang's `--admin-api-key`, which stopping a call
+    and loading adapters need then; None where it has none."""
     weights: Written | None = None
     """The `files` entry with the weights of an embedded deployment."""
+
+    @property
+    def protocol(self) -> str:
+        """LiteLLM's name for what the endpoint speaks."""
+        return "hosted_vllm" if self.provider == "sglang" else self.provider
+
+    @property
+    def root(self) -> str:
+        """The server's address without `/v1`."""
+        return self.endpoint.rstrip("/").removesuffix("/v1")
+
+    @property
+    def asked_as(self) -> str:
+        """The model's name in a request. SGLang takes an adapter only so: by its own name alone the base answers."""
+        return self.model if self.adapter is None else f"{self.model}:{self.adapter}"
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +98,19 @@ class DeploymentEntry(Table):
         if isinstance(prices, dict) and (unknown := sorted(set(map(str, prices)) - set(Prices.model_fields))):  # pyright: ignore[reportUnknownArgumentType] - TOML
             raise ValueError(f"prices has no key {unknown[0]!r}: write input and output")
         return fields  # pyright: ignore[reportUnknownVariableType] - TOML
+
+    @model_validator(mode="after")
+    def _only_for_sglang(self) -> Self:
+        for key in ("adapter", "admin_key"):
+            if getattr(self, key) is not None and self.provider != "sglang":
+                raise ValueError(f'{key} is for provider = "sglang" alone: remove it')
+        if self.adapter is not None and not self.capabilities.adapters:
+            raise ValueError("adapter needs capabilities.adapters = true")
+        if self.provider == "sglang" and ":" in self.model:
+            raise ValueError(f"SGLang takes {self.model!r} for a model and its adapter: write what follows as adapter")
+        if self.provider == "sglang" and not self.endpoint.rstrip("/").endswith("/v1"):
+            raise ValueError(f"the endpoint {self.endpoint!r} of SGLang must end in /v1")
+        return self
 
 
 class _File(Table):

@@ -16,9 +16,25 @@ from pydantic import SecretStr
 from activities.adapters.catalogue import CatalogueFile, DeploymentEntry
 from activities.adapters.litellm_reply import Gathered
 from activities.adapters.litellm_request import arguments, require_capable
+from activities.adapters.model_asides import ASIDE_SECONDS, Asides
 from activities.adapters.model_wire import ModelWire
 from activities.adapters.schema_tools import ChoiceReader, as_choice, read_choice
-from activities.ports import Completion, Heard, ModelFailed, ModelRefused, NotConfigured, Prompt, Sampling
+from activities.adapters.served_models import ServedModels
+from activities.adapters.sglang_dialect import fields, request_name
+from activities.adapters.tool_text import CallText, before_call, whole_calls
+from activities.ports import (
+    Caller,
+    CircuitOpen,
+    Completion,
+    Heard,
+    ModelFailed,
+    ModelOverloaded,
+    ModelRefused,
+    NotConfigured,
+    PortError,
+    Prompt,
+    Sampling,
+)
 
 setattr(litellm, "telemetry", False)  # noqa: B010 - its module does not declare the name
 litellm.suppress_debug_info = True
@@ -51,11 +67,13 @@ class LiteLLMModel:
         self._idle = idle_seconds
         self._keys = api_keys or {}
         self._tls = httpx.create_ssl_context()
+        self._asides = Asides(self._tls, seconds=min(ASIDE_SECONDS, timeout_seconds / 2))
+        self._served = ServedModels(self._asides)
         # Without an entry LiteLLM looks each unknown model up, four milliseconds a call.
         litellm.register_model(
             {
-                f"{entry.provider}/{entry.model}": {
-                    "litellm_provider": entry.provider,
+                f"{entry.protocol}/{entry.asked_as}": {
+                    "litellm_provider": entry.protocol,
                     "mode": "chat",
                     "max_tokens": entry.context_window,
                     "input_cost_per_token": entry.prices.input / 1e12,
@@ -64,7 +82,7 @@ class LiteLLMModel:
                     "cache_read_input_token_cost": entry.prices.input / 1e12,
                 }
                 for entry in catalogue.entries.values()
-                if entry.provider == "hosted_vllm"  # it knows what the others' models can do
+                if entry.protocol == "hosted_vllm"  # it knows what the others' models can do
             }
         )
 
@@ -73,13 +91,22 @@ class LiteLLMModel:
         deployment: str,
         prompt: Prompt,
         sampling: Sampling,
+        caller: Caller,
         heard: Heard | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         require_capable(deployment, entry, prompt, sampling)
         choosing = bool(prompt.tools) and entry.capabilities.tools == "schema"
-        asked = arguments(entry, as_choice(prompt) if choosing else prompt, sampling, streams=heard is not None)
-        key = self._key(deployment, entry)
+        rid = request_name(caller) if entry.provider == "sglang" else None
+        asked = arguments(
+            entry,
+            as_choice(prompt) if choosing else prompt,
+            sampling,
+            streams=heard is not None,
+            dialect={} if rid is None else fields(caller, rid),
+        )
+        key = self._key(deployment, entry.api_key)
+        admin = key if entry.admin_key is None else self._key(deployment, entry.admin_key, own=False)
         wire = ModelWire(
             deployment,
             entry.provider,
@@ -89,10 +116,13 @@ class LiteLLMModel:
             answers_as=entry.answers_as,
             tls=self._tls,
         )
-        call = _Call(deployment, wire, ChoiceReader() if choosing else None)
+        reader = ChoiceReader() if choosing else CallText() if prompt.tools else None
         deadline = asyncio.timeout(self._timeout)
         try:
             async with deadline:
+                if rid is not None:
+                    await self._served.require(deployment, entry, key)
+                call = _Call(deployment, wire, reader)
                 return await call.made({**asked, **_way(entry, key, wire, self._timeout)}, heard)
         except TimeoutError:
             if not deadline.expired():
@@ -100,28 +130,38 @@ class LiteLLMModel:
             raise ModelFailed(
                 f"{deployment}: no whole reply within {self._timeout:g} s (PERDURE_MODEL__TIMEOUT_SECONDS)"
             ) from None
+        except PortError as error:
+            if not isinstance(error, ModelRefused | ModelOverloaded | CircuitOpen):
+                self._served.doubt(deployment)
+            raise
         finally:
-            await wire.aclose()
+            try:
+                await wire.aclose()
+            finally:  # also where a cancellation interrupts the line above
+                if rid is not None and wire.unfinished:
+                    # A closed connection stops a stream at once, and a reply that comes whole only seconds later.
+                    await self._asides.stop(deployment, entry.root, rid, admin)
 
-    def _key(self, deployment: str, entry: DeploymentEntry) -> str:
-        found = self._keys.get(deployment) or self._keys.get(entry.api_key or "")
+    def _key(self, deployment: str, name: str | None, *, own: bool = True) -> str:
+        """A key by its name; by the deployment's own name first where it is the deployment's `own` one."""
+        found = (self._keys.get(deployment) if own else None) or self._keys.get(name or "")
         if found is not None:
             return found.get_secret_value()
-        if entry.api_key is None:
+        if name is None:
             return "none"
         raise NotConfigured(
-            f"the deployment {deployment!r} needs the key {entry.api_key!r}, which is not set: set "
-            f'PERDURE_MODEL__API_KEYS=\'{{"{entry.api_key}": "..."}}\''
+            f"the deployment {deployment!r} needs the key {name!r}, which is not set: set "
+            f'PERDURE_MODEL__API_KEYS=\'{{"{name}": "..."}}\''
         )
 
 
 class _Call:
     """One call: what LiteLLM makes of the reply, held against what came over the wire."""
 
-    def __init__(self, deployment: str, wire: ModelWire, choice: ChoiceReader | None) -> None:
+    def __init__(self, deployment: str, wire: ModelWire, reader: ChoiceReader | CallText | None) -> None:
         self._deployment = deployment
         self._wire = wire
-        self._choice = choice
+        self._reader = reader
         self._began = time.perf_counter()
         self._first_token_ms: float | None = None
 
@@ -159,7 +199,7 @@ class _Call:
     async def _tell(self, piece: str, heard: Heard) -> None:
         if self._first_token_ms is None and self._wire.report.speaking:
             self._first_token_ms = (time.perf_counter() - self._began) * 1000
-        await heard(self._choice.hear(piece) if self._choice else piece, self._wire.report.usage)
+        await heard(self._reader.hear(piece) if self._reader else piece, self._wire.report.usage)
 
     async def _completed(self, gathered: Gathered, heard: Heard | None) -> Completion:
         report = self._wire.report
@@ -167,15 +207,23 @@ class _Call:
         if report.ended is None:
             raise ModelFailed(f"{where}: the reply ended before it was whole: what the call cost is unknown")
         if report.finish_reason is None:
-            raise ModelFailed(f"{where}: the server ended the reply for a reason of its own ({report.ended[:40]!r})")
+            raise ModelFailed(
+                f"{where}: the server ended the reply for a reason of its own ({report.ended[:40]!r}): what the call "
+                "cost is unknown"
+            )
         if report.usage is None:
             raise ModelFailed(f"{where}: the server reported no usage, so the call cannot be priced")
         content, calls, reason = gathered.content, gathered.tool_calls, report.finish_reason
-        if self._choice is not None:
-            if reason == "stop":
+        match self._reader:
+            case ChoiceReader() if reason == "stop":
                 content, calls = read_choice(content)
-            if heard is not None and (rest := self._choice.rest(content)):
-                await heard(rest, report.usage)
+            case CallText() if reason == "length":
+                # What was to be a call and was cut is neither: its server leaves it in the text, or half in the calls.
+                content, calls = before_call(content), whole_calls(calls)
+            case _:
+                pass
+        if self._reader is not None and heard is not None and (rest := self._reader.rest(content)):
+            await heard(rest, report.usage)
         return Completion(
             content=content,
             model=report.model or "",

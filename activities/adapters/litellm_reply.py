@@ -38,7 +38,8 @@ class Gathered:
         return self._take(piece.choices[0], piece.choices[0].delta) if piece.choices else ""
 
     def _take(self, choice: Any, said: Any) -> str:
-        text = str(getattr(said, "content", None) or "")
+        # What a small model writes after its call is no answer: SGLang leaves it out of a whole reply, not of a stream.
+        text = "" if self._calls else str(getattr(said, "content", None) or "")
         self._content.append(text)
         for place, call in enumerate(getattr(said, "tool_calls", None) or []):
             index = getattr(call, "index", None)

@@ -9,11 +9,12 @@ from activities.ports import Message, NotConfigured, Prompt, Sampling
 Json = dict[str, Any]
 
 ON_THE_WAY: Mapping[str, Json] = {
-    # vLLM and SGLang report usage with every piece by the first, llama.cpp by the second; each ignores the other's.
+    # vLLM reports usage with every piece by the first, llama.cpp by the second; each ignores the other's.
     "hosted_vllm": {
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
         "extra_body": {"timings_per_token": True},
     },
+    "sglang": {"stream_options": {"include_usage": True, "continuous_usage_stats": True}},
 }
 """How to ask for usage while a reply streams, where the provider reports it then."""
 
@@ -37,10 +38,15 @@ def require_capable(deployment: str, entry: DeploymentEntry, prompt: Prompt, sam
             )
 
 
-def arguments(entry: DeploymentEntry, prompt: Prompt, sampling: Sampling, *, streams: bool) -> Json:
-    """The arguments of `litellm.acompletion` that say what is asked; where and how are the caller's."""
+def arguments(
+    entry: DeploymentEntry, prompt: Prompt, sampling: Sampling, *, streams: bool, dialect: Mapping[str, Any]
+) -> Json:
+    """The arguments of `litellm.acompletion` that say what is asked; where and how are the caller's.
+
+    `dialect` are fields of the request's body that only this provider knows.
+    """
     asked: Json = {
-        "model": f"{entry.provider}/{entry.model}",
+        "model": f"{entry.protocol}/{entry.asked_as}",
         "messages": [_message(message) for message in prompt.messages],
         "max_tokens": sampling.max_output_tokens,
         "temperature": sampling.temperature,
@@ -58,6 +64,8 @@ def arguments(entry: DeploymentEntry, prompt: Prompt, sampling: Sampling, *, str
         asked |= {"stream": True, "stream_options": {"include_usage": True}, **ON_THE_WAY.get(entry.provider, {})}
     if prompt.tools:
         _add_tools(asked, entry, prompt)
+    if dialect:
+        asked["extra_body"] = {**asked.get("extra_body", {}), **dialect}
     return asked
 
 
@@ -66,12 +74,12 @@ def _add_tools(asked: Json, entry: DeploymentEntry, prompt: Prompt) -> None:
         {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
         for tool in prompt.tools
     ]
-    if entry.provider == "hosted_vllm":
+    if entry.protocol == "hosted_vllm":
         for function in functions:
             function["strict"] = True  # SGLang holds arguments to their schema only then
     tools = [{"type": "function", "function": function} for function in functions]
     chosen = {"tools": tools, "tool_choice": "required" if prompt.tool_required else "auto"}
-    if entry.provider == "hosted_vllm":
+    if entry.protocol == "hosted_vllm":
         # LiteLLM would remove `strict` and `additionalProperties` on this way.
         asked["extra_body"] = {**asked.get("extra_body", {}), **chosen}
         return

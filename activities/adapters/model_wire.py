@@ -14,7 +14,8 @@ import httpx
 
 from activities.adapters.model_report import ModelReport
 from activities.adapters.provider_errors import port_error, read_event, read_refusal
-from activities.ports import ModelFailed, ModelUnreachable, ModelUnusable, PortError, WrongModel
+from activities.adapters.wire_errors import broken, shown
+from activities.ports import ModelFailed, ModelUnusable, PortError, WrongModel
 
 CONNECT_SECONDS = 10.0
 """How long a connection may take to be made."""
@@ -65,6 +66,11 @@ class ModelWire(httpx.AsyncBaseTransport):
         """Whether the request left."""
         return self._sent
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the server may be at work for it: it was sent, and neither refused nor answered to the end."""
+        return self._sent and self.report.ended is None and not (self.failure and self.failure.free_of_charge)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; a second one fails as the first did."""
         if self._sent:
@@ -76,7 +82,7 @@ class ModelWire(httpx.AsyncBaseTransport):
         try:
             response = await self._transport.handle_async_request(request)
         except Exception as error:  # noqa: BLE001 - whatever the transport raises is a failure of the wire
-            raise self._keep(self._broken(error)) from None
+            raise self._keep(broken(self._deployment, error, answering=False)) from None
         self._response = response
         self._headers = {name.lower(): value for name, value in response.headers.items()}
         if response.status_code != httpx.codes.OK:
@@ -114,7 +120,7 @@ class ModelWire(httpx.AsyncBaseTransport):
                     f"the reply stopped in the middle: nothing came for {self._idle:g} s (PERDURE_MODEL__IDLE_SECONDS)"
                 ) from None
             except Exception as error:  # noqa: BLE001 - whatever the transport raises is a failure of the wire
-                raise self._keep(self._broken(error)) from None
+                raise self._keep(broken(self._deployment, error, answering=True)) from None
             received += len(piece)
             if received > self._most_bytes:
                 raise self._failed(
@@ -158,7 +164,7 @@ class ModelWire(httpx.AsyncBaseTransport):
         if self._answers_as is not None and named is not None and named != self._answers_as:
             raise self._keep(
                 WrongModel(
-                    f"{self._deployment}: another model answers ({named[:80]!r}, not {self._answers_as!r}): correct "
+                    f"{self._deployment}: another model answers ({shown(named)}, not {self._answers_as!r}): correct "
                     "the endpoint, or `answers_as` in the catalogue"
                 )
             )
@@ -177,21 +183,6 @@ class ModelWire(httpx.AsyncBaseTransport):
                 )
             )
         raise self._failed(f"the reply is of type {kind[:60]!r} and not {self._expected!r}")
-
-    def _broken(self, error: Exception) -> PortError:
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            if _is_certificate(error):
-                return ModelUnusable(
-                    f"{self._deployment}: the certificate of its endpoint is not valid here: correct the address, or "
-                    "name its authority by SSL_CERT_FILE"
-                )
-            return ModelUnreachable(
-                f"{self._deployment}: nothing answers at its endpoint: is the model server running?"
-            )
-        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-            return ModelUnusable(f"{self._deployment}: its endpoint or key is no valid one: correct it")
-        where = "before it answered" if self._response is None else "in the middle of the reply"
-        return ModelFailed(f"{self._deployment}: the connection broke {where}: what the call cost is unknown")
 
     def _failed(self, what: str) -> PortError:
         return self._keep(ModelFailed(f"{self._deployment}: {what}"))
@@ -221,14 +212,3 @@ async def _beginning(response: httpx.Response) -> bytes:
     except (TimeoutError, httpx.HTTPError):
         pass  # its status says enough
     return bytes(body)
-
-
-def _is_certificate(error: BaseException) -> bool:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        if isinstance(link, ssl.SSLError):
-            return True
-        seen.add(id(link))
-        link = link.__cause__ or link.__context__
-    return False

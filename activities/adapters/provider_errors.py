@@ -87,13 +87,28 @@ def port_error(deployment: str, provider: str, refusal: Refusal) -> PortError:
 
 
 def hosted(deployment: str, refusal: Refusal) -> PortError:
-    """SGLang, vLLM, llama.cpp, and routers in front of them."""
+    """vLLM, llama.cpp, and routers in front of them."""
     if "no_available_workers" in refusal.words:
         return CircuitOpen(
             f"{deployment}: its router has no worker that is well: look at the model servers behind it",
             retry_after=retry_after(refusal.headers),
         )
     return _by_status(deployment, refusal)
+
+
+def sglang(deployment: str, refusal: Refusal) -> PortError:
+    """SGLang itself, and `smg` in front of it. It says when to come back to nobody."""
+    if refusal.status in ILL_FORMED and "lora" in refusal.message.lower():
+        return ModelUnusable(
+            f"{deployment}: its server has not loaded the adapter: load it (`python -m deploy.models load`), or remove "
+            "`adapter` from the catalogue"
+        )
+    if refusal.status in NOT_STARTED and "priority" in refusal.message:
+        return ModelOverloaded(
+            f"{deployment}: the request gave way to more urgent ones in the server's queue (status {refusal.status})",
+            retry_after=retry_after(refusal.headers),
+        )
+    return hosted(deployment, refusal)
 
 
 def openai(deployment: str, refusal: Refusal) -> PortError:
@@ -114,7 +129,12 @@ def anthropic(deployment: str, refusal: Refusal) -> PortError:
     return _by_status(deployment, refusal)
 
 
-BY_PROVIDER: Mapping[str, ByProvider] = {"hosted_vllm": hosted, "openai": openai, "anthropic": anthropic}
+BY_PROVIDER: Mapping[str, ByProvider] = {
+    "hosted_vllm": hosted,
+    "sglang": sglang,
+    "openai": openai,
+    "anthropic": anthropic,
+}
 
 
 def _by_status(deployment: str, refusal: Refusal) -> PortError:

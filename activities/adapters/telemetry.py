@@ -20,6 +20,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.adapters.catalogue import CatalogueFile
 from activities.ports import (
+    Caller,
     Chunk,
     Completion,
     Filter,
@@ -150,12 +151,13 @@ class TracedModel:
         deployment: str,
         prompt: Prompt,
         sampling: Sampling,
+        caller: Caller,
         heard: Heard | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         with self._spans.inference(entry.provider, request_model=entry.model) as call:
             call.max_tokens = sampling.max_output_tokens
-            completion = await self._model.complete(deployment, prompt, sampling, heard)
+            completion = await self._model.complete(deployment, prompt, sampling, caller, heard)
             call.response_model_name = completion.model
             call.finish_reasons = [completion.finish_reason]
             call.input_tokens = completion.usage.input_tokens

@@ -35,6 +35,7 @@ from activities.ports.knowledge import (
     VectorStore,
 )
 from activities.ports.model import (
+    Caller,
     Catalogue,
     Completion,
     Heard,
@@ -46,6 +47,11 @@ from activities.ports.model import (
     ToolCall,
     ToolSchema,
     Usage,
+)
+from activities.ports.servers import (
+    Health,
+    Load,
+    ModelServers,
 )
 from activities.ports.storage import (
     BlobStore,
@@ -65,6 +71,7 @@ __all__ = [
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
+    "Caller",
     "Catalogue",
     "Chunk",
     "CircuitOpen",
@@ -75,15 +82,18 @@ __all__ = [
     "Filter",
     "Fusion",
     "Guards",
+    "Health",
     "Heard",
     "Hit",
     "Issued",
+    "Load",
     "LogEntry",
     "Message",
     "Model",
     "ModelFailed",
     "ModelOverloaded",
     "ModelRefused",
+    "ModelServers",
     "ModelUnreachable",
     "ModelUnusable",
     "NotConfigured",

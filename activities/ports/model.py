@@ -66,6 +66,18 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Caller:
+    """Who asks, as far as a model's server needs to know it. Providers that have no use for it ignore it."""
+
+    tenant: str
+    """Whose prompts may share a cached beginning; no server is told the name."""
+    request_id: str
+    """What the call is named: ids only, so that it may stand in anybody's log."""
+    priority: int = 3
+    """Temporal's: 1 to 5, and 1 is served first."""
+
+
+@dataclass(frozen=True)
 class TokenLogprob:
     """One token of a reply, with its log probability and the likeliest ones in its place."""
 
@@ -108,13 +120,13 @@ class Model(Protocol):
     """Models behind their servers, by deployment."""
 
     async def complete(
-        self, deployment: str, prompt: Prompt, sampling: Sampling, heard: Heard | None = None
+        self, deployment: str, prompt: Prompt, sampling: Sampling, caller: Caller, heard: Heard | None = None
     ) -> Completion:
         """Complete a prompt; the reply streams where somebody hears it.
 
         Raises `ModelUnreachable`, `ModelUnusable`, `ModelOverloaded`, `ModelRefused`, `ModelFailed`, `CircuitOpen`, or
         `NotConfigured` for an unknown deployment or one that cannot do what the prompt asks for. Retries nothing: the
-        workflow does. Cancelling it closes the provider's socket.
+        workflow does. Cancelling it closes the provider's socket, and stops the work on a server that can be told to.
         """
         ...
 

@@ -31,17 +31,25 @@ class Part(mirakuru.base.Executor):
     """A process of the stack."""
 
     def __init__(
-        self, name: str, command: list[str], *, log: Path, ready: Callable[[], bool], environment: Mapping[str, str]
+        self,
+        name: str,
+        command: list[str],
+        *,
+        log: Path,
+        ready: Callable[[], bool],
+        environment: Mapping[str, str],
+        ready_seconds: float | None = None,
     ) -> None:
         """`ready` is asked about ten times a second, while the process runs; `environment` is added to this one's."""
         super().__init__(
             [*bound_to_this_process(), *command],
             cwd=str(ROOT),
-            timeout=READY_SECONDS,
+            timeout=ready_seconds or READY_SECONDS,
             stdin=DEVNULL,
             stderr=STDOUT,
             envvars=dict(environment),
         )
+        self._ready_seconds = ready_seconds or READY_SECONDS
         self.name = name
         self.log = log
         self._ready = ready
@@ -58,7 +66,7 @@ class Part(mirakuru.base.Executor):
                 self.start()
             except TimeoutExpired:
                 raise PartDied(
-                    f"{self.name} was not ready after {READY_SECONDS:.0f} s and was stopped; {self._last_words()}"
+                    f"{self.name} was not ready after {self._ready_seconds:.0f} s and was stopped; {self._last_words()}"
                 ) from None
             except ProcessExitedWithError as error:
                 raise self._died(error.exit_code) from None

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from activities import settings as tree
 from activities.settings import ROOT, Settings
-from deploy.local import model_server, record, temporal, weights
+from deploy.local import elsewhere, model_server, record, temporal, weights
 from deploy.local.errors import DeployError
 from deploy.local.model_server import Serving
 from deploy.local.parts import Part
@@ -108,6 +108,7 @@ class Stack:
             require_free(embedded.weaviate_port, "PERDURE_EMBEDDED__WEAVIATE_PORT")
             require_free(embedded.weaviate_grpc_port, "PERDURE_EMBEDDED__WEAVIATE_GRPC_PORT")
         if self._worker:
+            elsewhere.require(self._settings, self._tiers)
             for name in weights.EMBEDDING:
                 weights.fetch(name, self._settings)
         servers = {name: self._serving(name, found) for name, found in served.items()}

@@ -68,7 +68,7 @@ def test_an_endpoint_of_the_settings_comes_before_the_files(tmp_path: Path) -> N
         (
             '"hosted_vllm"',
             '"vllm"',
-            r"deployments\.small\.provider: .*'hosted_vllm', 'openai' or 'anthropic' \(got 'vllm'\)",
+            r"deployments\.small\.provider: .*'hosted_vllm', 'sglang', 'openai' or 'anthropic' \(got 'vllm'\)",
         ),
         (
             '"http://127.0.0.1:8081/v1"',
@@ -78,6 +78,15 @@ def test_an_endpoint_of_the_settings_comes_before_the_files(tmp_path: Path) -> N
         ('"https://', '"https://user:word@', r"deployments\.large\.endpoint"),
         ('"native"', '"some"', r"deployments\.large\.capabilities\.tools: .*\(got 'some'\)"),
         ('"native", json_schema = true', '"schema"', r"capabilities: tools = \"schema\" needs json_schema = true"),
+        ('api_key = "cloud"', 'adapter = "legal"', r"deployments\.large: adapter is for provider = \"sglang\" alone"),
+        (
+            'api_key = "cloud"',
+            'admin_key = "boss"',
+            r"large: admin_key is for provider = \"sglang\" alone",
+        ),
+        ('"hosted_vllm"', '"sglang"\nadapter = "legal"', r"small: adapter needs capabilities\.adapters = true"),
+        ('model = "small-1"\nprovider = "hosted_vllm"', 'model = "a:b"\nprovider = "sglang"', r"'a:b' .*as adapter"),
+        ('"hosted_vllm"\nendpoint = "http://127.0.0.1:8081/v1"', '"sglang"\nendpoint = "http://a"', r"must end in /v1"),
         ('api_key = "cloud"', 'secret = "sk-1"', r"deployments\.large\.secret: Extra inputs"),
         (
             'fast = ["small"]',

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from activities.adapters.catalogue import CatalogueFile
 from activities.adapters.litellm_model import LiteLLMModel
-from activities.ports import Completion, Message, Prompt, Sampling, Usage
+from activities.ports import Caller, Completion, Message, Prompt, Sampling, Usage
 from activities.settings import Paths, Settings, quiet_libraries
 from agents.loader import Specs
 from deploy.local import model_server, weights
@@ -21,6 +21,9 @@ from deploy.local.parts import Part
 from deploy.local.ports import HOST, free_ports
 
 QUESTIONS = ("How often are backups made?", "Who repairs bicycles?", "When does the canteen open?", "Who signs orders?")
+
+
+BENCH = Caller(tenant="bench", request_id="bench")
 
 
 async def _heard(_: str, __: Usage | None) -> None:
@@ -61,10 +64,10 @@ async def prefix_cache(console: Console, runs: int, done: Callable[[], None]) ->
             for turn in range(runs):
                 question = QUESTIONS[turn % len(QUESTIONS)]
                 other = [Message("system", f"Edition {turn}."), *_beginning(), Message("user", question)]
-                cold.append(await model.complete("fast", Prompt(other), Sampling(max_output_tokens=4), _heard))
+                cold.append(await model.complete("fast", Prompt(other), Sampling(max_output_tokens=4), BENCH, _heard))
                 # Another question: with the same one, its own words would be cached too.
                 again = [*other[:-1], Message("user", QUESTIONS[(turn + 1) % len(QUESTIONS)])]
-                warm.append(await model.complete("fast", Prompt(again), Sampling(max_output_tokens=4), _heard))
+                warm.append(await model.complete("fast", Prompt(again), Sampling(max_output_tokens=4), BENCH, _heard))
                 done()
         finally:
             server.end()

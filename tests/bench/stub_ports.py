@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from activities.ports import (
+    Caller,
     Chunk,
     Completion,
     Filter,
@@ -38,6 +39,7 @@ class StubChat:
         deployment: str,
         prompt: Prompt,
         sampling: Sampling,
+        caller: Caller,
         heard: Heard | None = None,
     ) -> Completion:
         parts: list[str] = [] if prompt.schema is None else list(prompt.schema["required"])

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -10,9 +11,13 @@ import pytest
 def require(program: str, remedy: str) -> Path:
     """The program on this machine. Without it, end the test that asked: loudly skipped, or failed where CI=true."""
     found = shutil.which(program)
-    if found is not None:
-        return Path(found)
-    reason = f"{program} is not on this machine: {remedy}"
+    if found is None:
+        leave_out(f"{program} is not on this machine: {remedy}")
+    return Path(found)
+
+
+def leave_out(reason: str) -> NoReturn:
+    """End the test that asked: loudly skipped, or failed where CI=true."""
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"{reason}; CI skips nothing", pytrace=False)
     pytest.skip(reason)

@@ -18,7 +18,8 @@ with a JSON list sets what the next calls meet, one item each:
 - `"big"`: 10 MB of text;
 - an object: an answer with any of `seconds` (waited first), `content`, `stream` (a list of pieces), `gap` (seconds
   between events), `model`, `finish_reason`, `tool_calls` (`[{"name": ..., "arguments": {...}}]`), `usage` (false for
-  none); or `status`, with `headers` and `body`; or `error_event`, which follows the first piece of a stream.
+  none); or `status`, with `headers` and `body`; `sse`, the recorded lines of a
+  stream; or `error_event`, which follows the first piece of a stream.
 
 `GET /calls` counts the calls, and `GET /closed` lists when callers went away before they were answered (epoch seconds).
 """
@@ -52,8 +53,8 @@ class StubModel(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, calls_file: Path | None = None) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, port: int, calls_file: Path | None = None, handler: type["StubHandler"] | None = None) -> None:
+        super().__init__(("127.0.0.1", port), handler or StubHandler)
         self.calls = 0
         self.called = threading.Event()
         self.script: list[Any] = []
@@ -96,11 +97,13 @@ class StubModel(ThreadingHTTPServer):
         self.server_close()
 
 
-class _Gone(Exception):
+class Gone(Exception):
     """The caller went away."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class StubHandler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
     protocol_version = "HTTP/1.1"
     server: StubModel  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
 
@@ -108,28 +111,28 @@ class _Handler(BaseHTTPRequestHandler):
         body: Any = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/script":
             self.server.script = list(body)
-            self._send(200, {})
+            self.send(200, {})
             return
         self.server.keys.append(self.headers["Authorization"])
         try:
-            self._meet(self.server.count(body), body)
-        except (_Gone, ConnectionError):
+            self.meet(self.server.count(body), body)
+        except (Gone, ConnectionError):
             self.server.closed.append(time.time())
             self.close_connection = True
 
     def do_GET(self) -> None:
         match self.path:
             case "/calls":
-                self._send(200, {"calls": self.server.calls})
+                self.send(200, {"calls": self.server.calls})
             case "/closed":
-                self._send(200, {"closed": self.server.closed})
+                self.send(200, {"closed": self.server.closed})
             case _:
-                self._send(200, {"status": "ok"})
+                self.send(200, {"status": "ok"})
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: tests read what they assert on."""
 
-    def _meet(self, meets: Any, request: Json) -> None:  # noqa: C901, PLR0912 - one case for each word of a script
+    def meet(self, meets: Any, request: Json) -> None:  # noqa: C901, PLR0912 - one case for each word of a script
         match meets:
             case "answer":
                 self._answer(request, {})
@@ -140,14 +143,14 @@ class _Handler(BaseHTTPRequestHandler):
                 if request.get("stream"):
                     self._stream([*islice(events(request, {}), 2), broken, *events(request, {})])
                 else:
-                    self._plain(broken, "application/json")
+                    self.plain(broken, "application/json")
             case "drop":
                 self.close_connection = True
             case "hang":
-                self._wait(None)
+                self.wait(None)
             case "hang-mid":
                 self._stream(islice(events(request, {}), 2), ends=False)
-                self._wait(None)
+                self.wait(None)
             case "cut":
                 self._stream(islice(events(request, {}), 2), ends=False)
                 self.close_connection = True
@@ -156,24 +159,26 @@ class _Handler(BaseHTTPRequestHandler):
             case "empty-stream":
                 self._stream([])
             case "html":
-                self._plain(b"<html><body>Sign in</body></html>", "text/html; charset=utf-8")
+                self.plain(b"<html><body>Sign in</body></html>", "text/html; charset=utf-8")
             case "big":
                 self._big(request)
             case {"status": status, **rest}:
-                self._send(int(status), rest.get("body", {}), rest.get("headers"))
+                self.send(int(status), rest.get("body", {}), rest.get("headers"))
+            case {"sse": lines}:
+                self._stream(line.removeprefix("data: ").encode() for line in lines)
             case {"error_event": error}:
                 self._stream([*islice(events(request, {}), 2), error])
             case {**item}:
-                self._wait(float(item.get("seconds", 0)))
+                self.wait(float(item.get("seconds", 0)))
                 self._answer(request, item)
             case status:
-                self._send(int(status), {"error": {"message": f"scripted {status}", "code": int(status)}})
+                self.send(int(status), {"error": {"message": f"scripted {status}", "code": int(status)}})
 
     def _answer(self, request: Json, item: Json) -> None:
         if request.get("stream"):
             self._stream(events(request, item), gap=float(item.get("gap", 0)), done=True)
         else:
-            self._send(200, completion(request, item))
+            self.send(200, completion(request, item))
 
     def _big(self, request: Json) -> None:
         text = "word " * 2_000
@@ -200,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for event in stream:
-            self._wait(gap)
+            self.wait(gap)
             self._chunk(b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n")
         if done:
             self._chunk(b"data: [DONE]\n\n")
@@ -211,13 +216,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
 
-    def _wait(self, seconds: float | None) -> None:
+    def wait(self, seconds: float | None) -> None:
         """Wait, for ever where None, and notice at once when the caller goes away."""
         readable, _, _ = select.select([self.connection], [], [], seconds)
         if readable and not self.connection.recv(1, socket.MSG_PEEK):
-            raise _Gone
+            raise Gone
 
-    def _plain(self, data: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
+    def plain(self, data: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
@@ -226,8 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _send(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
-        self._plain(json.dumps(body).encode(), "application/json", status, headers)
+    def send(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
+        self.plain(json.dumps(body).encode(), "application/json", status, headers)
 
 
 def main() -> None:

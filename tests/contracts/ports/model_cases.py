@@ -8,7 +8,7 @@ import pytest
 
 from activities.adapters.catalogue import CatalogueFile
 from activities.adapters.litellm_model import LiteLLMModel
-from activities.ports import Message, PortError, Prompt, Sampling, ToolSchema, Usage
+from activities.ports import Caller, Message, PortError, Prompt, Sampling, ToolSchema, Usage
 
 Heard = list[tuple[str, Usage | None]]
 
@@ -16,6 +16,7 @@ STREAMS = pytest.mark.parametrize("streams", [False, True], ids=["whole", "strea
 
 ASK = Prompt([Message("system", "You are terse."), Message("user", "Say something about the sea.")])
 FEW = Sampling(max_output_tokens=64)
+ME = Caller(tenant="acme", request_id="run-1-generate-1", priority=2)
 
 COLOUR = {
     "type": "object",
@@ -82,7 +83,7 @@ class Listener:
 async def failure_of(model: LiteLLMModel, *, streams: bool, prompt: Prompt = ASK) -> PortError:
     """What a call ends in, which must be soon."""
     with pytest.raises(PortError) as stopped:
-        await asyncio.wait_for(model.complete("fast", prompt, FEW, Listener() if streams else None), 10)
+        await asyncio.wait_for(model.complete("fast", prompt, FEW, ME, Listener() if streams else None), 10)
     assert str(stopped.value).startswith("fast: ")
     assert "\n" not in str(stopped.value)
     assert stopped.value.__suppress_context__ or stopped.value.__context__ is None, "nothing of a library's shows"

@@ -1,106 +1,49 @@
-"""What every model port does, whatever server answers: the suite runs against each deployment that there is.
+"""What every model port does, whatever server answers: one suite, for each server that there is.
 
-SGLang joins by one more parameter of `served`: its endpoint, the model's name there, and what it can do.
+What a server cannot do stands in its `Can`, and the suite asserts what comes of it then.
 """
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
 import pytest
 
-from activities.adapters.litellm_model import LiteLLMModel
-from activities.ports import Completion, Message, Prompt, Sampling
-from activities.settings import ROOT
-from deploy.local import model_server
-from deploy.local.model_server import Serving
-from deploy.local.ports import free_ports
-from deploy.local.weights import fetch
-from tests.contracts.ports.model_cases import ASK, CALCULATOR, COLOUR, FEW, Listener, model_for
-from tests.deploy.waiting import wait_until
-from tests.support.stub_model import StubModel
+from activities.ports import Caller, Completion, Message, NotConfigured, Prompt, Sampling
+from tests.contracts.ports.model_cases import ASK, CALCULATOR, COLOUR, FEW, ME, STREAMS, Listener
+from tests.contracts.ports.model_servers import Served, llama_cpp, sglang, stubbed
 from tests.support.waiting import until
 
-
-@dataclass(frozen=True)
-class Served:
-    """A deployment that the suite runs against."""
-
-    model: LiteLLMModel
-    root: str
-    """Its server's address, without `/v1`."""
-    real: bool
-    """Whether a model answers."""
+TO_A_CALL = Sampling(max_output_tokens=160)
 
 
-@contextmanager
-def llama_cpp(folder: Path) -> Generator[Served]:
-    (port,) = free_ports(1)
-    name = "qwen2.5-coder-0.5b-instruct"
-    serving = Serving(fetch("qwen2.5-coder-0.5b"), name=name, port=port, threads=1, context=2048, parallel=1)
-    log = folder / "log"
-    with (
-        log.open("w") as out,
-        subprocess.Popen(model_server.command(serving), cwd=ROOT, stdout=out, stderr=out) as process,
-    ):
-        try:
-            root = f"http://127.0.0.1:{port}"
-            wait_until(lambda: ready(root) or process.poll() is not None, what="the model server answers", seconds=60)
-            assert process.poll() is None, log.read_text()
-            able = '{ tools = "schema", json_schema = true, logprobs = true }'
-            yield Served(
-                model_for(folder, f"{root}/v1", model=name, answers_as=f'"{name}"', capabilities=able), root, real=True
-            )
-        finally:
-            process.terminate()
-            process.wait(timeout=15)
-
-
-@contextmanager
-def stubbed(folder: Path) -> Generator[Served]:
-    with StubModel(0) as stub:
-        stub.script = []
-        yield Served(model_for(folder, stub.url), stub.url.removesuffix("/v1"), real=False)
-
-
-def ready(root: str) -> bool:
-    try:
-        return httpx.get(f"{root}/health", trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
-
-
-@pytest.fixture(scope="module", params=[stubbed, llama_cpp])
+@pytest.fixture(scope="module", params=["stub", "llama.cpp", pytest.param("sglang", marks=pytest.mark.sglang)])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
-    with request.param(tmp_path_factory.mktemp("model")) as what:
-        yield what
-
-
-@pytest.fixture
-def real(served: Served) -> Served:
-    if not served.real:
-        pytest.skip("the stub has no mind of its own")
-    return served
+    folder = tmp_path_factory.mktemp("model")
+    match request.param:
+        case "stub":
+            with stubbed(folder) as stub:
+                yield stub
+        case "llama.cpp":
+            with llama_cpp(folder) as server:
+                yield server
+        case _:
+            yield sglang(folder, request.getfixturevalue("sglang_server"))
 
 
 async def test_a_reply_comes_with_its_usage_its_model_and_why_it_ended(served: Served) -> None:
-    completion = await served.model.complete("fast", ASK, FEW)
+    completion = await served.model.complete("fast", ASK, FEW, ME)
     assert completion.content
     assert completion.usage.input_tokens > 0
     assert completion.usage.output_tokens > 0
-    assert completion.model in {"stub", "qwen2.5-coder-0.5b-instruct"}
+    assert completion.model == served.name
     assert completion.finish_reason in {"stop", "length"}
     assert completion.first_token_ms is None
 
 
 async def test_streamed_pieces_join_to_the_content(served: Served) -> None:
     listener = Listener()
-    completion = await served.model.complete("fast", ASK, FEW, listener)
+    completion = await served.model.complete("fast", ASK, FEW, ME, listener)
     assert listener.text == completion.content
     assert len([piece for piece, _ in listener.heard if piece]) > 1
     assert completion.first_token_ms is not None
@@ -108,108 +51,160 @@ async def test_streamed_pieces_join_to_the_content(served: Served) -> None:
 
 
 async def test_a_streamed_reply_is_the_one_that_comes_whole(served: Served) -> None:
-    whole = await served.model.complete("fast", ASK, FEW)
-    streamed = await served.model.complete("fast", ASK, FEW, Listener())
-    assert (streamed.content, streamed.finish_reason, streamed.model, streamed.usage.output_tokens) == (
-        *(whole.content, whole.finish_reason, whole.model, whole.usage.output_tokens),
+    whole = await served.model.complete("fast", ASK, FEW, ME)
+    streamed = await served.model.complete("fast", ASK, FEW, ME, Listener())
+    assert (streamed.finish_reason, streamed.model, streamed.usage.input_tokens) == (
+        *(whole.finish_reason, whole.model, whole.usage.input_tokens),
     )
+    if served.can.repeats:
+        assert (streamed.content, streamed.usage.output_tokens) == (whole.content, whole.usage.output_tokens)
+    else:
+        assert streamed.content
+        assert whole.content
 
 
 async def test_usage_is_told_on_the_way_and_grows_to_the_final_one(served: Served) -> None:
     listener = Listener()
-    completion = await served.model.complete("fast", ASK, FEW, listener)
+    completion = await served.model.complete("fast", ASK, FEW, ME, listener)
     assert listener.counts == sorted(listener.counts)
     assert listener.counts[0] < completion.usage.output_tokens
     assert {usage.input_tokens for _, usage in listener.heard if usage} == {completion.usage.input_tokens}
 
 
-@pytest.mark.parametrize("streams", [False, True])
+@STREAMS
 async def test_log_probabilities_are_reported_for_each_token(served: Served, *, streams: bool) -> None:
     asked = Sampling(max_output_tokens=8, logprobs=2)
-    completion = await served.model.complete("fast", ASK, asked, Listener() if streams else None)
+    completion = await served.model.complete("fast", ASK, asked, ME, Listener() if streams else None)
     assert completion.logprobs
     assert all(entry.logprob <= 0 and len(entry.top) == 2 for entry in completion.logprobs)
-    if served.real:
+    if served.can.limits:  # a model answers, so tokens mean something
         assert "".join(entry.token for entry in completion.logprobs) == completion.content
         assert all(entry.logprob == entry.top[0][1] for entry in completion.logprobs), "temperature 0 takes the best"
 
 
-async def test_a_reply_cut_by_its_limit_says_so(real: Served) -> None:
-    completion = await real.model.complete("fast", ASK, Sampling(max_output_tokens=3))
-    assert completion.finish_reason == "length"
-    assert completion.usage.output_tokens == 3
+async def test_a_reply_cut_by_its_limit_says_so(served: Served) -> None:
+    completion = await served.model.complete("fast", ASK, Sampling(max_output_tokens=3), ME)
+    if served.can.limits:
+        assert completion.finish_reason == "length"
+        assert completion.usage.output_tokens == 3
+    else:
+        assert (completion.finish_reason, completion.usage.output_tokens > 3) == ("stop", True), "what it says is told"
 
 
-async def test_the_same_seed_draws_the_same_reply(real: Served) -> None:
+async def test_the_same_seed_draws_the_same_reply(served: Served) -> None:
     hot = Sampling(max_output_tokens=16, temperature=1.5, seed=11)
-    one, same = [await real.model.complete("fast", ASK, hot) for _ in range(2)]
-    other = await real.model.complete("fast", ASK, Sampling(max_output_tokens=16, temperature=1.5, seed=12))
-    assert one.content == same.content
-    assert one.content != other.content
+    one, same = [await served.model.complete("fast", ASK, hot, ME) for _ in range(2)]
+    other = await served.model.complete("fast", ASK, Sampling(max_output_tokens=16, temperature=1.5, seed=12), ME)
+    if served.can.seeds:
+        assert one.content == same.content
+        assert one.content != other.content
+    else:
+        assert all(drawn.content and drawn.finish_reason in {"stop", "length"} for drawn in (one, same, other))
 
 
-@pytest.mark.parametrize("streams", [False, True])
-async def test_a_reply_holds_to_its_schema(real: Served, *, streams: bool) -> None:
+@STREAMS
+async def test_a_reply_holds_to_its_schema(served: Served, *, streams: bool) -> None:
     ask = Prompt([Message("user", "Name a colour.")], schema=COLOUR)
-    completion = await real.model.complete("fast", ask, FEW, Listener() if streams else None)
-    assert json.loads(completion.content)["colour"] in {"red", "green", "blue"}
+    call = served.model.complete("fast", ask, FEW, ME, Listener() if streams else None)
+    if served.can.schemas:
+        assert json.loads((await call).content)["colour"] in {"red", "green", "blue"}
+    else:
+        with pytest.raises(NotConfigured, match="json_schema"):
+            await call
 
 
-async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema(real: Served) -> None:
+@STREAMS
+async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema(
+    served: Served, *, streams: bool
+) -> None:
     ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_required=True)
     listener = Listener()
-    completion = await real.model.complete("fast", ask, FEW, listener)
+    asked = served.model.complete("fast", ask, TO_A_CALL, ME, listener if streams else None)
+    if not served.can.tools:
+        with pytest.raises(NotConfigured, match="tools"):
+            await asked
+        return
+    completion = await asked
     (call,) = completion.tool_calls
     assert (call.name, list(json.loads(call.arguments))) == ("calculator", ["expression"])
+    assert len(json.loads(call.arguments)["expression"]) <= 40, "its schema says so"
     assert completion.finish_reason == "tool_calls"
     assert completion.content == listener.text == ""
-    assert listener.counts, "who waits hears that it lives"
+    assert bool(listener.counts) == streams, "who waits hears that it lives"
 
 
-async def test_a_conversation_with_a_tools_result_goes_on(real: Served) -> None:
+async def test_a_tool_call_cut_by_the_limit_is_neither_text_nor_a_call(served: Served) -> None:
+    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_required=True)
+    listener = Listener()
+    for heard in (None, listener):
+        asked = served.model.complete("fast", ask, Sampling(max_output_tokens=9), ME, heard)
+        if not served.can.tools:
+            with pytest.raises(NotConfigured, match="tools"):
+                await asked
+            continue
+        completion = await asked
+        assert (completion.tool_calls, completion.finish_reason) == ((), "length")
+    assert "<tool_call>" not in listener.text
+
+
+async def test_a_conversation_with_a_tools_result_goes_on(served: Served) -> None:
     question = Message("user", "What is 17*23+5?")
-    first = await real.model.complete("fast", Prompt([question], tools=[CALCULATOR], tool_required=True), FEW)
-    call = first.tool_calls[0]
+    asked = served.model.complete("fast", Prompt([question], tools=[CALCULATOR], tool_required=True), TO_A_CALL, ME)
+    if not served.can.tools:
+        with pytest.raises(NotConfigured, match="tools"):
+            await asked
+        return
+    call = (await asked).tool_calls[0]
     told = [question, Message("assistant", "", tool_calls=(call,)), Message("tool", "396", tool_call_id=call.id)]
     schema = {"type": "object", "properties": {"result": {"type": "integer"}}, "required": ["result"]}
     listener = Listener()
-    completion = await real.model.complete("fast", Prompt(told, tools=[CALCULATOR], schema=schema), FEW, listener)
-    if not completion.tool_calls:  # small models choose either; both hold to their schema
+    completion = await served.model.complete("fast", Prompt(told, tools=[CALCULATOR], schema=schema), FEW, ME, listener)
+    if not completion.tool_calls and completion.finish_reason == "stop":  # small models choose either
         assert json.loads(completion.content) == {"result": json.loads(completion.content)["result"]}
     assert listener.text == completion.content
 
 
-async def test_a_repeated_beginning_comes_from_the_cache(real: Served) -> None:
+async def test_a_repeated_beginning_comes_from_the_cache(served: Served) -> None:
     beginning = Message("system", "These are the rules of the harbour. " * 30)
-    first = await real.model.complete("fast", Prompt([beginning, Message("user", "One?")]), Sampling(4))
-    second = await real.model.complete("fast", Prompt([beginning, Message("user", "Two?")]), Sampling(4))
-    assert second.usage.cached_tokens > first.usage.cached_tokens
-    assert second.usage.cached_tokens > 200
-    assert second.usage.cached_tokens < second.usage.input_tokens
+    first = await served.model.complete("fast", Prompt([beginning, Message("user", "One?")]), Sampling(4), ME)
+    second = await served.model.complete("fast", Prompt([beginning, Message("user", "Two?")]), Sampling(4), ME)
+    if served.can.caches:
+        assert second.usage.cached_tokens > first.usage.cached_tokens
+        assert second.usage.cached_tokens > 200
+        assert second.usage.cached_tokens < second.usage.input_tokens
+    else:
+        assert second.usage.cached_tokens == first.usage.cached_tokens
 
 
-@pytest.mark.parametrize("streams", [False, True])
-async def test_a_cancelled_call_frees_its_place_on_the_server(real: Served, *, streams: bool) -> None:
+@STREAMS
+async def test_a_cancelled_call_frees_its_place_on_the_server(served: Served, *, streams: bool) -> None:
     endless = Prompt([Message("user", "Count from one to a thousand in words.")])
     listener = Listener()
+    served.endless()
     call = asyncio.create_task(
-        real.model.complete("fast", endless, Sampling(max_output_tokens=1500), listener if streams else None)
+        served.model.complete("fast", endless, Sampling(1500), ME, listener if streams else None)
     )
-    async with httpx.AsyncClient(trust_env=False) as client:
 
-        async def busy() -> bool:
-            slots = (await client.get(f"{real.root}/slots")).json()
-            return any(slot["is_processing"] for slot in slots)
+    async def busy() -> bool:
+        return await served.running() > 0
 
-        while not await busy():  # noqa: ASYNC110 - the server tells nobody
-            await asyncio.sleep(0.02)
-        if streams:
-            await until(lambda: bool(listener.text), what="it speaks")
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        async with asyncio.timeout(5):
-            while await busy():  # noqa: ASYNC110 - the server tells nobody
-                await asyncio.sleep(0.02)
-    again: Completion = await asyncio.wait_for(real.model.complete("fast", ASK, Sampling(2)), 20)
+    async def idle() -> bool:
+        return not await busy()
+
+    await until(busy, what="the server works on it")
+    if streams:
+        await until(lambda: bool(listener.text), what="it speaks")
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await until(idle, what="the server is free again", seconds=5)
+    again: Completion = await asyncio.wait_for(served.model.complete("fast", ASK, Sampling(2), ME), 60)
     assert again.content
+
+
+async def test_every_caller_is_served_whatever_its_priority(served: Served) -> None:
+    callers = [Caller("acme", "run-1", 1), Caller("other", "run-2", 5), Caller("acme", "run-3")]
+    replies = await asyncio.gather(
+        *(served.model.complete("fast", ASK, Sampling(2), caller, Listener()) for caller in callers)
+    )
+    assert all(reply.content for reply in replies)

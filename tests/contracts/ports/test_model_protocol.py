@@ -33,6 +33,7 @@ from tests.contracts.ports.model_cases import (
     CALCULATOR,
     COLOUR,
     FEW,
+    ME,
     STREAMS,
     Listener,
     catalogue,
@@ -51,7 +52,7 @@ def model(tmp_path: Path, stub: StubModel) -> LiteLLMModel:
 async def test_a_calls_request_is_what_was_asked_for(model: LiteLLMModel, stub: StubModel) -> None:
     stub.script = [{"content": '{"colour": "red"}'}]
     ask = Prompt([Message("user", "Which?")], schema=COLOUR)
-    await model.complete("fast", ask, Sampling(max_output_tokens=7, temperature=0.5, seed=3, logprobs=4))
+    await model.complete("fast", ask, Sampling(max_output_tokens=7, temperature=0.5, seed=3, logprobs=4), ME)
     (request,) = stub.requests
     assert request["messages"] == [{"role": "user", "content": "Which?"}]
     assert (request["max_tokens"], request["temperature"], request["seed"]) == (7, 0.5, 3)
@@ -67,7 +68,7 @@ async def test_tools_are_called_as_the_server_calls_them(
     called = [{"name": "calculator", "arguments": {"expression": text}} for text in ("1+1", "2+2")]
     stub.script = [{"tool_calls": called}]
     ask = Prompt([Message("user", "Sums?")], tools=[CALCULATOR], tool_required=True)
-    completion = await model.complete("fast", ask, FEW, Listener() if streams else None)
+    completion = await model.complete("fast", ask, FEW, ME, Listener() if streams else None)
     assert [(call.id, call.name, json.loads(call.arguments)) for call in completion.tool_calls] == [
         ("call-1", "calculator", {"expression": "1+1"}),
         ("call-2", "calculator", {"expression": "2+2"}),
@@ -81,8 +82,8 @@ async def test_tools_are_called_as_the_server_calls_them(
 
 
 async def test_usage_is_the_servers_own(model: LiteLLMModel) -> None:
-    assert (await model.complete("fast", ASK, FEW)).usage == Usage(INPUT_TOKENS, OUTPUT_TOKENS, 100)
-    assert (await model.complete("fast", ASK, FEW, Listener())).usage == Usage(INPUT_TOKENS, OUTPUT_TOKENS, 100)
+    assert (await model.complete("fast", ASK, FEW, ME)).usage == Usage(INPUT_TOKENS, OUTPUT_TOKENS, 100)
+    assert (await model.complete("fast", ASK, FEW, ME, Listener())).usage == Usage(INPUT_TOKENS, OUTPUT_TOKENS, 100)
 
 
 @STREAMS
@@ -112,7 +113,7 @@ async def test_a_finish_reason_has_one_word(
     theirs: str, ours: str, model: LiteLLMModel, stub: StubModel, *, streams: bool
 ) -> None:
     stub.script = [{"finish_reason": theirs}]
-    assert (await model.complete("fast", ASK, FEW, Listener() if streams else None)).finish_reason == ours
+    assert (await model.complete("fast", ASK, FEW, ME, Listener() if streams else None)).finish_reason == ours
 
 
 @STREAMS
@@ -128,7 +129,7 @@ async def test_another_model_than_the_declared_one_is_not_used(
     tmp_path: Path, stub: StubModel, *, streams: bool
 ) -> None:
     model = model_for(tmp_path, stub.url, answers_as='"stub"')
-    await model.complete("fast", ASK, FEW, Listener() if streams else None)
+    await model.complete("fast", ASK, FEW, ME, Listener() if streams else None)
     stub.script = [{"model": "another"}]
     error = await failure_of(model, streams=streams)
     assert isinstance(error, WrongModel)
@@ -174,7 +175,7 @@ async def test_reading_stops_far_before_the_end_of_what_is_far_too_long(model: L
     stub.script = ["big"]
     listener = Listener()
     with pytest.raises(ModelFailed, match="cut off"):
-        await model.complete("fast", ASK, FEW, listener)
+        await model.complete("fast", ASK, FEW, ME, listener)
     assert len(listener.text) < 1_000_000
     await until(lambda: bool(stub.closed), what="the server noticed")
     assert stub.written < 9_000_000
@@ -215,11 +216,11 @@ async def test_cancelling_closes_the_socket_at_once(
     meets: Any, tmp_path: Path, stub: StubModel, *, streams: bool
 ) -> None:
     model = model_for(tmp_path, stub.url)
-    await model.complete("fast", ASK, FEW)  # what is loaded at the first call is loaded
+    await model.complete("fast", ASK, FEW, ME)  # what is loaded at the first call is loaded
     stub.called.clear()
     stub.script = [meets]
     listener = Listener()
-    call = asyncio.create_task(model.complete("fast", ASK, FEW, listener if streams else None))
+    call = asyncio.create_task(model.complete("fast", ASK, FEW, ME, listener if streams else None))
     await asyncio.wait_for(asyncio.to_thread(stub.called.wait), 10)
     if meets in ("hang-mid", SPEAKING):
         await until(lambda: bool(listener.text), what="it speaks")
@@ -238,7 +239,7 @@ async def test_a_listener_that_fails_ends_the_call_with_its_own_error(model: Lit
         raise StorageFailed("the disk is gone")
 
     with pytest.raises(StorageFailed):
-        await model.complete("fast", ASK, FEW, full)
+        await model.complete("fast", ASK, FEW, ME, full)
     await until(lambda: bool(stub.closed), what="the socket is closed", seconds=5)
 
 

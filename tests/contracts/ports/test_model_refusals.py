@@ -23,6 +23,7 @@ from tests.contracts.ports.model_cases import (
     CALCULATOR,
     COLOUR,
     FEW,
+    ME,
     STREAMS,
     Listener,
     catalogue,
@@ -93,14 +94,14 @@ async def test_what_a_deployment_lacks_is_refused_before_anything_is_sent(
     model = model_for(tmp_path, stub.url, capabilities=capabilities)
     prompt, sampling = asked
     with pytest.raises(NotConfigured, match=f"'fast' lacks what the prompt asks for, {lacking}"):
-        await model.complete("fast", prompt, sampling)
+        await model.complete("fast", prompt, sampling, ME)
     assert stub.calls == 0
 
 
 async def test_a_key_that_is_not_set_is_named(tmp_path: Path, stub: StubModel) -> None:
     model = model_for(tmp_path, stub.url, api_key='"cloud"')
     with pytest.raises(NotConfigured, match=r"""needs the key 'cloud'.*PERDURE_MODEL__API_KEYS='\{"cloud": "..."\}'"""):
-        await model.complete("fast", ASK, FEW)
+        await model.complete("fast", ASK, FEW, ME)
     assert stub.calls == 0
 
 
@@ -110,7 +111,7 @@ async def test_a_key_is_sent_and_never_told(provider: str, tmp_path: Path, stub:
     model = LiteLLMModel(listed, timeout_seconds=30, api_keys={"cloud": SecretStr("sk-very-secret")})
     stub.script = ["answer", "answer", {"status": 401, "body": {"error": {"message": "sk-very-secret is wrong"}}}]
     listener = Listener()
-    whole, streamed = await model.complete("fast", ASK, FEW), await model.complete("fast", ASK, FEW, listener)
+    whole, streamed = await model.complete("fast", ASK, FEW, ME), await model.complete("fast", ASK, FEW, ME, listener)
     assert whole.content == streamed.content == listener.text
     assert stub.keys == ["Bearer sk-very-secret"] * 2
     assert "secret" not in str(await failure_of(model, streams=False))

@@ -1,0 +1,94 @@
+"""Which models a server really serves. SGLang answers for any name with its base model, and repeats the name."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from activities.adapters.catalogue import DeploymentEntry
+from activities.adapters.model_asides import Answer, Asides
+from activities.adapters.provider_errors import port_error, read_refusal
+from activities.adapters.wire_errors import shown
+from activities.ports import ModelUnreachable, ModelUnusable
+
+ASK_EVERY = 60.0
+"""Seconds for which what a server said it serves is believed."""
+
+DOORS_CLOSED = frozenset({401, 403, 404, 429, 503})
+"""Statuses whose meaning does not depend on what was asked."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of a server's `/v1/models`."""
+
+    name: str
+    base: str | None
+    """The model that an adapter belongs to; None for a model itself."""
+    context_window: int | None
+
+
+def read_models(answer: Answer) -> Sequence[Listed] | None:
+    """The models of an answer; None where it is no list of models."""
+    data: object = answer.fields.get("data")
+    if not isinstance(data, list):
+        return None
+    lines = [cast("Mapping[str, Any]", line) for line in cast("list[object]", data) if isinstance(line, Mapping)]
+    return [
+        Listed(
+            name=str(line.get("id")),
+            base=str(parent) if (parent := line.get("parent")) else None,
+            context_window=int(most) if isinstance(most := line.get("max_model_len"), int) else None,
+        )
+        for line in lines
+    ]
+
+
+def require_served(deployment: str, entry: DeploymentEntry, models: Sequence[Listed]) -> None:
+    """Raise `ModelUnusable` where the entry's model or its adapter is not among these."""
+    bases = [model.name for model in models if model.base is None]
+    if entry.model not in bases:
+        names = ", ".join(map(shown, bases[:4])) or "nothing"
+        raise ModelUnusable(
+            f"{deployment}: its server serves {names}, not {entry.model!r}, and would answer for it all the same: "
+            "correct `model` or `endpoint` in the catalogue"
+        )
+    if entry.adapter is not None and (entry.adapter, entry.model) not in [(one.name, one.base) for one in models]:
+        raise ModelUnusable(
+            f"{deployment}: its server has not loaded the adapter {entry.adapter!r}: load it (`python -m deploy.models "
+            "load`), or remove `adapter` from the catalogue"
+        )
+
+
+class ServedModels:
+    """Sees that a server serves what the catalogue says, before the first call, now and then, and after a failure."""
+
+    def __init__(self, asides: Asides, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._asides = asides
+        self._clock = clock
+        self._believed: dict[tuple[str, str, str], float] = {}
+        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def require(self, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
+        """Raise `ModelUnusable` or `ModelUnreachable` unless the server serves the entry's model. Nothing is bought."""
+        about = (deployment, entry.endpoint, entry.asked_as)
+        async with self._one_at_a_time[deployment]:
+            if self._believed.get(about, 0.0) > self._clock():
+                return
+            answer = await self._asides.ask(deployment, f"{entry.endpoint}/models", key=key)
+            if not answer.ok and answer.status in DOORS_CLOSED:
+                raise port_error(deployment, entry.provider, read_refusal(answer.status, {}, answer.text.encode()))
+            models = read_models(answer) if answer.ok else None
+            if models is None:
+                raise ModelUnreachable(
+                    f"{deployment}: its server does not say which model it serves (status {answer.status}): is the "
+                    "address that of SGLang, /v1 included?"
+                )
+            require_served(deployment, entry, models)
+            self._believed[about] = self._clock() + ASK_EVERY
+
+    def doubt(self, deployment: str) -> None:
+        """Ask again before the next call: who answers then may be another."""
+        self._believed = {about: until for about, until in self._believed.items() if about[0] != deployment}

@@ -1,0 +1,49 @@
+"""The models' command: `python -m deploy.models [status | load DEPLOYMENT NAME PATH | unload DEPLOYMENT NAME]`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from activities import settings as tree
+from activities.adapters.catalogue import CatalogueFile
+from activities.adapters.http_model_servers import HttpModelServers
+from activities.ports import PortError
+from deploy.models.table import table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; what a user can mend ends with one line and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.models", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("status", help="every deployment of the catalogue: ready or why not, what it serves, how busy")
+    for name, does in (("load", "have SGLang load a LoRA adapter"), ("unload", "have SGLang forget a LoRA adapter")):
+        one = commands.add_parser(name, help=does)
+        one.add_argument("deployment", metavar="DEPLOYMENT")
+        one.add_argument("adapter", metavar="NAME")
+        if name == "load":
+            one.add_argument("path", metavar="PATH", help="on the server's own disk")
+    given = parser.parse_args(arguments)
+    settings = tree.load()
+    try:
+        catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
+        servers = HttpModelServers(catalogue, api_keys=settings.model.api_keys)
+        match given.command:
+            case "load":
+                asyncio.run(servers.load_adapter(given.deployment, given.adapter, given.path))
+                print(f"{given.deployment} serves the adapter {given.adapter!r}")
+            case "unload":
+                asyncio.run(servers.unload_adapter(given.deployment, given.adapter))
+                print(f"{given.deployment} has forgotten the adapter {given.adapter!r}")
+            case _:
+                found, ready = asyncio.run(table(catalogue, servers))
+                Console().print(found)
+                sys.exit(0 if ready else 1)
+    except PortError as error:
+        sys.exit(f"perdure: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The table of all deployments: ready or why not, what each serves, how busy it is."""
+
+import asyncio
+
+from rich.markup import escape
+from rich.table import Table
+
+from activities.adapters.catalogue import CatalogueFile
+from activities.ports import Health, Load, ModelServers, PortError
+
+HEADINGS = ("deployment", "tiers", "endpoint", "ready", "serves", "running", "waiting", "memory", "cache hits")
+
+
+async def table(catalogue: CatalogueFile, servers: ModelServers) -> tuple[Table, bool]:
+    """A row for every deployment of the catalogue, and whether all are ready."""
+    names = list(catalogue.entries)
+    rows = await asyncio.gather(*(_row(servers, name) for name in names))
+    found = Table(title="Deployments")
+    for heading in HEADINGS:
+        # A name that is broken over two lines cannot be copied.
+        found.add_column(heading, overflow="fold", no_wrap=heading in ("deployment", "running", "waiting"))
+    for name, (health, load) in zip(names, rows, strict=True):
+        tiers = ", ".join(tier for tier, listed in catalogue.tiers.items() if name in listed)
+        ready = "[green]yes[/green]" if health.ready else f"[red]no[/red]: {escape(health.reason)}"
+        found.add_row(
+            name,
+            tiers,
+            escape(catalogue.entry(name).endpoint),
+            ready,
+            escape(", ".join(health.models[:6])),
+            *map(_count, (load.running, load.waiting)),
+            *map(_share, (load.token_usage, load.cache_hit_rate)),
+        )
+    return found, all(health.ready for health, _ in rows)
+
+
+async def _row(servers: ModelServers, name: str) -> tuple[Health, Load]:
+    health = await servers.health(name)
+    try:
+        # One that is not ready would only be waited for once more.
+        return health, await servers.load(name) if health.models else Load()
+    except PortError:
+        return health, Load()
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

@@ -1,0 +1,50 @@
+"""SGLang's commands: `python -m deploy.sglang profiles | launch NAME | explain NAME | install`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.local.errors import DeployError
+from deploy.sglang import profile
+from deploy.sglang.install import install
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; what a user can mend ends with one line and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.sglang", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("profiles", help="list the launch profiles")
+    for name, does in (("launch", "print the launch line of a profile"), ("explain", "say why it has each flag")):
+        commands.add_parser(name, help=does).add_argument("profile", metavar="NAME")
+    commands.add_parser("install", help="install SGLang for the tests: on a CPU, in its own environment (6 GB)")
+    given = parser.parse_args(arguments)
+    try:
+        match given.command:
+            case "profiles":
+                for name in profile.names():
+                    print(f"{name:16} {profile.read(name).about}")
+            case "launch":
+                print(profile.read(given.profile).line)
+            case "explain":
+                Console().print(_explained(profile.read(given.profile)))
+            case _:
+                print(install().folder)
+    except DeployError as error:
+        sys.exit(f"perdure: {error}")
+
+
+def _explained(found: profile.Profile) -> Table:
+    table = Table(title=escape(f"{found.name}: {found.about}"), show_lines=True)
+    for heading in ("flag", "why", "what to watch"):
+        table.add_column(heading, overflow="fold")
+    for flag in found.flags:
+        table.add_row(*map(escape, (" ".join(flag.words), flag.why, flag.watch)))
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Launch profiles: each flag has a reason, and the installed SGLang and smg take every one of them."""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from activities.adapters.catalogue import CatalogueFile
+from activities.settings import PROFILES, ROOT
+from deploy.local.errors import DeployError
+from deploy.sglang import profile
+from deploy.sglang.install import Installed
+from tests.services.sglang_server import installed
+
+NEEDED = {"one-gpu", "tensor-parallel", "data-parallel", "fp8", "awq", "speculative", "batching", "prefix-cache"}
+
+PARSE = {
+    "sglang": (
+        "import argparse, sys\n"
+        "from sglang.srt.server_args import ServerArgs\n"
+        "parser = argparse.ArgumentParser()\n"
+        "ServerArgs.add_cli_args(parser)\n"
+        "parser.parse_args(sys.argv[1:])\n"
+    ),
+    "smg": "import sys\nfrom smg.launch_router import parse_router_args\nparse_router_args(sys.argv[1:])\n",
+}
+"""How each program reads its command line, without what it does then: that asks for a GPU."""
+
+FLAG = '[[flags]]\nflag = "--a"\nwhy = "it is so, here"\nwatch = "the weather"'
+
+METRIC = re.compile(r"sglang:(\w+)")
+
+every_profile = pytest.mark.parametrize("name", profile.names())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(profile, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_there_is_one_for_each_kind_of_machine_and_load() -> None:
+    assert set(profile.names()) >= {*NEEDED, "smg-failover"}
+
+
+@every_profile
+def test_a_profile_gives_each_flag_once_with_its_reason_and_what_to_watch(name: str) -> None:
+    found = profile.read(name)
+    flags = [flag.flag for flag in found.flags]
+    assert len(set(flags)) == len(flags)
+    assert all(flag.why and flag.watch for flag in found.flags)
+    assert shlex.split(found.line.replace("\\\n", "")) == [*profile.PROGRAMS[found.program], *found.arguments]
+
+
+@every_profile
+def test_a_profile_listens_on_loopback(name: str) -> None:
+    values = {flag.flag: flag.value for flag in profile.read(name).flags}
+    assert values["--host"] == "127.0.0.1"
+
+
+def test_the_catalogues_server_is_the_one_that_is_launched() -> None:
+    entry = CatalogueFile(PROFILES / "sglang.toml", {}).entry("sglang")
+    values = {flag.flag: flag.value for flag in profile.read("one-gpu").flags}
+    assert (values["--served-model-name"], values["--context-length"]) == (entry.model, entry.context_window)
+    assert entry.endpoint == f"http://{values['--host']}:{values['--port']}/v1"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("about = ", r"own\.toml cannot be read"),
+        ('about = "a machine of my own"\nflags = []', r"own\.toml: flags: .*at least 1"),
+        ('about = "a machine of my own"\n[[flags]]\nflag = "--a"\nwhy = "because it is so"', r"flags\.0\.watch: Field"),
+        (
+            'about = "a machine of my own"\n[[flags]]\nflag = "-a"\nwhy = "because it is so"\nwatch = "the weather"',
+            r"own\.toml: flags\.0\.flag",
+        ),
+        (
+            f'about = "a machine of my own"\nextends = "own"\n{FLAG}',
+            r"extends itself: own -> own",
+        ),
+        (
+            f'about = "a machine of my own"\nwithout = ["--b"]\n{FLAG}',
+            r"`without` names --b",
+        ),
+    ],
+)
+def test_a_mistake_in_a_profile_is_one_line(text: str, says: str, folder: Path) -> None:
+    (folder / "own.toml").write_text(text)
+    with pytest.raises(DeployError, match=says) as stopped:
+        profile.read("own")
+    assert len(str(stopped.value).splitlines()) == 1 or "cannot be read" in str(stopped.value)
+
+
+def test_an_unknown_profile_is_told_with_those_that_exist() -> None:
+    with pytest.raises(DeployError, match=r"no profile 'two-gpus': .*one-gpu"):
+        profile.read("two-gpus")
+
+
+def test_the_command_prints_a_line_that_a_shell_takes() -> None:
+    command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "deploy.sglang", "launch", "smg-failover"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {said}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert words == ["smg", "launch", *profile.read("smg-failover").arguments]
+
+
+# The installed programs themselves.
+
+
+def interpreter(found: Installed, program: str) -> str:
+    return str(found.python if program == "sglang" else found.smg.with_name("python"))
+
+
+@pytest.mark.sglang
+@pytest.mark.timeout(600)
+@every_profile
+def test_the_installed_program_takes_every_flag_of_a_profile(name: str) -> None:
+    found = profile.read(name)
+    command = [interpreter(installed(), found.program), "-c", PARSE[found.program], *found.arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+@pytest.mark.sglang
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", ["sglang", "smg"])
+def test_a_flag_that_the_installed_program_does_not_know_is_found(program: str) -> None:
+    command = [interpreter(installed(), program), "-c", PARSE[program], "--no-such-flag-of-it", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "--no-such-flag-of-it" in ended.stderr
+
+
+@pytest.mark.sglang
+@pytest.mark.timeout(600)
+def test_every_metric_that_a_profile_speaks_of_is_one_of_the_installed_server() -> None:
+    spoken = {
+        metric
+        for name in profile.names()
+        for flag in profile.read(name).flags
+        for metric in METRIC.findall(json.dumps([flag.why, flag.watch]))
+    }
+    sources = installed().folder / "sglang" / "lib"
+    files = sources.glob("python*/site-packages/sglang/srt/observability/*.py")
+    known = set(METRIC.findall(" ".join(file.read_text() for file in files)))
+    # Counters gain `_total` when they are told.
+    assert {metric for metric in spoken if not {metric, metric.removesuffix("_total")} & known} == set()
