@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from activities.settings import ROOT, Settings
 from deploy.compose.secret_files import make_secrets
 from deploy.local.temporal import DYNAMIC_CONFIG
+from deploy.sglang.profile import read
 from worker import Role
 
 FOLDER = ROOT / "deploy" / "compose"
@@ -91,6 +93,15 @@ def test_a_secret_that_is_used_is_declared_and_no_environment_holds_one(name: st
     assert set(re.findall(r"/run/secrets/(\w+)", text)) <= set(service.get("secrets", []))
     secret = re.compile(r"(PASSWORD|PWD|KEY|KEYS|SECRET|TOKEN)$")
     assert [key for key in service.get("environment", {}) if secret.search(key)] == []
+
+
+def test_sglang_is_launched_as_its_profile_says() -> None:
+    *_, line = SERVICES["sglang"]["entrypoint"]
+    words = shlex.split(line.replace("$$", "$"))
+    given = {**SERVICES["sglang"]["environment"], "0.0.0.0": "127.0.0.1"}  # noqa: S104 - within its container
+    words = [given.get(word.removeprefix("$"), word) for word in words[words.index("sglang.launch_server") + 1 :]]
+    key = words.index("--api-key")
+    assert words[:key] + words[key + 2 :] == [word for flag in read("one-gpu").flags for word in flag.words]
 
 
 def test_every_role_has_a_worker() -> None:
