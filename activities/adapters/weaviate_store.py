@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from weaviate.classes.aggregate import GroupByAggregate
 from weaviate.classes.query import HybridFusion, MetadataQuery
 
 from activities.adapters import weaviate_batches, weaviate_pointers
@@ -31,6 +30,9 @@ VANISHED_AT_MOST: Final = 3
 
 WORDS_AND_MEANING: Final = 0.5
 """The weight of the vector's score; that of the words has the rest."""
+
+EDITIONS: Final = 1_000_000
+"""How many editions a collection holds at most."""
 
 Reply = TypeVar("Reply")
 
@@ -138,9 +140,7 @@ class WeaviateStore:
         async def look(client: Client, live: Live) -> list[Issued]:
             known = self._issued.get((tenant, live.name))
             if known is None or not live.revision or known.of != (live.place, live.revision):
-                chunks = client.collections.use(live.place.home).with_tenant(live.place.generation)
-                groups = (await chunks.aggregate.over_all(group_by=GroupByAggregate(prop="edition"))).groups
-                every = [issued(str(group.grouped_by.value)) for group in groups]
+                every = await _editions(client, live.place)
                 known = _Known((live.place, live.revision), sorted(every, key=lambda one: (one.document, one.version)))
                 self._issued[tenant, live.name] = known
             return list(known.issued)
@@ -224,6 +224,15 @@ async def _delete(client: Client, live: Live, document: str, version: int | None
         if not one.successful:
             raise RuntimeError(one.error)
     return done.successful
+
+
+async def _editions(client: Client, place: Place) -> list[Issued]:
+    """Each edition that a generation holds. By GraphQL: otherwise the client asks for a hundred groups at most."""
+    groups = f'(tenant: "{place.generation}", groupBy: ["edition"], limit: {EDITIONS})'
+    found = await client.graphql_raw_query(f"{{Aggregate {{{place.home}{groups} {{groupedBy {{value}}}}}}}}")
+    if found.errors:
+        raise RuntimeError(str(found.errors))
+    return [issued(group["groupedBy"]["value"]) for group in found.aggregate[place.home]]
 
 
 def _hit(properties: Mapping[str, Any], own: Mapping[str, Any], score: float | None, vector: Sequence[float]) -> Hit:

@@ -237,15 +237,19 @@ def passed_on(settings: Settings) -> dict[str, str]:
     """The settings that differ from what a subprocess would read from this environment, as its environment."""
     here = tree.load().model_dump()
     return {
-        f"PERDURE_{group}__{name}".upper(): str(value)
-        if isinstance(value, str | Path)
-        else json.dumps(value, default=_revealed)
+        f"PERDURE_{group}__{name}".upper(): _written(value)
         for group, values in settings.model_dump().items()
         for name, value in values.items()
         if value is not None and value != here[group][name]
     }
 
 
-def _revealed(value: object) -> str:
-    """A secret as it is: the worker needs it, and only the worker's environment gets it."""
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+def _written(value: object) -> str:
+    """A setting as the environment holds it. A secret is shown: the worker needs it, and only it gets it."""
+    match value:
+        case str() | Path():
+            return str(value)
+        case SecretStr():
+            return value.get_secret_value()
+        case _:
+            return json.dumps(value, default=_written)

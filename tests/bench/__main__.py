@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from deploy.local.errors import DeployError
-from tests.bench import live, report, rounds, token_log
+from tests.bench import live, report, rounds, stores, token_log
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.first_token import first_token
 from tests.bench.prefix_cache import prefix_cache
@@ -30,7 +30,7 @@ LIVE: dict[str, Measure] = {
     "guards": live.guards_on_and_off,
     "first-token": first_token,
 }
-ALL = ("chain", "starts", *LIVE, "prefix", "tokens")
+ALL = ("chain", "starts", *LIVE, "prefix", "tokens", "store")
 
 METHOD = (
     "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
@@ -116,6 +116,8 @@ def _measure(console: Console, folder: Path, given: argparse.Namespace) -> None:
         _live(console, prefix_cache, "prefix", given.prefix)
     if "tokens" in only and given.tokens:
         asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
+    if "store" in only:
+        asyncio.run(stores.measure(console, folder, secrets.randbelow(10**6)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from activities.settings import Embedded, Model, Paths, Settings
+from activities.settings import Embedded, Model, Paths, Settings, Store
 from deploy.local.errors import PortInUse
 from deploy.local.ports import free_ports
 from deploy.local.stack import Stack, passed_on
@@ -113,3 +113,10 @@ def test_keys_reach_the_worker_whole_and_nothing_else(settings: Settings) -> Non
     assert json.loads(passed["PERDURE_MODEL__API_KEYS"]) == {"cloud": "sk-1"}
     assert "sk-1" not in repr(keyed)
     assert "PERDURE_MODEL__TIMEOUT_SECONDS" not in passed, "what is as it would be read anyway is not passed"
+
+
+def test_a_key_alone_reaches_the_worker_as_it_is(settings: Settings) -> None:
+    store = Store(weaviate="http://127.0.0.1:8079", weaviate_api_key=SecretStr("key-1"))
+    passed = passed_on(settings.model_copy(update={"store": store}))
+    assert passed["PERDURE_STORE__WEAVIATE_API_KEY"] == "key-1"
+    assert passed["PERDURE_STORE__WEAVIATE"] == "http://127.0.0.1:8079"
