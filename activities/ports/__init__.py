@@ -43,6 +43,11 @@ from activities.ports.model import (
     ToolSchema,
     Usage,
 )
+from activities.ports.shared import (
+    NO_TENANT,
+    SharedKey,
+    SharedState,
+)
 from activities.ports.storage import (
     BlobStore,
     Paid,
@@ -58,6 +63,7 @@ from activities.ports.tokens import (
 )
 
 __all__ = [
+    "NO_TENANT",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
@@ -90,6 +96,8 @@ __all__ = [
     "Reset",
     "Rules",
     "Sampling",
+    "SharedKey",
+    "SharedState",
     "StorageFailed",
     "StorageFull",
     "Subject",
