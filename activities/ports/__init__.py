@@ -53,6 +53,11 @@ from activities.ports.servers import (
     Load,
     ModelServers,
 )
+from activities.ports.shared import (
+    NO_TENANT,
+    SharedKey,
+    SharedState,
+)
 from activities.ports.storage import (
     BlobStore,
     Paid,
@@ -68,6 +73,7 @@ from activities.ports.tokens import (
 )
 
 __all__ = [
+    "NO_TENANT",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
@@ -106,6 +112,8 @@ __all__ = [
     "Reset",
     "Rules",
     "Sampling",
+    "SharedKey",
+    "SharedState",
     "StorageFailed",
     "StorageFull",
     "StorageReadOnly",

@@ -108,10 +108,20 @@ def postgres_server(*, synced: bool = False) -> Generator[PostgresServer]:
             server.stop()
 
 
-def _program(name: str) -> Path:
-    """A program of the newest version on this machine; ends the test where there is none."""
+def installed() -> bool:
+    """Whether there is a server on this machine."""
+    return all(_found(name) is not None for name in ("initdb", "postgres"))
+
+
+def _found(name: str) -> str | None:
+    """A program: the one that the user's PATH names, or Debian's newest."""
     newest = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
-    return newest[-1] if newest and shutil.which(name) is None else require(name, REMEDY)
+    return shutil.which(name) or (str(newest[-1]) if newest else None)
+
+
+def _program(name: str) -> Path:
+    """A program on this machine; ends the test where there is none."""
+    return require(_found(name) or name, REMEDY)
 
 
 def _as_its_owner(folder: Path) -> list[str]:
