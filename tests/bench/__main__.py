@@ -17,6 +17,7 @@ from deploy.local.errors import DeployError
 from tests.bench import live, report, rounds, token_log
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.first_token import first_token
+from tests.bench.model_port import model_port, steps
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
 
@@ -30,7 +31,7 @@ LIVE: dict[str, Measure] = {
     "guards": live.guards_on_and_off,
     "first-token": first_token,
 }
-ALL = ("chain", "starts", *LIVE, "prefix", "tokens")
+ALL = ("chain", "starts", *LIVE, "prefix", "model", "tokens")
 
 METHOD = (
     "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--starts", type=int, default=2, help="starts of each role (default: 2; 0 for none)")
     parser.add_argument("--live", type=int, default=30, help="runs of each live measurement (default: 30; 0 for none)")
     parser.add_argument("--prefix", type=int, default=4, help="pairs of the prefix cache (default: 4; 0 for none)")
+    parser.add_argument("--model", type=int, default=20, help="pairs of the model port (default: 20; 0 for none)")
+    parser.add_argument("--sglang", action="store_true", help="measure the model port on SGLang too (6 GB, once)")
     parser.add_argument("--tokens", type=int, default=1, help="1 to measure the token logs (default), 0 not to")
     given = parser.parse_args(arguments)
     console = Console()
@@ -114,6 +117,10 @@ def _measure(console: Console, folder: Path, given: argparse.Namespace) -> None:
                 _live(console, measure, title, given.live)
     if "prefix" in only and given.prefix:
         _live(console, prefix_cache, "prefix", given.prefix)
+    if "model" in only and given.model:
+        with _bar("model", steps(given.model, sglang=given.sglang)) as (progress, task):
+            done = functools.partial(progress.advance, task)
+            asyncio.run(model_port(console, given.model, done, sglang=given.sglang))
     if "tokens" in only and given.tokens:
         asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
 
