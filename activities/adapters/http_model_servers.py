@@ -81,7 +81,7 @@ class HttpModelServers:
         if entry.protocol != "hosted_vllm":
             return Load()  # a provider on the internet does not tell
         metrics = await self._get(deployment, entry, f"{entry.root}/metrics")
-        samples = _samples(metrics.text) if metrics.ok else {}
+        samples = _samples(metrics.text if metrics.ok else "")
         if entry.provider != "sglang":
             return Load(
                 running=_count(samples, "llamacpp:requests_processing", "vllm:num_requests_running"),

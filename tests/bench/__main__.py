@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,23 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from deploy.local.errors import DeployError
 from tests.bench import live, report, rounds, stores, token_log
+from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.database import databases
 from tests.bench.first_token import first_token
+from tests.bench.model_port import model_port, steps
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
 
 CONTENDERS = (platform("platform", traces=False), platform("with traces", traces=True), RAW)
-
-Measure = Callable[[Console, int, Callable[[], None]], Coroutine[None, None, None]]
-"""Measures so many runs, says when each is done, and prints."""
-
-LIVE: dict[str, Measure] = {
-    "refusal": live.refusals,
-    "guards": live.guards_on_and_off,
-    "first-token": first_token,
-}
-ALL = ("chain", "starts", *LIVE, "prefix", "tokens", "store", "database")
 
 METHOD = (
     "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
@@ -71,57 +64,95 @@ def _starts(console: Console, folder: Path, repeats: int) -> None:
     report.starts(console, found)
 
 
-def _live(console: Console, measure: Measure, title: str, runs: int) -> None:
-    with _bar(title, runs) as (progress, task):
-        asyncio.run(measure(console, runs, functools.partial(progress.advance, task)))
+Counted = Callable[[Console, int, Callable[[], None]], Coroutine[None, None, None]]
+"""Measures so many runs, says when each is done, and prints."""
+
+
+def _counted(title: str, measure: Counted) -> Callable[[Console, Path, int], None]:
+    def run(console: Console, _: Path, runs: int) -> None:
+        with _bar(title, runs) as (progress, task):
+            asyncio.run(measure(console, runs, functools.partial(progress.advance, task)))
+
+    return run
+
+
+def _live(title: str, measure: Counted) -> Callable[[Console, Path, int], None]:
+    def run(console: Console, folder: Path, runs: int) -> None:
+        console.print(live.METHOD)
+        _counted(title, measure)(console, folder, runs)
+
+    return run
+
+
+def _model(console: Console, pairs: int, *, sglang: bool) -> None:
+    with _bar("model", steps(pairs, sglang=sglang)) as (progress, task):
+        asyncio.run(model_port(console, pairs, functools.partial(progress.advance, task), sglang=sglang))
+
+
+def _stores(console: Console, folder: Path, _: int) -> None:
+    asyncio.run(stores.measure(console, folder, secrets.randbelow(10**6)))
+
+
+def _tokens(console: Console, _: Path, __: int) -> None:
+    asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measurement."""
+
+    runs: int
+    """How many of `unit`, unless `--runs` says otherwise."""
+    unit: str
+    measure: Callable[[Console, Path, int], None]
+
+
+PARTS = {
+    "chain": Part(8, "rounds", _chain),
+    "starts": Part(2, "starts of each role", _starts),
+    "refusal": Part(30, "runs", _live("refusals", live.refusals)),
+    "guards": Part(30, "pairs", _live("guards on and off", live.guards_on_and_off)),
+    "first-token": Part(30, "pairs", _live("first words", first_token)),
+    "prefix": Part(4, "pairs", _counted("prefix cache", prefix_cache)),
+    "model": Part(20, "pairs on llama.cpp", lambda console, _, pairs: _model(console, pairs, sglang=False)),
+    "sglang": Part(
+        5, "pairs on SGLang (installs it: 6 GB)", lambda console, _, pairs: _model(console, pairs, sglang=True)
+    ),
+    "tokens": Part(1, "series", _tokens),
+    "store": Part(1, "series", _stores),
+    "database": Part(20, "rounds", _counted("databases", databases)),
+    "budget": Part(10_000, "runs", _counted("budgets", budget_trials)),
+}
+"""Every measurement, in the order in which they are made."""
+
+ASKED_FOR = frozenset({"sglang"})
+"""Measured only where they are named."""
 
 
 def _names(given: str) -> frozenset[str]:
     names = frozenset(given.split(","))
-    if unknown := sorted(names - set(ALL)):
-        raise argparse.ArgumentTypeError(f"there is no {', '.join(map(repr, unknown))}: choose from {','.join(ALL)}")
+    if unknown := sorted(names - set(PARTS)):
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(map(repr, unknown))}: choose from {','.join(PARTS)}")
     return names
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print. About twelve minutes on two cores."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", type=_names, default=frozenset(ALL), help=f"some of {','.join(ALL)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=8, help="rounds of the chain (default: 8; 0 for none)")
-    parser.add_argument("--starts", type=int, default=2, help="starts of each role (default: 2; 0 for none)")
-    parser.add_argument("--live", type=int, default=30, help="runs of each live measurement (default: 30; 0 for none)")
-    parser.add_argument("--prefix", type=int, default=4, help="pairs of the prefix cache (default: 4; 0 for none)")
-    parser.add_argument("--tokens", type=int, default=1, help="1 to measure the token logs (default), 0 not to")
-    parser.add_argument("--database", type=int, default=20, help="rounds of the databases (default: 20; 0 for none)")
+    """Measure and print."""
+    listed = "; ".join(f"{name}: {part.runs:,} {part.unit}" for name, part in PARTS.items())
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__, epilog=listed)
+    parser.add_argument(
+        "--only", type=_names, default=frozenset(PARTS) - ASKED_FOR, metavar="NAMES", help="some of the parts below"
+    )
+    parser.add_argument("--runs", type=int, help="how many of each, in place of the numbers below")
     given = parser.parse_args(arguments)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
         try:
-            _measure(console, Path(name), given)
+            for title, part in PARTS.items():
+                if title in given.only:
+                    part.measure(console, Path(name), given.runs or part.runs)
         except DeployError as error:
             sys.exit(f"bench: {error}")
-
-
-def _measure(console: Console, folder: Path, given: argparse.Namespace) -> None:
-    only: frozenset[str] = given.only
-    if "chain" in only and given.rounds:
-        console.print(METHOD)
-        _chain(console, folder, given.rounds)
-    if "starts" in only and given.starts:
-        _starts(console, folder, given.starts)
-    if given.live and not only.isdisjoint(LIVE):
-        console.print(live.METHOD)
-        for title, measure in LIVE.items():
-            if title in only:
-                _live(console, measure, title, given.live)
-    if "prefix" in only and given.prefix:
-        _live(console, prefix_cache, "prefix", given.prefix)
-    if "tokens" in only and given.tokens:
-        asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
-    if "store" in only:
-        asyncio.run(stores.measure(console, folder, secrets.randbelow(10**6)))
-    if "database" in only and given.database:
-        _live(console, databases, "databases", given.database)
 
 
 if __name__ == "__main__":

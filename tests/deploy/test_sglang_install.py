@@ -18,7 +18,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "sglang" / "0123"
     monkeypatch.setattr(install, "home", lambda: folder)
     monkeypatch.setattr(install, "ROOM_BYTES", 1)
-    monkeypatch.setattr(install.weights, "fetch", lambda *_: tmp_path / "weights.gguf")
     return folder
 
 
