@@ -160,7 +160,8 @@ class LanceStore:
         """The folder of a collection, or of the one that its name is an alias of."""
         require_names(tenant, collection)
         named = self._folder / tenant / collection
-        return named.with_name(aliased(named) or collection)
+        with plainly(f"cannot tell what {collection!r} of the tenant {tenant!r} is an alias of"):
+            return named.with_name(aliased(named) or collection)
 
     async def _live(self, home: Path, tenant: str, collection: str) -> _Generation:
         """The generation that the pointer names, opened once. Raises `UnknownCollection`."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -102,7 +102,7 @@ class WeaviateServer:
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             return StorageFailed(f"{what}: {self.name} did not answer in {self._seconds:g} s; see what it does")
         status = getattr(error, "status_code", None)
-        said = str(error).lower()
+        said = " ".join(_chain(error)).lower()
         if status in (401, 403):
             said = "unauthorized"
         return self.explained(what, said, type(error).__name__)
@@ -158,6 +158,13 @@ class WeaviateServer:
                 ),
             ),
         )
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    """What an error says, and what those say that it came from: the client's own say less than theirs."""
+    while error is not None:
+        yield str(error)
+        error = error.__cause__ or error.__context__
 
 
 def _broken(error: Exception) -> bool:

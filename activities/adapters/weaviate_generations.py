@@ -1,6 +1,7 @@
 """Replaces a collection in Weaviate as a whole: a new generation beside the live one, and then a pointer."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -11,7 +12,7 @@ from activities.adapters import weaviate_batches
 from activities.adapters.weaviate_client import Client, Vanished, WeaviateServer
 from activities.adapters.weaviate_pointers import POINTERS, find_itself, point, pointer_schema
 from activities.adapters.weaviate_schema import Place, generation_of, schema
-from activities.ports import StorageFailed
+from activities.ports import PortError, StorageFailed
 
 ABANDONED: Final = timedelta(hours=1)
 """How old a generation that nothing points to must be before it is taken for what a killed writer left. No replacement
@@ -74,12 +75,15 @@ class Generations:
             await weaviate_batches.insert(self._server, what, place, objects)
         except Vanished:
             raise StorageFailed(f"{what}: somebody removed it while it was stored; store it again") from None
+        except PortError:
+            await self._clean_up(what, lambda client: _remove(client, place.home, [place.generation]))
+            raise
         if place.made_before(self._abandoned):
             raise StorageFailed(f"{what}: it took more than {self._abandoned}; store it in several insertions")
         unneeded = await self._certainly(what, make_live)
         if unneeded is not None:
-            await self._certainly(what, lambda client: _remove(client, unneeded.home, [unneeded.generation]))
-        await self._certainly(what, lambda client: self._tidy(client, tenant, place))
+            await self._clean_up(what, lambda client: _remove(client, unneeded.home, [unneeded.generation]))
+        await self._clean_up(what, lambda client: self._tidy(client, tenant, place))
 
     async def _tidy(self, client: Client, tenant: str, place: Place) -> None:
         """Remove what replacements left that were killed, or that another one overtook."""
@@ -95,6 +99,11 @@ class Generations:
         ]
         if left:
             await _remove(client, place.home, left)
+
+    async def _clean_up(self, what: str, work: Callable[[Client], Awaitable[None]]) -> None:
+        """Do some work that nobody waits for: what it leaves goes with a later replacement."""
+        with suppress(PortError):
+            await self._certainly(what, work)
 
     async def _certainly(self, what: str, work: Callable[[Client], Awaitable[Reply]]) -> Reply:
         """As the server's `ask`, where a class that is gone is a failure like another."""

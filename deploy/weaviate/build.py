@@ -37,7 +37,7 @@ def cached(programs: Path) -> Path | None:
 
 
 def obtain(programs: Path) -> Path:
-    """The program, built first if it is not there: about six minutes and 3 GB of Go's caches. Raises `DeployError`.
+    """The program, built first if it is not there: 3 to 6 minutes and 3 GB of Go's caches. Raises `DeployError`.
 
     It appears only when it is whole. Two builds do not run at once, and what a killed one left is removed.
     """

@@ -95,6 +95,9 @@ BREACHES = (
     Breach("evals use of activities", "evals/__init__.py", "import litellm", "evals -> litellm"),
     Breach("deploy starts the parts", "deploy/local/errors.py", "import lancedb", "deploy.local.errors -> lancedb"),
     Breach(
+        "deploy starts the parts", "deploy/weaviate/server.py", "import weaviate", "deploy.weaviate.server -> weaviate"
+    ),
+    Breach(
         "deploy starts the parts",
         "deploy/local/errors.py",
         "import activities.generation",

@@ -49,7 +49,7 @@ def weaviate_server(folder: Path, *, key: str | None = None, like: Serving | Non
 def new_serving(folder: Path, key: str) -> Serving:
     """How to serve one that keeps its data in a folder."""
     port, grpc_port = free_ports(2)
-    return Serving(program=_program(), data=folder / "data", port=port, grpc_port=grpc_port, key=key)
+    return Serving(program=program(), data=folder / "data", port=port, grpc_port=grpc_port, key=key)
 
 
 def store_settings(serving: Serving) -> Store:
@@ -77,7 +77,8 @@ async def forget_everything(settings: Store) -> None:
         await server.close()
 
 
-def _program() -> Path:
+def program() -> Path:
+    """The server's program; where it cannot be built, end the test that asked."""
     try:
         return obtain(load().paths.programs)
     except DeployError as error:

@@ -104,5 +104,25 @@ def test_a_role_loads_only_its_own_slow_libraries(role: str, tmp_path: Path) -> 
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )
     loaded = set(ended.stdout.split())
-    every = set[str]().union(*SLOW.values())
+    every = set[str]().union(*SLOW.values(), {"weaviate"})
     assert loaded & every == SLOW[role]
+
+
+def test_where_weaviate_is_chosen_its_client_is_loaded_in_lancedbs_place() -> None:
+    program = (
+        "import asyncio, sys, warnings\n"
+        "import numpy  # which has filters of its own\n"
+        "from activities.adapters.stores import open_store\n"
+        "from activities.settings import Settings, Store\n"
+        "async def main():\n"
+        "    async with open_store(Settings(store=Store(weaviate='http://127.0.0.1:9'))):\n"
+        "        print(*sys.modules)\n"
+        "before = list(warnings.filters)\n"
+        "asyncio.run(main())\n"
+        "assert warnings.filters == before\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert {"lancedb", "weaviate"} & set(ended.stdout.split()) == {"weaviate"}
+    assert ended.stderr == "", "it says nothing of what it will deprecate one day"

@@ -62,3 +62,11 @@ async def test_only_the_live_table_and_the_one_before_it_stay(tmp_path: Path) ->
     for number in range(4):
         await store.replace("acme", "handbook", [chunk(number, "H\nalpha", AXIS)])
     assert len(list((tmp_path / "index" / "acme" / "handbook").glob("*.lance"))) == 2
+
+
+async def test_a_broken_alias_is_a_clear_error(tmp_path: Path) -> None:
+    store = LanceStore(tmp_path / "index")
+    await store.replace("acme", "handbook", [chunk(0, "H\nalpha", AXIS)])
+    (tmp_path / "index" / "acme" / "handbook" / "alias.json").write_text("{")
+    with pytest.raises(StorageFailed, match="cannot tell what 'handbook' of the tenant 'acme' is an alias of"):
+        await store.count("acme", "handbook")

@@ -24,6 +24,7 @@ async def found(store: VectorStore, collection: str = "handbook", only: Filter |
 async def test_an_inserted_chunk_is_found_beside_the_others(store: VectorStore, second_store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK[:2])
     assert await found(second_store) == {"one", "two"}
+    assert len(await second_store.editions("acme", "handbook")) == 1
     await store.insert("acme", "handbook", HANDBOOK[2:])
     assert await found(second_store) == {"one", "two", "three", "four", "five"}
     assert await second_store.count("acme", "handbook") == 5
@@ -60,6 +61,7 @@ async def test_a_chunk_of_another_model_is_not_inserted(store: VectorStore) -> N
 async def test_a_deleted_document_is_not_found_again(store: VectorStore, second_store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK)
     assert await found(second_store) == {"one", "two", "three", "four", "five"}
+    assert len(await second_store.editions("acme", "handbook")) == 4
     assert await store.delete_document("acme", "handbook", "leave") == 3
     assert await found(second_store) == {"four", "five"}
     assert await second_store.count("acme", "handbook") == 2
