@@ -100,7 +100,7 @@ async def databases(console: Console, rounds: int, done: Callable[[], None]) -> 
             names = list(measured)
             for name in names if turn % 2 else reversed(names):
                 for operation in measured[name]:
-                    for title, count, width in (("", SEQUENTIAL, 1), (f", {AT_ONCE} at once", TOGETHER, AT_ONCE)):
+                    for title, count, width in (("", SEQUENTIAL, 1), (f", {AT_ONCE}", TOGETHER, AT_ONCE)):
                         times = found[name].setdefault(operation + title, Times())
                         times.rounds.append(await _milliseconds(measured[name], operation, count, width))
             done()
@@ -120,15 +120,15 @@ async def _milliseconds(of: Mapping[str, Operation], name: str, count: int, widt
 
 
 def _print(console: Console, found: Mapping[str, Mapping[str, Times]], rounds: int) -> None:
-    table = Table(title=f"Databases: {rounds} interleaved rounds")
+    base, *others = found
+    versus = "".join(f"; ratio: {name} / {base}" for name in others)
+    table = Table(title=f"Databases: {rounds} interleaved rounds, p50 and p95 in ms{versus}")
     table.add_column("")
     for name in found:
-        table.add_column(f"{name} p50, ms", justify="right")
-        table.add_column("p95, ms", justify="right")
-    base, *others = found
-    for name in others:
-        for title in (f"{name} / {base}", "least", "greatest"):
-            table.add_column(title, justify="right")
+        table.add_column(name, justify="right")
+        table.add_column("p95", justify="right")
+    for title in ("ratio", "least", "greatest") if others else ():
+        table.add_column(title, justify="right")
     for operation in found[base]:
         cells: list[str] = []
         for times in (one[operation] for one in found.values()):
