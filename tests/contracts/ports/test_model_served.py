@@ -1,6 +1,7 @@
 """Which model SGLang serves is seen before anything is sent: a stub over HTTP lists what the real server listed."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.contracts.ports.model_cases import (
 )
 from tests.contracts.ports.sglang_cases import model_for
 from tests.support.stub_sglang import StubSGLang, recorded
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -60,6 +62,22 @@ async def test_what_it_serves_is_asked_once_for_many_calls(model: LiteLLMModel, 
     await model.complete("fast", ASK, FEW, ME, Listener())
     assert len(stub.asked_at("/v1/models")) == 1
     assert stub.calls == 5
+
+
+async def test_calls_that_come_together_wait_for_one_answer_and_one_is_cancelled_alone(
+    tmp_path: Path, stub: StubSGLang
+) -> None:
+    model = model_for(tmp_path, stub, timeout_seconds=2)
+    stub.doors["/v1/models"] = "hang"
+    calls = [asyncio.create_task(model.complete("fast", ASK, FEW, ME)) for _ in range(8)]
+    await until(lambda: bool(stub.asked), what="the server is asked")
+    calls[0].cancel()
+    began = time.monotonic()
+    first, *others = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(first, asyncio.CancelledError)
+    assert {type(other) for other in others} == {ModelUnreachable}
+    assert time.monotonic() - began < 5, "one after the other they would wait seven times as long"
+    assert len(stub.asked_at("/v1/models")) == 1
 
 
 async def test_what_it_serves_is_asked_again_after_a_while(
