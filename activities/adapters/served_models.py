@@ -103,6 +103,12 @@ class ServedModels:
                 "that of SGLang, /v1 included?"
             )
         require_served(deployment, entry, models)
+        # Routers have no such door. A chat request ended an embedding server of SGLang 0.5.23 for everybody.
+        about_model = await self._asides.ask(deployment, f"{entry.root}/model_info", key=key)
+        if about_model.ok and about_model.fields.get("is_generation") is False:
+            raise ModelUnusable(
+                f"{deployment}: its server makes embeddings and writes no text: correct `endpoint` in the catalogue"
+            )
         self._believed[about] = self._clock() + ASK_EVERY
 
     def _asked(self, about: About, task: asyncio.Task[None]) -> None:

@@ -57,6 +57,20 @@ async def test_a_model_that_is_named_by_a_path_is_not_repeated(tmp_path: Path, s
     assert "served-model" not in str(error)
 
 
+@pytest.mark.parametrize("writes", [True, False])
+async def test_a_server_of_embeddings_gets_no_chat(tmp_path: Path, stub: StubSGLang, *, writes: bool) -> None:
+    stub.doors["/model_info"] = recorded("model_info")
+    model = model_for(tmp_path, stub)
+    if writes:
+        assert (await model.complete("fast", ASK, FEW, ME)).content
+        return
+    stub.doors["/model_info"]["body"]["is_generation"] = False
+    error = await failure_of(model, streams=False)
+    assert type(error) is ModelUnusable
+    assert "makes embeddings" in str(error)
+    assert (stub.calls, error.free_of_charge) == (0, True)
+
+
 async def test_what_it_serves_is_asked_once_for_many_calls(model: LiteLLMModel, stub: StubSGLang) -> None:
     await asyncio.gather(*(model.complete("fast", ASK, FEW, ME) for _ in range(4)))
     await model.complete("fast", ASK, FEW, ME, Listener())

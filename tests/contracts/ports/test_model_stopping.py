@@ -104,5 +104,5 @@ async def test_what_would_tell_its_keys_is_never_asked(model: LiteLLMModel, stub
     await model.complete("fast", ASK, FEW, ME)
     for _ in range(2):
         await failure_of(model, streams=True)
-    assert {path for path, _, _ in stub.asked} <= {"/v1/models", "/abort_request"}
+    assert {path for path, _, _ in stub.asked} <= {"/v1/models", "/model_info", "/abort_request"}
     assert timedelta(seconds=served_models.ASK_EVERY) >= timedelta(seconds=10), "and nothing is asked often"
