@@ -11,6 +11,11 @@ export QUESTION
 
 # make up MODEL=sglang SGLANG_URL=http://host:30000/v1: a model server of your own in the place of the embedded one. The
 # address reaches the settings as it is, and no shell reads it.
+ifeq ($(origin MODEL),command line)
+ifneq ($(MODEL),sglang)
+$(error there is no MODEL=$(MODEL): MODEL=sglang is the one that there is, or leave it out)
+endif
+endif
 ifeq ($(MODEL),sglang)
 export PERDURE_PATHS__CATALOGUE := sglang
 ifneq ($(origin SGLANG_URL),undefined)

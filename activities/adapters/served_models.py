@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +17,10 @@ ASK_EVERY = 60.0
 
 DOORS_CLOSED = frozenset({401, 403, 404, 429, 503})
 """Statuses whose meaning does not depend on what was asked."""
+
+
+About = tuple[str, str, str]
+"""A deployment, its endpoint, and the model that it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -68,27 +71,47 @@ class ServedModels:
     def __init__(self, asides: Asides, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._asides = asides
         self._clock = clock
-        self._believed: dict[tuple[str, str, str], float] = {}
-        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._believed: dict[About, float] = {}
+        self._asking: dict[About, asyncio.Task[None]] = {}
 
     async def require(self, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
-        """Raise `ModelUnusable` or `ModelUnreachable` unless the server serves the entry's model. Nothing is bought."""
+        """Raise `ModelUnusable` or `ModelUnreachable` unless the server serves the entry's model. Nothing is bought.
+
+        Calls that come at the same time share one question, and its answer.
+        """
         about = (deployment, entry.endpoint, entry.asked_as)
-        async with self._one_at_a_time[deployment]:
-            if self._believed.get(about, 0.0) > self._clock():
-                return
-            answer = await self._asides.ask(deployment, f"{entry.endpoint}/models", key=key)
-            if not answer.ok and answer.status in DOORS_CLOSED:
-                raise port_error(deployment, entry.provider, read_refusal(answer.status, {}, answer.text.encode()))
-            models = read_models(answer) if answer.ok else None
-            if models is None:
-                raise ModelUnreachable(
-                    f"{deployment}: its server does not say which model it serves (status {answer.status}): is the "
-                    "address that of SGLang, /v1 included?"
-                )
-            require_served(deployment, entry, models)
-            self._believed[about] = self._clock() + ASK_EVERY
+        if self._believed.get(about, 0.0) > self._clock():
+            return
+        asking = self._asking.get(about)
+        if asking is None:
+            asking = self._asking[about] = asyncio.create_task(self._ask(about, deployment, entry, key))
+            asking.add_done_callback(lambda task: self._asked(about, task))
+        await asyncio.shield(asking)  # one caller's cancellation is not the others'
 
     def doubt(self, deployment: str) -> None:
         """Ask again before the next call: who answers then may be another."""
         self._believed = {about: until for about, until in self._believed.items() if about[0] != deployment}
+
+    async def _ask(self, about: About, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
+        answer = await self._asides.ask(deployment, f"{entry.endpoint}/models", key=key)
+        if not answer.ok and answer.status in DOORS_CLOSED:
+            raise port_error(deployment, entry.provider, read_refusal(answer.status, {}, answer.text.encode()))
+        models = read_models(answer) if answer.ok else None
+        if models is None:
+            raise ModelUnreachable(
+                f"{deployment}: its server does not say which model it serves (status {answer.status}): is the address "
+                "that of SGLang, /v1 included?"
+            )
+        require_served(deployment, entry, models)
+        # Routers have no such door. A chat request ended an embedding server of SGLang 0.5.23 for everybody.
+        about_model = await self._asides.ask(deployment, f"{entry.root}/model_info", key=key)
+        if about_model.ok and about_model.fields.get("is_generation") is False:
+            raise ModelUnusable(
+                f"{deployment}: its server makes embeddings and writes no text: correct `endpoint` in the catalogue"
+            )
+        self._believed[about] = self._clock() + ASK_EVERY
+
+    def _asked(self, about: About, task: asyncio.Task[None]) -> None:
+        self._asking.pop(about, None)
+        if not task.cancelled():
+            task.exception()  # where every caller was cancelled, nobody else looks at it

@@ -90,6 +90,14 @@ def test_make_hands_the_address_to_the_settings_as_it_is() -> None:
     assert "PERDURE_PATHS__CATALOGUE" not in made("help")
 
 
+def test_a_model_server_that_make_does_not_know_is_one_line() -> None:
+    ended = subprocess.run(
+        ["make", "help", "MODEL=vllm"], cwd=ROOT, env={**os.environ, "MAKEFLAGS": ""}, capture_output=True, check=False
+    )
+    assert ended.returncode != 0
+    assert b"there is no MODEL=vllm: MODEL=sglang is the one that there is" in ended.stderr
+
+
 @pytest.mark.parametrize("url", ["gpu:30000", "http://user:word@gpu:30000/v1", "http://gpu 30000/v1", ""])
 def test_what_is_no_address_is_one_line(url: str) -> None:
     ended = subprocess.run(

@@ -8,11 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from activities.adapters.http_model_servers import HttpModelServers
 from activities.settings import ROOT
 from deploy.local import model_server
 from deploy.local.model_server import Serving
 from deploy.local.ports import free_ports
 from deploy.local.weights import fetch
+from tests.contracts.ports.model_cases import catalogue
 from tests.deploy.waiting import wait_until
 
 SCHEMA = {
@@ -111,3 +113,12 @@ def test_a_file_that_is_no_model_is_one_line_after_the_librarys_own(tmp_path: Pa
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("model server: llama.cpp cannot serve")
     assert "Traceback" not in ended.stderr
+
+
+async def test_operators_see_that_it_is_ready_and_how_busy_it_is(serving: Serving, tmp_path: Path) -> None:
+    endpoint = f"http://127.0.0.1:{serving.port}/v1"
+    servers = HttpModelServers(catalogue(tmp_path, endpoint, model=serving.name, context_window="512"))
+    health = await servers.health("fast")
+    assert (health.ready, health.reason, health.models) == (True, "", (serving.name,))
+    load = await servers.load("fast")
+    assert (load.running, load.waiting) == (0, 0)

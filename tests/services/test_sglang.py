@@ -229,6 +229,11 @@ async def test_behind_its_router_calls_go_on_when_a_server_dies(
         assert sum(after) - sum(asked) == 8, "each call is made once"
         assert all(now > before for now, before in zip(after, asked, strict=True)), "both are used"
 
+        lines = {"model": sglang_server.model, "provider": '"sglang"', "api_key": '"user"'}
+        seen = HttpModelServers(catalogue(tmp_path, f"{root}/v1", **lines), api_keys=keys(sglang_server))
+        assert (await seen.health("fast")).ready
+        assert (await seen.load("fast")).running == 0
+
         second.part.kill()
         answered = 0
         refused: list[PortError] = []

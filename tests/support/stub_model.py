@@ -11,6 +11,7 @@ with a JSON list sets what the next calls meet, one item each:
 - `"malformed"`: a reply whose content is not the JSON asked for;
 - `"broken-json"`: a reply, or an event of a stream, that is no JSON;
 - `"hang"`: no answer until the caller goes away;
+- `"hang-headers"`: the headers of a reply, then nothing until the caller goes away;
 - `"hang-mid"`: the beginning of a stream, then nothing until the caller goes away;
 - `"cut"`: a stream whose connection is closed in the middle; `"stop-short"`: one that ends there as if it were whole;
 - `"empty-stream"`: a stream without any event;
@@ -148,6 +149,9 @@ class StubHandler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case "hang":
                 self.wait(None)
+            case "hang-headers":
+                self._stream([], ends=False) if request.get("stream") else self._headers_only()
+                self.wait(None)
             case "hang-mid":
                 self._stream(islice(events(request, {}), 2), ends=False)
                 self.wait(None)
@@ -179,6 +183,12 @@ class StubHandler(BaseHTTPRequestHandler):
             self._stream(events(request, item), gap=float(item.get("gap", 0)), done=True)
         else:
             self.send(200, completion(request, item))
+
+    def _headers_only(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
 
     def _big(self, request: Json) -> None:
         text = "word " * 2_000

@@ -2,17 +2,11 @@
 
 import asyncio
 import json
-import ssl
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from activities.adapters.litellm_model import LiteLLMModel
 from activities.ports import (
@@ -197,14 +191,6 @@ async def test_nothing_at_the_endpoint_costs_nothing(tmp_path: Path) -> None:
     assert isinstance(error, ModelUnreachable)
 
 
-async def test_a_certificate_that_is_not_valid_is_named(tmp_path: Path) -> None:
-    with StubModel(0) as stub:
-        stub.socket = _self_signed(tmp_path).wrap_socket(stub.socket, server_side=True)
-        error = await failure_of(model_for(tmp_path, stub.url.replace("http:", "https:")), streams=True)
-    assert isinstance(error, ModelUnusable)
-    assert "certificate" in str(error)
-
-
 SPEAKING = {"stream": ["a "] * 400, "gap": 0.05}
 
 
@@ -241,27 +227,3 @@ async def test_a_listener_that_fails_ends_the_call_with_its_own_error(model: Lit
     with pytest.raises(StorageFailed):
         await model.complete("fast", ASK, FEW, ME, full)
     await until(lambda: bool(stub.closed), what="the socket is closed", seconds=5)
-
-
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
