@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.ports import Guards, PortError, TokenLog
+from activities.ports import Guards, PortError, SharedState, TokenLog
 from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
 from workflows.plugin import WORKFLOWS
@@ -50,7 +50,9 @@ Activities = Sequence[Callable[..., Any]]
 class Parts:
     """The adapters of one worker process, made when a role first asks for them and closed together."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, database: "Database", log: TokenLog) -> None:
+    def __init__(
+        self, settings: Settings, stack: AsyncExitStack, database: "Database", log: TokenLog, shared: SharedState
+    ) -> None:
         """Use `open`."""
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
@@ -63,6 +65,7 @@ class Parts:
         self.database = database
         self.blobs = SqlBlobs(database)
         self.log = log
+        self.shared = shared
         self.when_ready: list[Callable[[], object]] = []
         """What begins once the worker serves: it loads what the first question would wait for otherwise."""
 
@@ -73,11 +76,13 @@ class Parts:
         Raises `StorageFull`, `StorageFailed` where the database or an address cannot be used.
         """
         from activities.adapters.databases import open_database
+        from activities.adapters.shared_states import open_shared
         from activities.adapters.token_logs import open_token_log
 
         database = await stack.enter_async_context(open_database(settings))
         await database.bring_up()
-        return cls(settings, stack, database, await stack.enter_async_context(open_token_log(settings)))
+        log = await stack.enter_async_context(open_token_log(settings))
+        return cls(settings, stack, database, log, await stack.enter_async_context(open_shared(settings)))
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -143,6 +148,7 @@ class Parts:
             timeout_seconds=calls.timeout_seconds,
             idle_seconds=calls.idle_seconds,
             api_keys=calls.api_keys,
+            shared=self.shared,
         )
         replies = SqlPaidReplies(self.database)
         purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)

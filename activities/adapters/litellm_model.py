@@ -34,6 +34,7 @@ from activities.ports import (
     PortError,
     Prompt,
     Sampling,
+    SharedState,
 )
 
 setattr(litellm, "telemetry", False)  # noqa: B010 - its module does not declare the name
@@ -60,6 +61,7 @@ class LiteLLMModel:
         timeout_seconds: float,
         idle_seconds: float = 60,
         api_keys: Mapping[str, SecretStr] | None = None,
+        shared: SharedState | None = None,
     ) -> None:
         """`api_keys` are by the name that an entry's `api_key` gives, or by deployment."""
         self._catalogue = catalogue
@@ -68,7 +70,7 @@ class LiteLLMModel:
         self._keys = api_keys or {}
         self._tls = httpx.create_ssl_context()
         self._asides = Asides(self._tls, seconds=min(ASIDE_SECONDS, timeout_seconds / 2))
-        self._served = ServedModels(self._asides)
+        self._served = ServedModels(self._asides, shared)
         # Without an entry LiteLLM looks each unknown model up, four milliseconds a call.
         litellm.register_model(
             {

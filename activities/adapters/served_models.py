@@ -1,16 +1,20 @@
 """Which models a server really serves. SGLang answers for any name with its base model, and repeats the name."""
 
 import asyncio
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 from activities.adapters.catalogue import DeploymentEntry
 from activities.adapters.model_asides import Answer, Asides
 from activities.adapters.provider_errors import port_error, read_refusal
 from activities.adapters.wire_errors import shown
-from activities.ports import ModelUnreachable, ModelUnusable
+from activities.ports import NO_TENANT, ModelUnreachable, ModelUnusable, PortError, SharedKey, SharedState
 
 ASK_EVERY = 60.0
 """Seconds for which what a server said it serves is believed."""
@@ -66,11 +70,19 @@ def require_served(deployment: str, entry: DeploymentEntry, models: Sequence[Lis
 
 
 class ServedModels:
-    """Sees that a server serves what the catalogue says, before the first call, now and then, and after a failure."""
+    """Sees that a server serves what the catalogue says, before the first call, now and then, and after a failure.
 
-    def __init__(self, asides: Asides, *, clock: Callable[[], float] = time.monotonic) -> None:
+    What one worker saw it tells the others: a server is asked once a minute, however many call it.
+    """
+
+    def __init__(
+        self, asides: Asides, shared: SharedState | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._asides = asides
+        self._shared = shared
         self._clock = clock
+        self._doubted: set[str] = set()
+        """Deployments whose server is asked itself, whatever other workers have seen."""
         self._believed: dict[About, float] = {}
         self._asking: dict[About, asyncio.Task[None]] = {}
 
@@ -91,8 +103,25 @@ class ServedModels:
     def doubt(self, deployment: str) -> None:
         """Ask again before the next call: who answers then may be another."""
         self._believed = {about: until for about, until in self._believed.items() if about[0] != deployment}
+        self._doubted.add(deployment)
+
+    async def _seen_by_others(self, about: About) -> bool:
+        if self._shared is None or about[0] in self._doubted:
+            return False
+        with suppress(PortError):  # the server itself is asked then
+            return await self._shared.get(_key(about)) is not None
+        return False
+
+    async def _tell_others(self, about: About) -> None:
+        self._doubted.discard(about[0])
+        if self._shared is not None:
+            with suppress(PortError):  # the others ask themselves then
+                await self._shared.put(_key(about), b"served", timedelta(seconds=ASK_EVERY))
 
     async def _ask(self, about: About, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
+        if await self._seen_by_others(about):
+            self._believed[about] = self._clock() + ASK_EVERY
+            return
         answer = await self._asides.ask(deployment, f"{entry.endpoint}/models", key=key)
         if not answer.ok and answer.status in DOORS_CLOSED:
             raise port_error(deployment, entry.provider, read_refusal(answer.status, {}, answer.text.encode()))
@@ -110,8 +139,14 @@ class ServedModels:
                 f"{deployment}: its server makes embeddings and writes no text: correct `endpoint` in the catalogue"
             )
         self._believed[about] = self._clock() + ASK_EVERY
+        await self._tell_others(about)
 
     def _asked(self, about: About, task: asyncio.Task[None]) -> None:
         self._asking.pop(about, None)
         if not task.cancelled():
             task.exception()  # where every caller was cancelled, nobody else looks at it
+
+
+def _key(about: About) -> SharedKey:
+    deployment, *where = about
+    return SharedKey(NO_TENANT, deployment, hashlib.sha256(json.dumps(where).encode()).hexdigest()[:32])

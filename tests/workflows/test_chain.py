@@ -29,20 +29,19 @@ async def test_an_answer_cites_its_passage_word_for_word(platform: Platform) -> 
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
     assert result.outcome.answer.body
-    assert [(verdict.guard, verdict.passed) for verdict in result.verdicts] == [
-        ("valid_length", True),
-        ("secrets_present", True),
-        ("injection", True),
-        ("pii", True),
-        ("toxicity", True),
-        ("citations_verbatim", True),
-        ("figures_quoted", True),
-        ("names_quoted", True),
-        ("secrets_present", True),
-        ("valid_length", True),
-        ("pii", True),
-        ("toxicity", True),
+    assert all(verdict.passed for verdict in result.verdicts)
+    screened = ["valid_length", "secrets_present", "injection", "pii", "toxicity"]
+    checked = [
+        "citations_verbatim",
+        "figures_quoted",
+        "names_quoted",
+        "secrets_present",
+        "valid_length",
+        "pii",
+        "toxicity",
     ]
+    # Screening and answering race: whichever ends first is told first.
+    assert [verdict.guard for verdict in result.verdicts] in ([*screened, *checked], [*checked, *screened])
     citation = result.outcome.citations[0]
     assert citation.quote in (DOCUMENTS / "parental-leave-v2.md").read_text()
     assert [timing.stage for timing in result.timings] == ["routing", "retrieving", "generating", "checking"]

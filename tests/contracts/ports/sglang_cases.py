@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from activities.adapters.litellm_model import LiteLLMModel
 from activities.ports import (
     Prompt,
+    SharedState,
 )
 from tests.contracts.ports.model_cases import (
     ASK,
@@ -27,13 +28,20 @@ WITH_TOOLS = Prompt(ASK.messages, tools=[CALCULATOR])
 
 
 def model_for(
-    folder: Path, stub: StubSGLang, *, timeout_seconds: float = 30, keys: dict[str, str] | None = None, **extra: Any
+    folder: Path,
+    stub: StubSGLang,
+    *,
+    timeout_seconds: float = 30,
+    keys: dict[str, str] | None = None,
+    shared: SharedState | None = None,
+    **extra: Any,
 ) -> LiteLLMModel:
     lines = {"provider": '"sglang"', "capabilities": CAPABLE, **extra}
     return LiteLLMModel(
         catalogue(folder, stub.url, **{"model": SERVED, **lines}),
         timeout_seconds=timeout_seconds,
         api_keys={name: SecretStr(key) for name, key in (keys or {}).items()},
+        shared=shared,
     )
 
 
