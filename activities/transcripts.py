@@ -1,0 +1,96 @@
+"""Transcripts in the blob store: each turn is a node under its link, so that one link tells a whole conversation."""
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from activities import texts
+from activities.ports import BlobStore, BodyCorrupt, BodyMissing
+from perdure.contracts.contract import Digest
+from perdure.contracts.text import Text
+from perdure.contracts.transcript import Role, Transcript, Turn
+
+REMEMBERED = 8192
+"""Nodes that a process remembers, a few hundred bytes each: the next request of a run asks for one that it wrote."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A turn with the link of the one before it."""
+
+    turn: Turn
+    parent: Digest | None
+
+
+class Transcripts:
+    """Keeps and tells conversations, by tenant. What is kept never changes, so doing it again is safe."""
+
+    def __init__(self, blobs: BlobStore, remembered: int = REMEMBERED) -> None:
+        self._blobs = blobs
+        self._most = remembered
+        self._nodes: OrderedDict[tuple[str, Digest], Node] = OrderedDict()
+
+    async def keep(self, tenant: str, transcript: Transcript) -> Digest | None:
+        """Store the turns that are not stored yet; returns the head. Bodies are stored by whoever made them."""
+        parent, nodes = transcript.stored, list[bytes]()
+        for turn in transcript.fresh:
+            nodes.append(turn.node(parent))
+            self._remember(tenant, turn.link(parent), Node(turn, parent))
+            parent = turn.link(parent)
+        if nodes:
+            await self._blobs.put_all(tenant, nodes)
+        return parent
+
+    async def tell(self, tenant: str, transcript: Transcript) -> list[Turn]:
+        """The whole conversation, the oldest turn first, with its bodies.
+
+        Raises `BodyMissing` or `BodyCorrupt`, which say which turn it is, counted from the newest.
+        """
+        turns = list(reversed(transcript.fresh))
+        link = transcript.stored
+        while link is not None:
+            node = await self._node(tenant, link, len(turns) + 1)
+            turns.append(node.turn)
+            link = node.parent
+        turns.reverse()
+        bodies = await self._bodies(tenant, turns)
+        return [
+            turn.model_copy(update={"body": turn.body.model_copy(update={"body": body})})
+            for turn, body in zip(turns, bodies, strict=True)
+        ]
+
+    async def _bodies(self, tenant: str, turns: list[Turn]) -> list[str]:
+        try:
+            return await texts.read_all(self._blobs, tenant, [turn.body for turn in turns])
+        except (BodyMissing, BodyCorrupt):
+            for number, turn in enumerate(reversed(turns), start=1):
+                try:
+                    await texts.read(self._blobs, tenant, turn.body)
+                except (BodyMissing, BodyCorrupt) as error:
+                    raise _of_turn(error, number, turn.role) from None
+            raise
+
+    async def _node(self, tenant: str, link: Digest, number: int) -> Node:
+        known = self._nodes.get((tenant, link))
+        if known is not None:
+            self._nodes.move_to_end((tenant, link))
+            return known
+        try:
+            fields: dict[str, Any] = json.loads(await self._blobs.get(tenant, link))
+        except (BodyMissing, BodyCorrupt) as error:
+            raise _of_turn(error, number, None) from None
+        body = Text(digest=fields["body"], tokens=fields["tokens"])
+        node = Node(Turn(role=Role(fields["role"]), body=body, call=fields["call"]), fields["parent"])
+        self._remember(tenant, link, node)
+        return node
+
+    def _remember(self, tenant: str, link: Digest, node: Node) -> None:
+        self._nodes[tenant, link] = node
+        while len(self._nodes) > self._most:
+            self._nodes.popitem(last=False)
+
+
+def _of_turn(error: BodyMissing | BodyCorrupt, number: int, role: Role | None) -> BodyMissing | BodyCorrupt:
+    whose = "a turn whose place is lost" if role is None else f"a turn of the {role.value}"
+    return type(error)(f"the conversation cannot be told: turn {number} from its end, {whose}: {error}")

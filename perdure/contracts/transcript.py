@@ -1,0 +1,72 @@
+"""A transcript is a hash chain: each turn is named by what it says and by the turn before it."""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field
+
+from perdure.contracts.contract import Contract, Digest
+from perdure.contracts.text import Text
+
+
+class Role(StrEnum):
+    """Whose turn it is."""
+
+    USER = "user"
+    """Whoever asks."""
+    ASSISTANT = "assistant"
+    """The model: its words and the tools that it asks for, as JSON."""
+    TOOL = "tool"
+    """What a tool answered, wrapped as data."""
+
+
+class Turn(Contract):
+    """One turn of a conversation, by the digest of what it says."""
+
+    role: Role
+    body: Text
+    call: str | None = None
+    """Which call of the assistant's a tool answers."""
+
+    def node(self, parent: Digest | None) -> bytes:
+        """The turn and its place, as the one JSON text whose SHA-256 is its link. The body is in it by digest."""
+        fields = {"parent": parent, "role": self.role.value, "call": self.call, "body": self.body.digest}
+        return json.dumps({**fields, "tokens": self.body.tokens}, sort_keys=True, ensure_ascii=False).encode()
+
+    def link(self, parent: Digest | None) -> Digest:
+        """The name of the conversation up to and including this turn."""
+        return hashlib.sha256(self.node(parent)).hexdigest()
+
+
+class Transcript(Contract):
+    """A conversation as its workflow holds it: one link for all that is stored, and the turns since.
+
+    However long the conversation is, a request carries this and nothing more, so that a history grows by what is new. A
+    fork is a transcript that starts from an older link.
+    """
+
+    stored: Digest | None = None
+    """The last turn that the store is known to hold; None before the first."""
+    fresh: tuple[Turn, ...] = ()
+    """The turns since then, in call order, by digest alone."""
+    tokens: int = Field(default=0, ge=0)
+    """An upper bound for all bodies together: a prompt is priced by it, without reading one."""
+
+    @property
+    def head(self) -> Digest | None:
+        """The link of the newest turn; None where there is none."""
+        link = self.stored
+        for turn in self.fresh:
+            link = turn.link(link)
+        return link
+
+    def add(self, *turns: Turn) -> Self:
+        """With these turns at its end, in the order that is given: that of the calls, whichever came back first."""
+        fresh = (*self.fresh, *(turn.model_copy(update={"body": turn.body.reference()}) for turn in turns))
+        return self.model_copy(update={"fresh": fresh, "tokens": self.tokens + sum(turn.body.tokens for turn in turns)})
+
+    def kept(self) -> Self:
+        """Once an effect has stored its turns: the head stands for all of them."""
+        return self.model_copy(update={"stored": self.head, "fresh": ()})
