@@ -1,14 +1,12 @@
 """Files of weights: found, fetched from where they are to be had, and never used before their SHA-256 is verified."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -18,7 +16,8 @@ from activities import settings as tree
 from activities.settings import PROFILES, Settings
 from deploy.local import sources
 from deploy.local.errors import DeployError, DiskFull, FileMismatch, FileUnavailable
-from deploy.local.progress import CONSOLE, Step, step
+from deploy.local.only_one import only_one
+from deploy.local.progress import Step, step
 from perdure.contracts.contract import Digest, explain
 
 EMBEDDING = ("minilm-l6-v2-int8", "minilm-l6-v2-tokenizer")
@@ -134,7 +133,7 @@ def fetch(name: str, settings: Settings | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if _known_good(target, entry):
             return target
-        with _only_one(folder):
+        with only_one(folder, "fetching files", ".fetching-*"):
             if target.exists():
                 _verify(target, entry)
             else:
@@ -273,17 +272,3 @@ def _known_good(target: Path, entry: FileEntry) -> bool:
         return bool(json.loads(_stamp(target).read_text()) == _seen(target, entry))
     except (FileNotFoundError, ValueError):
         return False
-
-
-@contextmanager
-def _only_one(folder: Path) -> Generator[None]:
-    """One fetch at a time for all checkouts of a user; what a killed one left is removed."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            CONSOLE.print("another process is fetching files: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in folder.glob(".fetching-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield

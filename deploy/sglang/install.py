@@ -1,12 +1,10 @@
 """SGLang and its router in environments of their own, with a small model: installed once for a user, or not at all."""
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from activities.settings import Settings, environment_with
 from deploy.local import weights
 from deploy.local.errors import DeployError
+from deploy.local.only_one import only_one
 from deploy.local.progress import CONSOLE
 
 SGLANG, SMG = "0.5.23", "1.13.0"
@@ -82,7 +81,7 @@ def install(settings: Settings | None = None) -> Installed:
         return found
     file = weights.fetch(WEIGHTS, settings)
     found.folder.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(found.folder.parent):
+    with only_one(found.folder.parent, "installing SGLang"):
         if not stamp.exists():
             shutil.rmtree(found.folder, ignore_errors=True)
             if (free := shutil.disk_usage(found.folder.parent).free) < ROOM_BYTES:
@@ -149,15 +148,3 @@ def _forget_others(folder: Path) -> None:
     for other in folder.parent.iterdir():
         if other.is_dir() and other != folder:
             shutil.rmtree(other, ignore_errors=True)
-
-
-@contextmanager
-def _only_one(folder: Path) -> Generator[None]:
-    """One installation at a time for all checkouts of a user."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            CONSOLE.print("another process is installing SGLang: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,6 +1,5 @@
 """Finds Weaviate's server in the user's cache, or builds it there once from its published source."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from activities.settings import environment_with
 from deploy.local.errors import DeployError, DiskFull
+from deploy.local.only_one import only_one
 from deploy.local.parts import bound_to_this_process
 from deploy.local.progress import CONSOLE
 
@@ -46,7 +46,7 @@ def obtain(programs: Path) -> Path:
         return found
     go = _go()
     programs.mkdir(parents=True, exist_ok=True)
-    with _only_one(programs):
+    with only_one(programs, "building Weaviate", ".building-*"):
         found = cached(programs)  # another process may have built it meanwhile
         if found is not None:
             return found
@@ -110,17 +110,3 @@ def _running(command: list[str], folder: Path) -> Generator[subprocess.Popen[str
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-@contextmanager
-def _only_one(programs: Path) -> Generator[None]:
-    """One build at a time for all checkouts of a user."""
-    with (programs / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            CONSOLE.print("another process is building Weaviate: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in programs.glob(".building-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield

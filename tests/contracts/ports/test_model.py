@@ -17,7 +17,11 @@ from tests.support.waiting import until
 TO_A_CALL = Sampling(max_output_tokens=160)
 
 
-@pytest.fixture(scope="module", params=["stub", "llama.cpp", pytest.param("sglang", marks=pytest.mark.sglang)])
+SLOW = [pytest.mark.sglang, pytest.mark.timeout(900)]
+"""Its libraries alone take a minute or more to import."""
+
+
+@pytest.fixture(scope="module", params=["stub", "llama.cpp", pytest.param("sglang", marks=SLOW)])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     folder = tmp_path_factory.mktemp("model")
     match request.param:
