@@ -17,7 +17,7 @@ $(error there is no MODEL=$(MODEL): MODEL=sglang is the one that there is, or le
 endif
 endif
 ifeq ($(MODEL),sglang)
-export PERDURE_PATHS__CATALOGUE := sglang
+export PERDURE_PATHS__CATALOGUE ?= sglang
 ifneq ($(origin SGLANG_URL),undefined)
 export PERDURE_MODEL__ENDPOINTS := {"sglang": "$(value SGLANG_URL)"}
 endif
@@ -92,7 +92,7 @@ test-postgres: fetch ## Run the tests of everything that PostgreSQL keeps, on a 
 	$(BIN)/pytest -m postgres
 
 test-weaviate: fetch ## Run the store's tests and the chain on a Weaviate server, built once (6 minutes)
-	@$(BIN)/python -m deploy.weaviate || true  # where it cannot be built, the tests say so
+	@$(if $(WEAVIATE_URL),,$(BIN)/python -m deploy.weaviate || true)  # where it cannot be built, the tests say so
 	$(BIN)/pytest -m weaviate
 
 test-sglang: fetch ## Run the model's tests and the chain on SGLang, installed once (6 GB) and served on the CPU

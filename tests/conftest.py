@@ -59,6 +59,7 @@ def weaviate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weaviate]:
         yield server
 
 
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the tests that are marked `postgres`."""
     with postgres_server() as server:
@@ -71,6 +72,7 @@ def postgres_url(postgres: PostgresServer) -> str:
     return postgres.new_database()
 
 
+@pytest.fixture(scope="session")
 def sglang_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SGLangServer]:
     """The one SGLang of the tests that are marked `sglang`."""
     with start_sglang(tmp_path_factory.mktemp("sglang")) as server:
