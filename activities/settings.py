@@ -96,8 +96,8 @@ class Database(Group):
     """Where bodies, paid attempts and their replies are kept."""
 
     postgres: SecretStr | None = None
-    """PostgreSQL's address, `postgresql://user:password@host:5432/perdure`; None keeps them in a SQLite file under the
-    state."""
+    """PostgreSQL's address with libpq's own options, `postgresql://user:password@host/perdure?sslmode=verify-full`;
+    None keeps them in a SQLite file under the state."""
     patience_seconds: float = Field(default=20, gt=0)
     """How long a transaction waits for other writers, or for a server that restarts, before it fails, in seconds."""
 

@@ -11,14 +11,11 @@ from temporalio.converter import (
     StorageDriverStoreContext,
 )
 
-from activities.ports import BlobStore
-
-NO_TENANT = "_platform"
-"""Keeps payloads whose run is not known when they are stored. No tenant can have this name."""
+from activities.ports import NO_TENANT, BlobStore
 
 
 class BlobPayloads(StorageDriver):
-    """Keeps large payloads in the blob store, under the tenant of the run where Temporal tells it."""
+    """Keeps large payloads in the blob store, under the tenant of the run where Temporal tells it, or under none."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs

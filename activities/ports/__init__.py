@@ -63,6 +63,11 @@ from activities.ports.model import (
     ToolSchema,
     Usage,
 )
+from activities.ports.shared import (
+    NO_TENANT,
+    SharedKey,
+    SharedState,
+)
 from activities.ports.storage import (
     BlobStore,
     Paid,
@@ -78,6 +83,7 @@ from activities.ports.tokens import (
 )
 
 __all__ = [
+    "NO_TENANT",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
@@ -122,6 +128,8 @@ __all__ = [
     "Reset",
     "Rules",
     "Sampling",
+    "SharedKey",
+    "SharedState",
     "Short",
     "StorageFailed",
     "StorageFull",

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from deploy.local.errors import DeployError
 from tests.bench import live, report, rounds, token_log
 from tests.bench.contenders import RAW, platform, serving
+from tests.bench.database import databases
 from tests.bench.first_token import first_token
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
@@ -30,7 +31,7 @@ LIVE: dict[str, Measure] = {
     "guards": live.guards_on_and_off,
     "first-token": first_token,
 }
-ALL = ("chain", "starts", *LIVE, "prefix", "tokens")
+ALL = ("chain", "starts", *LIVE, "prefix", "tokens", "database")
 
 METHOD = (
     "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--live", type=int, default=30, help="runs of each live measurement (default: 30; 0 for none)")
     parser.add_argument("--prefix", type=int, default=4, help="pairs of the prefix cache (default: 4; 0 for none)")
     parser.add_argument("--tokens", type=int, default=1, help="1 to measure the token logs (default), 0 not to")
+    parser.add_argument("--database", type=int, default=20, help="rounds of the databases (default: 20; 0 for none)")
     given = parser.parse_args(arguments)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
@@ -116,6 +118,8 @@ def _measure(console: Console, folder: Path, given: argparse.Namespace) -> None:
         _live(console, prefix_cache, "prefix", given.prefix)
     if "tokens" in only and given.tokens:
         asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
+    if "database" in only and given.database:
+        _live(console, databases, "databases", given.database)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 import json
 import math
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import pytest
@@ -15,9 +16,10 @@ from temporalio.client import Client, WorkflowHistory
 
 from deploy.local.ports import free_ports
 from perdure.contracts.converter import data_converter
-from tests.chaos.ledger import Attempts
+from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
 from tests.chaos.processes import Nursery, Server, Stub
 from tests.chaos.trial import Trial, Workers, World
+from tests.services.postgres_server import PostgresServer
 
 SAMPLE = 7
 """Events at which the default run kills; the moments between events are always tried."""
@@ -33,6 +35,7 @@ UNDISTURBED = HISTORIES / "answered-with-an-older-edition.json"
 KILL_POINTS = {
     "event": (UNDISTURBED, SAMPLE),
     "event_of_a_retried_run": (HISTORIES / "answered-after-a-lost-attempt-and-a-wait.json", RETRIED_SAMPLE),
+    "event_over_postgres": (UNDISTURBED, RETRIED_SAMPLE),
     "event_of_a_repaired_run": (HISTORIES / "answered-after-a-repair.json", RETRIED_SAMPLE),
 }
 """Recorded runs whose events are kill points, by the argument of the test, and how many of them a sample holds."""
@@ -99,17 +102,44 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(server: Server, state: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One server, one stub and one state folder for every trial."""
-    folder = tmp_path_factory.mktemp("chaos")
     with ExitStack() as stack:
-        stub = Stub(folder)
-        stack.callback(stub.stop)
-        environment = {
-            "TEMPORAL_ADDRESS": server.address,
-            "PERDURE_PATHS__STATE": str(state),
-            "PERDURE_MODEL__ENDPOINTS": json.dumps({"fast": stub.url}),
-            "PERDURE_TELEMETRY__TRACES": "false",
-        }
-        nursery = Nursery(folder, environment)
-        stack.callback(nursery.close)
-        client = await Client.connect(server.address, data_converter=data_converter)
-        yield World(client, stub, Attempts(state), Workers(nursery))
+        yield await _world(stack, server, tmp_path_factory.mktemp("chaos"), SqliteAttempts(state), state=state)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_world(
+    postgres: PostgresServer, redis_url: str, state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """As `world`, over PostgreSQL and Redis, with a Temporal server of its own: workers of both would share queues."""
+    url = postgres.new_database()
+    with ExitStack() as stack:
+        server = Server(tmp_path_factory.mktemp("temporal"), *free_ports(2))
+        stack.callback(server.stop)
+        attempts = PostgresAttempts(url)
+        stack.callback(attempts.close)
+        stores = {"PERDURE_DATABASE__POSTGRES": url, "PERDURE_TOKENS__REDIS": redis_url}
+        yield await _world(stack, server, tmp_path_factory.mktemp("chaos"), attempts, state=state, stores=stores)
+
+
+async def _world(
+    stack: ExitStack,
+    server: Server,
+    folder: Path,
+    attempts: Attempts,
+    *,
+    state: Path,
+    stores: Mapping[str, str] = MappingProxyType({}),
+) -> World:
+    stub = Stub(folder)
+    stack.callback(stub.stop)
+    environment = {
+        "TEMPORAL_ADDRESS": server.address,
+        "PERDURE_PATHS__STATE": str(state),
+        "PERDURE_MODEL__ENDPOINTS": json.dumps({"fast": stub.url}),
+        "PERDURE_TELEMETRY__TRACES": "false",
+        **stores,
+    }
+    nursery = Nursery(folder, environment)
+    stack.callback(nursery.close)
+    client = await Client.connect(server.address, data_converter=data_converter)
+    return World(client, stub, attempts, Workers(nursery))

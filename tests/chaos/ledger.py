@@ -2,11 +2,16 @@
 
 import math
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final, cast
+
+import psycopg
+from psycopg.rows import tuple_row
 
 from activities.adapters.catalogue import CatalogueFile
 from activities.settings import Paths
@@ -30,27 +35,57 @@ class Attempt:
     reply: str | None
 
 
-class Attempts:
+Row = tuple[str, int, str, str | None, str | None]
+
+
+class Attempts(ABC):
     """The table itself, read beside the worker that writes it."""
+
+    def of(self, workflow_id: str) -> list[Attempt]:
+        """A run's attempts, in the order in which they began; none where the table is not yet made."""
+        return [
+            Attempt(step, number, datetime.fromisoformat(begun).timestamp(), charge, reply)
+            for step, number, begun, charge, reply in self._rows(workflow_id)
+        ]
+
+    @abstractmethod
+    def _rows(self, workflow_id: str) -> list[Row]: ...
+
+
+class SqliteAttempts(Attempts):
+    """In the file under a state folder."""
 
     def __init__(self, state: Path) -> None:
         self._file = state / "perdure.db"
 
-    def of(self, workflow_id: str) -> list[Attempt]:
-        """A run's attempts, in the order in which they began; none where the table is not yet made."""
+    def _rows(self, workflow_id: str) -> list[Row]:
         with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=20)) as connection:
             try:
-                rows = connection.execute(
-                    "SELECT step, attempt, begun_at, charge, reply FROM paid_attempts "
-                    "WHERE workflow_id = ? ORDER BY begun_at, attempt",
-                    (workflow_id,),
-                ).fetchall()
+                return connection.execute(f"{_ROWS} WHERE workflow_id = ? {_ORDER}", (workflow_id,)).fetchall()
             except sqlite3.OperationalError:
                 return []
-        return [
-            Attempt(step, number, datetime.fromisoformat(begun).timestamp(), charge, reply)
-            for step, number, begun, charge, reply in rows
-        ]
+
+
+class PostgresAttempts(Attempts):
+    """On a server. One connection for all looks: they come every millisecond."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True, row_factory=tuple_row)
+
+    def _rows(self, workflow_id: str) -> list[Row]:
+        try:
+            query = f"{_ROWS} WHERE workflow_id = %s {_ORDER}"
+            return cast("list[Row]", self._connection.execute(query.encode(), (workflow_id,)).fetchall())
+        except psycopg.errors.UndefinedTable:
+            return []
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+_ROWS: Final = "SELECT step, attempt, begun_at, charge, reply FROM paid_attempts"
+_ORDER: Final = "ORDER BY begun_at, attempt"
 
 
 def bill(calls: int) -> Spend:

@@ -60,6 +60,16 @@ class PostgresServer:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         return self.url(name)
 
+    def take(self, *files: Path) -> list[str]:
+        """Copy files to its data, as its owner's alone; returns what its settings call them."""
+        owner = self._data.stat()
+        for file in files:
+            copy = self._data / file.name
+            copy.write_bytes(file.read_bytes())
+            os.chown(copy, owner.st_uid, owner.st_gid)
+            copy.chmod(0o600)
+        return [file.name for file in files]
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._part.begin(self._hear)
@@ -108,10 +118,20 @@ def postgres_server(*, synced: bool = False) -> Generator[PostgresServer]:
             server.stop()
 
 
-def _program(name: str) -> Path:
-    """A program of the newest version on this machine; ends the test where there is none."""
+def installed() -> bool:
+    """Whether there is a server on this machine."""
+    return all(_found(name) is not None for name in ("initdb", "postgres"))
+
+
+def _found(name: str) -> str | None:
+    """A program: the one that the user's PATH names, or Debian's newest."""
     newest = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
-    return newest[-1] if newest and shutil.which(name) is None else require(name, REMEDY)
+    return shutil.which(name) or (str(newest[-1]) if newest else None)
+
+
+def _program(name: str) -> Path:
+    """A program on this machine; ends the test where there is none."""
+    return require(_found(name) or name, REMEDY)
 
 
 def _as_its_owner(folder: Path) -> list[str]:

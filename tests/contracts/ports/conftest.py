@@ -12,15 +12,25 @@ from activities.adapters.databases import open_database
 from activities.adapters.lancedb_store import LanceStore
 from activities.adapters.minilm import MiniLM
 from activities.adapters.redis_client import open_redis
+from activities.adapters.shared_states import open_shared
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_budget_windows import SqlBudgetWindows
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.token_logs import open_token_log
-from activities.ports import BlobStore, BudgetWindows, EffectLedger, Embedder, PaidReplies, TokenLog, VectorStore
+from activities.ports import (
+    BlobStore,
+    BudgetWindows,
+    EffectLedger,
+    Embedder,
+    PaidReplies,
+    SharedState,
+    TokenLog,
+    VectorStore,
+)
 from activities.settings import Database as DatabaseSettings
-from activities.settings import Paths, Settings, Tokens
+from activities.settings import Paths, Settings, Shared, Tokens
 from deploy.local import weights
 
 
@@ -102,3 +112,18 @@ async def logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 def log(logs: tuple[TokenLog, TokenLog]) -> TokenLog:
     return logs[0]
+
+
+@pytest_asyncio.fixture(params=["local", pytest.param("redis", marks=pytest.mark.redis)], loop_scope="session")
+async def views(request: pytest.FixtureRequest) -> AsyncIterator[tuple[SharedState, SharedState]]:
+    """An empty shared state, as two workers see it: of one process where it is shared within one only."""
+    if request.param == "local":
+        async with open_shared(Settings()) as state:
+            yield state, state
+        return
+    url = request.getfixturevalue("redis_url")
+    async with open_redis(url) as redis:
+        await redis.flushall()
+    settings = Settings(shared=Shared(redis=url))
+    async with open_shared(settings) as here, open_shared(settings) as there:
+        yield here, there
