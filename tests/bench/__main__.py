@@ -18,6 +18,7 @@ from tests.bench import live, report, rounds, token_log
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.database import databases
 from tests.bench.first_token import first_token
+from tests.bench.ledger import ledger
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
 
@@ -31,7 +32,7 @@ LIVE: dict[str, Measure] = {
     "guards": live.guards_on_and_off,
     "first-token": first_token,
 }
-ALL = ("chain", "starts", *LIVE, "prefix", "tokens", "database")
+ALL = ("chain", "starts", *LIVE, "prefix", "tokens", "database", "ledger")
 
 METHOD = (
     "Chain: the platform as worker.py composes it, all roles in one process, with model, store, embedder and guards "
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--prefix", type=int, default=4, help="pairs of the prefix cache (default: 4; 0 for none)")
     parser.add_argument("--tokens", type=int, default=1, help="1 to measure the token logs (default), 0 not to")
     parser.add_argument("--database", type=int, default=20, help="rounds of the databases (default: 20; 0 for none)")
+    parser.add_argument("--ledger", type=int, default=20, help="rounds of the ledger (default: 20; 0 for none)")
     given = parser.parse_args(arguments)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
@@ -120,6 +122,8 @@ def _measure(console: Console, folder: Path, given: argparse.Namespace) -> None:
         asyncio.run(token_log.main(console, secrets.randbelow(10**6)))
     if "database" in only and given.database:
         _live(console, databases, "databases", given.database)
+    if "ledger" in only and given.ledger:
+        _live(console, ledger, "ledger", given.ledger)
 
 
 if __name__ == "__main__":
