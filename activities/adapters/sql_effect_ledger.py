@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, select
@@ -64,9 +63,16 @@ class SqlEffectLedger:
 
     async def unknowns(self, tenant: str) -> tuple[CallRecord, ...]:
         """The tenant's calls whose outcome is unknown, the longest unknown first. Raises `StorageFailed`."""
-        rows = await self._database.read(lambda connection: connection.execute(_UNKNOWN, {"of_tenant": tenant}).all())
-        calls = [list(of_call) for _, of_call in groupby(rows, key=lambda row: (row.run_id, row.step))]
-        found = [rules.record_of(_key(call[0]), [_event(row) for row in call]) for call in calls]
+
+        def unknowns(connection: Connection) -> list[CallRecord | None]:
+            rows = connection.execute(_UNKNOWN, {"of_tenant": tenant}).all()
+            keys = [
+                StepKey(tenant=tenant, workflow_id=row.workflow_id, run_id=row.run_id, step=row.step) for row in rows
+            ]
+            # Each by its key: joined, SQLite would read all calls of the tenant.
+            return [rules.record_of(key, _past(connection, key)) for key in keys]
+
+        found = await self._database.read(unknowns)
         return tuple(sorted((one for one in found if one is not None), key=lambda one: one.events[-1].at))
 
     async def _apply(self, key: StepKey, rule: Rule[Answer], body: Text | None = None) -> Answer:
@@ -88,22 +94,15 @@ _OF_CALL = and_(
 )
 _PAST = select(_events.c.event).where(_OF_CALL).order_by(_events.c.number)
 
-# The phase is written out, since only then is the index of unknown calls used.
 _unknown, _later = _events.alias("unknown"), _events.alias("later")
 _SAME_CALL = and_(
     _unknown.c.tenant == _later.c.tenant, _unknown.c.run_id == _later.c.run_id, _unknown.c.step == _later.c.step
 )
-_LAST_UNKNOWN = select(_unknown.c.run_id, _unknown.c.step).where(
+# The phase is written out, since only then is the index of unknown calls used.
+_UNKNOWN = select(_unknown.c.workflow_id, _unknown.c.run_id, _unknown.c.step).where(
     _unknown.c.tenant == bindparam("of_tenant"),
     _unknown.c.phase == bindparam("phase", CallPhase.UNKNOWN.value, literal_execute=True),
     ~exists().where(_SAME_CALL, _later.c.number > _unknown.c.number),
-)
-_now_unknown = _LAST_UNKNOWN.subquery("now_unknown")
-_UNKNOWN = (
-    select(_events)
-    .join(_now_unknown, and_(_events.c.run_id == _now_unknown.c.run_id, _events.c.step == _now_unknown.c.step))
-    .where(_events.c.tenant == bindparam("of_tenant"))
-    .order_by(_events.c.run_id, _events.c.step, _events.c.number)
 )
 
 
@@ -127,7 +126,3 @@ def _add(connection: Connection, key: StepKey, entry: LedgerEvent) -> None:
 
 def _event(row: Row[Any]) -> LedgerEvent:
     return LedgerEvent.model_validate_json(row.event)
-
-
-def _key(row: Row[Any]) -> StepKey:
-    return StepKey(tenant=row.tenant, workflow_id=row.workflow_id, run_id=row.run_id, step=row.step)

@@ -43,10 +43,13 @@ ledger_events = Table(
     sqlite_with_rowid=False,
 )
 
-# The inbox: few events leave a call unknown, so it stays small however many calls there were.
+# The inbox: few entries leave a call unknown, so it stays small however many calls there were. It holds all that is
+# read, or SQLite would take the key for as good.
 Index(
     "ledger_events_unknown",
     ledger_events.c.tenant,
+    ledger_events.c.phase,
+    ledger_events.c.workflow_id,
     sqlite_where=ledger_events.c.phase == "unknown",
     postgresql_where=ledger_events.c.phase == "unknown",
 )

@@ -26,7 +26,7 @@ def upgrade() -> None:
     op.create_index(
         "ledger_events_unknown",
         "ledger_events",
-        ["tenant"],
+        ["tenant", "phase", "workflow_id"],
         sqlite_where=sa.text("phase = 'unknown'"),
         postgresql_where=sa.text("phase = 'unknown'"),
     )
