@@ -20,6 +20,7 @@ from perdure.contracts.ledger import (
     ToolOutcome,
     Word,
 )
+from perdure.contracts.steps import StepKey
 from tests.support.ledger_steps import (
     BUSY,
     CALL,
@@ -230,6 +231,14 @@ def test_the_key_of_another_call_is_refused_with_what_differs() -> None:
         KeyTaken, match=r"tool 'send_message' and now 'create_ticket'.*: give each call a key of its own"
     ):
         ledger.meet(Ask(2))
+
+
+def test_the_key_that_a_tool_passes_on_names_one_call_of_one_tenant_and_run() -> None:
+    key = StepKey(tenant="acme", workflow_id="acme:one", run_id="run", step="call-1")
+    others = [key.model_copy(update=other) for other in ({"tenant": "ac"}, {"run_id": "run2"}, {"step": "call-11"})]
+    assert len({each.idempotency_key for each in (key, *others)}) == 4
+    # What was passed on before must be found again by whoever comes later.
+    assert key.idempotency_key == "8d15f0bd62e58a97aadefa68dbbb037362a8baa1a64cd109b90d0dcef5d001cb"
 
 
 def test_each_refusal_of_a_decision_says_why() -> None:
