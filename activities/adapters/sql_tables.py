@@ -1,6 +1,6 @@
 """The tables of the main database, as the newest migration leaves them: a test compares the two."""
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 schema = MetaData()
 
@@ -26,5 +26,55 @@ paid_attempts = Table(
     Column("charge", String),  # JSON of a Spend; null while it is unknown
     Column("reply", String),  # JSON of the step's reply
     Column("place", Integer),  # of the reply among the step's saved ones, from 0: the first is everybody's
+    sqlite_with_rowid=False,
+)
+
+ledger_events = Table(
+    "ledger_events",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("workflow_id", String, nullable=False),
+    Column("at", String, nullable=False),  # UTC, ISO 8601
+    Column("phase", String, nullable=False),  # of the call after this event
+    Column("event", String, nullable=False),  # JSON of a LedgerEvent
+    sqlite_with_rowid=False,
+)
+
+# The inbox: few entries leave a call unknown, so it stays small however many calls there were. It holds all that is
+# read, or SQLite would take the key for as good.
+Index(
+    "ledger_events_unknown",
+    ledger_events.c.tenant,
+    ledger_events.c.phase,
+    ledger_events.c.workflow_id,
+    sqlite_where=ledger_events.c.phase == "unknown",
+    postgresql_where=ledger_events.c.phase == "unknown",
+)
+
+budget_windows = Table(
+    "budget_windows",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("day", String, primary_key=True),  # UTC, ISO 8601
+    Column("settled", String, nullable=False),  # JSON of a Spend, as is each of the next
+    Column("reserved", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+budget_reservations = Table(
+    "budget_reservations",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("day", String, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("workflow_id", String, nullable=False),
+    Column("reserved_at", String, nullable=False),  # UTC, ISO 8601
+    Column("amount", String, nullable=False),
+    Column("closed_at", String),  # null while it is open
+    Column("spent", String),  # null while it is open, and where it was released
     sqlite_with_rowid=False,
 )

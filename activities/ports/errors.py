@@ -118,3 +118,15 @@ class UnreadableDocument(PortError):
     """A document cannot be parsed."""
 
     final = True
+
+
+class KeyTaken(PortError):
+    """A key was used before, for something else: what it names is not what was asked for."""
+
+    final = True
+
+
+class UnknownKey(PortError):
+    """Something was told about a key under which nothing was begun."""
+
+    final = True

@@ -1,5 +1,8 @@
 """What a workflow asks of each effect, and what each effect replies."""
 
+import hashlib
+import json
+
 from pydantic import Field
 
 from perdure.contracts.budget import Spend
@@ -19,6 +22,15 @@ class StepKey(Contract):
     run_id: str
     """The first execution's run id: it outlives a reset and a continue-as-new, and no other run has it."""
     step: str
+
+    @property
+    def idempotency_key(self) -> str:
+        """What an idempotent tool passes on: the same for all attempts, another for every other step.
+
+        SHA-256 of tenant, run and step, in hexadecimal: it tells nobody whose it is.
+        """
+        named = json.dumps([self.tenant, self.run_id, self.step])
+        return hashlib.sha256(named.encode()).hexdigest()
 
 
 class Route(Contract):

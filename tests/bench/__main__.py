@@ -20,6 +20,7 @@ from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.database import databases
 from tests.bench.first_token import first_token
+from tests.bench.ledger import ledger
 from tests.bench.model_port import model_port, steps
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
@@ -121,6 +122,7 @@ PARTS = {
     "tokens": Part(1, "series", _tokens),
     "store": Part(1, "series", _stores),
     "database": Part(20, "rounds", _counted("databases", databases)),
+    "ledger": Part(20, "rounds", _counted("ledger and windows", ledger)),
     "budget": Part(10_000, "runs", _counted("budgets", budget_trials)),
 }
 """Every measurement, in the order in which they are made."""

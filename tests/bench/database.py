@@ -80,6 +80,17 @@ def operations(database: Database) -> dict[str, Operation]:
 async def databases(console: Console, rounds: int, done: Callable[[], None]) -> None:
     """Measure and print. About half a minute on two cores."""
     console.print(METHOD)
+    await measure(console, "Databases", operations, rounds, done)
+
+
+async def measure(
+    console: Console,
+    subject: str,
+    timed: Callable[[Database], Mapping[str, Operation]],
+    rounds: int,
+    done: Callable[[], None],
+) -> None:
+    """Measure these operations on both databases, in rounds as `METHOD` says, and print."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-database-")))
         named = {"SQLite": Settings(paths=Paths(state=folder))}
@@ -89,12 +100,11 @@ async def databases(console: Console, rounds: int, done: Callable[[], None]) -> 
         else:
             console.print("PostgreSQL is not on this machine: SQLite alone is measured.")
         measured = {
-            name: operations(await stack.enter_async_context(open_database(settings)))
-            for name, settings in named.items()
+            name: timed(await stack.enter_async_context(open_database(settings))) for name, settings in named.items()
         }
         for each in measured.values():
-            await _milliseconds(each, "begin + save", 20, 4)
-            await _milliseconds(each, "put 4 KB", 20, 4)
+            for operation in each:
+                await _milliseconds(each, operation, 20, 4)
         found: dict[str, dict[str, Times]] = {name: {} for name in measured}
         for turn in range(rounds):
             names = list(measured)
@@ -104,7 +114,7 @@ async def databases(console: Console, rounds: int, done: Callable[[], None]) -> 
                         times = found[name].setdefault(operation + title, Times())
                         times.rounds.append(await _milliseconds(measured[name], operation, count, width))
             done()
-    _print(console, found, rounds)
+    _print(console, subject, found, rounds)
 
 
 async def _milliseconds(of: Mapping[str, Operation], name: str, count: int, width: int) -> list[float]:
@@ -119,10 +129,10 @@ async def _milliseconds(of: Mapping[str, Operation], name: str, count: int, widt
     return list(await asyncio.gather(*(timed() for _ in range(count))))
 
 
-def _print(console: Console, found: Mapping[str, Mapping[str, Times]], rounds: int) -> None:
+def _print(console: Console, subject: str, found: Mapping[str, Mapping[str, Times]], rounds: int) -> None:
     base, *others = found
     versus = "".join(f"; ratio: {name} / {base}" for name in others)
-    table = Table(title=f"Databases: {rounds} interleaved rounds, p50 and p95 in ms{versus}")
+    table = Table(title=f"{subject}: {rounds} interleaved rounds, p50 and p95 in ms{versus}")
     table.add_column("")
     for name in found:
         table.add_column(name, justify="right")

@@ -13,11 +13,22 @@ from activities.adapters.minilm import MiniLM
 from activities.adapters.redis_client import open_redis
 from activities.adapters.shared_states import open_shared
 from activities.adapters.sql_blobs import SqlBlobs
+from activities.adapters.sql_budget_windows import SqlBudgetWindows
 from activities.adapters.sql_database import Database
+from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.stores import open_store
 from activities.adapters.token_logs import open_token_log
-from activities.ports import BlobStore, Embedder, PaidReplies, SharedState, TokenLog, VectorStore
+from activities.ports import (
+    BlobStore,
+    BudgetWindows,
+    EffectLedger,
+    Embedder,
+    PaidReplies,
+    SharedState,
+    TokenLog,
+    VectorStore,
+)
 from activities.settings import Database as DatabaseSettings
 from activities.settings import Paths, Settings, Shared, Store, Tokens
 from deploy.local import weights
@@ -82,6 +93,16 @@ def blobs(request: pytest.FixtureRequest, database: Database) -> BlobStore:
 
 @pytest.fixture(params=[SqlPaidReplies])
 def replies(request: pytest.FixtureRequest, database: Database) -> PaidReplies:
+    return request.param(database)
+
+
+@pytest.fixture(params=[SqlEffectLedger])
+def ledger(request: pytest.FixtureRequest, database: Database) -> EffectLedger:
+    return request.param(database)
+
+
+@pytest.fixture(params=[SqlBudgetWindows])
+def windows(request: pytest.FixtureRequest, database: Database) -> BudgetWindows:
     return request.param(database)
 
 

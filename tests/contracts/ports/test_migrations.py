@@ -117,7 +117,9 @@ async def test_what_is_newer_is_refused_in_one_line(place: Settings, database: D
     await database.bring_up()
     newer = text("UPDATE alembic_version SET version_num = '9999'")
     await database.write(lambda connection: connection.execute(newer))
-    with pytest.raises(StorageFailed, match=r"has the schema '9999', which is newer than '0001'.*: run the checkout"):
+    with pytest.raises(
+        StorageFailed, match=rf"has the schema '9999', which is newer than '{HEAD}'.*: run the checkout"
+    ):
         await SqlBlobs(reopened).put("acme", b"x")
     worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "worker.py", "--role", "workflows"),
