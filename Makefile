@@ -36,11 +36,11 @@ $(STAMP): requirements.lock
 fetch: setup ## Fetch and verify the embedded stack's models; with TIER=strong also the larger one (1.1 GB)
 	@$(BIN)/python -m deploy.local fetch $(if $(TIER),--tier $(TIER))
 
-demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..." TIER=strong
-	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $${QUESTION:+-- "$$QUESTION"}
+demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..." TIER=strong STORE=weaviate
+	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE)) $${QUESTION:+-- "$$QUESTION"}
 
-up: fetch ## Start the embedded stack and a worker, until Ctrl-C; TIER=strong serves the larger model too
-	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER))
+up: fetch ## Start the embedded stack and a worker, until Ctrl-C; TIER=strong serves the larger model, STORE=weaviate that
+	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE))
 
 worker: setup ## Start a worker of every role on the Temporal that TEMPORAL_ADDRESS names
 	@$(BIN)/python worker.py

@@ -35,7 +35,7 @@ class Role(StrEnum):
     WORKFLOWS = "workflows"
     """Runs workflows, and effects that only read files: nothing slow is loaded."""
     RETRIEVAL = "retrieval"
-    """Embeds and searches: loads onnxruntime and LanceDB."""
+    """Embeds and searches: loads onnxruntime, and LanceDB or Weaviate's client."""
     GUARDS = "guards"
     """Runs guardrail checks: loads Guardrails AI."""
     GENERATION = "generation"
@@ -56,6 +56,7 @@ class Parts:
         from agents.loader import Specs
 
         self.settings = settings
+        self._stack = stack
         self.specs = Specs(settings.paths.agents)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = open_database(settings.paths.state / "perdure.db")
@@ -82,8 +83,8 @@ class Parts:
     def retrieval(self) -> Activities:
         """Search, and the reading of documents."""
         from activities.adapters.documents.files import FileDocuments
-        from activities.adapters.lancedb_store import LanceStore
         from activities.adapters.minilm import MiniLM
+        from activities.adapters.stores import store_until_closed
         from activities.adapters.telemetry import TracedStore
         from activities.extraction import Parsing
         from activities.retrieval import Retrieval
@@ -91,7 +92,7 @@ class Parts:
 
         models = self.settings.paths.models
         embedder = MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
-        store = TracedStore(LanceStore(self.settings.paths.state / "index"))
+        store = TracedStore(store_until_closed(self.settings, self._stack))
         schemas = Schemas(self.settings.paths.agents / "schemas")
         return [
             Retrieval(store, embedder, self.blobs).retrieve,

@@ -44,6 +44,8 @@ class Paths(Group):
     """The embedded stack's state: databases, the index, logs and traces."""
     models: Path = Path("~/.cache/perdure/models").expanduser()
     """Weights, shared by all checkouts of one user. Every file is verified by its SHA-256."""
+    programs: Path = Path("~/.cache/perdure").expanduser()
+    """Servers that are built once, shared by all checkouts of one user."""
     weights: Path | None = None
     """A file of weights that you already have, or a folder of them: used before anything is downloaded."""
     agents: Path = ROOT / "agents"
@@ -68,6 +70,10 @@ class Embedded(Group):
     """The model server of the deployment `fast`."""
     strong_port: int = Field(default=8082, ge=1, le=65535)
     """The model server of the deployment `strong`, where the stack is started with that tier."""
+    weaviate_port: int = Field(default=8079, ge=1, le=65535)
+    """Weaviate's port, where the stack is started with that store."""
+    weaviate_grpc_port: int = Field(default=50051, ge=1, le=65535)
+    """Weaviate's gRPC port, where the stack is started with that store."""
     model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
     """Threads of each model server. They wait for each other after every operation: if one has to share its core with
     Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""

@@ -16,6 +16,7 @@ from deploy.local.corpus import index_folder
 from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.services.redis_server import redis_server
+from tests.services.weaviate_server import Weaviate, weaviate_server
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL, TIME_SKIPPING
 from worker import Parts, Role, workers
@@ -46,6 +47,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server for the tests that are marked `redis`."""
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def weaviate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weaviate]:
+    """A Weaviate server for the tests that are marked `weaviate`."""
+    with weaviate_server(tmp_path_factory.mktemp("weaviate")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,10 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.adapters.catalogue import CatalogueFile
 from activities.ports import (
+    Chunk,
     Completion,
+    Filter,
+    Fusion,
     Guards,
     Heard,
     Hit,
@@ -168,18 +171,43 @@ class TracedStore:
         self._store = store
         self._spans = TelemetryHandler(instrumentation_scope_name=SCOPE)
 
-    async def search(self, tenant: str, collection: str, query: str, vector: Sequence[float], limit: int) -> list[Hit]:
+    @property
+    def fusion(self) -> Fusion:
+        return self._store.fusion
+
+    async def ready(self) -> None:
+        await self._store.ready()
+
+    async def replace(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
+        await self._store.replace(tenant, collection, chunks)
+
+    async def insert(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
+        await self._store.insert(tenant, collection, chunks)
+
+    async def delete_document(self, tenant: str, collection: str, document: str, version: int | None = None) -> int:
+        return await self._store.delete_document(tenant, collection, document, version)
+
+    async def search(
+        self,
+        tenant: str,
+        collection: str,
+        query: str,
+        vector: Sequence[float],
+        limit: int,
+        *,
+        only: Filter | None = None,
+    ) -> list[Hit]:
         with self._spans.retrieval(data_source_id=f"{tenant}/{collection}"):
-            return await self._store.search(tenant, collection, query, vector, limit)
+            return await self._store.search(tenant, collection, query, vector, limit, only=only)
 
     async def editions(self, tenant: str, collection: str) -> list[Issued]:
         return await self._store.editions(tenant, collection)
 
-    async def replace(self, tenant: str, collection: str, chunks: Sequence[Any]) -> None:
-        await self._store.replace(tenant, collection, chunks)
-
     async def count(self, tenant: str, collection: str) -> int:
         return await self._store.count(tenant, collection)
+
+    async def alias(self, tenant: str, alias: str, collection: str) -> None:
+        await self._store.alias(tenant, alias, collection)
 
 
 class TracedGuards:

@@ -86,6 +86,10 @@ class StorageFailed(PortError):
     """The database did not do what it was asked."""
 
 
+class StorageReadOnly(PortError):
+    """The store takes nothing more until its disk has room; what it holds can still be read."""
+
+
 class BodyMissing(PortError):
     """A text was asked for by a digest that the blob store does not hold for this tenant."""
 
@@ -100,6 +104,12 @@ class BodyCorrupt(PortError):
 
 class UnknownCollection(PortError):
     """The tenant has no such collection of documents."""
+
+    final = True
+
+
+class WrongDimension(PortError):
+    """A vector is of another length than those of the collection: another model made them."""
 
     final = True
 

@@ -5,6 +5,7 @@ import signal
 import sys
 
 from activities import settings as tree
+from activities.settings import Settings
 from deploy.local import weights
 from deploy.local.errors import DeployError
 from deploy.local.progress import CONSOLE
@@ -14,7 +15,7 @@ def up(options: argparse.Namespace) -> None:
     """Start the embedded stack and keep it until Ctrl-C."""
     from deploy.local.up import up as run  # Temporal's libraries load only where they are needed
 
-    run(tree.load(), model=options.model, worker=options.worker, tiers=_tiers(options))
+    run(_settings(options), model=options.model, worker=options.worker, tiers=_tiers(options))
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -35,7 +36,7 @@ def demo(options: argparse.Namespace) -> None:
     """Ask the demonstration's questions, or one of your own."""
     from deploy.local import demo as demonstration
 
-    sys.exit(demonstration.main(options.question, options.tier))
+    sys.exit(demonstration.main(options.question, options.tier, _settings(options)))
 
 
 def effects(_: argparse.Namespace) -> None:
@@ -43,6 +44,28 @@ def effects(_: argparse.Namespace) -> None:
     from deploy.local.effects import table
 
     print(table())
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings, with the store that was asked for. Raises `DeployError` for one that there is not."""
+    match options.store:
+        case None:
+            return tree.load()
+        case "lancedb":
+            found = tree.load()
+            return found.model_copy(update={"store": found.store.model_copy(update={"weaviate": None})})
+        case "weaviate":
+            from deploy.weaviate.server import embedded
+
+            return embedded(tree.load())
+        case other:
+            raise DeployError(f"there is no store {other!r}: choose lancedb or weaviate")
+
+
+def _take_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--store", metavar="STORE", help="lancedb or weaviate: where documents are kept (default: as the settings say)"
+    )
 
 
 def _tiers(options: argparse.Namespace) -> tuple[str, ...]:
@@ -67,6 +90,7 @@ def main() -> None:
     one.add_argument("--no-model", dest="model", action="store_false", help="start no model server")
     one.add_argument("--no-worker", dest="worker", action="store_false", help="start no worker: you run your own")
     _take_tiers(one)
+    _take_store(one)
     one.set_defaults(run=up)
     one = commands.add_parser("fetch", help=fetch.__doc__)
     one.add_argument(
@@ -80,6 +104,7 @@ def main() -> None:
     one = commands.add_parser("demo", help=demo.__doc__)
     one.add_argument("question", nargs="?", metavar="QUESTION")
     one.add_argument("--tier", metavar="TIER", help="the tier of models to ask (default: the chain's own)")
+    _take_store(one)
     one.set_defaults(run=demo)
     one = commands.add_parser("effects", help=effects.__doc__)
     one.set_defaults(run=effects)

@@ -22,10 +22,8 @@ from activities.settings import Settings
 from deploy.local import weights
 from deploy.local.errors import DeployError
 from deploy.local.progress import CONSOLE
+from deploy.weaviate.server import embedded
 from perdure.contracts.contract import Name
-
-INDEX = "index"
-"""The index's folder in the state folder."""
 
 BATCH = 16
 """Chunks that are embedded between two moves of the progress bar."""
@@ -85,30 +83,31 @@ async def ensure(
 
 
 async def index_folder(folder: Path, settings: Settings, *, tenant: str, collection: str) -> Indexed:
-    """`ensure` in the embedded stack's index, with its embedding model and a progress bar.
+    """`ensure` in the store that the settings name, with the embedded stack's embedding model and a progress bar.
 
     Raises `PortError` and `DeployError`.
     """
-    from activities.adapters.lancedb_store import LanceStore
+    from activities.adapters.stores import home_of_index, open_store
 
     def load() -> Embedder:
         from activities.adapters.minilm import MiniLM
 
         return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
 
-    home = settings.paths.state / INDEX
     catalogue = weights.read_catalogue(settings)
-    with _shown() as progress:
-        return await ensure(
-            folder,
-            tenant=tenant,
-            collection=collection,
-            embedder=load,
-            embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
-            store=LanceStore(home),
-            progress=progress,
-            record=home / tenant / collection / "corpus.json",
-        )
+    async with open_store(settings) as store:
+        await store.ready()
+        with _shown() as progress:
+            return await ensure(
+                folder,
+                tenant=tenant,
+                collection=collection,
+                embedder=load,
+                embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
+                store=store,
+                progress=progress,
+                record=home_of_index(settings) / tenant / collection / "corpus.json",
+            )
 
 
 def main(arguments: list[str]) -> int:
@@ -117,12 +116,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--tenant", default="default", type=_name)
     parser.add_argument("--collection", default="handbook", type=_name)
+    parser.add_argument("--store", choices=["weaviate"], help="keep them in that of the stack that is up")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        done = asyncio.run(
-            index_folder(options.folder, tree.load(), tenant=options.tenant, collection=options.collection)
-        )
+        settings = embedded(tree.load()) if options.store == "weaviate" else tree.load()
+        done = asyncio.run(index_folder(options.folder, settings, tenant=options.tenant, collection=options.collection))
     except (PortError, DeployError) as error:
         print(f"perdure: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from rich.panel import Panel
 
 from activities import settings as tree
 from activities.adapters.token_logs import open_token_log
+from activities.settings import Settings
 from deploy.local.follow import Followed, follow
 from deploy.local.record import Addresses
 from deploy.local.session import session
@@ -31,11 +32,11 @@ NAMESPACE = "default"
 """The Temporal namespace of the embedded stack."""
 
 
-def main(question: str | None = None, tier: str | None = None) -> int:
+def main(question: str | None = None, tier: str | None = None, settings: Settings | None = None) -> int:
     """Ask the demonstration's questions, or one of the user's own. 0 where every run ended with an outcome."""
     console = Console(width=120)
     asked = [question] if question else [item.question for item in load(HANDBOOK / "demo.toml")]
-    with session(HANDBOOK / "documents", tier=tier) as addresses:
+    with session(HANDBOOK / "documents", tier=tier, settings=settings) as addresses:
         return asyncio.run(_ask(asked, tier, addresses, console))
 
 

@@ -35,7 +35,7 @@ class Part(mirakuru.base.Executor):
     ) -> None:
         """`ready` is asked about ten times a second, while the process runs; `environment` is added to this one's."""
         super().__init__(
-            [*_bound_to_this_process(), *command],
+            [*bound_to_this_process(), *command],
             cwd=str(ROOT),
             timeout=READY_SECONDS,
             stdin=DEVNULL,
@@ -107,7 +107,8 @@ class Part(mirakuru.base.Executor):
         return f"the end of its log {self.log}:" + "".join(f"\n  {line}" for line in lines or ["(empty)"])
 
 
-def _bound_to_this_process() -> list[str]:
+def bound_to_this_process() -> list[str]:
+    """What a command begins with, so that it ends with this process."""
     # With util-linux, the kernel ends the parts of a supervisor that is killed. The bond is to the thread that starts
     # them, so it is only made from the main thread. Elsewhere `record.claim` ends them at the next start.
     tool = shutil.which("setpriv") if threading.current_thread() is threading.main_thread() else None

@@ -32,6 +32,9 @@ class Addresses(BaseModel):
     models: dict[str, str] = Field(default_factory=dict[str, str])
     """OpenAI-compatible endpoints by deployment, those that the settings name included."""
 
+    store: str | None = None
+    """Weaviate's address; None for LanceDB files under the state."""
+
     @property
     def model(self) -> str | None:
         """The endpoint of the deployment `fast`; None where there is none."""

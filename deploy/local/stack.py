@@ -21,6 +21,7 @@ from deploy.local.ports import HOST, require_free
 from deploy.local.progress import CONSOLE
 from deploy.local.record import Addresses, Process, Record
 from deploy.local.weights import Served
+from deploy.weaviate import server as weaviate
 
 __all__ = ["Addresses", "Stack", "passed_on", "running"]
 
@@ -49,7 +50,8 @@ class Stack:
     ) -> None:
         """Without `model` or `worker` that part is left out. `tiers` are those whose embedded deployments are served.
 
-        A deployment with an endpoint in the settings is never served here.
+        A deployment with an endpoint in the settings is never served here. Weaviate is started where the settings come
+        from `deploy.weaviate.server.embedded`.
         """
         self._settings = settings
         self._tiers = tiers
@@ -102,10 +104,14 @@ class Stack:
             require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
         for name in served:
             require_free(*self._port(name))
+        if weaviate.is_embedded(self._settings):
+            require_free(embedded.weaviate_port, "PERDURE_EMBEDDED__WEAVIATE_PORT")
+            require_free(embedded.weaviate_grpc_port, "PERDURE_EMBEDDED__WEAVIATE_GRPC_PORT")
         if self._worker:
             for name in weights.EMBEDDING:
                 weights.fetch(name, self._settings)
         servers = {name: self._serving(name, found) for name, found in served.items()}
+        store = self._store()
 
         addresses = Addresses(
             temporal=given or f"{HOST}:{embedded.temporal_port}",
@@ -114,11 +120,14 @@ class Stack:
                 **self._settings.model.endpoints,
                 **{name: f"http://{HOST}:{serving.port}/v1" for name, serving in servers.items()},
             },
+            store=self._settings.store.weaviate,
         )
         logs = self._state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         if given is None:
             self._begin(temporal.part(embedded.temporal_port, embedded.ui_port, self._state, logs))
+        if store is not None:
+            self._begin(weaviate.part(store, logs / "weaviate.log"))
         for name, serving in servers.items():
             self._begin(_model_part(name, serving, logs))
         if self._worker:
@@ -177,6 +186,10 @@ class Stack:
             context=served.context_window,
             parallel=served.concurrency,
         )
+
+    def _store(self) -> weaviate.Serving | None:
+        """How to serve the store, where it is the stack's own Weaviate."""
+        return weaviate.serving(self._settings) if weaviate.is_embedded(self._settings) else None
 
     def _worker_part(self, addresses: Addresses, logs: Path) -> Part:
         environment = passed_on(self._settings)

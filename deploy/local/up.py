@@ -33,6 +33,8 @@ def describe(addresses: Addresses) -> str:
     if addresses.ui:
         lines.append(f"UI         {addresses.ui}")
     lines.extend(f"Model      {endpoint} ({name})" for name, endpoint in addresses.models.items())
+    if addresses.store:
+        lines.append(f"Weaviate   {addresses.store}")
     return "\n".join([*lines, "Ctrl-C stops it"])
 
 

@@ -4,7 +4,20 @@ import json
 import math
 from collections.abc import Sequence
 
-from activities.ports import Chunk, Completion, Heard, Hit, Issued, Prompt, Sampling, StorageFailed, Subject, Usage
+from activities.ports import (
+    Chunk,
+    Completion,
+    Filter,
+    Fusion,
+    Heard,
+    Hit,
+    Issued,
+    Prompt,
+    Sampling,
+    StorageFailed,
+    Subject,
+    Usage,
+)
 from perdure.contracts.guards import GuardSpec, Verdict
 from tests.bench.texts import PASSAGES, answer
 
@@ -49,7 +62,21 @@ class StubEmbedder:
 class StubStore:
     """A store that finds the same passages for every question."""
 
-    async def search(self, tenant: str, collection: str, query: str, vector: Sequence[float], limit: int) -> list[Hit]:
+    fusion = Fusion.RECIPROCAL_RANK
+
+    async def ready(self) -> None:
+        """It always is."""
+
+    async def search(
+        self,
+        tenant: str,
+        collection: str,
+        query: str,
+        vector: Sequence[float],
+        limit: int,
+        *,
+        only: Filter | None = None,
+    ) -> list[Hit]:
         return [
             Hit(
                 chunk=Chunk(
@@ -72,10 +99,23 @@ class StubStore:
         return list(_ISSUED)
 
     async def replace(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
-        raise StorageFailed("the stub store holds what it holds: nothing is indexed in a benchmark")
+        raise _unchanging()
+
+    async def insert(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
+        raise _unchanging()
+
+    async def delete_document(self, tenant: str, collection: str, document: str, version: int | None = None) -> int:
+        raise _unchanging()
+
+    async def alias(self, tenant: str, alias: str, collection: str) -> None:
+        raise _unchanging()
 
     async def count(self, tenant: str, collection: str) -> int:
         return len(_ISSUED)
+
+
+def _unchanging() -> StorageFailed:
+    return StorageFailed("the stub store holds what it holds: nothing is indexed in a benchmark")
 
 
 class StubGuards:

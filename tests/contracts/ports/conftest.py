@@ -8,28 +8,40 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from activities.adapters.lancedb_store import LanceStore
 from activities.adapters.minilm import MiniLM
 from activities.adapters.redis_client import open_redis
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database, open_database
 from activities.adapters.sql_paid_replies import SqlPaidReplies
+from activities.adapters.stores import open_store
 from activities.adapters.token_logs import open_token_log
 from activities.ports import BlobStore, Embedder, PaidReplies, TokenLog, VectorStore
-from activities.settings import Paths, Settings, Tokens
+from activities.settings import Paths, Settings, Store, Tokens
 from deploy.local import weights
+from tests.services.weaviate_server import Weaviate, forget_everything
+
+
+@pytest_asyncio.fixture(params=["lancedb", pytest.param("weaviate", marks=pytest.mark.weaviate)], loop_scope="session")
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[VectorStore, VectorStore]]:
+    """An empty vector store, and the same one as another process opens it."""
+    kept = Store()
+    if request.param == "weaviate":
+        server: Weaviate = request.getfixturevalue("weaviate")
+        kept = server.settings
+        await forget_everything(kept)
+    settings = Settings(paths=Paths(state=tmp_path), store=kept)
+    async with open_store(settings) as first, open_store(settings) as second:
+        yield first, second
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> VectorStore:
-    return LanceStore(tmp_path / "index")
+def store(stores: tuple[VectorStore, VectorStore]) -> VectorStore:
+    return stores[0]
 
 
 @pytest.fixture
-def second_store(store: VectorStore, tmp_path: Path) -> VectorStore:
-    """The same index, opened as another process opens it."""
-    assert isinstance(store, LanceStore)
-    return LanceStore(tmp_path / "index")
+def second_store(stores: tuple[VectorStore, VectorStore]) -> VectorStore:
+    return stores[1]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,17 +1,12 @@
 """What every vector store promises."""
 
 import asyncio
-import resource
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from activities.adapters.lancedb_store import LanceStore
-from activities.ports import Chunk, Embedder, Issued, StorageFailed, UnknownCollection, VectorStore
-from activities.settings import ROOT
+from activities.ports import Chunk, Embedder, Fusion, Issued, UnknownCollection, VectorStore, WrongDimension
+from tests.contracts.ports.chunks import AXIS, chunk
 
 TEXTS = (
     "Travel > Allowances\nThe mileage rate for a private car is 0.42 euros per kilometre.",
@@ -19,10 +14,6 @@ TEXTS = (
     "Leave > Sickness\nAn employee who is ill tells the manager in the morning.",
     "Office > Food\nLunch is served in the canteen from noon.",
 )
-
-
-def chunk(number: int, text: str, vector: list[float], *, document: str = "handbook", version: int = 1) -> Chunk:
-    return Chunk(document, version, "Handbook", date(2026, 3, 1), None, number, text, tuple(vector))
 
 
 async def filled(store: VectorStore, embedder: Embedder, tenant: str = "acme") -> None:
@@ -64,7 +55,7 @@ async def test_a_hit_is_the_chunk_as_it_was_stored(store: VectorStore, embedder:
 
 
 async def test_similarity_is_the_cosine_even_for_a_hit_by_words(store: VectorStore) -> None:
-    axis = [1.0] + [0.0] * 383
+    axis = AXIS
     across = [0.0, 1.0] + [0.0] * 382
     await store.replace("acme", "handbook", [chunk(0, "H\nzebra", across), chunk(1, "H\nhorse", axis)])
     hits = await store.search("acme", "handbook", "zebra", axis, 2)
@@ -90,10 +81,19 @@ async def test_no_tenant_reads_anothers_chunks(store: VectorStore, embedder: Emb
         await store.search("initech", "handbook", "secret", secret, 3)
 
 
-@pytest.mark.parametrize("name", ["../acme", "acme/handbook", "", ".", "ACME", "a" * 64])
-async def test_a_name_that_could_leave_its_folder_is_refused(store: VectorStore, name: str) -> None:
-    with pytest.raises(UnknownCollection, match="lower-case"):
-        await store.replace(name, "handbook", [])
+@pytest.mark.parametrize("name", ["../acme", "acme/handbook", "", ".", "ACME", "a" * 64, "acme_1", "acme\n", "\u00e4"])
+async def test_a_name_that_could_mean_another_place_is_refused(store: VectorStore, name: str) -> None:
+    for tenant, collection in ((name, "handbook"), ("acme", name)):
+        for call in (
+            store.replace(tenant, collection, []),
+            store.insert(tenant, collection, []),
+            store.delete_document(tenant, collection, "handbook"),
+            store.search(tenant, collection, "x", [0.1] * 384, 1),
+            store.editions(tenant, collection),
+            store.alias(tenant, "other", collection),
+        ):
+            with pytest.raises(UnknownCollection, match="lower-case"):
+                await call
 
 
 async def test_an_unknown_collection_is_named_with_its_remedy(store: VectorStore) -> None:
@@ -110,7 +110,7 @@ async def test_an_empty_collection_exists_and_answers_nothing(store: VectorStore
 
 
 async def test_editions_lists_each_edition_once(store: VectorStore) -> None:
-    vector = [1.0] + [0.0] * 383
+    vector = AXIS
     chunks = [chunk(n, f"H\n{n}", vector, version=version) for version in (2, 1) for n in (0, 1)]
     await store.replace("acme", "handbook", chunks)
     day = date(2026, 3, 1)
@@ -135,7 +135,7 @@ async def test_a_reader_sees_one_generation_whole_while_others_are_written(
     store: VectorStore, second_store: VectorStore
 ) -> None:
     def generation(number: int) -> list[Chunk]:
-        vector = [1.0] + [0.0] * 383
+        vector = AXIS
         return [chunk(n, f"H\nalpha {n}", vector, version=number) for n in range(20)]
 
     await store.replace("acme", "handbook", generation(0))
@@ -144,7 +144,7 @@ async def test_a_reader_sees_one_generation_whole_while_others_are_written(
 
     async def read() -> None:
         while writing:
-            hits = await second_store.search("acme", "handbook", "alpha", [1.0] + [0.0] * 383, 20)
+            hits = await second_store.search("acme", "handbook", "alpha", AXIS, 20)
             assert len(hits) == 20
             assert len({hit.chunk.version for hit in hits}) == 1
             seen.append(hits[0].chunk.version)
@@ -158,7 +158,7 @@ async def test_a_reader_sees_one_generation_whole_while_others_are_written(
 
 
 async def test_writers_at_once_leave_one_of_their_collections(store: VectorStore, second_store: VectorStore) -> None:
-    vector = [1.0] + [0.0] * 383
+    vector = AXIS
     await asyncio.gather(
         *(
             writer.replace("acme", "handbook", [chunk(n, f"H\n{n}", vector, version=number) for n in range(number)])
@@ -172,44 +172,20 @@ async def test_writers_at_once_leave_one_of_their_collections(store: VectorStore
 
 async def test_a_failed_replacement_leaves_the_collection_as_it_was(store: VectorStore, embedder: Embedder) -> None:
     await filled(store, embedder)
-    with pytest.raises(StorageFailed, match="cannot store the collection 'handbook'"):
+    with pytest.raises(WrongDimension, match=r"cannot store the collection 'handbook' .* has 2 dimensions"):
         await store.replace("acme", "handbook", [chunk(0, "too short a vector", [1.0, 0.0])])
     assert await store.count("acme", "handbook") == 4
 
 
-FILL = """
-import asyncio, resource, sys
-from pathlib import Path
-from activities.adapters.lancedb_store import LanceStore
-from activities.ports import Chunk, StorageFull
-
-async def main():
-    store = LanceStore(Path(sys.argv[1]))
-    vector = tuple([1.0] + [0.0] * 383)
-    chunks = [Chunk("d", 2, "t", None, None, n, f"H alpha {n}", vector) for n in range(400)]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-    try:
-        await store.replace("acme", "handbook", chunks)
-    except StorageFull as error:
-        print("full:", error)
-
-asyncio.run(main())
-"""
+async def test_a_query_of_another_model_is_refused(store: VectorStore, embedder: Embedder) -> None:
+    await filled(store, embedder)
+    with pytest.raises(WrongDimension, match="has 768 dimensions, and those of the collection have 384"):
+        await store.search("acme", "handbook", "lunch", [0.1] * 768, 3)
 
 
-async def test_no_room_on_the_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
-    # A file that may not grow is refused by the system just as a full disk refuses it.
-    store = LanceStore(tmp_path / "index")
-    await store.replace("acme", "handbook", [chunk(0, "Kept.", [1.0] + [0.0] * 383)])
-    limited = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", FILL, str(tmp_path / "index")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "full: cannot store the collection 'handbook'" in limited.stdout, limited.stderr
-    assert "the disk is full; make room" in limited.stdout
-    assert await store.count("acme", "handbook") == 1
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 65536
+async def test_a_store_that_answers_is_ready(store: VectorStore) -> None:
+    await store.ready()
+
+
+async def test_a_search_says_how_it_fuses(store: VectorStore) -> None:
+    assert store.fusion in Fusion

@@ -1,0 +1,195 @@
+"""A connection to Weaviate, and its errors as the port's errors: one line, and nothing of the server's own words."""
+
+import asyncio
+import logging
+import ssl
+import warnings
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import grpc
+import httpx
+
+from activities.ports import PortError, StorageFailed, StorageFull, StorageReadOnly
+
+with warnings.catch_warnings():
+    # It imports what Authlib will move one day, and lets every warning through from then on.
+    warnings.simplefilter("ignore")
+    import weaviate
+    from weaviate.classes.init import AdditionalConfig, Auth, Timeout
+    from weaviate.config import GrpcConfig, Proxies
+    from weaviate.exceptions import WeaviateBaseError
+
+if TYPE_CHECKING:
+    from activities.settings import Store
+
+# It logs the objects that were not stored, text and all.
+logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)
+
+GRPC_PORT: Final = 50051
+"""Weaviate's gRPC port, unless the settings name another."""
+
+Client = weaviate.WeaviateAsyncClient
+Reply = TypeVar("Reply")
+
+
+class Vanished(Exception):
+    """The class or the tenant that was asked is not there. It does not leave the adapter."""
+
+
+_SAID: Final[tuple[tuple[tuple[str, ...], type[Exception], str], ...]] = (
+    (("tenant not found", "could not find class", "class not found"), Vanished, ""),
+    (("read-only",), StorageReadOnly, "{server} is read-only: its disk is nearly full; make room and restart it"),
+    (("no space left", "quota exceeded"), StorageFull, "the disk of {server} is full; make room and try again"),
+    (
+        ("unauthenticated", "unauthorized", "invalid api key", "forbidden", "permission_denied"),
+        StorageFailed,
+        "{server} refused the key; check PERDURE_STORE__WEAVIATE_API_KEY",
+    ),
+    (
+        ("certificate",),
+        StorageFailed,
+        "the certificate of {server} is not trusted; set SSL_CERT_FILE to the file of its authority",
+    ),
+    (
+        ("unavailable", "failed to connect", "connection to weaviate failed", "could not connect"),
+        StorageFailed,
+        "{server} cannot be reached; see that it runs",
+    ),
+)
+"""Words of the server or its client, in lower case, and what is said in their place."""
+
+
+class WeaviateServer:
+    """A server, connected to at its first use. A connection that breaks, as in a restart, is made again."""
+
+    def __init__(self, settings: "Store") -> None:
+        """Raises `StorageFailed` where an address cannot be used."""
+        self._settings = settings
+        self._scheme, self._host, self._port = _address(settings.weaviate or "")
+        self._grpc_host, self._grpc_port = _grpc_address(settings.weaviate_grpc, self._host)
+        self._seconds = settings.timeout_seconds
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"Weaviate at {self._host}:{self._port}"
+
+    async def ask(self, what: str, work: Callable[[Client], Awaitable[Reply]]) -> Reply:
+        """Do some idempotent work within the settings' time; once more after a connection that was found broken.
+
+        Raises the port's errors, each beginning with `what`, and `Vanished`.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                try:
+                    return await work(await self._connected())
+                except (httpx.TransportError, WeaviateBaseError) as error:
+                    if not _broken(error):
+                        raise
+                    return await work(await self._connected())
+        except (PortError, Vanished):
+            raise
+        except (WeaviateBaseError, httpx.HTTPError, OSError, ValueError, TypeError, RuntimeError) as error:
+            raise self.plainly(what, error) from None
+
+    def plainly(self, what: str, error: Exception) -> Exception:
+        """An error of the client or the server as the port's own, or as `Vanished`."""
+        if isinstance(error, TimeoutError | httpx.TimeoutException):
+            return StorageFailed(f"{what}: {self.name} did not answer in {self._seconds:g} s; see what it does")
+        status = getattr(error, "status_code", None)
+        said = str(error).lower()
+        if status in (401, 403):
+            said = "unauthorized"
+        return self.explained(what, said, type(error).__name__)
+
+    def explained(self, what: str, said: str, kind: str) -> Exception:
+        """What the server said, in lower case, as an error that says it in our words."""
+        for words, error, reason in _SAID:
+            if any(word in said for word in words):
+                return error(f"{what}: {reason.format(server=self.name)}")
+        return StorageFailed(f"{what}: {self.name} failed ({kind}); see its log")
+
+    async def close(self) -> None:
+        """Close the connection. The next use would make it again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _connected(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                client = self._made()
+                try:
+                    await client.connect()
+                except BaseException:
+                    await client.close()
+                    raise
+                self._client = client
+            return self._client
+
+    def _made(self) -> Client:
+        secure = self._scheme == "https"
+        key = self._settings.weaviate_api_key
+        roots = ssl.get_default_verify_paths().cafile if secure else None
+        return weaviate.use_async_with_custom(
+            http_host=self._host,
+            http_port=self._port,
+            http_secure=secure,
+            grpc_host=self._grpc_host,
+            grpc_port=self._grpc_port,
+            grpc_secure=secure,
+            auth_credentials=None if key is None else Auth.api_key(key.get_secret_value()),
+            # The checks would ask a package index whether the client is new.
+            skip_init_checks=True,
+            additional_config=AdditionalConfig(
+                timeout=Timeout(init=self._seconds, query=self._seconds, insert=self._seconds),
+                # httpx reads SSL_CERT_FILE only where it may read the environment.
+                trust_env=secure,
+                proxies=Proxies(),
+                grpc_config=GrpcConfig(
+                    # Once the server is back it is found within a second, however long it was away.
+                    channel_options=[("grpc.max_reconnect_backoff_ms", 1000), ("grpc.enable_http_proxy", 0)],
+                    credentials=None if roots is None else grpc.ssl_channel_credentials(Path(roots).read_bytes()),
+                ),
+            ),
+        )
+
+
+def _broken(error: Exception) -> bool:
+    return isinstance(error, httpx.TransportError) or "[UNAVAILABLE]" in str(error)
+
+
+def _address(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port. Raises `StorageFailed`, which does not show the address: it may hold a password."""
+    parts, port = _split(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    if usual is None or parts.hostname is None or parts.username is not None or parts.path.strip("/") or port == 0:
+        raise StorageFailed(
+            "PERDURE_STORE__WEAVIATE cannot be used: write http://host:port or https://host:port, "
+            "and the key in PERDURE_STORE__WEAVIATE_API_KEY"
+        )
+    return parts.scheme, parts.hostname, port or usual
+
+
+def _grpc_address(given: str | None, host: str) -> tuple[str, int]:
+    if given is None:
+        return host, GRPC_PORT
+    parts, port = _split(f"//{given}")
+    if parts.hostname is None or parts.username is not None or not port:
+        raise StorageFailed("PERDURE_STORE__WEAVIATE_GRPC cannot be used: write host:port")
+    return parts.hostname, port
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    """An address and its port, which is 0 where it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return urlsplit(""), 0
+    return parts, port
