@@ -155,8 +155,7 @@ def allows(constraint: AllowedHosts, host: str) -> bool:
     """Whether a host, as a URL has it, is one of those allowed."""
     host = host.lower().rstrip(".")
     return any(
-        host.endswith(allowed[1:]) and len(host) >= len(allowed) if allowed.startswith("*.") else host == allowed
-        for allowed in constraint.hosts
+        host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed for allowed in constraint.hosts
     )
 
 

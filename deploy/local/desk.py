@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +24,9 @@ from typing import Any, Self
 import httpx
 
 from activities import settings as tree
+from deploy.local.errors import PortInUse
 from deploy.local.parts import Part
-from deploy.local.ports import HOST
+from deploy.local.ports import HOST, require_free
 
 LARGEST = 64 * 1024
 """Bytes of a request."""
@@ -227,9 +228,14 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="where it keeps everything (default: desk.db in the state folder)")
     parser.add_argument("--pause", type=float, default=0, help="seconds between what a POST does and its answer")
     given = parser.parse_args()
+    try:
+        require_free(given.port, "--port")
+    except PortInUse as error:
+        sys.exit(f"perdure: {error}")
     server = DeskServer(given.port, given.file or tree.load().paths.state / "desk.db", pause=given.pause)
     print("ready", server.server_address[1], flush=True)
-    server.serve_forever()
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ async def test_the_request_holds_nothing_of_this_machine(monkeypatch: pytest.Mon
     assert server.asked == [(f"docs.example.com:{server.port}", "/a?q=1")] * 2
     sent = {name for headers in server.headers for name in headers}
     assert sent == {"Host", "Accept", "Accept-Encoding", "User-Agent", "Connection"}
+    assert {headers["Accept-Encoding"] for headers in server.headers} == {"identity"}
 
 
 @pytest.mark.parametrize(

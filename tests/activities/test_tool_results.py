@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.tool_results import LARGEST, NotText, fenced, plain
+from activities.tool_results import LARGEST, NotText, fenced, first_absent, plain
 
 
 def test_a_large_result_is_cut_at_a_whole_character_and_says_how_much() -> None:
@@ -72,6 +72,10 @@ def test_a_text_never_holds_the_word_of_its_own_fence(text: str) -> None:
     assert found["word"] not in text
     assert whole.count(found["word"]) == 3
     assert found["after"] == "\n[note]"
+
+
+def test_a_word_that_is_in_the_text_is_not_taken() -> None:
+    assert first_absent("one two", ["one", "two", "three", "four"]) == "three"
 
 
 def test_a_text_that_copies_a_fence_gets_another() -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from activities.settings import ROOT
 from deploy.local import desk
 from deploy.local.desk import LARGEST, DeskServer
 from deploy.local.ports import free_ports
@@ -88,6 +91,14 @@ def test_what_cannot_be_taken_is_refused_in_one_line_and_changes_nothing(
     refused = asked(served.url, "POST", path, key, body)
     assert (refused.status_code, reason in refused.json()["error"]) == (status, True)
     assert asked(served.url, "GET", "/received", None).json() == {"tickets": {}, "messages": {}}
+
+
+def test_a_port_that_is_taken_is_named_with_its_holder(served: DeskServer) -> None:
+    command = [sys.executable, "-m", "deploy.local.desk", "--port", str(served.server_address[1])]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "is in use by" in ended.stderr
+    assert "set --port to a free port" in ended.stderr
 
 
 def test_a_desk_that_was_killed_between_act_and_answer_knows_what_it_did(tmp_path: Path) -> None:
