@@ -135,6 +135,23 @@ class Shared(Group):
     """Where it is kept, `redis://:password@host:port/0`; None keeps it in each process by itself."""
 
 
+class Tools(Group):
+    """What tools may reach."""
+
+    services: dict[str, str] = Field(default_factory=dict[str, str])
+    """Services by the name that tools call them by, with their addresses: `{"desk": "http://127.0.0.1:9000"}`."""
+    timeout_seconds: float = Field(default=20, gt=0)
+    """How long one call of a service may take, in seconds; below a tool's own 30."""
+
+    @field_validator("services")
+    @classmethod
+    def _addresses(cls, services: dict[str, str]) -> dict[str, str]:
+        for name, address in services.items():
+            if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", address):
+                raise ValueError(f"the service {name!r} needs an address such as http://127.0.0.1:9000")
+        return services
+
+
 class Work(Group):
     """What a worker does at the same time."""
 
@@ -183,6 +200,7 @@ class Settings(BaseSettings):
     shared: Shared = Shared()
     work: Work = Work()
     tokens: Tokens = Tokens()
+    tools: Tools = Tools()
     telemetry: Telemetry = Telemetry()
 
     @classmethod

@@ -1,33 +1,21 @@
 """Shows the tools, and tries one: `python -m tools`, `python -m tools calculator '{"expression": "2 + 2"}'`."""
 
 import asyncio
-import importlib
 import json
-import pkgutil
 import sys
-from typing import Any
 
-import tools
 from perdure.contracts.contract import BadInput
-from tools.base import Tool, ToolContext
-
-
-def all_tools() -> dict[str, Tool[Any]]:
-    """Every tool in this folder, by name."""
-    found: dict[str, Tool[Any]] = {}
-    for module in pkgutil.iter_modules(tools.__path__):
-        if not module.name.startswith("__"):
-            for value in vars(importlib.import_module(f"tools.{module.name}")).values():
-                if isinstance(value, Tool):
-                    found[value.name] = value
-    return dict(sorted(found.items()))
+from tools.base import ToolContext
+from tools.errors import ToolError
+from tools.folder import all_tools
 
 
 def main(arguments: list[str]) -> str:
     """The lines to print. Raises `BadInput` for a tool or arguments that cannot be used."""
     known = all_tools()
     if not arguments:
-        return "\n".join(f"{tool.name:<20} {tool.effect.value:<14} {tool.description}" for tool in known.values())
+        lines = {name: tool.description.splitlines()[0] for name, tool in known.items()}
+        return "\n".join(f"{name:<20} {known[name].effect.value:<14} {line}" for name, line in lines.items())
     name, *rest = arguments
     if name not in known:
         raise BadInput(f"there is no tool {name!r}: the tools are {', '.join(known)}")
@@ -40,11 +28,12 @@ def main(arguments: list[str]) -> str:
     if not isinstance(given, dict):
         raise BadInput(f"arguments: {rest[0]!r} is not a JSON object")
     context = ToolContext(tenant="default", run="by-hand", step="by-hand", key="by-hand")
+    # No constraints: what an agent must be granted first is tried with `python -m deploy.local tool`.
     return asyncio.run(known[name].use(context, given))  # pyright: ignore[reportUnknownArgumentType] - JSON
 
 
 if __name__ == "__main__":
     try:
         print(main(sys.argv[1:]))
-    except BadInput as error:
+    except (BadInput, ToolError) as error:
         sys.exit(f"tools: {error}")

@@ -3,14 +3,35 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.contracts.contract import BadInput, explain
-from perdure.contracts.tools import ToolEffect
+from perdure.contracts.tools import AllowedHosts, Approval, Constraint, ToolEffect, ToolSpec
+from tools.constraints import Constrained, constrained, kept, require_fitting
+from tools.world import Document, Extract, Http, Knowledge, NoHttp, NoKnowledge, Page
+
+__all__ = [
+    "Approval",
+    "Constrained",
+    "Document",
+    "Extract",
+    "Http",
+    "Knowledge",
+    "Page",
+    "Tool",
+    "ToolArguments",
+    "ToolContext",
+    "ToolEffect",
+    "tool",
+]
+
+TIMEOUT = timedelta(seconds=30)
+"""How long one call may take where nobody said."""
 
 
 class ToolArguments(BaseModel):
@@ -21,18 +42,35 @@ class ToolArguments(BaseModel):
 
 @dataclass(frozen=True)
 class ToolContext:
-    """Who asks, and under which key. An effect that calls a tool supplies it; no tool reads it from elsewhere."""
+    """Who asks, under which key, and what of the world comes with it. An effect that calls a tool supplies it."""
 
     tenant: str
     run: str
     step: str
     key: str
     """The same for every retry of one call: what an idempotent tool passes on."""
+    knowledge: Knowledge = field(default_factory=NoKnowledge)
+    """The documents that the agent may search."""
+    http: Http = field(default_factory=NoHttp)
+    """Public pages, and the services that the operator named."""
+    constraints: Mapping[str, Constraint] = field(default_factory=dict[str, Constraint])
+    """What the agent's grant allows, by argument; `Tool.use` puts it there."""
 
+    def hosts(self, argument: str) -> AllowedHosts:
+        """The hosts that the grant allows for an argument. Raises `BadInput` where it allows none."""
+        allowed = self.constraints.get(argument)
+        if not isinstance(allowed, AllowedHosts):
+            raise BadInput(f"{argument}: no host is allowed: grant the tool with a constraint of the kind 'hosts'")
+        return allowed
 
-__all__ = ["Tool", "ToolArguments", "ToolContext", "ToolEffect", "tool"]
 
 Arguments = TypeVar("Arguments", bound=ToolArguments)
+
+Reconcile = Callable[[ToolContext], Awaitable[str | None]]
+"""Finds out what became of the call with the context's key: its result; None if it has not happened. It only reads.
+
+It raises a `ToolError` where that cannot be told. Something that has not happened may still be on its way.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +82,14 @@ class Tool(Generic[Arguments]):
     effect: ToolEffect
     arguments: type[Arguments]
     call: Callable[[ToolContext, Arguments], Awaitable[str]]
+    timeout: timedelta = TIMEOUT
+    price: int = 0
+    """Micro-dollars that one call costs at most."""
+    approval: Approval = Approval.NEVER
+    reconcile: Reconcile | None = None
+    """How to find out whether a call happened whose outcome is unknown; None where nobody but a person can."""
+    constrained: Mapping[str, Constrained] = field(default_factory=dict[str, Constrained])
+    """The arguments that take a constraint."""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -52,26 +98,72 @@ class Tool(Generic[Arguments]):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what a run pins: name, description, effect and schema. It changes when the tool does."""
-        pinned = [self.name, self.description, self.effect.value, self.schema]
+        """SHA-256 of what a run pins: name, description, effect, schema, and what is constrained."""
+        pinned: list[Any] = [self.name, self.description, self.effect.value, self.schema]
+        if self.constrained:
+            pinned.append({name: [mark.kind.__name__, mark.required] for name, mark in self.constrained.items()})
         return hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()
 
-    async def use(self, context: ToolContext, arguments: dict[str, Any]) -> str:
-        """Validate the arguments and call the tool. Raises `BadInput` with one line for each thing that is wrong."""
+    def spec(self, constraints: Mapping[str, Constraint] | None = None) -> ToolSpec:
+        """The tool as an agent is granted it, for a run to pin.
+
+        Raises `BadInput` for a constraint that does not fit, and for an argument that needs one and has none.
+        """
+        given = dict(constraints or {})
+        require_fitting(self.name, self.constrained, given)
+        return ToolSpec(
+            name=self.name,
+            digest=self.digest,
+            description=self.description,
+            parameters=self.schema,
+            effect=self.effect,
+            timeout=self.timeout,
+            price=self.price,
+            approval=self.approval,
+            constraints=given,
+        )
+
+    def checked(self, arguments: Mapping[str, Any], constraints: Mapping[str, Constraint] | None = None) -> Arguments:
+        """The arguments in their plain form. Raises `BadInput` with one line for all that is wrong with them."""
+        given = dict(constraints or {})
+        require_fitting(self.name, self.constrained, given)
         try:
-            given = self.arguments.model_validate(arguments)
+            read = self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
             raise BadInput(f"{self.name}: {explain(error)}") from None
-        return await self.call(context, given)
+        plain = {
+            name: kept(f"{self.name}: {name}", given.get(name), mark.kind, getattr(read, name))
+            for name, mark in self.constrained.items()
+        }
+        return read.model_copy(update=plain)
+
+    async def use(
+        self,
+        context: ToolContext,
+        arguments: Mapping[str, Any],
+        constraints: Mapping[str, Constraint] | None = None,
+    ) -> str:
+        """Check the arguments against schema and constraints, and only then call the tool.
+
+        Raises `BadInput` for arguments, the tool's own `ToolError`, and whatever else its code may raise.
+        """
+        given = self.checked(arguments, constraints)
+        return await self.call(replace(context, constraints=dict(constraints or {})), given)
 
 
 def tool(
     effect: ToolEffect,
+    *,
+    timeout: timedelta = TIMEOUT,
+    price: int = 0,
+    approval: Approval = Approval.NEVER,
+    reconcile: Reconcile | None = None,
 ) -> Callable[[Callable[[ToolContext, Arguments], Awaitable[str]]], Tool[Arguments]]:
     """Make a tool of an async function `(context, arguments) -> str`.
 
     Its name is the tool's name, its docstring the description, and the type of its second parameter the arguments.
-    Raises `TypeError` where one of them is missing.
+    `price` is in micro-dollars; with `Approval.ALWAYS` each call waits for a person. Raises `TypeError` where the
+    function cannot be a tool.
     """
 
     def make(function: Callable[[ToolContext, Arguments], Awaitable[str]]) -> Tool[Arguments]:
@@ -83,7 +175,24 @@ def tool(
             raise TypeError(f"tool {name!r}: annotate its second parameter with a subclass of ToolArguments")
         if not function.__doc__:
             raise TypeError(f"tool {name!r}: write a docstring, it is what the model reads")
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(f"tool {name!r}: make it an async function: nothing else can be stopped in time")
+        if timeout <= timedelta(0) or price < 0:
+            raise TypeError(f"tool {name!r}: give it a timeout above 0 and a price from 0 up")
+        if reconcile is not None and effect is ToolEffect.READ_ONLY:
+            raise TypeError(f"tool {name!r}: it changes nothing, so there is nothing to reconcile")
         typed = cast("type[Arguments]", arguments)
-        return Tool(name, inspect.cleandoc(function.__doc__), effect, typed, function)
+        return Tool(
+            name=name,
+            description=inspect.cleandoc(function.__doc__),
+            effect=effect,
+            arguments=typed,
+            call=function,
+            timeout=timeout,
+            price=price,
+            approval=approval,
+            reconcile=reconcile,
+            constrained=constrained(typed),
+        )
 
     return make

@@ -1,4 +1,4 @@
-"""The embedded stack's commands: `python -m deploy.local up | demo | index | fetch | migrate | effects`."""
+"""The embedded stack's commands: `python -m deploy.local up | demo | index | fetch | migrate | effects | tool`."""
 
 import argparse
 import signal
@@ -75,6 +75,13 @@ def _take_store(command: argparse.ArgumentParser) -> None:
     )
 
 
+def tool(options: argparse.Namespace) -> None:
+    """Try a tool by hand, on the documents, pages and services that it would get."""
+    from deploy.local import try_tool
+
+    sys.exit(try_tool.main(options.arguments))
+
+
 def _tiers(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(options.tiers or weights.DEFAULT_TIERS)
 
@@ -117,6 +124,9 @@ def main() -> None:
     one.set_defaults(run=migrate)
     one = commands.add_parser("effects", help=effects.__doc__)
     one.set_defaults(run=effects)
+    one = commands.add_parser("tool", help=tool.__doc__, add_help=False)
+    one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="NAME ARGUMENTS [--allow ARGUMENT=VALUE]")
+    one.set_defaults(run=tool)
     options = parser.parse_args()
     try:
         # A command that is told to end cleans up as after Ctrl-C.

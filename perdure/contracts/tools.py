@@ -66,7 +66,7 @@ class ToolSpec(Contract):
 
     name: ToolName
     digest: Digest
-    """Of name, description, effect and schema: a tool that no longer has it was changed under the run."""
+    """Of name, description, effect, schema and what is constrained: another one means that the tool was changed."""
     description: str
     """As the model sees it."""
     parameters: dict[str, Any]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import ssl
 from pathlib import Path
 
 from cryptography import x509
@@ -10,6 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DAY = dt.timedelta(days=1)
+
+
+def certified(folder: Path, host: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate for a host, and a client's that trusts nothing else."""
+    authority = Authority(folder, "ours")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*authority.sign("server", host=host))
+    return server, ssl.create_default_context(cafile=str(authority.file))
 
 
 class Authority:
@@ -27,11 +36,13 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def sign(self, name: str, *, until: dt.timedelta = DAY) -> tuple[Path, Path]:
-        """A certificate for 127.0.0.1 that is good for so long from now, and its key."""
+    def sign(self, name: str, *, until: dt.timedelta = DAY, host: str | None = None) -> tuple[Path, Path]:
+        """A certificate for a host, or for 127.0.0.1, that is good for so long from now, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        here = x509.SubjectAlternativeName(
+            [x509.IPAddress(ipaddress.ip_address("127.0.0.1")) if host is None else x509.DNSName(host)]
+        )
         signed = (
             _certificate(subject, self._name, key.public_key(), until)
             .add_extension(here, critical=False)

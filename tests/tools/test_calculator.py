@@ -3,9 +3,10 @@
 import pytest
 
 from perdure.contracts.contract import BadInput
-from tools.__main__ import all_tools, main
+from tools.__main__ import main
 from tools.base import ToolContext, ToolEffect
 from tools.calculator import calculator
+from tools.folder import all_tools
 
 BY_HAND = ToolContext(tenant="default", run="r", step="s", key="k")
 

@@ -1,0 +1,58 @@
+"""How a call of a tool ended: one of a closed set, whatever the tool's code did."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from perdure.contracts.contract import Contract
+from perdure.contracts.guards import Verdict
+from perdure.contracts.text import Text
+
+
+class ToolEnded(StrEnum):
+    """How a call came to its end."""
+
+    RETURNED = "returned"
+    """It returned text, which the model is shown."""
+    BLOCKED = "blocked"
+    """It returned text that a guard keeps from the model."""
+    UNUSABLE = "unusable"
+    """It returned what is no text: bytes, binary, nothing."""
+    REJECTED = "rejected"
+    """Its arguments broke the schema or a constraint."""
+    FAILED = "failed"
+    """It said that it could not, or its code broke."""
+    TIMED_OUT = "timed_out"
+    """It did not end within its timeout, and was stopped."""
+    UNKNOWN_TOOL = "unknown_tool"
+    """The agent was granted no tool of this name."""
+    TOOL_CHANGED = "tool_changed"
+    """It is no longer the tool that the run pinned, so it was not called."""
+
+
+class Happened(StrEnum):
+    """Whether the call changed the world."""
+
+    YES = "yes"
+    """It did what it does."""
+    NO = "no"
+    """Nothing was changed; so it is for every call of a tool that only reads."""
+    UNKNOWN = "unknown"
+    """It may have: never call it again before that is known."""
+
+
+class ToolOutcome(Contract):
+    """What a call of a tool came to."""
+
+    tool: str
+    """Its name, as the model wrote it."""
+    ended: ToolEnded
+    happened: Happened
+    result: Text
+    """What the model is shown: data within a fence, or one line that says why there is none."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What guards found in the result."""
+    size: int = Field(default=0, ge=0)
+    """Bytes that the tool returned."""
+    cut: int = Field(default=0, ge=0)
+    """Bytes of these that are not shown."""

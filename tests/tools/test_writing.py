@@ -1,0 +1,99 @@
+"""The tools that write: a ticket is opened once for its key; a message can be asked after, and is never sent again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from activities.adapters.documents.files import FileDocuments
+from activities.adapters.named_services import NamedServices
+from activities.adapters.public_web import PublicWeb
+from activities.adapters.tool_http import ToolHttp
+from activities.settings import Tools
+from deploy.local.desk import DeskServer
+from deploy.local.ports import free_ports
+from perdure.contracts.contract import BadInput
+from perdure.contracts.tools import Approval
+from tests.support.odd_server import OddServer, page
+from tools.base import ToolContext, ToolEffect
+from tools.create_ticket import create_ticket
+from tools.errors import NoAnswer, NotAllowed, Unreachable
+from tools.send_message import send_message
+
+TICKET = {"title": "Leak", "text": "The roof leaks."}
+MESSAGE = {"to": "ann", "text": "Wet."}
+
+
+def writer(url: str | None, key: str = "run/step-1", timeout: float = 20) -> ToolContext:
+    services = NamedServices(Tools(services={} if url is None else {"desk": url}, timeout_seconds=timeout))
+    return ToolContext("acme", "r", "s", key, http=ToolHttp(PublicWeb(FileDocuments()), services))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskServer]:
+    with DeskServer(0, tmp_path / "desk.db") as server:
+        yield server
+
+
+async def test_a_ticket_is_opened_once_however_often_it_is_tried(desk: DeskServer) -> None:
+    said = {await create_ticket.use(writer(desk.url), TICKET) for _ in range(3)}
+    assert said == {"The ticket T-1 is open."}
+    assert await create_ticket.use(writer(desk.url, "run/step-2"), TICKET) == "The ticket T-2 is open."
+    assert desk.desk.received() == {"tickets": {"run/step-1": 3, "run/step-2": 1}, "messages": {}}
+
+
+async def test_a_message_says_what_became_of_it(desk: DeskServer) -> None:
+    assert send_message.reconcile is not None
+    assert await send_message.reconcile(writer(desk.url)) is None
+    assert await send_message.use(writer(desk.url), MESSAGE) == "The message M-1 is sent."
+    assert await send_message.reconcile(writer(desk.url)) == "The message M-1 is sent."
+    assert await send_message.reconcile(writer(desk.url, "other")) is None
+    assert desk.desk.received()["messages"] == {"run/step-1": 1}
+
+
+async def test_a_message_whose_answer_was_lost_is_found_by_its_key(tmp_path: Path) -> None:
+    with DeskServer(0, tmp_path / "desk.db", pause=2) as slow:
+        with pytest.raises(NoAnswer) as lost:
+            await send_message.use(writer(slow.url, timeout=0.5), MESSAGE)
+        assert lost.value.may_have_happened
+        assert send_message.reconcile is not None
+        assert await send_message.reconcile(writer(slow.url)) == "The message M-1 is sent."
+        assert slow.desk.received()["messages"] == {"run/step-1": 1}
+
+
+async def test_a_desk_that_is_away_was_told_nothing() -> None:
+    [port] = free_ports(1)
+    for use in (create_ticket.use(writer(f"http://127.0.0.1:{port}"), TICKET),):
+        with pytest.raises(Unreachable) as away:
+            await use
+        assert not away.value.may_have_happened
+    assert send_message.reconcile is not None
+    with pytest.raises(Unreachable):
+        await send_message.reconcile(writer(f"http://127.0.0.1:{port}"))
+    with pytest.raises(NotAllowed, match="there is no service 'desk'"):
+        await create_ticket.use(writer(None), TICKET)
+
+
+async def test_an_answer_that_says_nothing_leaves_open_what_happened() -> None:
+    with OddServer({"/tickets": page(b"[]", "application/json"), "/messages": page(b"{}", "application/json")}) as odd:
+        context = writer(f"http://127.0.0.1:{odd.port}")
+        assert send_message.reconcile is not None
+        for asked in (
+            create_ticket.use(context, TICKET),
+            send_message.use(context, MESSAGE),
+            send_message.reconcile(context),
+        ):
+            with pytest.raises(NoAnswer, match="find out what became of the call"):
+                await asked
+
+
+def test_what_cannot_be_taken_back_waits_for_a_person() -> None:
+    assert (send_message.effect, send_message.approval) == (ToolEffect.AT_MOST_ONCE, Approval.ALWAYS)
+    assert (create_ticket.effect, create_ticket.approval) == (ToolEffect.IDEMPOTENT, Approval.NEVER)
+
+
+@pytest.mark.parametrize("wrong", [{"title": ""}, {"title": "x" * 201}, {"text": "x" * 8001}, {"urgent": True}])
+async def test_a_ticket_that_breaks_the_schema_is_never_sent(desk: DeskServer, wrong: dict[str, object]) -> None:
+    with pytest.raises(BadInput):
+        await create_ticket.use(writer(desk.url), TICKET | wrong)
+    assert desk.desk.received()["tickets"] == {}

@@ -1,0 +1,174 @@
+"""Constraints on arguments: which need one, whether a grant's fits, and whether a value keeps to it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, TypeAlias, assert_never, cast, get_args, get_origin
+
+from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
+
+from perdure.contracts.contract import SHOWN, BadInput
+from perdure.contracts.tools import AllowedAmount, AllowedHosts, AllowedPaths, Constraint
+
+Kind: TypeAlias = type[AllowedHosts] | type[AllowedPaths] | type[AllowedAmount]
+
+EXAMPLES: dict[Kind, str] = {
+    AllowedHosts: '{ kind = "hosts", hosts = ["docs.example.com"] }',
+    AllowedPaths: '{ kind = "paths", under = ["handbook/"] }',
+    AllowedAmount: '{ kind = "amount", most = "100" }',
+}
+"""How an agent's spec writes each."""
+
+_HOST = re.compile(r"\*(\.[a-z0-9_-]+){2,}|[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+_URL = TypeAdapter(AnyHttpUrl)
+
+
+@dataclass(frozen=True)
+class Constrained:
+    """Marks an argument: `url: Annotated[str, Constrained(AllowedHosts)]`. A list is checked item by item."""
+
+    kind: Kind
+    required: bool = True
+    """Whether a grant without a constraint for it is refused. Otherwise anything goes there until one is given."""
+
+
+def constrained(arguments: type[BaseModel]) -> dict[str, Constrained]:
+    """The arguments that take a constraint, by name. Raises `TypeError` for a mark that would not be seen."""
+    found: dict[str, Constrained] = {}
+    for name, field in arguments.model_fields.items():
+        marks = [mark for mark in field.metadata if isinstance(mark, Constrained)]
+        if len(marks) > 1 or any(_marks_within(field.annotation)):
+            raise TypeError(f"argument {name!r}: mark it once and as a whole, Annotated[..., Constrained(...)]")
+        if marks:
+            found[name] = marks[0]
+    return found
+
+
+def _marks_within(annotation: Any) -> Iterator[Constrained]:
+    """Marks inside a type, where nothing would check them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from constrained(annotation).values()
+    if get_origin(annotation) is Annotated:
+        yield from (mark for mark in get_args(annotation)[1:] if isinstance(mark, Constrained))
+    for inner in get_args(annotation):
+        yield from _marks_within(inner)
+
+
+def require_fitting(tool: str, takes: Mapping[str, Constrained], given: Mapping[str, Constraint]) -> None:
+    """Raise `BadInput` for a constraint that no argument takes, one of the wrong kind, and one that is missing."""
+    for name, constraint in given.items():
+        mark = takes.get(name)
+        if mark is None:
+            known = f"the arguments that take one are {', '.join(takes)}" if takes else "none of its arguments does"
+            raise BadInput(f"tool {tool!r}: its argument {name!r} takes no constraint: remove it; {known}")
+        if not isinstance(constraint, mark.kind):
+            raise BadInput(
+                f"tool {tool!r}: the constraint of {name!r} is of the kind {constraint.kind!r}: "
+                f"write {EXAMPLES[mark.kind]}"
+            )
+        _require_usable(f"tool {tool!r}: the constraint of {name!r}", constraint)
+    for name, mark in takes.items():
+        if mark.required and name not in given:
+            raise BadInput(
+                f"tool {tool!r}: nothing is allowed for its argument {name!r}: grant it with a constraint, "
+                f"{EXAMPLES[mark.kind]}"
+            )
+
+
+def _require_usable(where: str, constraint: Constraint) -> None:
+    match constraint:
+        case AllowedHosts(hosts=hosts):
+            for host in hosts:
+                if not _HOST.fullmatch(host):
+                    raise BadInput(
+                        f"{where}: {host!r} is no host: write docs.example.com, or *.example.com for all below"
+                    )
+        case AllowedPaths(under=under):
+            for path in under:
+                if not path or normal_path(where, path) != path.removesuffix("/"):
+                    raise BadInput(f"{where}: {path!r} is no plain path: write handbook/ or handbook/travel.md")
+        case AllowedAmount(least=least, most=most):
+            if least > most:
+                raise BadInput(f"{where}: nothing lies between {least} and {most}: write the smaller one as least")
+        case never:
+            assert_never(never)
+
+
+def kept(where: str, constraint: Constraint | None, kind: Kind, value: Any) -> Any:
+    """The value in its plain form, once it is known to keep to the constraint; None keeps to any.
+
+    `kind` is what the argument is even where nobody constrained it: a path without `..`, a URL that can be read.
+    Raises `BadInput` with what is allowed.
+    """
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        items = [kept(where, constraint, kind, item) for item in cast("Sequence[Any]", value)]
+        return items if isinstance(value, list) else tuple(items)
+    if kind is AllowedHosts:
+        return _kept_url(where, constraint, value)
+    if kind is AllowedPaths:
+        return _kept_path(where, constraint, value)
+    return _kept_amount(where, constraint, value)
+
+
+def _kept_url(where: str, constraint: Constraint | None, value: Any) -> str:
+    url = read_url(where, str(value))
+    if isinstance(constraint, AllowedHosts) and not allows(constraint, url.host or ""):
+        raise BadInput(f"{where}: the host {url.host!r} is not allowed: use {', '.join(constraint.hosts)}")
+    return str(url)
+
+
+def _kept_path(where: str, constraint: Constraint | None, value: Any) -> str:
+    path = normal_path(where, str(value))
+    if isinstance(constraint, AllowedPaths) and not any(
+        path == one or (one.endswith("/") and path.startswith(one)) for one in constraint.under
+    ):
+        raise BadInput(f"{where}: {_shown(path)} is not allowed: use what is under {', '.join(constraint.under)}")
+    return path
+
+
+def _kept_amount(where: str, constraint: Constraint | None, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise BadInput(f"{where}: {_shown(value)} is no amount: write a number")
+    amount = Decimal(str(value))
+    if not amount.is_finite():
+        raise BadInput(f"{where}: {value} is no amount: write a number")
+    if isinstance(constraint, AllowedAmount) and not constraint.least <= amount <= constraint.most:
+        raise BadInput(f"{where}: {amount} is not allowed: use {constraint.least} to {constraint.most}")
+    return value
+
+
+def read_url(where: str, url: str) -> AnyHttpUrl:
+    """An http or https URL as browsers read it, so that `0x7f.1` is 127.0.0.1. Raises `BadInput`."""
+    try:
+        read = _URL.validate_python(url)
+    except ValidationError:
+        raise BadInput(f"{where}: {_shown(url)} is no http or https URL: write https://docs.example.com/page") from None
+    if read.username is not None or read.password is not None:
+        raise BadInput(f"{where}: a URL with a name or password in it is never used: take it out")
+    return read
+
+
+def allows(constraint: AllowedHosts, host: str) -> bool:
+    """Whether a host, as a URL has it, is one of those allowed."""
+    host = host.lower().rstrip(".")
+    return any(
+        host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed for allowed in constraint.hosts
+    )
+
+
+def normal_path(where: str, path: str) -> str:
+    """A relative path without `.` and doubled slashes. Raises `BadInput` for one that could lead elsewhere."""
+    steps = [step for step in path.split("/") if step not in ("", ".")]
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        raise BadInput(f"{where}: {_shown(path)} is absolute: write it from the top, without the slash in front")
+    if ".." in steps or "\\" in path or "%" in path or not path.isprintable() or not steps:
+        raise BadInput(f"{where}: {_shown(path)} is no plain path: write names and slashes, without '..'")
+    return "/".join(steps)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
