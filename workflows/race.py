@@ -13,10 +13,16 @@ async def called_off(*tasks: asyncio.Task[Any]) -> AsyncGenerator[list[asyncio.T
     Yields the list of tasks, to which more may be added.
     """
     pending = list(tasks)
+    dropped = False
     try:
         yield pending
+    except GeneratorExit:
+        # The worker forgets the run, which goes on elsewhere: nothing is decided or waited for here any more.
+        dropped = True
+        raise
     finally:
-        unfinished = [task for task in pending if not task.done()]
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        if not dropped:
+            unfinished = [task for task in pending if not task.done()]
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
