@@ -69,12 +69,12 @@ def test_a_tier_with_a_server_of_ours_is_not_asked_about(tmp_path: Path) -> None
     require(Settings(paths=Paths(state=tmp_path)), ("fast", "strong"))
 
 
-def made(*words: str) -> str:
+def made(*words: str, **environment: str) -> str:
     """What make would run, without running it."""
     said = subprocess.run(
         ["make", "--no-print-directory", "--question", "--print-data-base", *words],
         cwd=ROOT,
-        env={**os.environ, "MAKEFLAGS": ""},
+        env={**os.environ, "MAKEFLAGS": "", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -86,8 +86,14 @@ def test_make_hands_the_address_to_the_settings_as_it_is() -> None:
     said = made("help", "MODEL=sglang", "SGLANG_URL=http://gpu:30000/v1")
     (line,) = [line for line in said.splitlines() if line.startswith("PERDURE_MODEL__ENDPOINTS := ")]
     assert json.loads(line.partition(" := ")[2]) == {"sglang": "http://gpu:30000/v1"}
-    assert "PERDURE_PATHS__CATALOGUE := sglang" in said
+    assert "PERDURE_PATHS__CATALOGUE = sglang" in said
     assert "PERDURE_PATHS__CATALOGUE" not in made("help")
+
+
+def test_a_catalogue_of_ones_own_is_kept() -> None:
+    said = made("help", "MODEL=sglang", PERDURE_PATHS__CATALOGUE="mine.toml")
+    assert "PERDURE_PATHS__CATALOGUE = mine.toml" in said
+    assert "PERDURE_PATHS__CATALOGUE = sglang" not in said
 
 
 def test_a_model_server_that_make_does_not_know_is_one_line() -> None:
