@@ -57,6 +57,10 @@ class Installed:
         return self.folder / "model"
 
 
+WHOLE = ".whole"
+"""The stamp in the folder of what is installed."""
+
+
 class InstallFailed(DeployError):
     """SGLang cannot be installed here."""
 
@@ -69,6 +73,11 @@ def home() -> Path:
     return Path(f"~/.cache/perdure/sglang-{SGLANG}").expanduser() / digest.hexdigest()[:12]
 
 
+def is_installed() -> bool:
+    """Whether all of it is there."""
+    return (home() / WHOLE).exists()
+
+
 def install(settings: Settings | None = None) -> Installed:
     """Everything, installed first where it is not there. Raises `DeployError`.
 
@@ -76,7 +85,7 @@ def install(settings: Settings | None = None) -> Installed:
     written last, and what has none is thrown away and made anew.
     """
     found = Installed(home())
-    stamp = found.folder / ".whole"
+    stamp = found.folder / WHOLE
     if stamp.exists():
         return found
     file = weights.fetch(WEIGHTS, settings)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from deploy.local.errors import DeployError
+from deploy.sglang.install import is_installed
 from tests.bench import live, report, rounds, stores, token_log
 from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
@@ -115,9 +116,13 @@ PARTS = {
     "guards": Part(30, "pairs", _live("guards on and off", live.guards_on_and_off)),
     "first-token": Part(30, "pairs", _live("first words", first_token)),
     "prefix": Part(4, "pairs", _counted("prefix cache", prefix_cache)),
-    "model": Part(20, "pairs on llama.cpp", lambda console, _, pairs: _model(console, pairs, sglang=False)),
+    "model": Part(
+        15,
+        "pairs (SGLang too, where it is installed)",
+        lambda console, _, pairs: _model(console, pairs, sglang=is_installed()),
+    ),
     "sglang": Part(
-        5, "pairs on SGLang (installs it: 6 GB)", lambda console, _, pairs: _model(console, pairs, sglang=True)
+        5, "pairs, SGLang installed first (6 GB)", lambda console, _, pairs: _model(console, pairs, sglang=True)
     ),
     "tokens": Part(1, "series", _tokens),
     "store": Part(1, "series", _stores),
