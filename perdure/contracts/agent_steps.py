@@ -1,0 +1,140 @@
+"""What an agent's workflow asks of its effects, and what each of them replies."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from perdure.contracts.agent import AgentSpec
+from perdure.contracts.budget import Spend
+from perdure.contracts.contract import Contract, Digest, Name
+from perdure.contracts.guards import Verdict
+from perdure.contracts.spec import Deployment
+from perdure.contracts.steps import PaidReply, StepKey
+from perdure.contracts.text import Text
+from perdure.contracts.tool_outcome import ToolOutcome
+from perdure.contracts.transcript import Transcript
+
+
+class PinAgent(Contract):
+    """Pin what decides this run, and store the task."""
+
+    tenant: Name
+    agent: Name
+    tier: Name | None
+    task: Text
+    """With its body: the first hop carries the caller's text and stores it."""
+
+
+class PinnedAgent(Contract):
+    """What decides this run, and where its first thought goes."""
+
+    spec: AgentSpec
+    pinned: Text
+    """The spec's own JSON, by digest: it is in the store."""
+    deployment: Deployment
+
+
+class Think(Contract):
+    """Choose the next move. One paid attempt."""
+
+    key: StepKey
+    attempt: int = Field(ge=1)
+    deployment: Deployment
+    pinned: Text
+    transcript: Transcript
+    worst: Spend
+    """What is reserved for this attempt: the prompt and the reply are kept within it."""
+
+
+class AskedCall(Contract):
+    """A tool that the model asks for."""
+
+    id: str
+    """`call-3-1`, given by us: a model's own names may repeat."""
+    tool: str
+    arguments: Text
+    """JSON as the model wrote it, by digest: the thought's own text holds it."""
+
+
+class Thought(PaidReply):
+    """The model's next move: calls of tools, or its answer."""
+
+    said: Text
+    """The turn for the transcript: JSON with the words and the calls. Without its body where it is the answer."""
+    calls: tuple[AskedCall, ...] = ()
+    dropped: int = Field(default=0, ge=0)
+    """Calls beyond what one turn may ask for: they were left out."""
+    answer: Text | None = None
+    """What it says, where it asks for nothing more; None also where it says nothing."""
+    model: str
+    finish_reason: str
+    prompt_digest: Digest
+    """The name of the exact request: `python -m evals show-prompt` rebuilds it."""
+
+
+class ScreenCall(Contract):
+    """Look at a call before a person is asked for it: what cannot be called needs nobody's time."""
+
+    key: StepKey
+    pinned: Text
+    tool: str
+    arguments: Text
+
+
+class ScreenedCall(Contract):
+    """Whether the call can be made, and what exactly it would be."""
+
+    arguments: Text
+    """With its body, for the person who decides."""
+    rejected: ToolOutcome | None = None
+    """Why it cannot be made; None where it can."""
+
+
+class Act(Contract):
+    """Call a tool. One attempt."""
+
+    key: StepKey
+    """Of the call: the same for all its attempts."""
+    attempt: int = Field(ge=1)
+    pinned: Text
+    tool: str
+    arguments: Text
+    """JSON, by digest."""
+    call_off: bool = False
+    """Only see to it that no attempt of this call begins any more: the run is cancelled."""
+
+
+class Answered(Contract):
+    """There is an outcome, which the model is shown."""
+
+    kind: Literal["answered"] = "answered"
+    outcome: ToolOutcome
+
+
+class Again(Contract):
+    """Nothing is known yet; another attempt is safe, and may tell."""
+
+    kind: Literal["again"] = "again"
+    reason: str
+
+
+class AskPerson(Contract):
+    """It may have happened, and only a person can say so."""
+
+    kind: Literal["ask_person"] = "ask_person"
+    attempt: int = Field(ge=1)
+    """Whose outcome is unknown: a decision is about this one."""
+    intended_at: AwareDatetime
+    reason: str
+
+
+class Acted(Contract):
+    """What came of one attempt."""
+
+    came: Annotated[Answered | Again | AskPerson, Field(discriminator="kind")]
+    verdicts: tuple[Verdict, ...] = ()
+    """What guards found in the arguments and in the result."""
+    charges: dict[int, Spend] = Field(default_factory=dict[int, Spend])
+    """What attempts of this call are known to have cost, by number."""
+    stopped: bool = False
+    """Whether it was called off while it ran."""
