@@ -14,6 +14,7 @@ from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
 from perdure.contracts.steps import DocumentFile
 from perdure.contracts.text import INLINE_LIMIT, Text
+from perdure.contracts.windows import WindowShortage
 
 
 class RunRequest(Contract):
@@ -127,16 +128,18 @@ class Refused(Contract):
 
 
 class Exhausted(Contract):
-    """The budget does not cover what would have come next."""
+    """The budget, or the tenant's day, does not cover what would have come next."""
 
     kind: Literal["exhausted"] = "exhausted"
     limit: str
-    """The limit that would have been broken, a field of `Budget`."""
+    """The limit that would have been broken: a field of `Budget`, or `daily_` and a field of `WindowLimit`."""
     needed: Spend
     """The worst case of what would have come next."""
     reserved: Spend
-    """What attempts of unknown outcome still held."""
+    """What attempts of unknown outcome still held: those of the run, or those of all its tenant's runs on that day."""
     reason: str
+    window: WindowShortage | None = None
+    """How the tenant's day stood, where that was the limit."""
 
 
 class Cancelled(Contract):
