@@ -112,9 +112,9 @@ _OPEN = select(_reservations).where(_OF_DAY, _reservations.c.closed_at.is_(None)
 # By way of the tenant's days: a look into the key for each of them, and no index that every reservation would pay.
 _OF_RUN = (
     select(_reservations.c.name, _reservations.c.day, _reservations.c.workflow_id)
-    .join(_windows, and_(_windows.c.tenant == _reservations.c.tenant, _windows.c.day == _reservations.c.day))
     .where(
-        _windows.c.tenant == bindparam("of_tenant"),
+        _reservations.c.tenant == bindparam("of_tenant"),
+        _reservations.c.day.in_(select(_windows.c.day).where(_windows.c.tenant == bindparam("of_tenant"))),
         _reservations.c.run_id == bindparam("of_run"),
         _reservations.c.name.in_(bindparam("of_names", expanding=True)),
     )
