@@ -57,10 +57,11 @@ class Parts:
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.sql_blobs import SqlBlobs
         from agents.loader import Specs
+        from tools.folder import all_tools
 
         self.settings = settings
         self._stack = stack
-        self.specs = Specs(settings.paths.agents)
+        self.specs = Specs(settings.paths.agents, all_tools())
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = database
         self.blobs = SqlBlobs(database)

@@ -11,6 +11,7 @@ from agents.chain_file import parse_chain
 from agents.loader import BadSpec, Kind, Specs
 from evals.questions import HANDBOOK, load
 from perdure.contracts.guards import DEADLINE, OnFailure
+from perdure.contracts.tools import Approval, ToolEffect
 from tools.folder import all_tools
 
 GOOD = 'collection = "books"\nsystem = "Answer."\n'
@@ -135,9 +136,20 @@ def test_an_edit_changes_the_digest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["golden", "demo", "calibration"])
 def test_no_question_of_a_data_set_stands_in_a_prompt(name: str) -> None:
-    specs = Specs(ROOT / "agents")
+    specs = Specs(ROOT / "agents", all_tools())
     prompts = [specs.chain(chain).instructions.body or "" for chain in specs.names(Kind.CHAIN)]
+    prompts += [specs.agent(agent).instructions.body or "" for agent in specs.names(Kind.AGENT)]
     questions = [question.question for question in load(HANDBOOK / f"{name}.toml")]
     assert prompts
     assert questions
     assert not [question for question in questions for prompt in prompts if question.casefold() in prompt.casefold()]
+
+
+def test_the_shipped_agents_can_be_used_and_only_what_a_person_agrees_to_cannot_be_taken_back() -> None:
+    specs = Specs(ROOT / "agents", all_tools())
+    assert specs.names(Kind.AGENT) == ["operations", "research", "support"]
+    tools = {name: specs.agent(name).tools for name in specs.names(Kind.AGENT)}
+    assert {tool.effect for tool in tools["research"]} == {ToolEffect.READ_ONLY}
+    assert {tool.name for tool in tools["support"] if tool.effect is not ToolEffect.READ_ONLY} == {"create_ticket"}
+    for tool in (tool for granted in tools.values() for tool in granted):
+        assert tool.effect is not ToolEffect.AT_MOST_ONCE or tool.approval is Approval.ALWAYS
