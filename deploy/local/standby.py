@@ -53,7 +53,7 @@ def main() -> None:
         if born == 0:
             os.close(held)
             be_worker(line.strip(), lifeline)
-        print(born, flush=True)  # noqa: T201 - the starter waits for it
+        print(born, flush=True)
 
 
 def be_worker(log: str, lifeline: int) -> None:
@@ -66,12 +66,10 @@ def be_worker(log: str, lifeline: int) -> None:
     threading.Thread(target=_end_with_the_starter, args=(lifeline,), daemon=True).start()
     for name in AFTER:
         importlib.import_module(name)
-    print(STANDING_BY, flush=True)  # noqa: T201 - the starter reads the log
+    print(STANDING_BY, flush=True)
     signal.sigwait({signal.SIGUSR1})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
-    import worker
-
-    worker.main(["--role", "all"])
+    importlib.import_module("worker").main(["--role", "all"])
     os._exit(0)
 
 
