@@ -49,7 +49,8 @@ class Program:
                 start_new_session=True,  # Ctrl-C reaches the test, which then stops this in order
             )
         self._said: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
         try:
             self.told = self._answer("told where it is")
         except BaseException:  # also Ctrl-C: nothing may stay behind
@@ -84,6 +85,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._listener.join(GRACE_SECONDS)
 
     def _answer(self, what: str) -> dict[str, Any]:
         try:
@@ -96,8 +98,10 @@ class Program:
         return dict(json.loads(line))
 
     def _listen(self, out: IO[str] | None) -> None:
-        for line in out or ():
-            self._said.put(line)
+        if out is not None:
+            with out:
+                for line in out:
+                    self._said.put(line)
         self._said.put(None)
 
     def _end(self) -> str:
