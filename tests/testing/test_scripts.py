@@ -42,8 +42,8 @@ def test_a_turn_fails_for_as_many_calls_as_it_says(turn: Turn, met: list[int | N
 @pytest.mark.parametrize(
     ("turns", "reason"),
     [
-        ([], "turns: "),
-        ([{}], "either calls of tools or an answer"),
+        (list[object](), "turns: "),
+        ([dict[str, object]()], "either calls of tools or an answer"),
         ([{"answer": "x", "calls": [{"name": "calculator"}]}], "either calls of tools or an answer"),
         ([{"answer": "x", "drop": True, "status": 500}], "refused with a status or dropped"),
         ([{"answer": "x", "status": 200}], "turns.0.status: "),

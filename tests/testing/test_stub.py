@@ -157,6 +157,7 @@ def test_a_stub_that_is_started_again_goes_on_with_its_bill(checkout: Checkout, 
     script = Script.of("again", [answer("x", fails=1)])
     asked = {"model": "stub", "messages": [{"role": "user", "content": script.task()}]}
     statuses: list[int] = []
+    met: list[str] = []
     for _ in range(2):
         with stub_model(checkout, folder=tmp_path) as stub:
             with httpx.Client(trust_env=False) as client:
