@@ -58,6 +58,7 @@ def main() -> None:
     )
     parser.add_argument("--state", type=Path, required=True, help="its own state folder")
     parser.add_argument("--setting", action="append", default=[], metavar="PERDURE_...=VALUE", help="of the workers")
+    parser.add_argument("--tools", type=Path, help="a folder of further tools")
     parser.add_argument("--documents", type=Path, help="a folder to index first")
     parser.add_argument("--collection", default="handbook", help="the collection that it becomes")
     parser.add_argument("--tenant", default="default", help="whose it is")
@@ -105,7 +106,7 @@ def rehearse(given: argparse.Namespace, stack: ExitStack) -> None:
     if given.documents is not None:
         asyncio.run(index_folder(given.documents, settings, tenant=given.tenant, collection=given.collection))
     addresses = stack.enter_context(Stack(settings, model=False, worker=False))
-    nursery = Nursery(logs, {"TEMPORAL_ADDRESS": addresses.temporal})
+    nursery = Nursery(logs, {"TEMPORAL_ADDRESS": addresses.temporal}, given.tools)
     stack.callback(nursery.close)
     relief = Relief(nursery)
     if given.worker:

@@ -21,12 +21,13 @@ WARM_SECONDS = 120.0
 class Nursery:
     """The process that workers are forked from, with everything imported."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it; workers log into the folder. The first worker waits for its imports."""
+    def __init__(self, folder: Path, environment: Mapping[str, str], tools: Path | None = None) -> None:
+        """Start it; workers log into the folder, and have the `tools` of another. The first one waits for imports."""
+        further = [] if tools is None else ["--tools", str(tools)]
         self._folder = folder
         self._born = 0
         self._process = subprocess.Popen(
-            [*bound_to_this_process(), sys.executable, "-m", "deploy.local.standby"],
+            [*bound_to_this_process(), sys.executable, "-m", "deploy.local.standby", *further],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """Pytest fixtures: `pytest_plugins = ["perdure.testing.fixtures"]` in a `conftest.py` brings a stack to its tests.
 
 The checkout is named by `--perdure-checkout`, or `perdure_checkout` in pytest's configuration, relative to its folder.
-Override `perdure_agents`, `perdure_documents` or `perdure_settings` in your own `conftest.py` to change the stack.
+Override `perdure_agents`, `perdure_tools`, `perdure_documents` or `perdure_settings` in your own `conftest.py` to
+change the stack.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ __all__ = [
     "perdure_settings",
     "perdure_stack",
     "perdure_stub",
+    "perdure_tools",
     "pytest_addoption",
 ]
 
@@ -47,6 +49,12 @@ def perdure_agents() -> Path | None:
 
 
 @pytest.fixture(scope="session")
+def perdure_tools() -> Path | None:
+    """A folder of tools beside the checkout's own; override it to test yours."""
+    return None
+
+
+@pytest.fixture(scope="session")
 def perdure_documents() -> Path | None:
     """A folder that becomes the collection `handbook`; override it where your agents read documents."""
     return None
@@ -59,9 +67,10 @@ def perdure_settings() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
-def perdure_stack(
+def perdure_stack(  # noqa: PLR0917 - fixtures are asked for by name
     perdure_checkout: Checkout,
     perdure_agents: Path | None,
+    perdure_tools: Path | None,
     perdure_documents: Path | None,
     perdure_settings: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
@@ -71,6 +80,7 @@ def perdure_stack(
         perdure_checkout,
         state=tmp_path_factory.mktemp("perdure-stack"),
         agents=perdure_agents,
+        tools=perdure_tools,
         documents=perdure_documents,
         settings=perdure_settings,
     ) as stack:

@@ -81,6 +81,7 @@ def embedded_stack(
     *,
     state: Path | None = None,
     agents: Path | None = None,
+    tools: Path | None = None,
     documents: Path | None = None,
     collection: str = "handbook",
     tenant: str = "default",
@@ -92,10 +93,10 @@ def embedded_stack(
     """Start a stack of a checkout on free ports, and stop all of it at the end, whatever happened.
 
     `state` is its folder, a temporary one if left out. `agents` is a folder of specs in the place of the checkout's.
-    `documents` is a folder that becomes `collection` of `tenant`. `desk_pause` is what the desk waits between what a
-    request does and its answer: time in which a worker can be killed. Without `worker` nobody works until
-    `start_worker`. `settings` are further `PERDURE_` variables; those of the environment do not reach the stack, except
-    where models and programs are. Raises `ProgramFailed`.
+    `tools` is a folder of tools beside the checkout's. `documents` is a folder that becomes `collection` of `tenant`.
+    `desk_pause` is what the desk waits between what a request does and its answer: time in which a worker can be
+    killed. Without `worker` nobody works until `start_worker`. `settings` are further `PERDURE_` variables; those of
+    the environment do not reach the stack, except where models and programs are. Raises `ProgramFailed`.
     """
     with tempfile.TemporaryDirectory(prefix="perdure-stack-", ignore_cleanup_errors=True) as temporary:
         place = state or Path(temporary)
@@ -105,6 +106,8 @@ def embedded_stack(
             asked += ["--documents", str(documents.resolve())]
         if not worker:
             asked += ["--no-worker"]
+        if tools is not None:
+            asked += ["--tools", str(tools.resolve())]
         own = {} if agents is None else {"PERDURE_PATHS__AGENTS": str(agents.resolve())}
         for name, value in {**own, **settings}.items():
             asked += ["--setting", f"{name}={value}"]
