@@ -19,14 +19,12 @@ from workflows.paid import Purse
 from workflows.state_machines.purchase import OverBudget
 from workflows.timeline import Timeline
 
-LASTING: frozenset[AnyPhase] = frozenset(
-    {
-        Phase.GENERATING,
-        Phase.EXTRACTING,
-        AgentPhase.AWAITING_APPROVAL,
-        AgentPhase.AWAITING_DECISION,
-        AgentPhase.PAUSED,
-    }
+LASTING: tuple[AnyPhase, ...] = (
+    Phase.GENERATING,
+    Phase.EXTRACTING,
+    AgentPhase.AWAITING_APPROVAL,
+    AgentPhase.AWAITING_DECISION,
+    AgentPhase.PAUSED,
 )
 """The phases by which people search for runs."""
 
