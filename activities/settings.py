@@ -163,7 +163,7 @@ class Work(Group):
     """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
     deployment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     """What workers whose runs keep their version are called together, `perdure`: agents end with the version that they
-    began with, chains go on with the current one. None: versions are not told apart, and every worker takes every run."""
+    began with, chains go on with the current one. None: there are no versions, and every worker takes every run."""
     build: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     """This worker's version, `v1`; None for a digest of the code that decides runs."""
 

@@ -31,8 +31,8 @@ BEHAVIOUR = {
 """The queues whose workers have versions. A worker has one behaviour for all its runs: agents end with the version that
 they began with, chains go on with whatever is current, and so they have queues of their own.
 
-Queues of effects alone have no versions: any build does an effect, since old and new builds read each other's contracts,
-and workers that are not needed for old runs may be replaced at once."""
+Queues of effects alone have no versions: any build does an effect, since old and new builds read each other's
+contracts, and their workers may be replaced at once."""
 
 SETTLES_WITHIN = 30
 """Seconds that a new routing may take until every queue has it."""
@@ -133,15 +133,12 @@ async def make_current(client: Client, deployment: str, build: str) -> None:
             namespace=client.namespace, deployment_name=deployment, build_id=build, identity=client.identity
         )
     )
-    async with asyncio.timeout(SETTLES_WITHIN):
-        while not await _settled(client, deployment):
-            await asyncio.sleep(0.1)
-
-
-async def _settled(client: Client, deployment: str) -> bool:
-    found = await _described(client, deployment)
     in_progress = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
-    return found is not None and found.routing_config_update_state != in_progress
+    async with asyncio.timeout(SETTLES_WITHIN):
+        found = await _described(client, deployment)
+        while found is None or found.routing_config_update_state == in_progress:
+            await asyncio.sleep(0.1)
+            found = await _described(client, deployment)
 
 
 async def _described(client: Client, deployment: str) -> WorkerDeploymentInfo | None:
