@@ -99,7 +99,10 @@ async def notice(client: Client, work: Work) -> str | None:
     try:
         found = await _described(client, work.deployment)
     except RPCError as error:
-        return f"the server does not say which version of {work.deployment} is current: {error.message}"
+        return (
+            f"the server does not say which version of {work.deployment} is current: {error.message} Workers need no "
+            "versions where PERDURE_WORK__DEPLOYMENT is not set"
+        )
     current = None if found is None else _current(found)
     if current is None:
         return f"{work.deployment} has no current version: new runs wait until {remedy} has made {build} it"

@@ -167,6 +167,14 @@ def temporal(client: Client, command: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+async def test_a_server_that_knows_no_versions_is_named_with_the_setting_to_leave_out() -> None:
+    async with own_server("--dynamic-config-value", "system.enableDeploymentVersions=false") as client:
+        said = await notice(client, Work(deployment=DEPLOYMENT))
+    assert said is not None
+    assert "Worker Deployment Versions are disabled" in said
+    assert "PERDURE_WORK__DEPLOYMENT is not set" in said
+
+
 @pytest.mark.parametrize("queue", Queue)
 def test_only_queues_of_workflows_have_a_version(queue: Queue) -> None:
     deciding = {Queue.AGENTS, Queue.PLATFORM, Queue.WORKFLOWS}
