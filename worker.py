@@ -6,153 +6,26 @@ import hashlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.ports import Guards, PortError, SharedState, TokenLog
+from activities.composition import Activities, Parts, Role
+from activities.ports import PortError
 from activities.settings import ROOT, Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
-from workflows.plugin import WORKFLOWS
-
-if TYPE_CHECKING:
-    from activities.adapters.sql_database import Database
+from workflows.plugin import AGENTS, CHAINS
 
 GRACE = timedelta(seconds=10)
 """How long what is in hand may take after SIGTERM."""
 
 ALIVE_EVERY = 5.0
 """Seconds between two signs of life."""
-
-
-class Role(StrEnum):
-    """What a worker does. Slow libraries load only in the roles that need them."""
-
-    WORKFLOWS = "workflows"
-    """Runs workflows, and effects that only read files: nothing slow is loaded."""
-    RETRIEVAL = "retrieval"
-    """Embeds and searches: loads onnxruntime, and LanceDB or Weaviate's client."""
-    GUARDS = "guards"
-    """Runs guardrail checks: loads Guardrails AI."""
-    GENERATION = "generation"
-    """Calls models: loads LiteLLM."""
-
-
-Activities = Sequence[Callable[..., Any]]
-
-
-class Parts:
-    """The adapters of one worker process, made when a role first asks for them and closed together."""
-
-    def __init__(
-        self, settings: Settings, stack: AsyncExitStack, database: "Database", log: TokenLog, shared: SharedState
-    ) -> None:
-        """Use `open`."""
-        from activities.adapters.catalogue import CatalogueFile
-        from activities.adapters.sql_blobs import SqlBlobs
-        from agents.loader import Specs
-
-        self.settings = settings
-        self._stack = stack
-        self.specs = Specs(settings.paths.agents)
-        self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
-        self.database = database
-        self.blobs = SqlBlobs(database)
-        self.log = log
-        self.shared = shared
-        self.when_ready: list[Callable[[], object]] = []
-        """What begins once the worker serves: it loads what the first question would wait for otherwise."""
-
-    @classmethod
-    async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
-        """The adapters for these settings, until the stack is closed; the database's tables are up to date then.
-
-        Raises `StorageFull`, `StorageFailed` where the database or an address cannot be used.
-        """
-        from activities.adapters.databases import open_database
-        from activities.adapters.shared_states import open_shared
-        from activities.adapters.token_logs import open_token_log
-
-        database = await stack.enter_async_context(open_database(settings))
-        await database.bring_up()
-        log = await stack.enter_async_context(open_token_log(settings))
-        return cls(settings, stack, database, log, await stack.enter_async_context(open_shared(settings)))
-
-    def routing(self) -> Activities:
-        """Effects that need no slow library."""
-        from activities.routing import Routing
-
-        routing = Routing(self.specs, self.catalogue, self.blobs)
-        return [routing.route, routing.bind_deployment]
-
-    def retrieval(self) -> Activities:
-        """Search, and the reading of documents."""
-        from activities.adapters.documents.files import FileDocuments
-        from activities.adapters.minilm import MiniLM
-        from activities.adapters.stores import store_until_closed
-        from activities.adapters.telemetry import TracedStore
-        from activities.extraction import Parsing
-        from activities.retrieval import Retrieval
-        from agents.schemas import Schemas
-
-        models = self.settings.paths.models
-        embedder = MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
-        store = TracedStore(store_until_closed(self.settings, self._stack))
-        schemas = Schemas(self.settings.paths.agents / "schemas")
-        return [
-            Retrieval(store, embedder, self.blobs).retrieve,
-            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs).parse,
-        ]
-
-    def guard_library(self) -> Guards:
-        """What runs the guards."""
-        from activities.adapters.guardrails_guards import GuardrailsGuards
-        from activities.adapters.telemetry import TracedGuards
-
-        guards = GuardrailsGuards()
-        self.when_ready.append(lambda: guards.warm_up(self.specs.guards()))
-        return TracedGuards(guards)
-
-    def guards(self) -> Activities:
-        """Guardrail checks."""
-        from activities.adapters.record_rules import RecordRules
-        from activities.checking import Checking
-        from activities.extraction import Validation
-        from activities.screening import Screening
-
-        guards = self.guard_library()
-        return [
-            Screening(self.specs, guards, self.blobs, self.log).screen,
-            Checking(guards, self.blobs).check,
-            Validation(RecordRules(), self.blobs).validate,
-        ]
-
-    def generation(self) -> Activities:
-        """Calls of models."""
-        from activities.adapters.litellm_model import LiteLLMModel
-        from activities.adapters.sql_paid_replies import SqlPaidReplies
-        from activities.adapters.telemetry import TracedModel, log_lost_tokens
-        from activities.extraction import Extraction
-        from activities.generation import Generation
-        from activities.purchasing import Purchasing
-
-        calls = self.settings.model
-        model = LiteLLMModel(
-            self.catalogue,
-            timeout_seconds=calls.timeout_seconds,
-            idle_seconds=calls.idle_seconds,
-            api_keys=calls.api_keys,
-            shared=self.shared,
-        )
-        replies = SqlPaidReplies(self.database)
-        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)
-        return [Generation(purchasing, self.blobs).generate, Extraction(purchasing, self.blobs).extract]
 
 
 def build_id() -> str:
@@ -167,6 +40,31 @@ def build_id() -> str:
     return digest.hexdigest()[:12]
 
 
+def queues(parts: Parts, roles: Sequence[Role]) -> dict[str, Activities]:
+    """The task queues that the roles serve, each with the effects that it does."""
+    from activities.adapters.catalogue import GENERATION_QUEUE
+
+    served: dict[str, Activities] = {}
+    for role in roles:
+        match role:
+            case Role.WORKFLOWS:
+                served[Queue.WORKFLOWS] = served[Queue.AGENTS] = parts.routing()
+            case Role.RETRIEVAL:
+                served[Queue.RETRIEVAL] = parts.retrieval()
+            case Role.GUARDS:
+                served[Queue.GUARDS] = parts.guards()
+            case Role.TOOLS:
+                served[Queue.TOOLS] = parts.tools()
+            case Role.GENERATION:
+                generation = parts.generation()
+                served |= dict.fromkeys((GENERATION_QUEUE + name for name in parts.catalogue.entries), generation)
+    if set(roles) == set(Role):
+        own = (Queue.WORKFLOWS, Queue.RETRIEVAL, Queue.GUARDS, Queue.TOOLS)
+        served[Queue.PLATFORM] = [effect for queue in own for effect in served[queue]]
+        served[Queue.AGENTS] = served[Queue.PLATFORM]
+    return served
+
+
 def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Role]) -> list[Worker]:
     """One worker for each task queue that the roles serve."""
     from activities.adapters.catalogue import GENERATION_QUEUE
@@ -178,25 +76,8 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
         "interceptors": [LoggedEffects(), Conduct()],
         "graceful_shutdown_timeout": GRACE,
     }
-    deciding: dict[str, Any] = {
-        "workflows": WORKFLOWS,
-        "max_concurrent_workflow_tasks": settings.work.workflow_tasks,
-    }
-    served: dict[str, Activities] = {}
-    for role in roles:
-        match role:
-            case Role.WORKFLOWS:
-                served[Queue.WORKFLOWS] = parts.routing()
-            case Role.RETRIEVAL:
-                served[Queue.RETRIEVAL] = parts.retrieval()
-            case Role.GUARDS:
-                served[Queue.GUARDS] = parts.guards()
-            case Role.GENERATION:
-                generation = parts.generation()
-                served |= dict.fromkeys((GENERATION_QUEUE + name for name in parts.catalogue.entries), generation)
-    if set(roles) == set(Role):
-        own = (Queue.WORKFLOWS, Queue.RETRIEVAL, Queue.GUARDS)
-        served[Queue.PLATFORM] = [effect for queue in own for effect in served[queue]]
+    deciding = {Queue.PLATFORM: CHAINS, Queue.WORKFLOWS: CHAINS, Queue.AGENTS: AGENTS}
+    served = queues(parts, roles)
     made: list[Worker] = []
     for queue, activities in served.items():
         options = dict(common, max_concurrent_activities=settings.work.activities)
@@ -205,8 +86,13 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
                 "max_concurrent_activities": parts.catalogue.entries[queue.removeprefix(GENERATION_QUEUE)].concurrency,
                 "max_heartbeat_throttle_interval": CANCEL_SEEN_AFTER,
             }
-        if queue in (Queue.PLATFORM, Queue.WORKFLOWS):
-            options |= deciding
+        if queue in (Queue.PLATFORM, Queue.AGENTS, Queue.TOOLS):
+            options["max_heartbeat_throttle_interval"] = CANCEL_SEEN_AFTER
+        if queue in deciding:
+            options |= {
+                "workflows": deciding[Queue(queue)],
+                "max_concurrent_workflow_tasks": settings.work.workflow_tasks,
+            }
         made.append(Worker(client, task_queue=queue, activities=activities, **options))
     return made
 
@@ -281,7 +167,8 @@ def _sentence(role: Role) -> str:
         Role.WORKFLOWS: "runs workflows and effects that only read files;",
         Role.RETRIEVAL: "embeds and searches;",
         Role.GUARDS: "runs guardrail checks;",
-        Role.GENERATION: "calls models.",
+        Role.GENERATION: "calls models;",
+        Role.TOOLS: "calls tools.",
     }[role]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
 from perdure.contracts.tools import ToolEffect, ToolSpec
 from tools.base import Tool, ToolContext
-from tools.errors import ToolError
+from tools.errors import NoAnswer, NotFound, ToolError
 
 STOPPING = timedelta(seconds=1)
 """How long a tool that is stopped may take to let go of what it holds; after that it is left to itself."""
@@ -30,6 +30,9 @@ SCREENED_FOR = (GuardSpec(guard="injection", action=GuardAction.FLAG), GuardSpec
 The first is only flagged: of the 62 documents of the sample handbook it takes 6 for attempts, and it finds 37 of 40
 attempts that are put inside one. A tool's words about why it gave no result are looked through as well.
 """
+
+NOBODY = ToolContext(tenant="", run="", step="", key="")
+"""Who asks where nothing is called."""
 
 Broke = Callable[[str, str, str], None]
 """Hears which tool broke, by which kind of error, and where: never by which words, which may be anybody's."""
@@ -71,20 +74,55 @@ class ToolBoundary:
 
         Raises nothing of the tool's. `NotConfigured` for an unknown guard, and a cancellation, which stops the tool.
         """
+        rejected = await self.objection(spec, arguments, guards, largest)
+        if rejected is not None:
+            return rejected
+        ended = await self._ended(self._tools[spec.name], spec, context, read_arguments(arguments))
+        return await self._shown(spec, context, ended, guards, largest)
+
+    async def objection(
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, Any] | str,
+        guards: Sequence[GuardSpec] = SCREENED_FOR,
+        largest: int = LARGEST,
+    ) -> ToolOutcome | None:
+        """Why a pinned tool cannot be called with these arguments, as the outcome of the call; None where it can."""
         tool = self._tools.get(spec.name)
         if tool is None or tool.digest != spec.digest:
             gone = "it is not there any more" if tool is None else "it was changed since the run began"
             said = f"{spec.name} was not called: {gone}. Go on without it."
             return _short(spec.name, ToolEnded.TOOL_CHANGED, Happened.NO, said)
         try:
-            given = read_arguments(arguments)
-            tool.checked(given, spec.constraints)
+            tool.checked(read_arguments(arguments), spec.constraints)
         except BadInput as error:
-            return await self._shown(
-                spec, context, _Ended(ToolEnded.REJECTED, Happened.NO, str(error)), guards, largest
-            )
-        ended = await self._ended(tool, spec, context, given)
-        return await self._shown(spec, context, ended, guards, largest)
+            ended = _Ended(ToolEnded.REJECTED, Happened.NO, str(error))
+            return await self._shown(spec, NOBODY, ended, guards, largest)
+        return None
+
+    def can_reconcile(self, spec: ToolSpec) -> bool:
+        """Whether the tool can find out what became of a call. One that was changed since still may."""
+        tool = self._tools.get(spec.name)
+        return tool is not None and tool.reconcile is not None
+
+    async def reconcile(self, spec: ToolSpec, context: ToolContext) -> str | None:
+        """What became of the call with the context's key: its result; None where it has not happened.
+
+        Raises a `ToolError` where that cannot be told, whatever stands in the way.
+        """
+        tool = self._tools.get(spec.name)
+        if tool is None or tool.reconcile is None:
+            raise NotFound(f"{spec.name} has no way to find out")
+        try:
+            async with asyncio.timeout(spec.timeout.total_seconds()):
+                return await tool.reconcile(replace(context, constraints=spec.constraints))
+        except ToolError:
+            raise
+        except TimeoutError:
+            raise NoAnswer(f"it did not end within {spec.timeout.total_seconds():g} s") from None
+        except Exception as error:  # noqa: BLE001 - whatever a tool's code does is an answer that is missing
+            self._broken(spec, error)
+            raise NoAnswer(f"its code broke ({type(error).__name__})") from None
 
     async def found(
         self,

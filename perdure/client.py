@@ -3,13 +3,11 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, cast
 
-from pydantic import TypeAdapter, ValidationError
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -17,20 +15,20 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
+from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Budget
-from perdure.contracts.contract import BadInput, BusinessId, explain
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import BY_ROLE, Queue
-from perdure.contracts.run import AskRequest, ExtractRequest, Phase, RunResult, RunStatus
+from perdure.contracts.run import AgentRequest, AnyPhase, AskRequest, ExtractRequest, Phase, RunResult, RunStatus
 from perdure.contracts.search_attributes import AGENT, OUTCOME, PHASE, TENANT
-from perdure.errors import NoServer, PlatformError, RunConflict, RunFailed, UnknownRun
+from perdure.errors import NoServer, RunConflict, RunFailed
+from perdure.run_control import RunControl
+from perdure.runs import checked_id, patiently, reason_of, unknown_or, workflow_id
 
-Answer = TypeVar("Answer")
-
-CHAIN, EXTRACTION = "chain", "extraction"
+CHAIN, EXTRACTION, AGENT_RUN = "chain", "extraction", "agent"
 """The workflow types."""
 
 REQUEST_DIGEST = "request_digest"
@@ -39,15 +37,17 @@ REQUEST_DIGEST = "request_digest"
 TASK_TIMEOUT = timedelta(seconds=5)
 """How long a worker may take for one workflow task, and so how soon the death of one in the middle of it is seen."""
 
-TRANSIENT_TRIES = 4
-"""How often a call is tried that a server under load refused although nothing is wrong with it."""
+
+def phase_named(phase: str) -> AnyPhase:
+    """The phase of this name, of whatever kind of run."""
+    return Phase(phase) if phase in {known.value for known in Phase} else AgentPhase(phase)
 
 
-class Platform:
+class Platform(RunControl):
     """A connection to the platform. Use it as an asynchronous context manager."""
 
     def __init__(self, client: Client, *, task_queue: Queue = Queue.PLATFORM) -> None:
-        self._client = client
+        super().__init__(client)
         self._task_queue = task_queue
 
     @classmethod
@@ -154,22 +154,58 @@ class Platform:
         started = await self.start_request(ExtractRequest.strictly(fields), business_id=business_id)
         return await self.result(started, tenant=tenant)
 
-    async def start_request(self, request: AskRequest | ExtractRequest, *, business_id: str | None = None) -> str:
+    async def run_agent(
+        self,
+        task: str,
+        *,
+        agent: str,
+        business_id: str | None = None,
+        tenant: str = "default",
+        tier: str | None = None,
+        budget: Budget | None = None,
+    ) -> RunResult:
+        """Have an agent do a task, and wait for what comes of it: `start_agent` and `result` in one call."""
+        started = await self.start_agent(
+            task, agent=agent, business_id=business_id, tenant=tenant, tier=tier, budget=budget
+        )
+        return await self.result(started, tenant=tenant)
+
+    async def start_agent(
+        self,
+        task: str,
+        *,
+        agent: str,
+        business_id: str | None = None,
+        tenant: str = "default",
+        tier: str | None = None,
+        budget: Budget | None = None,
+    ) -> str:
+        """Start an agent and return the run's business id. `agent` names a file in `agents/`. Errors are `start`'s."""
+        fields: dict[str, Any] = {"task": task, "tenant": tenant, "agent": agent, "tier": tier}
+        if budget is not None:
+            fields["budget"] = budget
+        return await self.start_request(AgentRequest.strictly(fields), business_id=business_id)
+
+    async def start_request(
+        self, request: AskRequest | ExtractRequest | AgentRequest, *, business_id: str | None = None
+    ) -> str:
         """Start what the request asks for, and return its business id. Errors are those of `start`."""
-        name = _checked_id(business_id or str(uuid.uuid4()))
+        name = checked_id(business_id or str(uuid.uuid4()))
         digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         match request:
             case AskRequest():
                 kind, agent, first = CHAIN, request.chain, Phase.ROUTING
             case ExtractRequest():
                 kind, agent, first = EXTRACTION, request.schema_name, Phase.PARSING
+            case AgentRequest():
+                kind, agent, first = AGENT_RUN, request.agent, AgentPhase.PINNING
 
         async def start() -> None:
             await self._client.start_workflow(
                 kind,
                 request,
                 id=workflow_id(request.tenant, name),
-                task_queue=self._task_queue,
+                task_queue=Queue.AGENTS if kind == AGENT_RUN else self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={REQUEST_DIGEST: digest, BY_ROLE: self._task_queue is Queue.WORKFLOWS},
@@ -196,16 +232,16 @@ class Platform:
         try:
             return await patiently(handle.result)
         except WorkflowFailureError as error:
-            raise RunFailed(f"run {business_id!r} {_reason(error)}") from None
+            raise RunFailed(f"run {business_id!r} {reason_of(error)}") from None
         except RPCError as error:
-            raise _unknown_or(error, business_id, tenant) from None
+            raise unknown_or(error, business_id, tenant) from None
 
     async def status(self, business_id: str, *, tenant: str = "default") -> RunStatus:
         """How a run stands. Needs no worker. Raises `UnknownRun`."""
         try:
             seen = await patiently(self._handle(tenant, business_id).describe)
         except RPCError as error:
-            raise _unknown_or(error, business_id, tenant) from None
+            raise unknown_or(error, business_id, tenant) from None
         phase = seen.typed_search_attributes.get(PHASE)
         return RunStatus(
             business_id=business_id,
@@ -213,21 +249,11 @@ class Platform:
             workflow_id=seen.id,
             temporal_run_id=seen.run_id,
             state=cast("Any", (seen.status or WorkflowExecutionStatus.RUNNING).name.lower()),
-            phase=Phase(phase) if phase else None,
+            phase=phase_named(phase) if phase else None,
             outcome=seen.typed_search_attributes.get(OUTCOME),
             started=seen.start_time,
             closed=seen.close_time,
         )
-
-    async def cancel(self, business_id: str, *, tenant: str = "default") -> None:
-        """Ask a run to stop. Its outcome will be `cancelled`, with what was spent; a closed run stays as it is.
-
-        Raises `UnknownRun`.
-        """
-        try:
-            await patiently(self._handle(tenant, business_id).cancel)
-        except RPCError as error:
-            raise _unknown_or(error, business_id, tenant) from None
 
     async def _require_same_request(self, tenant: str, business_id: str, digest: str) -> None:
         seen = await patiently(self._handle(tenant, business_id).describe)
@@ -235,52 +261,3 @@ class Platform:
             raise RunConflict(
                 f"the business id {business_id!r} was used by another request of tenant {tenant!r}: choose a new one"
             )
-
-    def _handle(self, tenant: str, business_id: str) -> WorkflowHandle[Any, RunResult]:
-        return self._client.get_workflow_handle(workflow_id(tenant, _checked_id(business_id)), result_type=RunResult)
-
-
-def workflow_id(tenant: str, business_id: str) -> str:
-    """The Temporal workflow id of a run: the tenant is in every key, and neither part can hold the other's colon."""
-    return f"{tenant}:{business_id}"
-
-
-def _checked_id(business_id: str) -> str:
-    try:
-        return _BUSINESS_ID.validate_python(business_id)
-    except ValidationError as error:
-        raise BadInput(f"business_id: {explain(error)}") from None
-
-
-_BUSINESS_ID: TypeAdapter[str] = TypeAdapter(BusinessId)
-
-
-async def patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """A server under load may answer that the namespace is not found, although it is. The SDK does not retry that."""
-    for attempt in range(1, TRANSIENT_TRIES + 1):
-        try:
-            return await call()
-        except RPCError as error:
-            namespace_lost = error.status is RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower()
-            if not namespace_lost or attempt == TRANSIENT_TRIES:
-                raise
-        await asyncio.sleep(0.1 * 2**attempt)
-    raise AssertionError("the last try returns or raises")
-
-
-def _unknown_or(error: RPCError, business_id: str, tenant: str) -> PlatformError:
-    if error.status is RPCStatusCode.NOT_FOUND:
-        return UnknownRun(f"tenant {tenant!r} has no run {business_id!r}")
-    return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
-
-
-def _reason(error: WorkflowFailureError) -> str:
-    match error.cause:
-        case ApplicationError() as cause:
-            return f"failed: {cause.message}"
-        case CancelledError():
-            return "was cancelled before it could say what it had spent"
-        case TerminatedError() as cause:
-            return f"was terminated: {cause.message}"
-        case cause:
-            return f"ended without an outcome: {cause}"

@@ -22,14 +22,23 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from perdure.contracts.converter import data_converter
 from perdure.contracts.fault import Fault
 from perdure.contracts.run import RunRequest
+from workflows.agent import Agent
 from workflows.chain import Chain
 from workflows.extraction import Extraction
 
-WORKFLOWS: Sequence[type] = (Chain, Extraction)
+CHAINS: Sequence[type] = (Chain, Extraction)
+"""Runs of seconds to minutes."""
+
+AGENTS: Sequence[type] = (Agent,)
+"""Runs of minutes to weeks, which have workers of their own."""
+
+WORKFLOWS: Sequence[type] = (*CHAINS, *AGENTS)
 """Every workflow type of the platform."""
 
 PASSED_THROUGH = (
     "perdure",
+    "workflows.agent_progress",
+    "workflows.effect",
     "workflows.effects",
     "workflows.paid",
     "workflows.progress",
@@ -37,6 +46,7 @@ PASSED_THROUGH = (
     "workflows.repair",
     "workflows.state_machines",
     "workflows.timeline",
+    "workflows.tool_calls",
 )
 """Modules that are not loaded anew for each run: contracts cost 55 ms a run otherwise. Linters guard them instead."""
 

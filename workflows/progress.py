@@ -2,9 +2,10 @@
 
 from temporalio import workflow
 
+from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Allowance, Budget
 from perdure.contracts.guards import Verdict
-from perdure.contracts.run import Exhausted, Outcome, Phase, RunResult
+from perdure.contracts.run import AnyPhase, Exhausted, Outcome, Phase, RunResult
 from perdure.contracts.search_attributes import (
     AGENT,
     COST_MICROS,
@@ -18,11 +19,22 @@ from workflows.paid import Purse
 from workflows.state_machines.purchase import OverBudget
 from workflows.timeline import Timeline
 
+LASTING: frozenset[AnyPhase] = frozenset(
+    {
+        Phase.GENERATING,
+        Phase.EXTRACTING,
+        AgentPhase.AWAITING_APPROVAL,
+        AgentPhase.AWAITING_DECISION,
+        AgentPhase.PAUSED,
+    }
+)
+"""The phases by which people search for runs."""
+
 
 class Progress:
     """One run's progress. Every driver has one."""
 
-    def __init__(self, phase: Phase) -> None:
+    def __init__(self, phase: AnyPhase) -> None:
         """`phase` is the first one."""
         self.phase = phase
         self.timeline = Timeline()
@@ -60,7 +72,7 @@ class Progress:
             reason=f"The budget's {over.limit} would not cover the next attempt: raise it, or ask for less.",
         )
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: AnyPhase) -> None:
         """Go on to the next phase.
 
         The timeline shows every phase. For a search by phase only the one that lasts is worth its price: a visibility
@@ -68,7 +80,7 @@ class Progress:
         """
         self.phase = phase
         self.timeline.enter(phase, workflow.now())
-        if phase in (Phase.GENERATING, Phase.EXTRACTING):
+        if phase in LASTING:
             workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
     def close(self, outcome: Outcome) -> RunResult:

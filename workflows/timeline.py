@@ -6,17 +6,20 @@ from temporalio import workflow
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.guards import Verdict
-from perdure.contracts.run import Phase, StageTiming
+from perdure.contracts.run import AnyPhase, Phase, StageTiming
+
+SHOWN = 100
+"""Lines. The server keeps 20,000 bytes of details; of a long run the newest lines are shown."""
 
 
 class Timeline:
     """What happened so far, a line for each phase and each finding. Times are workflow time."""
 
     def __init__(self) -> None:
-        self.phases: list[tuple[Phase, datetime]] = []
+        self.phases: list[tuple[AnyPhase, datetime]] = []
         self.lines: list[str] = []
 
-    def enter(self, phase: Phase, now: datetime) -> None:
+    def enter(self, phase: AnyPhase, now: datetime) -> None:
         """A phase begins."""
         self.phases.append((phase, now))
         self.say(f"| {now:%H:%M:%S} | **{phase.value}** | |")
@@ -33,6 +36,10 @@ class Timeline:
         """Something that a reader should know."""
         self.say(f"| | **notice** | {notice} |")
 
+    def step(self, name: str, found: str, now: datetime) -> None:
+        """A step has come to something. Its words are ours: no text of a model or a tool is among them."""
+        self.say(f"| {now:%H:%M:%S} | {name} | {found} |")
+
     def close(self, outcome: str, spent: Spend, now: datetime) -> None:
         """The run is over."""
         self.phases.append((Phase.CLOSED, now))
@@ -42,7 +49,13 @@ class Timeline:
     def say(self, *lines: str) -> None:
         """Show the table as it is now."""
         self.lines.extend(lines)
-        workflow.set_current_details("\n".join(["| time | step | found |", "|---|---|---|", *self.lines]))
+        hidden = len(self.lines) - SHOWN
+        head = [
+            "| time | step | found |",
+            "|---|---|---|",
+            *([f"| | *{hidden} earlier lines* | |"] if hidden > 0 else []),
+        ]
+        workflow.set_current_details("\n".join([*head, *self.lines[-SHOWN:]]))
 
     def stages(self) -> tuple[StageTiming, ...]:
         """How long each phase took."""

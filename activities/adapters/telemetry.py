@@ -94,6 +94,11 @@ def log_lost_tokens(key: StepKey, attempt: int, error: Exception) -> None:
     )
 
 
+def log_broken_tool(tool: str, kind: str, where: str) -> None:
+    """Log which tool's code broke, by which kind of error and where: its words may be anybody's."""
+    structlog.get_logger(SCOPE).error("tool_broke", tool=tool, error=kind, where=where)
+
+
 class LoggedEffects(Interceptor):
     """Worker interceptor that logs one event for each effect: which, for whom, how long, and how it ended."""
 

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest, Name
+from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import PaidReply, StepKey
@@ -87,7 +88,11 @@ class ScreenedCall(Contract):
     arguments: Text
     """With its body, for the person who decides."""
     rejected: ToolOutcome | None = None
-    """Why it cannot be made; None where it can."""
+    """What the model is told, where it cannot be made; None where it can."""
+    problem: str = ""
+    """The same for a person who has edited the arguments."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What guards found in the arguments."""
 
 
 class Act(Contract):
@@ -138,3 +143,23 @@ class Acted(Contract):
     """What attempts of this call are known to have cost, by number."""
     stopped: bool = False
     """Whether it was called off while it ran."""
+
+
+class SettleCall(Contract):
+    """Take a person's word: that a call is denied, or what became of one of which nobody knows."""
+
+    key: StepKey
+    pinned: Text
+    tool: str
+    decision: StepDecision
+    unknown_attempt: int | None = None
+    """Whose outcome is decided; None where the call is denied."""
+
+
+class SettledCall(Contract):
+    """What the word came to."""
+
+    outcome: ToolOutcome | None = None
+    """What the model is told; None where the call is to be made again, or the word was refused."""
+    refused: str = ""
+    """Why the word changed nothing; empty where it holds."""

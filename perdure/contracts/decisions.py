@@ -106,3 +106,9 @@ class DecisionReply(Contract):
     """What came of a decision."""
 
     came: Annotated[Accepted | Rejected, Field(discriminator="kind")]
+
+
+class Pending(Contract):
+    """Everything in a run that waits for a person."""
+
+    steps: tuple[PendingStep, ...] = ()

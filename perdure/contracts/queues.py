@@ -14,6 +14,10 @@ class Queue(StrEnum):
     """Embedding and search."""
     GUARDS = "perdure-guards"
     """Guardrail checks."""
+    TOOLS = "perdure-tools"
+    """Calls of tools."""
+    AGENTS = "perdure-agents"
+    """Agents' workflows, for workers of a version: a run of many days stays with the code that it began with."""
 
 
 BY_ROLE = "by_role"

@@ -3,10 +3,11 @@
 import unicodedata
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import Contract, Name
 from perdure.contracts.extraction import Record
@@ -34,17 +35,37 @@ class AskRequest(RunRequest):
     @field_validator("question", mode="after")
     @classmethod
     def _is_a_question(cls, question: Text) -> Text:
-        body = question.body
-        if body is None:
-            raise ValueError("has no text: send the question itself, not its digest alone")
-        if question.tokens > INLINE_LIMIT:
-            raise ValueError(f"is {question.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
-        if not body.strip():
-            raise ValueError("is empty: ask something")
-        odd = next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), None)
-        if odd is not None:
-            raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
-        return question
+        return _legible(question)
+
+
+class AgentRequest(RunRequest):
+    """A task for an agent."""
+
+    task: Text
+    agent: Name
+    tier: Name | None = None
+    """Overrides the agent's own tier; None to keep it."""
+    budget: Budget = Budget(steps=24, tool_calls=24)
+
+    @field_validator("task", mode="after")
+    @classmethod
+    def _is_a_task(cls, task: Text) -> Text:
+        return _legible(task)
+
+
+def _legible(said: Text) -> Text:
+    """What a person asks for. Raises `ValueError` with the remedy."""
+    body = said.body
+    if body is None:
+        raise ValueError("has no text: send the words themselves, not their digest alone")
+    if said.tokens > INLINE_LIMIT:
+        raise ValueError(f"is {said.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
+    if not body.strip():
+        raise ValueError("is empty: ask for something")
+    odd = next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), None)
+    if odd is not None:
+        raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
+    return said
 
 
 class ExtractRequest(RunRequest):
@@ -91,12 +112,17 @@ class Phase(StrEnum):
     """The run is over; its outcome says how it ended."""
 
 
+AnyPhase: TypeAlias = Phase | AgentPhase
+"""How far a run of whatever kind is."""
+
+
 class Answered(Contract):
-    """The documents answer the question."""
+    """The documents answer the question, or the agent has done its task."""
 
     kind: Literal["answered"] = "answered"
     answer: Text
-    citations: tuple[Citation, ...]
+    citations: tuple[Citation, ...] = ()
+    """What a chain's answer rests on; an agent's says itself."""
 
 
 class Abstained(Contract):
@@ -143,8 +169,10 @@ class Cancelled(Contract):
     """Somebody cancelled the run."""
 
     kind: Literal["cancelled"] = "cancelled"
-    phase: Phase
+    phase: AnyPhase
     """What it was doing when it was cancelled."""
+    unknown: tuple[str, ...] = ()
+    """Calls of tools of which nobody knows whether they happened, a line each."""
 
 
 Outcome = Annotated[Answered | Abstained | Extracted | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
@@ -183,7 +211,7 @@ class RunStatus(Contract):
     """Temporal's id of the execution, for a link to the Temporal UI."""
     state: Literal["running", "completed", "failed", "canceled", "terminated", "timed_out", "continued_as_new"]
     """Temporal's own state of the run."""
-    phase: Phase | None = None
+    phase: AnyPhase | None = None
     outcome: str | None = None
     started: datetime
     closed: datetime | None = None

@@ -26,6 +26,10 @@ class ToolEnded(StrEnum):
     """It did not end within its timeout, and was stopped."""
     UNKNOWN_TOOL = "unknown_tool"
     """The agent was granted no tool of this name."""
+    DENIED = "denied"
+    """A person said no to it, so it was not called."""
+    CALLED_OFF = "called_off"
+    """The run was cancelled before it was called."""
     TOOL_CHANGED = "tool_changed"
     """It is no longer the tool that the run pinned, so it was not called."""
 

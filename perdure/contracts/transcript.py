@@ -53,6 +53,8 @@ class Transcript(Contract):
     """The turns since then, in call order, by digest alone."""
     tokens: int = Field(default=0, ge=0)
     """An upper bound for all bodies together: a prompt is priced by it, without reading one."""
+    turns: int = Field(default=0, ge=0)
+    """How many there are: a chat template adds something around each."""
 
     @property
     def head(self) -> Digest | None:
@@ -65,7 +67,8 @@ class Transcript(Contract):
     def add(self, *turns: Turn) -> Self:
         """With these turns at its end, in the order that is given: that of the calls, whichever came back first."""
         fresh = (*self.fresh, *(turn.model_copy(update={"body": turn.body.reference()}) for turn in turns))
-        return self.model_copy(update={"fresh": fresh, "tokens": self.tokens + sum(turn.body.tokens for turn in turns)})
+        tokens = self.tokens + sum(turn.body.tokens for turn in turns)
+        return self.model_copy(update={"fresh": fresh, "tokens": tokens, "turns": self.turns + len(turns)})
 
     def kept(self) -> Self:
         """Once an effect has stored its turns: the head stands for all of them."""

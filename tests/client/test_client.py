@@ -8,9 +8,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.local.ports import free_ports
-from perdure.client import TRANSIENT_TRIES, Platform, patiently, workflow_id
+from perdure.client import Platform
 from perdure.contracts.contract import BadInput
 from perdure.errors import NoServer, RunFailed, UnknownRun
+from perdure.runs import TRANSIENT_TRIES, patiently, workflow_id
 
 
 async def test_no_server_is_one_line_that_names_the_address_and_the_remedy() -> None:

@@ -1,0 +1,218 @@
+"""Which adapters the effects of each role are handed. Slow libraries are imported only by the roles that need them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from activities.pins import Pins
+from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.settings import Settings
+from perdure.contracts.agent import AgentSpec
+from perdure.contracts.steps import StepKey
+
+if TYPE_CHECKING:
+    from activities.adapters.sql_database import Database
+    from tools.base import Tool, ToolContext
+
+
+class Role(StrEnum):
+    """What a worker does. Slow libraries load only in the roles that need them."""
+
+    WORKFLOWS = "workflows"
+    """Runs workflows, and effects that only read files: nothing slow is loaded."""
+    RETRIEVAL = "retrieval"
+    """Embeds and searches: loads onnxruntime, and LanceDB or Weaviate's client."""
+    GUARDS = "guards"
+    """Runs guardrail checks: loads Guardrails AI."""
+    GENERATION = "generation"
+    """Calls models: loads LiteLLM."""
+    TOOLS = "tools"
+    """Calls tools: loads Guardrails AI, and what they search with."""
+
+
+Activities = Sequence[Callable[..., Any]]
+
+
+class Parts:
+    """The adapters of one worker process, made when a role first asks for them and closed together."""
+
+    def __init__(
+        self, settings: Settings, stack: AsyncExitStack, database: "Database", log: TokenLog, shared: SharedState
+    ) -> None:
+        """Use `open`."""
+        from activities.adapters.catalogue import CatalogueFile
+        from activities.adapters.sql_blobs import SqlBlobs
+        from agents.loader import Specs
+
+        self.settings = settings
+        self._stack = stack
+        self.toolbox = self.all_tools()
+        self.specs = Specs(settings.paths.agents, self.toolbox)
+        self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
+        self.database = database
+        self.blobs = SqlBlobs(database)
+        self.pins = Pins(self.blobs)
+        self.log = log
+        self.shared = shared
+        self.when_ready: list[Callable[[], object]] = []
+        """What begins once the worker serves: it loads what the first question would wait for otherwise."""
+
+    @classmethod
+    async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
+        """The adapters for these settings, until the stack is closed; the database's tables are up to date then.
+
+        Raises `StorageFull`, `StorageFailed` where the database or an address cannot be used.
+        """
+        from activities.adapters.databases import open_database
+        from activities.adapters.shared_states import open_shared
+        from activities.adapters.token_logs import open_token_log
+
+        database = await stack.enter_async_context(open_database(settings))
+        await database.bring_up()
+        log = await stack.enter_async_context(open_token_log(settings))
+        return cls(settings, stack, database, log, await stack.enter_async_context(open_shared(settings)))
+
+    def all_tools(self) -> Mapping[str, "Tool[Any]"]:
+        """The tools that agents can be granted: those of the folder `tools`."""
+        from tools.folder import all_tools
+
+        return all_tools()
+
+    def routing(self) -> Activities:
+        """Effects that need no slow library."""
+        from activities.pinning import Pinning
+        from activities.routing import Routing
+
+        routing = Routing(self.specs, self.catalogue, self.blobs)
+        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins)
+        return [routing.route, routing.bind_deployment, pinning.pin_agent]
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What makes vectors of texts."""
+        from activities.adapters.minilm import MiniLM
+
+        models = self.settings.paths.models
+        return MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
+
+    @cached_property
+    def store(self) -> VectorStore:
+        """Where chunks of documents are searched."""
+        from activities.adapters.stores import store_until_closed
+        from activities.adapters.telemetry import TracedStore
+
+        return TracedStore(store_until_closed(self.settings, self._stack))
+
+    def retrieval(self) -> Activities:
+        """Search, and the reading of documents."""
+        from activities.adapters.documents.files import FileDocuments
+        from activities.extraction import Parsing
+        from activities.retrieval import Retrieval
+        from agents.schemas import Schemas
+
+        schemas = Schemas(self.settings.paths.agents / "schemas")
+        return [
+            Retrieval(self.store, self.embedder, self.blobs).retrieve,
+            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs).parse,
+        ]
+
+    @cached_property
+    def guards_in_use(self) -> Guards:
+        """The one set of guards that every effect of this process runs."""
+        return self.guard_library()
+
+    def guard_library(self) -> Guards:
+        """What runs the guards."""
+        from activities.adapters.guardrails_guards import GuardrailsGuards
+        from activities.adapters.telemetry import TracedGuards
+
+        guards = GuardrailsGuards()
+        self.when_ready.append(lambda: guards.warm_up(self.specs.guards()))
+        return TracedGuards(guards)
+
+    def guards(self) -> Activities:
+        """Guardrail checks."""
+        from activities.adapters.record_rules import RecordRules
+        from activities.checking import Checking
+        from activities.extraction import Validation
+        from activities.screening import Screening
+
+        guards = self.guards_in_use
+        return [
+            Screening(self.specs, guards, self.blobs, self.log).screen,
+            Checking(guards, self.blobs).check,
+            Validation(RecordRules(), self.blobs).validate,
+        ]
+
+    def generation(self) -> Activities:
+        """Calls of models."""
+        from activities.adapters.litellm_model import LiteLLMModel
+        from activities.adapters.sql_paid_replies import SqlPaidReplies
+        from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.extraction import Extraction
+        from activities.generation import Generation
+        from activities.purchasing import Purchasing
+        from activities.thinking import Thinking
+        from activities.transcripts import Transcripts
+
+        calls = self.settings.model
+        model = LiteLLMModel(
+            self.catalogue,
+            timeout_seconds=calls.timeout_seconds,
+            idle_seconds=calls.idle_seconds,
+            api_keys=calls.api_keys,
+            shared=self.shared,
+        )
+        replies = SqlPaidReplies(self.database)
+        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)
+        return [
+            Generation(purchasing, self.blobs).generate,
+            Extraction(purchasing, self.blobs).extract,
+            Thinking(purchasing, Transcripts(self.blobs), self.pins, self.blobs).think,
+        ]
+
+    def tools(self) -> Activities:
+        """Calls of tools."""
+        from activities.acting import Acting
+        from activities.adapters.sql_effect_ledger import SqlEffectLedger
+        from activities.adapters.telemetry import log_broken_tool
+        from activities.settling import Settling
+        from activities.tool_boundary import ToolBoundary
+
+        guards = self.guards_in_use
+        ledger = SqlEffectLedger(self.database)
+        boundary = ToolBoundary(self.toolbox, guards, log_broken_tool)
+        acting = Acting(boundary, ledger, guards=guards, blobs=self.blobs, pins=self.pins, contexts=self._world())
+        settling = Settling(boundary, ledger, self.blobs, self.pins)
+        return [acting.screen_call, acting.act, settling.settle_call]
+
+    def _world(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":
+        """What calls get to see: the tenant's documents, public pages, and the services that the operator named."""
+        from activities.adapters.documents.files import FileDocuments
+        from activities.adapters.named_services import NamedServices
+        from activities.adapters.public_web import PublicWeb
+        from activities.adapters.tool_http import ToolHttp
+        from activities.adapters.tool_knowledge import ToolKnowledge
+        from tools.base import ToolContext
+        from tools.world import NoKnowledge
+
+        http = ToolHttp(PublicWeb(FileDocuments()), NamedServices(self.settings.tools))
+
+        def world(key: StepKey, spec: AgentSpec) -> ToolContext:
+            knowledge = (
+                NoKnowledge()
+                if spec.collection is None
+                else ToolKnowledge(key.tenant, spec.collection, self.store, lambda: self.embedder)
+            )
+            return ToolContext(
+                tenant=key.tenant,
+                run=key.run_id,
+                step=key.step,
+                key=key.idempotency_key,
+                knowledge=knowledge,
+                http=http,
+            )
+
+        return world

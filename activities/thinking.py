@@ -1,0 +1,92 @@
+"""Has a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
+
+from activities import texts
+from activities.agent_prompt import prompt_of, turn_text
+from activities.pins import Pins
+from activities.ports import BlobStore, Completion, Sampling, ToolCall
+from activities.purchasing import Call, Purchasing, digest_of
+from activities.transcripts import Transcripts
+from perdure.contracts.agent_steps import AskedCall, Think, Thought
+from perdure.contracts.text import Text
+from workflows.effects import THINK
+
+MOST_CALLS = 16
+"""Calls that one turn may ask for."""
+
+LONGEST_NAME = 200
+"""Characters of what a model writes in the place of a tool's name."""
+
+
+class Thinking:
+    """The effect `think`."""
+
+    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: BlobStore) -> None:
+        self._purchasing = purchasing
+        self._transcripts = transcripts
+        self._pins = pins
+        self._blobs = blobs
+
+    @THINK.activity
+    async def think(self, ask: Think) -> Thought:
+        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        tenant = ask.key.tenant
+        spec = await self._pins.read(tenant, ask.pinned)
+        instructions = await texts.read(self._blobs, tenant, spec.instructions)
+        await self._transcripts.keep(tenant, ask.transcript)
+        prompt = prompt_of(spec, instructions, await self._transcripts.tell(tenant, ask.transcript))
+        sent = digest_of(prompt)
+        turn = ask.key.step.removeprefix("think-")
+        said: list[Text] = []
+
+        def read(completion: Completion) -> Thought:
+            thought, bodies = _thought(completion, turn, sent)
+            said.extend(bodies)
+            return thought
+
+        return await self._purchasing.buy(
+            Call(
+                key=ask.key,
+                attempt=ask.attempt,
+                deployment=ask.deployment,
+                prompt=prompt,
+                sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                read=read,
+                silent=Thought(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                texts=lambda _: said,
+                shown=lambda content: content,
+                retold=lambda thought: "" if thought.answer is None else thought.answer.body or "",
+            )
+        )
+
+
+def _thought(completion: Completion, turn: str, sent: str) -> tuple[Thought, list[Text]]:
+    """The move that the model has chosen, and the texts that have to be stored."""
+    asked = completion.tool_calls[:MOST_CALLS]
+    calls = [
+        ToolCall(f"call-{turn}-{number}", _plain(call.name)[:LONGEST_NAME], _plain(call.arguments))
+        for number, call in enumerate(asked, start=1)
+    ]
+    content = _plain(completion.content)
+    said = Text.of(turn_text(content, calls))
+    arguments = [Text.of(call.arguments) for call in calls]
+    answer = Text.of(content) if not calls and content.strip() else None
+    thought = Thought(
+        # The answer is what was said: one of the two carries the words.
+        said=said.reference() if answer is not None else said.carried(),
+        calls=tuple(
+            AskedCall(id=call.id, tool=call.name, arguments=text.reference())
+            for call, text in zip(calls, arguments, strict=True)
+        ),
+        dropped=len(completion.tool_calls) - len(asked),
+        answer=answer,
+        model=completion.model,
+        finish_reason=completion.finish_reason,
+        prompt_digest=sent,
+        charges={},
+    )
+    return thought, [said, *arguments, *([] if answer is None else [answer])]
+
+
+def _plain(text: str) -> str:
+    """What can be stored: halves of characters that a model has cut are no text."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,182 @@
+"""The agent: a model that chooses and tools that act, driven step by step through a state machine."""
+
+import asyncio
+import functools
+from typing import assert_never
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+from perdure.contracts.agent import AgentPhase, AgentRun, Shortfall
+from perdure.contracts.agent_steps import PinAgent, Think
+from perdure.contracts.control import Held, Pause, Resume
+from perdure.contracts.decisions import DecisionReply, Pending, Rejected, StepDecision
+from perdure.contracts.run import Abstained, AgentRequest, Answered, Cancelled, Outcome, Refused, RunResult
+from perdure.contracts.steps import Check, Screen, StepKey
+from perdure.contracts.text import Text
+from perdure.contracts.transcript import Transcript
+from workflows.agent_progress import AgentProgress
+from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, perform
+from workflows.state_machines import agent
+from workflows.state_machines.agent import next_step
+from workflows.state_machines.decisions import pending
+from workflows.state_machines.purchase import OverBudget
+from workflows.tool_calls import ToolCalls
+
+
+@workflow.defn(name="agent")
+class Agent:
+    """Does a task with a model and tools, within a budget, and acts no more than once."""
+
+    def __init__(self) -> None:
+        self.progress = AgentProgress()
+        self.calls: ToolCalls | None = None
+
+    @workflow.run
+    async def run(self, ask: AgentRequest) -> RunResult:
+        self.progress.begin(ask.tenant, ask.agent, ask.budget)
+        self.calls = ToolCalls(ask.tenant, self.progress)
+        try:
+            outcome = await self.outcome_of(ask)
+        except (asyncio.CancelledError, FailureError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            phase = self.progress.phase
+            unknown = () if self.progress.known is None else await self.calls.call_off()
+            outcome = Cancelled(phase=phase, unknown=unknown)
+        # Who has asked something gets an answer before the run is gone.
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.progress.close(outcome)
+
+    async def outcome_of(self, ask: AgentRequest) -> Outcome:
+        """Pin what decides the run, screen the task, and go on step by step."""
+        pinned = await perform(
+            PIN_AGENT,
+            PinAgent(tenant=ask.tenant, agent=ask.agent, tier=ask.tier, task=ask.task),
+            summary=ask.agent,
+        )
+        self.progress.deployment = pinned.deployment.name
+        task = ask.task.reference()
+        run = AgentRun(
+            spec=pinned.spec,
+            pinned=pinned.pinned,
+            deployment=pinned.deployment,
+            allowance=self.progress.purse.allowance,
+            transcript=Transcript(),
+        )
+        self.progress.put(agent.begun(run, task))
+        return await self.screened(ask, task) or await self.steps(ask)
+
+    async def screened(self, ask: AgentRequest, task: Text) -> Refused | None:
+        """The refusal, where a guard of the pinned spec stops the task: no model and no tool has seen it then."""
+        guards = self.progress.state.spec.screen
+        if not guards:
+            return None
+        found = await perform(
+            SCREEN, Screen(tenant=ask.tenant, chain=ask.agent, question=task, guards=guards), summary="task"
+        )
+        blocked = self.progress.judge("screen", found.verdicts)
+        return Refused(reason=blocked) if blocked else None
+
+    async def steps(self, ask: AgentRequest) -> Outcome:
+        """The agent itself: one step after the other, whichever comes next."""
+        progress, calls = self.progress, self.calls or ToolCalls(ask.tenant, self.progress)
+        while True:
+            match next_step(progress.state):
+                case agent.Hold():
+                    await workflow.wait_condition(lambda: progress.paused is None)
+                case agent.Think(step):
+                    await self.think(ask.tenant, step)
+                case agent.Work(names):
+                    await calls.see_to(names)
+                case agent.Observe():
+                    progress.put(agent.observed(progress.state))
+                case agent.Check(answer):
+                    return await self.checked(ask.tenant, answer)
+                case agent.Abstain():
+                    return Abstained(reason="The model asked for no tool and gave no answer.")
+                case agent.Exhaust(limit, needed):
+                    return progress.exhausted(OverBudget(limit, needed))
+                case never:
+                    assert_never(never)
+
+    async def think(self, tenant: str, step: str) -> None:
+        """Buy the model's next move."""
+        progress, run, info = self.progress, self.progress.state, workflow.info()
+        if progress.phase is not AgentPhase.THINKING:
+            progress.enter(AgentPhase.THINKING)
+        key = StepKey(tenant=tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
+        reply = await progress.purse.buy(
+            THINK,
+            step,
+            lambda attempt, deployment, reserved: Think(
+                key=key,
+                attempt=attempt,
+                deployment=deployment,
+                pinned=run.pinned,
+                transcript=run.transcript,
+                worst=reserved,
+            ),
+            deployment=run.deployment,
+            worst=functools.partial(agent.worst_thought, run),
+            attempts=run.spec.attempts,
+            wait=run.spec.wait,
+        )
+        if isinstance(reply, OverBudget):
+            short = Shortfall(limit=reply.limit, needed=reply.needed)
+            progress.put(progress.state.model_copy(update={"short": short}))
+        else:
+            progress.thought(step, reply)
+
+    async def checked(self, tenant: str, answer: Text) -> Outcome:
+        """The answer, unless a guard keeps it back."""
+        guards = self.progress.state.spec.check
+        if guards:
+            self.progress.enter(AgentPhase.CHECKING)
+            found = await perform(
+                CHECK,
+                Check(tenant=tenant, guards=guards, answer=answer.reference(), citations=()),
+                summary="answer",
+            )
+            blocked = self.progress.judge("check", found.verdicts)
+            if blocked:
+                return Abstained(reason=f"An answer was written but did not hold up: {blocked}")
+        return Answered(answer=answer)
+
+    @workflow.update
+    async def decide(self, decision: StepDecision) -> DecisionReply:
+        """Take a person's word on a step that waits."""
+        return await self.taken(decision)
+
+    @workflow.signal(name="decide")
+    async def decide_by_signal(self, decision: StepDecision) -> None:
+        """The same, for clients that know no updates."""
+        await self.taken(decision)
+
+    async def taken(self, decision: StepDecision) -> DecisionReply:
+        """What came of a decision."""
+        if self.calls is None or self.progress.known is None:
+            reason = "the run has only begun: nothing waits for a person yet"
+            return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=reason))
+        return await self.calls.decide(decision)
+
+    @workflow.update
+    async def pause(self, ask: Pause) -> Held:
+        """Begin nothing new until the run is resumed."""
+        if self.progress.paused is None:
+            who = f"{ask.by}: {ask.reason}" if ask.reason else ask.by
+            self.progress.hold(who, f"paused by {who}")
+        return Held(paused=True, by=self.progress.paused or "")
+
+    @workflow.update
+    async def resume(self, ask: Resume) -> Held:
+        """Go on."""
+        if self.progress.paused is not None:
+            self.progress.hold(None, f"resumed by {ask.by}")
+        return Held(paused=False)
+
+    @workflow.query
+    def pending(self) -> Pending:
+        """Everything that waits for a person."""
+        run = self.progress.known
+        return Pending(steps=() if run is None else pending(run))

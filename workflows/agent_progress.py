@@ -1,0 +1,92 @@
+"""An agent's run as it stands: its state, changed in one place, and what operators see of it."""
+
+from temporalio import workflow
+
+from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
+from perdure.contracts.agent_steps import Thought
+from perdure.contracts.search_attributes import AWAITING_APPROVAL
+from workflows.progress import Progress
+from workflows.state_machines import agent, tool_call
+
+
+class AgentProgress(Progress):
+    """The progress of an agent's run."""
+
+    def __init__(self) -> None:
+        super().__init__(AgentPhase.PINNING)
+        self._state: AgentRun | None = None
+        self._waiting = False
+        self.paused: str | None = None
+        """Who paused the run and why, also before anything is pinned."""
+
+    @property
+    def state(self) -> AgentRun:
+        """All that is known of the run. Raises `LookupError` before anything is pinned."""
+        if self._state is None:
+            raise LookupError("nothing is pinned yet")
+        return self._state
+
+    @property
+    def known(self) -> AgentRun | None:
+        """The same; None before anything is pinned."""
+        return self._state
+
+    def put(self, state: AgentRun) -> None:
+        """The run is in this state now."""
+        self._state = state.model_copy(update={"paused": self.paused})
+        self._show()
+
+    def put_call(self, call: RequestedCall) -> None:
+        """One of its calls is in this state now."""
+        before = self.state.call(call.id)
+        self.put(self.state.with_call(call))
+        if call.stage is not before.stage:
+            self._tell(call)
+
+    def hold(self, who: str | None, notice: str) -> None:
+        """Hold the run, or with None let it go on."""
+        self.paused = who
+        self.timeline.note(_plain(notice))
+        if self._state is not None:
+            self.put(self._state)
+
+    def thought(self, step: str, reply: Thought) -> None:
+        """The model has chosen."""
+        asked = (
+            ", ".join(call.tool for call in reply.calls) if reply.calls else "an answer" if reply.answer else "nothing"
+        )
+        charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
+        cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
+        self.timeline.step(step, f"{_plain(reply.model)}: {_plain(asked)}{cost}", workflow.now())
+        if reply.dropped:
+            self.timeline.note(f"{step}: {reply.dropped} calls beyond what one turn may ask for were left out")
+        self.put(agent.thought(self.state, reply))
+
+    def _tell(self, call: RequestedCall) -> None:
+        name = f"{call.id} {_plain(call.tool)}"
+        match call.stage:
+            case CallStage.AWAITING_APPROVAL:
+                found = f"**waits for a person's approval**, digest {call.binding}"
+            case CallStage.UNKNOWN:
+                found = f"**nobody knows whether it happened: waits for a person's word**, digest {call.binding}"
+            case CallStage.ALLOWED:
+                found = "a person has spoken: it is called"
+            case CallStage.ANSWERED:
+                found = tool_call.told(call)
+            case CallStage.ASKED:
+                return
+        self.timeline.step(name, found, workflow.now())
+
+    def _show(self) -> None:
+        """Let the phase and the search attribute follow the state."""
+        phase, waiting = agent.phase_of(self.state)
+        if waiting != self._waiting:
+            self._waiting = waiting
+            workflow.upsert_search_attributes([AWAITING_APPROVAL.value_set(waiting)])
+        if phase is not None and phase is not self.phase:
+            self.enter(phase)
+
+
+def _plain(text: str) -> str:
+    """What a model or a server wrote, so that it can stand in a table's cell."""
+    return "".join(sign if sign.isalnum() or sign in " ,-_.:/" else "?" for sign in text[:80])

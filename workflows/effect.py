@@ -1,0 +1,152 @@
+"""What an effect is: both sides of its boundary and how Temporal runs it; and `perform`, the one way to ask for one."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as ActivityTimedOut
+
+from perdure.contracts.contract import Contract
+from perdure.contracts.fault import EffectFailed
+from perdure.contracts.queues import BY_ROLE, Queue
+from perdure.contracts.remedy import Remedy
+
+Ask = TypeVar("Ask", bound=Contract)
+Reply = TypeVar("Reply", bound=Contract)
+Owner = TypeVar("Owner")
+
+
+class RunsAs(StrEnum):
+    """How Temporal runs an effect."""
+
+    ACTIVITY = "activity"
+    """Remote: everything paid, slow, racing or model-loading."""
+    LOCAL_ACTIVITY = "local_activity"
+    """Within the workflow task: under 50 ms, idempotent, loads no model, and nothing races it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect(Generic[Ask, Reply]):
+    """One row of the table: a name, both sides of the boundary, and Temporal's own fields."""
+
+    name: str
+    ask: type[Ask]
+    reply: type[Reply]
+    world: str
+    """What it does to the world, in a few words."""
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+    runs_as: RunsAs = RunsAs.ACTIVITY
+    task_queue: Queue | None = None
+    """None: the queue belongs to a deployment, and the caller names it."""
+    schedule_to_start_timeout: timedelta | None = None
+    heartbeat_timeout: timedelta | None = None
+    paid: bool = False
+    """A paid effect runs once for each attempt, and the workflow retries it: `workflows.paid.buy`."""
+
+    def activity(self, method: Callable[[Owner, Ask], Awaitable[Reply]]) -> Callable[[Owner, Ask], Awaitable[Reply]]:
+        """Make a method the implementation of this effect. One with another signature does not type-check."""
+        return activity.defn(name=self.name)(method)
+
+
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=8
+)
+"""For free effects: about a minute of tries, so that a restart of what they need goes unnoticed."""
+
+ONCE = RetryPolicy(maximum_attempts=1)
+"""For paid effects: every attempt is reserved and recorded by the workflow."""
+
+PULSE = timedelta(seconds=5)
+"""Heartbeat timeout: how soon the death of a worker is seen. Below this a loaded machine kills healthy calls."""
+
+
+AGENT = "agent"
+"""The workflow type of an agent."""
+
+
+async def perform(
+    effect: Effect[Ask, Reply],
+    ask: Ask,
+    *,
+    summary: str | None = None,
+    task_queue: str | None = None,
+    within: timedelta | None = None,
+) -> Reply:
+    """Ask for an effect and wait for its reply; `within` is a time for this one, in the place of the table's.
+
+    Raises `EffectFailed` where it failed for good, and lets cancellation through.
+    """
+    try:
+        if effect.runs_as is RunsAs.LOCAL_ACTIVITY:
+            return await workflow.execute_local_activity(
+                effect.name,
+                ask,
+                result_type=effect.reply,
+                start_to_close_timeout=effect.start_to_close_timeout,
+                retry_policy=effect.retry_policy,
+                summary=summary,
+            )
+        return await workflow.execute_activity(
+            effect.name,
+            ask,
+            result_type=effect.reply,
+            task_queue=task_queue or _queue_of(effect),
+            start_to_close_timeout=within or effect.start_to_close_timeout,
+            schedule_to_start_timeout=effect.schedule_to_start_timeout,
+            heartbeat_timeout=effect.heartbeat_timeout,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            retry_policy=effect.retry_policy,
+            summary=summary,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        raise failure_of(effect, error) from error
+
+
+def _queue_of(effect: Effect[Any, Any]) -> Queue | None:
+    """The queue that serves every role, unless the run was started to be served by role.
+
+    An agent has a queue of its own: its effects then begin where its workflow runs, without asking the server.
+    """
+    if workflow.memo_value(BY_ROLE, default=False):
+        return effect.task_queue
+    return Queue.AGENTS if workflow.info().workflow_type == AGENT else Queue.PLATFORM
+
+
+def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
+    """What failed, in one line, and whether it can have cost anything."""
+    cause = error.cause
+    if isinstance(cause, ActivityTimedOut) and cause.type is TimeoutType.SCHEDULE_TO_START:
+        waited = effect.schedule_to_start_timeout
+        return EffectFailed(
+            effect.name,
+            f"no worker took it within {waited}: is one running?",
+            free_of_charge=True,
+            remedy=Remedy.FALL_BACK,
+        )
+    if isinstance(cause, ApplicationError):
+        free, *rest = cause.details or (None,)
+        remedy, seconds = (*rest, None, None)[:2]
+        return EffectFailed(
+            effect.name,
+            cause.message,
+            free_of_charge=free == FREE_OF_CHARGE,
+            remedy=Remedy(remedy) if remedy else Remedy.GIVE_UP if cause.non_retryable else Remedy.RETRY,
+            retry_after=None if seconds is None else timedelta(seconds=seconds),
+        )
+    return EffectFailed(effect.name, str(cause or error), remedy=Remedy.RETRY)
+
+
+FREE_OF_CHARGE = "free_of_charge"
+"""The first detail of an activity's error where the attempt is known to have cost nothing. The second is the remedy,
+the third for how many seconds the world asked to be left alone, if it did."""
+
+COST_UNKNOWN = "cost_unknown"
+"""The first detail where it may have cost something."""

@@ -1,0 +1,130 @@
+"""An agent's run as a state machine: what is known of it, and what comes next. Pure: no clock, no I/O, no Temporal."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
+from perdure.contracts.agent_steps import Thought
+from perdure.contracts.budget import Spend
+from perdure.contracts.spec import Deployment
+from perdure.contracts.text import Text
+from perdure.contracts.transcript import Role, Turn
+from workflows.state_machines.decisions import WAITING
+
+PROMPT_FRAME = 1024
+"""Tokens. What the chat template and the words around tools add to a prompt at most."""
+
+TURN_FRAME = 64
+"""Tokens. What a chat template adds around one turn at most."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Nothing begins until somebody resumes the run."""
+
+
+@dataclass(frozen=True)
+class Think:
+    """The model chooses its next move."""
+
+    step: str
+    """The step's name in its run."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """See to these calls, side by side."""
+
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Every call of the turn is answered: what was answered joins the transcript."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The model has answered; guards have not spoken yet."""
+
+    answer: Text
+
+
+@dataclass(frozen=True)
+class Abstain:
+    """The model asked for nothing and said nothing."""
+
+
+@dataclass(frozen=True)
+class Exhaust:
+    """The budget does not cover what comes next."""
+
+    limit: str
+    needed: Spend
+
+
+Step: TypeAlias = Hold | Think | Work | Observe | Check | Abstain | Exhaust
+
+
+def next_step(run: AgentRun) -> Step:
+    """What comes next for a run."""
+    if run.paused is not None:
+        return Hold()
+    if run.short is not None:
+        return Exhaust(run.short.limit, run.short.needed)
+    if run.calls:
+        open_calls = tuple(call.id for call in run.calls if call.stage is not CallStage.ANSWERED)
+        return Work(open_calls) if open_calls else Observe()
+    if run.answer is not None:
+        return Check(run.answer)
+    if run.silent:
+        return Abstain()
+    return Think(f"think-{run.turn + 1}")
+
+
+def worst_thought(run: AgentRun, deployment: Deployment) -> Spend:
+    """What one attempt to think may cost at most at a deployment."""
+    fixed = PROMPT_FRAME + run.spec.instructions.tokens + run.pinned.tokens
+    prompt = fixed + run.transcript.tokens + TURN_FRAME * run.transcript.turns
+    room = max(0, deployment.context_window - run.spec.max_output_tokens)
+    return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=run.spec.max_output_tokens)
+
+
+def begun(run: AgentRun, task: Text) -> AgentRun:
+    """The conversation begins with the task."""
+    return run.model_copy(update={"transcript": run.transcript.add(Turn(role=Role.USER, body=task))})
+
+
+def thought(run: AgentRun, reply: Thought) -> AgentRun:
+    """The model has chosen. What it said is stored by now, and so is all that came before."""
+    transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
+    calls = tuple(RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments) for call in reply.calls)
+    return run.model_copy(
+        update={
+            "turn": run.turn + 1,
+            "transcript": transcript,
+            "calls": calls,
+            "answer": None if calls else reply.answer,
+            "silent": not calls and reply.answer is None,
+        }
+    )
+
+
+def observed(run: AgentRun) -> AgentRun:
+    """The answers join the transcript in the order of their calls, whichever came back first."""
+    turns = [Turn(role=Role.TOOL, body=call.result, call=call.id) for call in run.calls if call.result is not None]
+    return run.model_copy(update={"transcript": run.transcript.add(*turns), "calls": ()})
+
+
+def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:
+    """What the run is doing, and whether anything in it waits for a person. None: what comes next decides."""
+    stages = [call.stage for call in run.calls if call.stage is not CallStage.ANSWERED]
+    waiting = any(stage in WAITING for stage in stages)
+    if run.paused is not None:
+        return AgentPhase.PAUSED, waiting
+    if not stages:
+        return None, waiting
+    if not all(stage in WAITING for stage in stages):
+        return AgentPhase.ACTING, waiting
+    unknown = CallStage.UNKNOWN in stages
+    return AgentPhase.AWAITING_DECISION if unknown else AgentPhase.AWAITING_APPROVAL, waiting

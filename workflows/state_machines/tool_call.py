@@ -1,0 +1,170 @@
+"""A call of a tool, from the asking to its answer: what comes next for it, and what each happening makes of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from perdure.contracts.agent import AgentSpec, CallStage, RequestedCall
+from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson
+from perdure.contracts.budget import Spend
+from perdure.contracts.contract import Digest
+from perdure.contracts.text import Text
+from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
+from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
+
+LONGEST_WAIT = timedelta(minutes=1)
+"""Between two attempts of a call."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """See whether the call can be made at all, before a person is asked for it."""
+
+
+@dataclass(frozen=True)
+class Await:
+    """A person has to speak first."""
+
+
+@dataclass(frozen=True)
+class Try:
+    """Start this attempt, once its worst case is reserved, and not before the wait is over."""
+
+    attempt: int
+    worst: Spend
+    wait: timedelta
+
+    def key(self, call: RequestedCall) -> str:
+        """The reservation's name in the allowance."""
+        return f"{call.id}/{self.attempt}"
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Too many attempts told nothing, and the call changes nothing: no person is asked."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Its answer is there."""
+
+
+Move: TypeAlias = Look | Await | Try | GiveUp | Finished
+
+
+def next_move(call: RequestedCall, spec: AgentSpec) -> Move:
+    """What comes next for a call."""
+    tool = spec.tool(call.tool)
+    match call.stage:
+        case CallStage.ANSWERED:
+            return Finished()
+        case CallStage.AWAITING_APPROVAL | CallStage.UNKNOWN:
+            return Await()
+        case CallStage.ASKED if tool is not None and tool.approval is Approval.ALWAYS:
+            return Look()
+        case CallStage.ASKED | CallStage.ALLOWED:
+            if call.tries >= spec.tool_attempts:
+                return GiveUp(f"gave up after {call.tries} attempts, the last of which failed: {call.failure}")
+            return Try(call.attempts + 1, _worst(tool), _wait(call, spec))
+
+
+def _worst(tool: ToolSpec | None) -> Spend:
+    return Spend(tool_calls=1, micro_dollars=0 if tool is None else tool.price)
+
+
+def _wait(call: RequestedCall, spec: AgentSpec) -> timedelta:
+    """Nothing before the first try, then the spec's wait, doubled for each further one."""
+    return timedelta(0) if call.tries == 0 else min(spec.wait * 2 ** (call.tries - 1), max(LONGEST_WAIT, spec.wait))
+
+
+def binding(call: RequestedCall, tool: ToolSpec) -> Digest:
+    """What a decision has to name: the tool, its edition, these arguments, what is known of it, and the policy."""
+    bound = {
+        "step": call.id,
+        "tool": [tool.name, tool.digest],
+        "arguments": call.arguments.digest,
+        "stage": call.stage.value,
+        "unknown_attempt": call.unknown_attempt,
+        "policy": [tool.approval.value, {name: rule.model_dump_json() for name, rule in tool.constraints.items()}],
+    }
+    return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
+
+
+def awaiting_approval(call: RequestedCall, tool: ToolSpec, arguments: Text, now: datetime) -> RequestedCall:
+    """It can be made, and a person has to agree to these arguments."""
+    waiting = call.model_copy(
+        update={"stage": CallStage.AWAITING_APPROVAL, "arguments": arguments, "since": now, "unknown_attempt": None}
+    )
+    return waiting.model_copy(update={"binding": binding(waiting, tool)})
+
+
+def allowed(call: RequestedCall, arguments: Text | None = None) -> RequestedCall:
+    """It may be made, or made again: somebody said so. Its tries are counted anew, its attempts are not."""
+    return _decided(call, stage=CallStage.ALLOWED, arguments=(arguments or call.arguments).reference(), tries=0)
+
+
+def answered(call: RequestedCall, outcome: ToolOutcome) -> RequestedCall:
+    """Its outcome is known, whoever said so."""
+    return _decided(
+        call,
+        stage=CallStage.ANSWERED,
+        arguments=call.arguments.reference(),
+        result=outcome.result.reference(),
+        ended=outcome.ended,
+        happened=outcome.happened,
+    )
+
+
+def tried(call: RequestedCall, attempt: int) -> RequestedCall:
+    """This attempt starts."""
+    return call.model_copy(update={"attempts": attempt, "tries": call.tries + 1})
+
+
+def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentSpec, now: datetime) -> RequestedCall:
+    """What an attempt that replied makes of the call."""
+    match reply.came:
+        case Answered(outcome=outcome):
+            return answered(call, outcome)
+        case Again(reason=reason):
+            return lost(call, tool, reason, spec, now)
+        case AskPerson(attempt=attempt, reason=reason):
+            return _unknown(call, tool, attempt, reason, now)
+
+
+def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpec, now: datetime) -> RequestedCall:
+    """An attempt told nothing. The last that may be tried leaves a call that changes the world to a person."""
+    failed = call.model_copy(update={"failure": reason})
+    reads = tool is None or tool.effect is ToolEffect.READ_ONLY
+    if reads or failed.tries < spec.tool_attempts:
+        return failed
+    return _unknown(failed, tool, failed.attempts, reason, now)
+
+
+def _unknown(call: RequestedCall, tool: ToolSpec | None, attempt: int, reason: str, now: datetime) -> RequestedCall:
+    waiting = call.model_copy(
+        update={"stage": CallStage.UNKNOWN, "failure": reason, "since": now, "unknown_attempt": attempt}
+    )
+    return waiting if tool is None else waiting.model_copy(update={"binding": binding(waiting, tool)})
+
+
+def _decided(call: RequestedCall, **update: object) -> RequestedCall:
+    return call.model_copy(update={"since": None, "binding": None, "unknown_attempt": None, "failure": "", **update})
+
+
+def called_off(call: RequestedCall) -> bool:
+    """Whether an attempt may still be on its way when the run is cancelled, so that the ledger has to be told."""
+    return call.attempts > 0 and call.stage in (CallStage.ASKED, CallStage.ALLOWED)
+
+
+def may_have_happened(call: RequestedCall) -> bool:
+    """Whether nobody knows if the call changed the world."""
+    return call.stage is CallStage.UNKNOWN or call.happened is Happened.UNKNOWN
+
+
+def told(call: RequestedCall) -> str:
+    """How it ended, in a word, for the timeline."""
+    return (call.ended or ToolEnded.FAILED).value
