@@ -13,7 +13,7 @@ from rich.table import Table
 from temporalio.client import Client
 
 from deploy.local.errors import DeployError
-from tests.bench.agent_contenders import AskAgent, NoAnswer, loop
+from tests.bench.agent_contenders import AskAgent, NoAnswer, loop, platform
 from tests.bench.contenders import Running, serving
 from tests.bench.notes_model import ANSWER, NotesModel, task
 from tests.bench.report import Row, ratios, verdict
@@ -84,7 +84,7 @@ ROWS = (
 
 def steps(rounds: int) -> int:
     """How often `done` is told."""
-    return (rounds * len(SHAPES) + 1) * 2
+    return (rounds * len(SHAPES) + 1) * 3
 
 
 def agent(console: Console, folder: Path, rounds: int, done: Callable[[], None]) -> None:
@@ -92,7 +92,11 @@ def agent(console: Console, folder: Path, rounds: int, done: Callable[[], None])
     console.print(METHOD)
     with ExitStack() as stack:
         url = (model := stack.enter_context(NotesModel())).url
-        contenders = (loop(WHOLE, "whole", url), loop(LEAN, "lean", url))
+        contenders = (
+            platform(PLATFORM, url, folder / "agent"),
+            loop(LEAN, "lean", url),
+            loop(WHOLE, "whole", url),
+        )
         running = [
             stack.enter_context(serving(contender, folder / f"agent-{number}"))
             for number, contender in enumerate(contenders)
