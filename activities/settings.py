@@ -75,6 +75,8 @@ class Embedded(Group):
     """Weaviate's port, where the stack is started with that store."""
     weaviate_grpc_port: int = Field(default=50051, ge=1, le=65535)
     """Weaviate's gRPC port, where the stack is started with that store."""
+    desk_port: int = Field(default=8790, ge=1, le=65535)
+    """The desk's port: the small service that agents' tickets and messages go to, where the settings name no other."""
     model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
     """Threads of each model server. They wait for each other after every operation: if one has to share its core with
     Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""

@@ -2,7 +2,6 @@
 
 from temporalio import workflow
 
-from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Allowance, Budget
 from perdure.contracts.guards import Verdict
 from perdure.contracts.run import AnyPhase, Exhausted, Outcome, Phase, RunResult
@@ -18,17 +17,6 @@ from perdure.contracts.search_attributes import (
 from workflows.paid import Purse
 from workflows.state_machines.purchase import OverBudget
 from workflows.timeline import Timeline
-
-LASTING: frozenset[AnyPhase] = frozenset(
-    {
-        Phase.GENERATING,
-        Phase.EXTRACTING,
-        AgentPhase.AWAITING_APPROVAL,
-        AgentPhase.AWAITING_DECISION,
-        AgentPhase.PAUSED,
-    }
-)
-"""The phases by which people search for runs."""
 
 
 class Progress:
@@ -80,7 +68,7 @@ class Progress:
         """
         self.phase = phase
         self.timeline.enter(phase, workflow.now())
-        if phase in LASTING:
+        if phase in (Phase.GENERATING, Phase.EXTRACTING):
             workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
     def close(self, outcome: Outcome) -> RunResult:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from activities.settings import ROOT
-from agents.loader import BadSpec, Specs, parse_chain
+from agents.chain_file import parse_chain
+from agents.loader import BadSpec, Kind, Specs
 from evals.questions import HANDBOOK, load
 from perdure.contracts.guards import DEADLINE, OnFailure
 
@@ -66,7 +67,7 @@ def test_an_edit_changes_the_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["golden", "demo", "calibration"])
 def test_no_question_of_a_data_set_stands_in_a_prompt(name: str) -> None:
     specs = Specs(ROOT / "agents")
-    prompts = [specs.chain(chain).instructions.body or "" for chain in specs.names()]
+    prompts = [specs.chain(chain).instructions.body or "" for chain in specs.names(Kind.CHAIN)]
     questions = [question.question for question in load(HANDBOOK / f"{name}.toml")]
     assert prompts
     assert questions
