@@ -23,6 +23,7 @@ class _Asked:
 
     def __init__(self, event: HistoryEvent, name: str, summary: str, ask: Any = None) -> None:
         self.at = _moment(event)
+        self.event = event.event_id
         self.name = name
         self.summary = summary
         self.step = str(part(ask, "key", "step") or "")
@@ -93,6 +94,7 @@ class Reader:
         return self._of(event, asked, state=EntryState.RUNNING)
 
     def _of(self, event: HistoryEvent, asked: _Asked, **more: Any) -> TimelineEntry:
+        more["began"] = asked.event if asked.event != event.event_id else None
         summary = " ".join(dict.fromkeys(word for word in (asked.step, asked.summary) if word))
         return self._entry(event, EntryKind.EFFECT, asked.name, summary=summary, attempt=asked.attempt, **more)
 
@@ -138,7 +140,7 @@ class Reader:
 
     def _fired(self, event: HistoryEvent, it: Any) -> TimelineEntry:
         asked, took = self._ended(event, it.started_event_id)
-        return self._entry(event, EntryKind.TIMER, "wait", summary=asked.summary, milliseconds=took)
+        return self._entry(event, EntryKind.TIMER, "wait", summary=asked.summary, milliseconds=took, began=asked.event)
 
     def _labelled(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
         fields = it.search_attributes.indexed_fields
@@ -202,7 +204,14 @@ class Reader:
         found = str(part(first(it.result), "outcome", "kind") or "") if done else ""
         state = EntryState.DONE if done else EntryState.FAILED
         return self._entry(
-            event, EntryKind.CHILD, asked.name, summary=asked.summary, found=found, state=state, milliseconds=took
+            event,
+            EntryKind.CHILD,
+            asked.name,
+            summary=asked.summary,
+            found=found,
+            state=state,
+            milliseconds=took,
+            began=asked.event,
         )
 
     def _continued(self, event: HistoryEvent, it: Any) -> TimelineEntry:

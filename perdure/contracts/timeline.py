@@ -66,6 +66,8 @@ class TimelineEntry(Contract):
     """What it is about: the tool, the model, the step."""
     found: str = ""
     """What came of it, in our words and in names: no text of a model or a tool is here, except reasons and names."""
+    began: int | None = None
+    """The number of the event at which what ends here began; None for what has no beginning of its own."""
     attempt: int | None = None
     milliseconds: int | None = None
     """From its asking to its end, the wait for a worker included."""
