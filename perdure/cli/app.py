@@ -103,7 +103,8 @@ def _ended(error: BaseException) -> tuple[int, str]:
             line = ""
         case _ if isinstance(error, COMPLAINT):
             said = str(getattr(error, "format_message", lambda: "")()).rstrip(".")
-            code, line = Exit.USAGE, f"{said}: see perdure --help" if said else ""
+            command = getattr(getattr(error, "ctx", None), "command_path", "perdure")
+            code, line = Exit.USAGE, f"{said}: see {command} --help" if said else ""
         case _:
             line = f"this should not have happened ({type(error).__name__}): {error}"
     return code, line
