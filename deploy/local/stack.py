@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -100,22 +100,7 @@ class Stack:
         given = temporal.given()
         served = self._served() if self._model else {}
         # All that can be refused is refused before anything starts.
-        if given is not None:
-            temporal.require(given)
-        else:
-            require_free(embedded.temporal_port, "PERDURE_EMBEDDED__TEMPORAL_PORT")
-            require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
-        for name in served:
-            require_free(*self._port(name))
-        if weaviate.is_embedded(self._settings):
-            require_free(embedded.weaviate_port, "PERDURE_EMBEDDED__WEAVIATE_PORT")
-            require_free(embedded.weaviate_grpc_port, "PERDURE_EMBEDDED__WEAVIATE_GRPC_PORT")
-        if self._own_desk:
-            require_free(embedded.desk_port, "PERDURE_EMBEDDED__DESK_PORT")
-        if self._worker:
-            elsewhere.require(self._settings, self._tiers)
-            for name in weights.EMBEDDING:
-                weights.fetch(name, self._settings)
+        self._require(given, served)
         servers = {name: self._serving(name, found) for name, found in served.items()}
         store = self._store()
 
@@ -143,6 +128,26 @@ class Stack:
             self._begin(self._worker_part(addresses, logs))
         self._keep(self._required.model_copy(update={"addresses": addresses}))
         return addresses
+
+    def _require(self, given: str | None, served: Iterable[str]) -> None:
+        """See that ports are free, other people's servers answer, and weights are there. Raises `DeployError`."""
+        embedded = self._settings.embedded
+        if given is not None:
+            temporal.require(given)
+        else:
+            require_free(embedded.temporal_port, "PERDURE_EMBEDDED__TEMPORAL_PORT")
+            require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
+        for name in served:
+            require_free(*self._port(name))
+        if weaviate.is_embedded(self._settings):
+            require_free(embedded.weaviate_port, "PERDURE_EMBEDDED__WEAVIATE_PORT")
+            require_free(embedded.weaviate_grpc_port, "PERDURE_EMBEDDED__WEAVIATE_GRPC_PORT")
+        if self._own_desk:
+            require_free(embedded.desk_port, "PERDURE_EMBEDDED__DESK_PORT")
+        if self._worker:
+            elsewhere.require(self._settings, self._tiers)
+            for name in weights.EMBEDDING:
+                weights.fetch(name, self._settings)
 
     def _begin(self, part: Part) -> None:
         self._parts.append(part)

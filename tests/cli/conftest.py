@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -43,6 +44,7 @@ def desk(tmp_path: Path) -> Iterator[DeskServer]:
 @pytest.fixture
 def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
     write_agent(tmp_path)
+    shutil.copy(ROOT / "agents" / "handbook.toml", tmp_path)
     return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))
 
 

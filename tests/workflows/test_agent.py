@@ -89,9 +89,13 @@ async def test_a_message_waits_for_a_person_who_may_edit_it(
     [step] = await waits(platform, run)
     assert step.tool == "send_message"
     assert step.arguments.body == '{"to": "facilities", "text": "Eighteen weeks."}'
-    described = await client.get_workflow_handle(workflow_id("default", run)).describe()
-    assert described.typed_search_attributes[AWAITING_APPROVAL] is True
-    assert described.typed_search_attributes[PHASE] == AgentPhase.AWAITING_APPROVAL
+    found = f'WorkflowId = "{workflow_id("default", run)}" and {AWAITING_APPROVAL.name} = true'
+    waiting = f'{found} and {PHASE.name} = "{AgentPhase.AWAITING_APPROVAL}"'
+
+    async def is_found() -> bool:
+        return (await client.count_workflows(waiting)).count == 1
+
+    await until(is_found, what="the run is found by what it waits for")
     assert desk.desk.received()["messages"] == {}
     reply = await platform.decide(run, says(step, Ruling.APPROVE, arguments={"to": "hr", "text": "Eighteen."}))
     assert isinstance(reply.came, Accepted)
