@@ -6,8 +6,8 @@ from difflib import SequenceMatcher
 from activities import answer_prompt
 from activities.answer_prompt import Source
 from activities.facts import codes, figures
-from activities.ports import BlobStore, Completion, Sampling
-from activities.purchasing import Call, Purchasing, digest_of
+from activities.ports import BlobStore, Completion, Sampling, digest_of
+from activities.purchasing import Call, Purchasing
 from activities.sentences import heading, sentences
 from agents.prompt import NOT_STATED, Choice, answers_so_far, read_choices
 from perdure.contracts.extraction import Problem
@@ -39,6 +39,7 @@ class Generation:
                 deployment=ask.deployment,
                 prompt=composed.prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                worst=ask.worst,
                 read=lambda completion: _reply(completion, composed.sources, composed.parts, sent),
                 silent=Generated(
                     answer=None, citations=(), model="", finish_reason="stopped", prompt_digest=sent, charges={}

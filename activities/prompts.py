@@ -6,12 +6,9 @@ from activities import answer_prompt, record_prompt, texts
 from activities.agent_prompt import prompt_of
 from activities.pins import Pins
 from activities.ports import BlobStore, Prompt
-from activities.purchasing import digest_of
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import Think
 from perdure.contracts.steps import Extract, Generate
-
-__all__ = ["Prompts", "digest_of"]
 
 
 class Prompts:

@@ -25,8 +25,8 @@ from activities.adapters.databases import FILE, open_database
 from activities.adapters.payload_storage import payload_storage
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.temporal_client import connect
-from activities.ports import PortError
-from activities.prompts import Prompts, digest_of
+from activities.ports import PortError, digest_of
+from activities.prompts import Prompts
 from activities.settings import Settings
 from activities.settings import load as load_settings
 from evals.paid_steps import Attempt, paid_steps
