@@ -67,10 +67,8 @@ def test_a_thought_with_calls_and_words_is_no_answer_yet() -> None:
 
 
 def test_a_budget_that_is_short_ends_the_run_whatever_is_open() -> None:
-    needed = Spend(tool_calls=1)
-    assert next_step(run_of(call(), short=Shortfall(limit="tool_calls", needed=needed))) == Exhaust(
-        "tool_calls", needed
-    )
+    short = Shortfall(limit="tool_calls", needed=Spend(tool_calls=1))
+    assert next_step(run_of(call(), short=short)) == Exhaust(short)
 
 
 def test_every_step_is_shown_above() -> None:
