@@ -10,8 +10,6 @@ from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import Think
 from perdure.contracts.steps import Extract, Generate
 
-__all__ = ["Prompts"]
-
 
 class Prompts:
     """Prompts from requests. The same request gives the same prompt, whenever it is asked for."""
