@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -33,6 +34,12 @@ they began with, chains go on with whatever is current, and so they have queues 
 
 Queues of effects alone have no versions: any build does an effect, since old and new builds read each other's
 contracts, and their workers may be replaced at once."""
+
+SHOWN_WITHIN = 5.0
+"""Seconds until the server has seen all that a new worker serves."""
+
+NOT_SHOWN = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+"""What it answers before."""
 
 SETTLES_WITHIN = 30
 """Seconds that a new routing may take until every queue has it."""
@@ -130,12 +137,23 @@ async def versions(client: Client, deployment: str) -> Versions | None:
 
 
 async def make_current(client: Client, deployment: str, build: str) -> None:
-    """Have a version begin new runs, and wait until every queue knows. Raises `RPCError` where the server refuses."""
-    await client.workflow_service.set_worker_deployment_current_version(
-        SetWorkerDeploymentCurrentVersionRequest(
-            namespace=client.namespace, deployment_name=deployment, build_id=build, identity=client.identity
-        )
+    """Have a version begin new runs, and wait until every queue knows.
+
+    Raises `RPCError` where the server refuses: workers of the version have not shown themselves on every queue in use.
+    """
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=deployment, build_id=build, identity=client.identity
     )
+    patient_until = time.monotonic() + SHOWN_WITHIN
+    while True:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+            break
+        except RPCError as error:
+            # What a worker that has just become ready serves is known a moment later, one queue after the other.
+            if error.status not in NOT_SHOWN or time.monotonic() > patient_until:
+                raise
+        await asyncio.sleep(0.2)
     in_progress = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
     async with asyncio.timeout(SETTLES_WITHIN):
         found = await _described(client, deployment)

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -12,13 +11,10 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from activities import settings as tree
-from activities.adapters.worker_versions import Versions, build_id, make_current, versions
+from activities.adapters.worker_versions import build_id, make_current, versions
 from activities.settings import Settings
 from deploy.local.errors import DeployError
 from deploy.versions.table import table
-
-SHOWN_WITHIN = 5.0
-"""Seconds that a new worker's version may take until the server tells of it."""
 
 
 async def show(settings: Settings) -> bool:
@@ -49,34 +45,23 @@ async def use(settings: Settings, build: str) -> None:
     """Make a version the current one, and say what is left to do."""
     deployment = _deployment(settings)
     client = await _connected(settings)
-    found = await _shown(client, deployment, build)
     try:
         await make_current(client, deployment, build)
     except RPCError as error:
-        raise DeployError(
-            f"the Temporal server refused: {error.message}: start workers of {build} in every role that the current "
-            "version has"
-        ) from None
-    print(f"new runs begin on {build}")
-    for each in found.known:
-        if each.build != build and each.running:
-            print(f"{each.running} running on {each.build}: keep its workers until `python -m deploy.versions` shows 0")
-
-
-async def _shown(client: Client, deployment: str, build: str) -> Versions:
-    """What is known, with this version: one whose worker has just said that it is ready may yet be missing."""
-    until = time.monotonic() + SHOWN_WITHIN
-    while True:
         found = await versions(client, deployment)
         known = [] if found is None else [each.build for each in found.known]
-        if found is not None and build in known:
-            return found
-        if time.monotonic() > until:
-            raise DeployError(
-                f"{deployment} has no version {build!r}: its workers have shown {', '.join(known) or 'none'}; start "
-                f"one with PERDURE_WORK__DEPLOYMENT={deployment} PERDURE_WORK__BUILD={build} first"
-            )
-        await asyncio.sleep(0.2)
+        if build in known:
+            remedy = f"start workers of {build} in every role that the current version has"
+            raise DeployError(f"the Temporal server refused: {error.message}: {remedy}") from None
+        raise DeployError(
+            f"{deployment} has no version {build!r}: its workers have shown {', '.join(known) or 'none'}; start one "
+            f"with PERDURE_WORK__DEPLOYMENT={deployment} PERDURE_WORK__BUILD={build} first"
+        ) from None
+    print(f"new runs begin on {build}")
+    found = await versions(client, deployment)
+    for each in () if found is None else found.known:
+        if each.build != build and each.running:
+            print(f"{each.running} running on {each.build}: keep its workers until `python -m deploy.versions` shows 0")
 
 
 def _deployment(settings: Settings) -> str:

@@ -7,13 +7,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from activities.adapters.worker_versions import make_current, versions
+from activities.adapters.worker_versions import make_current
 from activities.composition import Parts, Role
 from activities.settings import Settings, Work
 from perdure.client import workflow_id
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.support.temporal import TEMPORAL
-from tests.support.waiting import until
 from worker import workers
 from workflows.plugin import PerdurePlugin
 
@@ -62,13 +61,7 @@ async def serving(
 
 
 async def use(client: Client, build: str) -> None:
-    """Make a version current, once its workers have shown themselves."""
-
-    async def shown() -> bool:
-        found = await versions(client, DEPLOYMENT)
-        return found is not None and build in {each.build for each in found.known}
-
-    await until(shown, what=f"workers of {build} have shown themselves")
+    """Make a version current."""
     await make_current(client, DEPLOYMENT, build)
 
 
