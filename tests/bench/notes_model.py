@@ -6,8 +6,7 @@ Each conversation is its own script: what the stub says depends only on how ofte
 import re
 from typing import Any
 
-from tests.support.stub_replies import Json
-
+from deploy.stub.replies import Json
 from tests.bench.texts import TOOL
 from tests.support.stub_model import StubHandler, StubModel
 
