@@ -20,6 +20,7 @@ from perdure.contracts.converter import data_converter
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
 from tests.chaos.processes import Server, Stub
 from tests.chaos.trial import Trial, Workers, World
+from tests.chaos.volley import Volley, told
 from tests.services.postgres_server import PostgresServer
 
 SAMPLE = 7
@@ -49,6 +50,8 @@ class Report:
     seed: int
     events: int
     trials: list[Trial] = field(default_factory=list[Trial])
+    volleys: list[Volley] = field(default_factory=list[Volley])
+    bills: list[str] = field(default_factory=list[str])
 
 
 REPORT = pytest.StashKey[Report]()
@@ -75,6 +78,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what each kill cost."""
     report = config.stash[REPORT]
+    if report.volleys or report.bills:
+        terminalreporter.section(f"chaos of agents: seed {report.seed}")
+        for line in [*told(report.volleys), *report.bills]:
+            terminalreporter.write_line(line)
     if not report.trials:
         return
     terminalreporter.section(f"chaos: seed {report.seed}, {report.events} events in an undisturbed run")
