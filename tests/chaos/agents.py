@@ -41,6 +41,8 @@ results = []
 [tools.post_notice]
 """
 
+TOOLS = Path(__file__).resolve().parent / "tools"
+
 _decisions = itertools.count(1)
 
 
@@ -63,6 +65,12 @@ class AgentWorld:
         killed = datetime.now().astimezone().timestamp()
         await asyncio.to_thread(self.stack.start_worker)
         return killed
+
+    async def closed(self, run: str) -> float:
+        """When a run ended, in seconds of the epoch."""
+        closed = (await self.platform.status(run)).closed
+        assert closed is not None, f"{run} is not over"
+        return closed.timestamp()
 
     def written(self, kind: str) -> list[str]:
         """All that the desk has kept, as `run/step`. A look at its file costs no request."""
@@ -152,11 +160,15 @@ def audit_bill(world: AgentWorld, run: str, result: RunResult, budget: Budget) -
     """
     calls = world.stack.stub.bill.calls(run)
     owed, possible = world.stack.stub.bill.spend(run), result.spent + result.unsettled
-    for limit in ("steps", "input_tokens", "output_tokens", "micro_dollars"):
+    for limit in ("input_tokens", "output_tokens", "micro_dollars"):
         known, due, most, all_of_it = (getattr(each, limit) for each in (result.spent, owed, possible, budget))
         assert known <= due <= most <= all_of_it, f"{run}: {limit}: {known} <= {due} <= {most} <= {all_of_it}"
+    attempts = world.attempts.of(workflow_id("default", run))
+    # A step is an attempt, also one that was refused and cost nothing.
+    steps = (len(calls), len(attempts), possible.steps, budget.steps)
+    assert steps == tuple(sorted(steps)), f"{run}: calls, recorded attempts, steps and budget: {steps}"
     recorded: dict[str, list[Attempt]] = {}
-    for attempt in world.attempts.of(workflow_id("default", run)):
+    for attempt in attempts:
         recorded.setdefault(attempt.step, []).append(attempt)
     for number in {call.turn for call in calls}:
         made = [call.at for call in calls if call.turn == number]
@@ -164,8 +176,8 @@ def audit_bill(world: AgentWorld, run: str, result: RunResult, budget: Budget) -
         assert len(made) <= len(begun), f"{run}: turn {number} has {len(made)} calls and {len(begun)} attempts"
         for at, before in zip(made, begun, strict=False):
             assert before <= at, f"{run}: turn {number} was called before its attempt was recorded"
-    for step, attempts in recorded.items():
-        replied = [attempt.number for attempt in attempts if attempt.reply is not None]
+    for step, every in recorded.items():
+        replied = [attempt.number for attempt in every if attempt.reply is not None]
         assert len(replied) <= 1, f"{run}: {step} was bought by the attempts {replied}"
     return owed
 

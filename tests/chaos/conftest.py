@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -14,9 +15,12 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHistory
 
+from activities.settings import ROOT
 from deploy.local.ports import free_ports
 from deploy.local.relief import Nursery, Relief
 from perdure.contracts.converter import data_converter
+from perdure.testing import Checkout, embedded_stack
+from tests.chaos.agents import AGENT, TOOLS, AgentWorld
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
 from tests.chaos.processes import Server, Stub
 from tests.chaos.trial import Trial, Workers, World
@@ -151,3 +155,33 @@ async def _world(
     stack.callback(nursery.close)
     client = await Client.connect(server.address, data_converter=data_converter)
     return World(client, stub, attempts, Workers(Relief(nursery)))
+
+
+@pytest.fixture(scope="session")
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """What a sample, and whatever else is left to chance, is drawn from."""
+    return random.Random(request.config.stash[REPORT].seed)  # noqa: S311 - a sample, not a secret
+
+
+@pytest.fixture
+def sampled(request: pytest.FixtureRequest) -> bool:
+    """Whether a tenth is enough."""
+    return request.config.getoption("chaos") == "sample"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
+    """One stack, as authors of agents start it, whose desk leaves time for a kill between what it does and says."""
+    agents = tmp_path_factory.mktemp("agents")
+    (agents / "chaos.toml").write_text(AGENT)
+    with embedded_stack(
+        Checkout(ROOT),
+        state=tmp_path_factory.mktemp("agent-chaos"),
+        agents=agents,
+        tools=TOOLS,
+        desk_pause=timedelta(seconds=0.3),
+        settings={"PERDURE_TELEMETRY__TRACES": "false"},
+    ) as stack:
+        client = await Client.connect(stack.address, data_converter=data_converter)
+        async with await stack.platform() as platform:
+            yield AgentWorld(stack, platform, client)
