@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.2
 """Between two looks of the person at the runs."""
 
 STUCK_SECONDS = 120.0
-"""A run that is not over this long after the last kill is stuck."""
+"""A run that is not over this long after its only kill is stuck."""
 
 AGENT = """\
 kind = "agent"
@@ -103,12 +103,12 @@ class Person:
     world: AgentWorld
     decided: Counter[Ruling] = field(default_factory=Counter[Ruling])
 
-    async def results(self, runs: Sequence[str]) -> dict[str, RunResult]:
-        """What came of the runs. Fails where one is stuck."""
+    async def results(self, runs: Sequence[str], *, within: float = STUCK_SECONDS) -> dict[str, RunResult]:
+        """What came of the runs. Fails where one is stuck: not over within so many seconds."""
         waiting = {run: asyncio.create_task(self.world.platform.result(run)) for run in runs}
         looking = asyncio.create_task(self._look(waiting))
         try:
-            async with asyncio.timeout(STUCK_SECONDS):
+            async with asyncio.timeout(within):
                 await asyncio.gather(*waiting.values())
         except TimeoutError:
             stuck = [f"{run} ({await self._phase(run)})" for run, task in waiting.items() if not task.done()]

@@ -26,6 +26,9 @@ AT_ONCE = 40
 CALLS_PER_KILL = 40
 """After so many further calls of the model the worker is killed."""
 
+STUCK_SECONDS = 600.0
+"""A run that is not over this long after its start is stuck: it may lose its worker at every turn."""
+
 PLENTY = Budget(steps=60, tool_calls=120)
 
 
@@ -82,7 +85,7 @@ async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
         async with room:
             task = Script.of(plan.run, plan.turns).task()
             await world.platform.start_agent(task, agent="chaos", business_id=plan.run, budget=plan.budget)
-            results.update(await person.results([plan.run]))
+            results.update(await person.results([plan.run], within=STUCK_SECONDS))
 
     running = asyncio.gather(*map(run, plans))
     while not running.done():
