@@ -8,6 +8,7 @@ Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -274,6 +275,18 @@ def load() -> Settings:
 def environment_with(**extra: str) -> dict[str, str]:
     """This process's environment and what is added to it, for a process that it starts."""
     return {**os.environ, **extra}
+
+
+def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
+    """Make these the only settings of this process and of what it starts, and return them.
+
+    Of its environment's own settings it keeps those that are named, and no Temporal: neither address nor file.
+    """
+    for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_")) and name not in keeping]:
+        del os.environ[name]
+    os.environ.update(settings, TEMPORAL_CONFIG_FILE=os.devnull)
+    load.cache_clear()
+    return load()
 
 
 def quiet_libraries() -> None:

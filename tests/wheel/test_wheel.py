@@ -46,3 +46,11 @@ async def test_a_backend_starts_follows_and_stops_a_run(python: Path, temporal: 
     assert "choose a new one" in said["conflict"]
     history = await temporal.client.get_workflow_handle("default:hr-4711").fetch_history()
     assert any(event.HasField("workflow_execution_cancel_requested_event_attributes") for event in history.events)
+
+
+def test_testing_needs_nothing_more_until_its_fixtures_are_used(python: Path) -> None:
+    program = (
+        "import importlib.util, perdure.testing as testing\n"
+        "print(importlib.util.find_spec('pytest'), testing.Script.of('r', [testing.answer('x')]).run)"
+    )
+    assert run(python, "-I", "-c", program, cwd=python.parent).strip() == "None r"
