@@ -11,8 +11,9 @@ import sys
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -191,6 +192,17 @@ class Work(Group):
     workflow_tasks: int = Field(default=32, ge=1)
     activities: int = Field(default=16, ge=1)
     """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
+    deployment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """What workers whose runs keep their version are called together, `perdure`: agents end with the version that they
+    began with, chains go on with the current one. None: there are no versions, and every worker takes every run."""
+    build: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    """This worker's version, `v1`; None for a digest of the code that decides runs."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.build is not None and self.deployment is None:
+            raise ValueError("build: a version is one of a deployment: set PERDURE_WORK__DEPLOYMENT too, to perdure")
+        return self
 
 
 class Tokens(Group):

@@ -1,9 +1,9 @@
 """Has a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
 
-from activities import texts
-from activities.agent_prompt import prompt_of, turn_text
+from activities.agent_prompt import turn_text
 from activities.pins import Pins
 from activities.ports import BlobStore, Completion, Sampling, ToolCall, digest_of
+from activities.prompts import Prompts
 from activities.purchasing import Call, Purchasing
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import AskedCall, Think, Thought
@@ -23,17 +23,13 @@ class Thinking:
     def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: BlobStore) -> None:
         self._purchasing = purchasing
         self._transcripts = transcripts
-        self._pins = pins
-        self._blobs = blobs
+        self._prompts = Prompts(blobs, transcripts, pins)
 
     @THINK.activity
     async def think(self, ask: Think) -> Thought:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
-        tenant = ask.key.tenant
-        spec = await self._pins.read(tenant, ask.pinned)
-        instructions = await texts.read(self._blobs, tenant, spec.instructions)
-        await self._transcripts.keep(tenant, ask.transcript)
-        prompt = prompt_of(spec, instructions, await self._transcripts.tell(tenant, ask.transcript))
+        await self._transcripts.keep(ask.key.tenant, ask.transcript)
+        prompt = await self._prompts.of(ask)
         sent = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
         said: list[Text] = []
