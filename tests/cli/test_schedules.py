@@ -114,18 +114,18 @@ async def test_a_schedule_refuses_what_it_cannot_use(platform: Platform) -> None
     ask = AskRequest.strictly({"question": QUESTION})
     name = named()
     for timetable, wrong in (
-        (Timetable(cron=("every day",)), "cannot use this timetable: .*every day"),
-        (Timetable(cron=("0 9 * * *",), time_zone="Mars/Olympus"), "cannot use this timetable: .*Mars"),
+        (Timetable(cron=("every day",)), "timetable: .* 5-7 fields .got 'every day'"),
+        (Timetable(cron=("0 9 * * *",), time_zone="Mars/Olympus"), "timetable: .*Mars/Olympus"),
         (Timetable(calendars=(Calendar(hour="24"),)), "calendar.hour: there is no '24': use 0 to 23"),
         (Timetable(calendars=(Calendar(month="5-2"),)), "calendar.month: there is no '5-2'"),
         (Timetable(calendars=(Calendar(minute="*/0"),)), "calendar.minute: the step"),
     ):
         with pytest.raises(BadInput, match=wrong):
             await platform.schedules.create(name, ask, timetable)
-    with pytest.raises(BadInput, match="schedule: .*pattern.*'A b'"):
+    with pytest.raises(BadInput, match=r"schedule: .*pattern.*'A b'"):
         await platform.schedules.create("A b", ask, YEARLY)
     ended = ask.model_copy(update={"budget": Budget(until=datetime(2030, 1, 1, tzinfo=UTC))})
-    with pytest.raises(BadInput, match="budget.until: no run after 2030-01-01 .* end the timetable there"):
+    with pytest.raises(BadInput, match=r"budget.until: no run after 2030-01-01 .* end the timetable there"):
         await platform.schedules.create(name, ended, YEARLY)
     with pytest.raises(UnknownSchedule, match=f"tenant 'default' has no schedule '{name}'"):
         await platform.schedules.trigger(name)
