@@ -97,6 +97,9 @@ class Schedules:
                 f"tenant {request.tenant!r} has a schedule {name!r} already: delete it first, or choose another name"
             ) from None
         except RPCError as error:
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                said = ", ".join(repr(part) for part in (*timetable.cron, timetable.time_zone) if part)
+                raise BadInput(f"timetable: the Temporal server cannot use it: {error.message} (got {said})") from None
             raise _refusal(error, name, request.tenant) from None
 
     async def list(self, *, tenant: str | None = "default") -> tuple[ScheduleStatus, ...]:
@@ -179,14 +182,10 @@ def _spec(timetable: Timetable) -> ScheduleSpec:
     )
 
 
-def _refusal(error: RPCError, name: str, tenant: str) -> Exception:
-    match error.status:
-        case RPCStatusCode.NOT_FOUND:
-            return UnknownSchedule(f"tenant {tenant!r} has no schedule {name!r}")
-        case RPCStatusCode.INVALID_ARGUMENT:
-            return BadInput(f"the Temporal server cannot use this timetable: {error.message}")
-        case _:
-            return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
+def _refusal(error: RPCError, name: str, tenant: str) -> PlatformError:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return UnknownSchedule(f"tenant {tenant!r} has no schedule {name!r}")
+    return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
 
 
 def _firing(result: ScheduleActionResult) -> Firing:

@@ -98,6 +98,8 @@ def _ended(error: BaseException) -> tuple[int, str]:
             code, line = Exit.INTERRUPTED, "interrupted"
         case typer.Exit():
             code, line = error.exit_code, ""
+        case SystemExit():  # how the shell's completion ends
+            code, line = int(error.code or 0), ""
         case BrokenPipeError():
             sys.stdout = sys.stderr = None  # whoever read has gone away, and the interpreter would say so
             line = ""

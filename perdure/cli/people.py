@@ -116,11 +116,12 @@ def inbox(
             step.tool,
             one_line(step.arguments.body or "too large to show", SHOWN),
             ago(step.since),
+            step.digest,
         )
         for waits in found
         for step in waits.steps
     ]
-    out.rows(("run", "step", "asked for", "agent", "tool", "arguments", "since"), rows)
+    out.rows(("run", "step", "asked for", "agent", "tool", "arguments", "since", "digest"), rows)
     out.note(*(f"{waits.run.business_id}: {waits.silent}" for waits in found if waits.silent))
     if not found:
         out.note("nothing waits for a person")

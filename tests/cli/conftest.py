@@ -1,4 +1,4 @@
-"""A Temporal server with a real clock, agents for it, and the command line as a process of its own."""
+"""A Temporal server whose clock runs as everybody's does, an agent, and the command line as a process of its own."""
 
 import asyncio
 import json
