@@ -25,6 +25,7 @@ LASTING: frozenset[AnyPhase] = frozenset(
         Phase.EXTRACTING,
         AgentPhase.AWAITING_APPROVAL,
         AgentPhase.AWAITING_DECISION,
+        AgentPhase.AWAITING_ANSWER,
         AgentPhase.PAUSED,
     }
 )

@@ -24,6 +24,7 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    BadCredential,
     BodyCorrupt,
     BodyMissing,
     CircuitOpen,
@@ -68,6 +69,10 @@ from activities.ports.model import (
     ToolSchema,
     Usage,
 )
+from activities.ports.people import (
+    Audit,
+    Credentials,
+)
 from activities.ports.servers import (
     Health,
     Load,
@@ -94,6 +99,8 @@ from activities.ports.tokens import (
 
 __all__ = [
     "NO_TENANT",
+    "Audit",
+    "BadCredential",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
@@ -103,6 +110,7 @@ __all__ = [
     "Chunk",
     "CircuitOpen",
     "Completion",
+    "Credentials",
     "Decided",
     "Documents",
     "Done",

@@ -130,3 +130,9 @@ class UnknownKey(PortError):
     """Something was told about a key under which nothing was begun."""
 
     final = True
+
+
+class BadCredential(PortError):
+    """A credential that cannot be believed. The message holds nothing of it."""
+
+    final = True
