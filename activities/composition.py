@@ -1,6 +1,6 @@
 """Which adapters the effects of each role are handed. Slow libraries are imported only by the roles that need them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from functools import cached_property
@@ -14,7 +14,7 @@ from perdure.contracts.steps import StepKey
 
 if TYPE_CHECKING:
     from activities.adapters.sql_database import Database
-    from tools.base import ToolContext
+    from tools.base import Tool, ToolContext
 
 
 class Role(StrEnum):
@@ -49,7 +49,8 @@ class Parts:
 
         self.settings = settings
         self._stack = stack
-        self.specs = Specs(settings.paths.agents)
+        self.toolbox = self.all_tools()
+        self.specs = Specs(settings.paths.agents, self.toolbox)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = database
         self.blobs = SqlBlobs(database)
@@ -74,6 +75,12 @@ class Parts:
         await database.bring_up()
         log = await stack.enter_async_context(open_token_log(settings))
         return cls(settings, stack, database, log, await stack.enter_async_context(open_shared(settings)))
+
+    def all_tools(self) -> Mapping[str, "Tool[Any]"]:
+        """The tools that agents can be granted: those of the folder `tools`."""
+        from tools.folder import all_tools
+
+        return all_tools()
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
@@ -149,8 +156,10 @@ class Parts:
     def generation(self) -> Activities:
         """Calls of models."""
         from activities.adapters.litellm_model import LiteLLMModel
+        from activities.adapters.sql_budget_windows import SqlBudgetWindows
         from activities.adapters.sql_paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.daily import DailyWindows
         from activities.extraction import Extraction
         from activities.generation import Generation
         from activities.purchasing import Purchasing
@@ -166,7 +175,8 @@ class Parts:
             shared=self.shared,
         )
         replies = SqlPaidReplies(self.database)
-        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)
+        days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
+        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, days, self.log, log_lost_tokens)
         return [
             Generation(purchasing, self.blobs).generate,
             Extraction(purchasing, self.blobs).extract,
@@ -180,11 +190,10 @@ class Parts:
         from activities.adapters.telemetry import log_broken_tool
         from activities.settling import Settling
         from activities.tool_boundary import ToolBoundary
-        from tools.folder import all_tools
 
         guards = self.guards_in_use
         ledger = SqlEffectLedger(self.database)
-        boundary = ToolBoundary(all_tools(), guards, log_broken_tool)
+        boundary = ToolBoundary(self.toolbox, guards, log_broken_tool)
         acting = Acting(boundary, ledger, guards=guards, blobs=self.blobs, pins=self.pins, contexts=self._world())
         settling = Settling(boundary, ledger, self.blobs, self.pins)
         return [acting.screen_call, acting.act, settling.settle_call]

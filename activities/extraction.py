@@ -14,8 +14,9 @@ from activities.ports import (
     Rules,
     Sampling,
     UnreadableDocument,
+    digest_of,
 )
-from activities.purchasing import Call, Purchasing, digest_of
+from activities.purchasing import Call, Purchasing
 from activities.records import kept, offered, read_record
 from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
 from agents.loader import BadSpec
@@ -105,6 +106,7 @@ class Extraction:
                 deployment=ask.deployment,
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                worst=ask.worst,
                 read=read,
                 silent=Extracted(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
                 texts=lambda reply: [reply.said],

@@ -7,8 +7,8 @@ from difflib import SequenceMatcher
 
 from activities import texts
 from activities.facts import codes, figures
-from activities.ports import BlobStore, Completion, Message, Prompt, Sampling
-from activities.purchasing import Call, Purchasing, digest_of
+from activities.ports import BlobStore, Completion, Message, Prompt, Sampling, digest_of
+from activities.purchasing import Call, Purchasing
 from activities.sentences import heading, sentences
 from agents.prompt import NOT_STATED, Choice, answers_so_far, ask_again, frame, read_choices, reply_schema
 from perdure.contracts.extraction import Problem
@@ -68,6 +68,7 @@ class Generation:
                 deployment=ask.deployment,
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                worst=ask.worst,
                 read=lambda completion: _reply(completion, sources, parts, sent),
                 silent=Generated(
                     answer=None, citations=(), model="", finish_reason="stopped", prompt_digest=sent, charges={}

@@ -20,7 +20,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from perdure.contracts.contract import explain
+from perdure.contracts.contract import Name, explain
+from perdure.contracts.windows import WindowLimit
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -75,6 +76,8 @@ class Embedded(Group):
     """Weaviate's port, where the stack is started with that store."""
     weaviate_grpc_port: int = Field(default=50051, ge=1, le=65535)
     """Weaviate's gRPC port, where the stack is started with that store."""
+    desk_port: int = Field(default=8790, ge=1, le=65535)
+    """The desk's port: the small service that agents' tickets and messages go to, where the settings name no other."""
     model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
     """Threads of each model server. They wait for each other after every operation: if one has to share its core with
     Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""
@@ -165,6 +168,36 @@ class Approvals(Group):
     """How long a credential may be good for; `PT1H` or seconds."""
 
 
+class DailyLimit(WindowLimit):
+    """A limit as an operator writes it: what would not be kept to is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("tool_calls")
+    @classmethod
+    def _of_a_run(cls, limit: int | None) -> int | None:
+        if limit is not None:
+            raise ValueError("only what models cost is counted by the day: limit tool calls in each run's budget")
+        return limit
+
+
+class Limits(Group):
+    """What the runs of one tenant may spend together on one UTC day; one without a limit is not counted."""
+
+    daily: DailyLimit | None = None
+    """For each tenant that has none of its own: `{"micro_dollars": 5000000}` is five dollars, or
+    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The others are `steps`, `input_tokens`, `output_tokens`."""
+    tenants: dict[Name, DailyLimit] = Field(default_factory=dict[str, DailyLimit])
+    """For single tenants, in place of all of the above, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
+    no limit."""
+
+    def of(self, tenant: str) -> WindowLimit | None:
+        """A tenant's limit; None where nothing is limited."""
+        found = self.tenants.get(tenant, self.daily)
+        limit = WindowLimit() if found is None else WindowLimit(**found.model_dump())
+        return None if limit == WindowLimit() else limit
+
+
 class Work(Group):
     """What a worker does at the same time."""
 
@@ -211,6 +244,7 @@ class Settings(BaseSettings):
     store: Store = Store()
     database: Database = Database()
     shared: Shared = Shared()
+    limits: Limits = Limits()
     work: Work = Work()
     tokens: Tokens = Tokens()
     tools: Tools = Tools()

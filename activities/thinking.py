@@ -3,8 +3,8 @@
 from activities import texts
 from activities.agent_prompt import prompt_of, turn_text
 from activities.pins import Pins
-from activities.ports import BlobStore, Completion, Sampling, ToolCall
-from activities.purchasing import Call, Purchasing, digest_of
+from activities.ports import BlobStore, Completion, Sampling, ToolCall, digest_of
+from activities.purchasing import Call, Purchasing
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import AskedCall, Think, Thought
 from perdure.contracts.text import Text
@@ -48,6 +48,7 @@ class Thinking:
                 key=ask.key,
                 attempt=ask.attempt,
                 deployment=ask.deployment,
+                worst=ask.worst,
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,

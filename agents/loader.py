@@ -1,70 +1,41 @@
-"""Reads chain specs from TOML files, and says which file, key and remedy where one cannot be used."""
+"""Finds chains and agents by their names among the TOML files of a folder."""
 
-import hashlib
-import json
-import tomllib
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import lru_cache
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from agents.agent_file import Grantable, parse_agent
+from agents.chain_file import parse_chain
+from agents.spec_file import BadSpec, read_toml
+from perdure.contracts.agent import AgentSpec
+from perdure.contracts.spec import ChainSpec
 
-from agents.prompt import Choice, frame, render_choices
-from perdure.contracts.contract import Name, explain
-from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, GuardAction, GuardSpec, OnFailure
-from perdure.contracts.spec import ChainSpec, ScreeningOrder
-from perdure.contracts.text import Text
+__all__ = ["BadSpec", "Kind", "Specs"]
 
-
-class BadSpec(ValueError):
-    """A spec file cannot be used, or there is none by that name. The message is one line."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Kind(StrEnum):
+    """What a file describes, by its key `kind`; one without it describes a chain."""
+
+    CHAIN = "chain"
+    AGENT = "agent"
 
 
-class ExampleFile(_Strict):
-    """One worked example: sentences, the parts of a question, and the right choice for each part."""
-
-    sentences: list[str] = Field(min_length=1)
-    parts: list[str] = Field(min_length=1)
-    sources: list[int]
-    answers: list[str]
+Spec = TypeVar("Spec", ChainSpec, AgentSpec)
 
 
-class GuardFile(_Strict):
-    """One guard, as a TOML file asks for it."""
+@dataclass(frozen=True)
+class _Read:
+    """What a file held, and what told that edition from the one after it."""
 
-    guard: str
-    action: GuardAction = GuardAction.BLOCK
-    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
-    deadline: timedelta = Field(default=DEADLINE, gt=timedelta(0), le=LONGEST_DEADLINE)
-    """In seconds."""
-    on_failure: OnFailure = OnFailure.CLOSED
-
-
-class ChainFile(_Strict):
-    """A chain's TOML file."""
-
-    collection: Name
-    tier: Name = "fast"
-    system: str = Field(min_length=1)
-    passages: int = Field(default=3, ge=1, le=20)
-    sentences: int = Field(default=4, ge=1, le=50)
-    sentence_margin: float = Field(default=1.0, ge=0, le=2)
-    minimum_relevance: float = Field(default=0.0, ge=-1, le=1)
-    max_output_tokens: int = Field(default=200, ge=1)
-    attempts: int = Field(default=3, ge=1, le=10)
-    wait: float = Field(default=1.0, ge=0, le=60)
-    repairs: int = Field(default=1, ge=0, le=5)
-    screening: ScreeningOrder = ScreeningOrder.BESIDE
-    examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
-    screen: list[GuardFile] = Field(default_factory=list[GuardFile])
-    check: list[GuardFile] = Field(default_factory=list[GuardFile])
+    changed: int
+    size: int
+    spec: ChainSpec | AgentSpec
 
 
 @dataclass(frozen=True)
@@ -72,87 +43,83 @@ class Specs:
     """The specs in a folder, read again when a file changes: running runs have pinned theirs."""
 
     folder: Path
+    tools: Mapping[str, Grantable] = field(default_factory=dict[str, Grantable])
+    """Those that agents can be granted. Who only asks for chains needs none."""
+    _known: dict[str, _Read] = field(default_factory=dict[str, _Read], init=False, repr=False, compare=False)
 
-    def names(self) -> list[str]:
-        """The chains that exist."""
-        return sorted(path.stem for path in self.folder.glob("*.toml"))
+    def names(self, kind: Kind) -> list[str]:
+        """The chains or the agents that exist. A file that cannot be read is neither."""
+        found: list[str] = []
+        for path in sorted(self.folder.glob("*.toml")):
+            with suppress(BadSpec):
+                if _NAME.fullmatch(path.stem) and _kind(path.stem, _bytes(path)) is kind:
+                    found.append(path.stem)
+        return found
 
     def chain(self, name: str) -> ChainSpec:
         """The chain of this name. Raises `BadSpec`."""
-        path = self.folder / f"{name}.toml"
-        try:
-            seen = path.stat()
-        except FileNotFoundError:
-            known = ", ".join(self.names()) or "none"
-            raise BadSpec(f"there is no chain {name!r}: the chains in {self.folder.name}/ are {known}") from None
-        return _read(name, path, seen.st_mtime_ns, seen.st_size)
+        return self._spec(name, Kind.CHAIN, ChainSpec, parse_chain)
+
+    def agent(self, name: str) -> AgentSpec:
+        """The agent of this name. Raises `BadSpec`."""
+        return self._spec(name, Kind.AGENT, AgentSpec, lambda name, data: parse_agent(name, data, self.tools))
 
     def guards(self) -> set[str]:
-        """The guards that the chains name. A chain that cannot be used names none."""
+        """The guards that chains and agents name. One that cannot be used names none."""
         found: set[str] = set()
-        for name in self.names():
+        for name in self.names(Kind.CHAIN):
             with suppress(BadSpec):
-                spec = self.chain(name)
-                found |= {guard.guard for guard in (*spec.screen, *spec.check)}
+                chain = self.chain(name)
+                found |= {guard.guard for guard in (*chain.screen, *chain.check)}
+        for name in self.names(Kind.AGENT):
+            with suppress(BadSpec):
+                agent = self.agent(name)
+                found |= {one.guard for one in (*agent.screen, *agent.arguments, *agent.results, *agent.check)}
         return found
 
+    def _spec(self, name: str, kind: Kind, shape: type[Spec], parse: Callable[[str, bytes], Spec]) -> Spec:
+        path = self.folder / f"{name}.toml"
+        if not _NAME.fullmatch(name):
+            raise BadSpec(f"{name!r} is no name of a spec: use lower-case letters, digits and dashes")
+        try:
+            seen = path.stat()
+        except OSError:
+            raise BadSpec(f"there is no {kind} {name!r}: {self._others(kind)}") from None
+        known = self._known.get(name)
+        # An edit changes the file's time or its size, and so is not missed.
+        if known is None or (known.changed, known.size) != (seen.st_mtime_ns, seen.st_size):
+            known = _Read(seen.st_mtime_ns, seen.st_size, self._parsed(name, kind, path, parse))
+            self._known[name] = known
+        if not isinstance(known.spec, shape):
+            raise self._other(name, kind)
+        return known.spec
 
-@lru_cache(maxsize=128)
-def _read(name: str, path: Path, _changed: int, _size: int) -> ChainSpec:
-    """The chain as it is in the file now: an edit changes the file's time or its size, and so is not missed."""
-    return parse_chain(name, path.read_bytes())
+    def _parsed(self, name: str, kind: Kind, path: Path, parse: Callable[[str, bytes], Spec]) -> Spec:
+        data = _bytes(path)
+        if _kind(name, data) is not kind:
+            raise self._other(name, kind)
+        return parse(name, data)
+
+    def _other(self, name: str, kind: Kind) -> BadSpec:
+        is_a, asked_for = ("an agent", "a chain") if kind is Kind.CHAIN else ("a chain", "an agent")
+        return BadSpec(f"agents/{name}.toml is {is_a}, and was asked for as {asked_for}: {self._others(kind)}")
+
+    def _others(self, kind: Kind) -> str:
+        return f"the {kind}s in {self.folder.name}/ are {', '.join(self.names(kind)) or 'none'}"
 
 
-def parse_chain(name: str, data: bytes) -> ChainSpec:
-    """A chain from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
-    where = f"agents/{name}.toml"
+def _bytes(path: Path) -> bytes:
     try:
-        file = ChainFile.model_validate(tomllib.loads(data.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSpec(f"{where} is not TOML: {error}") from None
-    except ValidationError as error:
-        known = ", ".join(ChainFile.model_fields)
-        raise BadSpec(f"{where}: {explain(error)}; the keys are {known}") from None
-    return ChainSpec(
-        name=name,
-        digest=hashlib.sha256(data).hexdigest(),
-        collection=file.collection,
-        tier=file.tier,
-        instructions=Text.of(_instructions(where, file)),
-        passages=file.passages,
-        sentences=file.sentences,
-        sentence_margin=file.sentence_margin,
-        minimum_relevance=file.minimum_relevance,
-        max_output_tokens=file.max_output_tokens,
-        attempts=file.attempts,
-        wait=timedelta(seconds=file.wait),
-        repairs=file.repairs,
-        screening=file.screening,
-        screen=tuple(_guards(file.screen)),
-        check=tuple(_guards(file.check)),
-    )
+        return path.read_bytes()
+    except OSError as error:
+        raise BadSpec(f"agents/{path.name} cannot be read: {error.strerror}: check its permissions") from None
 
 
-def _guards(guards: list[GuardFile]) -> list[GuardSpec]:
-    return [
-        GuardSpec(
-            guard=guard.guard,
-            action=guard.action,
-            arguments=guard.arguments,
-            deadline=guard.deadline,
-            on_failure=guard.on_failure,
-        )
-        for guard in guards
-    ]
-
-
-def _instructions(where: str, file: ChainFile) -> str:
-    """The fixed beginning of every prompt: the system message, then the worked examples, as JSON messages."""
-    messages = [{"role": "system", "content": file.system.strip()}]
-    for number, example in enumerate(file.examples, start=1):
-        if not len(example.parts) == len(example.sources) == len(example.answers):
-            raise BadSpec(f"{where}: examples.{number}: give one source and one answer for each part")
-        choices = [Choice(source, answer) for source, answer in zip(example.sources, example.answers, strict=True)]
-        messages.append({"role": "user", "content": frame(example.sentences, example.parts)})
-        messages.append({"role": "assistant", "content": render_choices(choices)})
-    return json.dumps(messages, ensure_ascii=False)
+def _kind(name: str, data: bytes) -> Kind:
+    """What a file describes. Raises `BadSpec`."""
+    where = f"agents/{name}.toml"
+    kind = read_toml(where, data).get("kind", Kind.CHAIN.value)
+    if kind not in list(Kind):
+        known = " or ".join(f'"{one}"' for one in Kind)
+        raise BadSpec(f"{where}: kind: {repr(kind)[:60]} is nothing that a file can describe: write {known}")
+    return Kind(kind)

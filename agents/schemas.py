@@ -2,29 +2,24 @@
 
 import hashlib
 import json
-import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from agents.extraction_prompt import document_lines, frame, render_reply, system_message
-from agents.loader import BadSpec, GuardFile
 from agents.rules import BadRule, rule_over
-from perdure.contracts.contract import Name, explain
+from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
+from perdure.contracts.contract import Name
 from perdure.contracts.extraction import ExtractionSpec, FieldKind, FieldSpec
 from perdure.contracts.guards import GuardSpec
 from perdure.contracts.text import Text
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FieldFile(_Strict):
+class FieldFile(Table):
     """One field, as a TOML file asks for it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
@@ -35,28 +30,28 @@ class FieldFile(_Strict):
     words: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
 
 
-class RuleFile(_Strict):
+class RuleFile(Table):
     """One business rule, as a TOML file asks for it."""
 
     guard: str
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
-class StatedFile(_Strict):
+class StatedFile(Table):
     """What a worked example states for one field."""
 
     line: int = Field(ge=1)
     value: str = Field(min_length=1)
 
 
-class ExampleFile(_Strict):
+class ExampleFile(Table):
     """One worked example: a document, and what a right reply states about it; the other fields are not stated."""
 
     document: str = Field(min_length=1)
     record: dict[str, StatedFile]
 
 
-class SchemaFile(_Strict):
+class SchemaFile(Table):
     """A schema's TOML file."""
 
     tier: Name = "fast"
@@ -100,13 +95,7 @@ def _read(name: str, path: Path, _changed: int, _size: int) -> ExtractionSpec:
 def parse_schema(name: str, data: bytes) -> ExtractionSpec:
     """A schema from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
     where = f"agents/schemas/{name}.toml"
-    try:
-        file = SchemaFile.model_validate(tomllib.loads(data.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSpec(f"{where} is not TOML: {error}") from None
-    except ValidationError as error:
-        known = ", ".join(SchemaFile.model_fields)
-        raise BadSpec(f"{where}: {explain(error)}; the keys are {known}") from None
+    file = validated(where, SchemaFile, read_toml(where, data))
     fields = _fields(where, file)
     return ExtractionSpec(
         name=name,
@@ -115,9 +104,7 @@ def parse_schema(name: str, data: bytes) -> ExtractionSpec:
         instructions=Text.of(_instructions(where, file, fields)),
         fields=fields,
         rules=_rules(where, file),
-        screen=tuple(
-            GuardSpec(guard=guard.guard, action=guard.action, arguments=guard.arguments) for guard in file.screen
-        ),
+        screen=guards(file.screen),
         max_output_tokens=file.max_output_tokens,
         attempts=file.attempts,
         repairs=file.repairs,

@@ -1,15 +1,17 @@
 """An agent's run as it stands: its state, changed in one place, and what operators see of it."""
 
 from datetime import timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.decisions import DecisionReply, StepDecision
-from perdure.contracts.search_attributes import AWAITING_APPROVAL
+from perdure.contracts.run import AnyPhase
+from perdure.contracts.search_attributes import AWAITING_APPROVAL, PHASE
 from workflows.progress import Progress
 from workflows.state_machines import agent, tool_call
 from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted
@@ -18,6 +20,9 @@ from workflows.state_machines.decisions import said
 STRAYS = 20
 """Signals that were no decision and are told of, each with what was wrong."""
 
+WORKING = (AgentPhase.THINKING, AgentPhase.ACTING, AgentPhase.CHECKING)
+"""The phases of a run that waits for nobody. They follow each other many times."""
+
 
 class AgentProgress(Progress):
     """The progress of an agent's run."""
@@ -25,8 +30,11 @@ class AgentProgress(Progress):
     def __init__(self) -> None:
         super().__init__(AgentPhase.PINNING)
         self._state: AgentRun | None = None
-        self._waiting = False
         self._strays = 0
+        self._awaiting = False
+        self._found_awaiting = False
+        self._sought = self.phase
+        """The phase by which the run is found."""
         self.paused: str | None = None
         """Who paused the run and why, also before anything is pinned."""
 
@@ -121,14 +129,34 @@ class AgentProgress(Progress):
                 return
         self.timeline.step(name, found, workflow.now())
 
+    def enter(self, phase: AnyPhase) -> None:
+        """Go on to the next phase.
+
+        A search finds what a run waits for, or that it works; which tool or thought it is at, the timeline shows: a
+        visibility write costs the server as much as an activity.
+        """
+        self.phase = phase
+        self.timeline.enter(phase, workflow.now())
+        self._let_be_found()
+
     def _show(self) -> None:
-        """Let the phase and the search attribute follow the state."""
-        phase, waiting = agent.phase_of(self.state)
-        if waiting != self._waiting:
-            self._waiting = waiting
-            workflow.upsert_search_attributes([AWAITING_APPROVAL.value_set(waiting)])
+        """Let what operators see follow the state."""
+        phase, self._awaiting = agent.phase_of(self.state)
         if phase is not None and phase is not self.phase:
             self.enter(phase)
+        else:
+            self._let_be_found()
+
+    def _let_be_found(self) -> None:
+        labels: list[SearchAttributeUpdate[Any]] = []
+        if self._awaiting != self._found_awaiting:
+            self._found_awaiting = self._awaiting
+            labels.append(AWAITING_APPROVAL.value_set(self._awaiting))
+        if self.phase is not self._sought and not (self.phase in WORKING and self._sought in WORKING):
+            self._sought = self.phase
+            labels.append(PHASE.value_set(self.phase))
+        if labels:
+            workflow.upsert_search_attributes(labels)
 
 
 def _plain(text: str, most: int = 80) -> str:

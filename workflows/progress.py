@@ -2,7 +2,6 @@
 
 from temporalio import workflow
 
-from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Allowance, Budget
 from perdure.contracts.guards import Verdict
 from perdure.contracts.run import AnyPhase, Exhausted, Outcome, Phase, RunResult
@@ -18,18 +17,6 @@ from perdure.contracts.search_attributes import (
 from workflows.paid import Purse
 from workflows.state_machines.purchase import OverBudget
 from workflows.timeline import Timeline
-
-LASTING: frozenset[AnyPhase] = frozenset(
-    {
-        Phase.GENERATING,
-        Phase.EXTRACTING,
-        AgentPhase.AWAITING_APPROVAL,
-        AgentPhase.AWAITING_DECISION,
-        AgentPhase.AWAITING_ANSWER,
-        AgentPhase.PAUSED,
-    }
-)
-"""The phases by which people search for runs."""
 
 
 class Progress:
@@ -64,7 +51,15 @@ class Progress:
         return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
 
     def exhausted(self, over: OverBudget) -> Exhausted:
-        """The ending of a run whose budget does not cover what comes next."""
+        """The ending of a run whose budget, or whose tenant's day, does not cover what comes next."""
+        if over.window is not None:
+            return Exhausted(
+                limit=over.limit,
+                needed=over.needed,
+                reserved=over.window.reserved,
+                reason=f"Nothing more may be spent: {over.window.reason}.",
+                window=over.window,
+            )
         reserved = self.purse.allowance.reserved
         return Exhausted(
             limit=over.limit,
@@ -81,7 +76,7 @@ class Progress:
         """
         self.phase = phase
         self.timeline.enter(phase, workflow.now())
-        if phase in LASTING:
+        if phase in (Phase.GENERATING, Phase.EXTRACTING):
             workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
     def close(self, outcome: Outcome) -> RunResult:

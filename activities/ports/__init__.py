@@ -42,6 +42,7 @@ from activities.ports.errors import (
     UnknownCollection,
     UnknownKey,
     UnreadableDocument,
+    WindowSpent,
     WrongDimension,
     WrongModel,
 )
@@ -68,6 +69,7 @@ from activities.ports.model import (
     ToolCall,
     ToolSchema,
     Usage,
+    digest_of,
 )
 from activities.ports.people import (
     Audit,
@@ -170,6 +172,8 @@ __all__ = [
     "UnreadableDocument",
     "Usage",
     "VectorStore",
+    "WindowSpent",
     "WrongDimension",
     "WrongModel",
+    "digest_of",
 ]

@@ -34,6 +34,8 @@ class Addresses(BaseModel):
 
     store: str | None = None
     """Weaviate's address; None for LanceDB files under the state."""
+    desk: str | None = None
+    """The desk's address, which counts the tickets and messages that agents write; None where the stack has none."""
 
     @property
     def model(self) -> str | None:

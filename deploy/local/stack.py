@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from activities import settings as tree
 from activities.settings import ROOT, Settings
-from deploy.local import elsewhere, model_server, record, temporal, weights
+from deploy.local import desk, elsewhere, model_server, record, temporal, weights
 from deploy.local.errors import DeployError
 from deploy.local.model_server import Serving
 from deploy.local.parts import Part
@@ -22,6 +22,9 @@ from deploy.local.progress import CONSOLE
 from deploy.local.record import Addresses, Process, Record
 from deploy.local.weights import Served
 from deploy.weaviate import server as weaviate
+
+DESK = "desk"
+"""What tools call the service that takes tickets and messages."""
 
 __all__ = ["Addresses", "Stack", "passed_on", "running"]
 
@@ -97,20 +100,7 @@ class Stack:
         given = temporal.given()
         served = self._served() if self._model else {}
         # All that can be refused is refused before anything starts.
-        if given is not None:
-            temporal.require(given)
-        else:
-            require_free(embedded.temporal_port, "PERDURE_EMBEDDED__TEMPORAL_PORT")
-            require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
-        for name in served:
-            require_free(*self._port(name))
-        if weaviate.is_embedded(self._settings):
-            require_free(embedded.weaviate_port, "PERDURE_EMBEDDED__WEAVIATE_PORT")
-            require_free(embedded.weaviate_grpc_port, "PERDURE_EMBEDDED__WEAVIATE_GRPC_PORT")
-        if self._worker:
-            elsewhere.require(self._settings, self._tiers)
-            for name in weights.EMBEDDING:
-                weights.fetch(name, self._settings)
+        self._require(given, served)
         servers = {name: self._serving(name, found) for name, found in served.items()}
         store = self._store()
 
@@ -122,6 +112,7 @@ class Stack:
                 **{name: f"http://{HOST}:{serving.port}/v1" for name, serving in servers.items()},
             },
             store=self._settings.store.weaviate,
+            desk=f"http://{HOST}:{embedded.desk_port}" if self._own_desk else None,
         )
         logs = self._state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -131,10 +122,32 @@ class Stack:
             self._begin(weaviate.part(store, logs / "weaviate.log"))
         for name, serving in servers.items():
             self._begin(_model_part(name, serving, logs))
+        if self._own_desk:
+            self._begin(desk.part(embedded.desk_port, self._state / "desk.db", logs / "desk.log"))
         if self._worker:
             self._begin(self._worker_part(addresses, logs))
         self._keep(self._required.model_copy(update={"addresses": addresses}))
         return addresses
+
+    def _require(self, given: str | None, served: Iterable[str]) -> None:
+        """See that ports are free, other people's servers answer, and weights are there. Raises `DeployError`."""
+        embedded = self._settings.embedded
+        if given is not None:
+            temporal.require(given)
+        else:
+            require_free(embedded.temporal_port, "PERDURE_EMBEDDED__TEMPORAL_PORT")
+            require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
+        for name in served:
+            require_free(*self._port(name))
+        if weaviate.is_embedded(self._settings):
+            require_free(embedded.weaviate_port, "PERDURE_EMBEDDED__WEAVIATE_PORT")
+            require_free(embedded.weaviate_grpc_port, "PERDURE_EMBEDDED__WEAVIATE_GRPC_PORT")
+        if self._own_desk:
+            require_free(embedded.desk_port, "PERDURE_EMBEDDED__DESK_PORT")
+        if self._worker:
+            elsewhere.require(self._settings, self._tiers)
+            for name in weights.EMBEDDING:
+                weights.fetch(name, self._settings)
 
     def _begin(self, part: Part) -> None:
         self._parts.append(part)
@@ -158,6 +171,11 @@ class Stack:
         if self._record is not None:
             record.release(self._state)
             self._record = None
+
+    @property
+    def _own_desk(self) -> bool:
+        """Whether the worker's agents write to a desk of this stack: not where the settings name another."""
+        return self._worker and DESK not in self._settings.tools.services
 
     def _served(self) -> dict[str, Served]:
         """The deployments to serve, by name."""
@@ -196,6 +214,9 @@ class Stack:
         environment = passed_on(self._settings)
         if addresses.models:
             environment["PERDURE_MODEL__ENDPOINTS"] = json.dumps(addresses.models)
+        if addresses.desk is not None:
+            services = {**self._settings.tools.services, DESK: addresses.desk}
+            environment["PERDURE_TOOLS__SERVICES"] = json.dumps(services)
         if addresses.ui is not None:  # our own server; a given one is already in the environment
             environment["TEMPORAL_ADDRESS"] = addresses.temporal
         log = logs / "worker.log"

@@ -35,6 +35,8 @@ def describe(addresses: Addresses) -> str:
     lines.extend(f"Model      {endpoint} ({name})" for name, endpoint in addresses.models.items())
     if addresses.store:
         lines.append(f"Weaviate   {addresses.store}")
+    if addresses.desk:
+        lines.append(f"Desk       {addresses.desk}/received")
     return "\n".join([*lines, "Ctrl-C stops it"])
 
 

@@ -32,10 +32,10 @@ def stub() -> Iterator[StubSGLang]:
 
 
 def settings_for(folder: Path, url: str) -> Settings:
-    temporal, ui, model = free_ports(3)
+    temporal, ui, model, desk = free_ports(4)
     return Settings(
         paths=Paths(state=folder / "state", catalogue=PROFILES / "sglang.toml"),
-        embedded=Embedded(temporal_port=temporal, ui_port=ui, model_port=model),
+        embedded=Embedded(temporal_port=temporal, ui_port=ui, model_port=model, desk_port=desk),
         model=Model(endpoints={"sglang": url}),
     )
 

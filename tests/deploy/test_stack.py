@@ -32,10 +32,10 @@ def no_temporal_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    temporal, ui, model = free_ports(3)
+    temporal, ui, model, desk = free_ports(4)
     return Settings(
         paths=Paths(state=tmp_path / "state"),
-        embedded=Embedded(temporal_port=temporal, ui_port=ui, model_port=model),
+        embedded=Embedded(temporal_port=temporal, ui_port=ui, model_port=model, desk_port=desk),
     )
 
 

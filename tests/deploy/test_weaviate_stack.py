@@ -22,8 +22,10 @@ from tests.services.weaviate_server import program
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none.toml"))
-    temporal, ui, port, grpc_port = free_ports(4)
-    ports = Embedded(temporal_port=temporal, ui_port=ui, weaviate_port=port, weaviate_grpc_port=grpc_port)
+    temporal, ui, port, grpc_port, desk = free_ports(5)
+    ports = Embedded(
+        temporal_port=temporal, ui_port=ui, weaviate_port=port, weaviate_grpc_port=grpc_port, desk_port=desk
+    )
     return Settings(paths=Paths(state=tmp_path / "state"), embedded=ports)
 
 

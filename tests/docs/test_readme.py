@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.settings import ROOT, environment_with
-from agents.loader import parse_chain
+from agents.chain_file import parse_chain
 from perdure.contracts.run import AskRequest
 from perdure.contracts.steps import Screened
 from tests.replay.scenarios import reading

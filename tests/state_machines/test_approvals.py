@@ -1,6 +1,7 @@
 """A policy's rules, and two thousand runs of decisions in which nothing is called that was not approved."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from perdure.contracts.decisions import Ruling, StepDecision
 from perdure.contracts.text import Text
 from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
 from tests.state_machines.decision_trial import NOW, Broken, Ended, Trial
-from workflows.state_machines.approvals import Escalate, Lapse, Remind, lasted, next_due, passed, same_person
+from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted, next_due, passed, same_person
 
 DAY = timedelta(days=1)
 TRIALS = 2000
@@ -46,15 +47,19 @@ def test_in_two_thousand_runs_nothing_is_called_that_was_not_approved() -> None:
 
 
 def test_the_trial_sees_a_policy_that_lets_the_starter_approve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.state_machines.approvals._own", lambda *_: None)
+    monkeypatch.setattr("workflows.state_machines.approvals._own", nothing)
     with pytest.raises(Broken, match="the starter has approved"):
         _all()
 
 
 def test_the_trial_sees_a_decision_that_names_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.state_machines.decision_trial.objection", lambda *_: None)
+    monkeypatch.setattr("tests.state_machines.decision_trial.objection", nothing)
     with pytest.raises(Broken):
         _all()
+
+
+def nothing(*_: object) -> None:
+    """An objection that nobody makes."""
 
 
 def _all() -> list[Ended]:
@@ -62,7 +67,8 @@ def _all() -> list[Ended]:
 
 
 def test_what_is_due_comes_in_the_order_of_its_time_and_the_end_before_a_reminder() -> None:
-    waits, order = call(), []
+    waits = call()
+    order: list[tuple[type[Due], timedelta]] = []
     while not isinstance(due := next_due(waits, tool(WEEK)), Lapse):
         assert due is not None
         order.append((type(due), due.at - NOW))
@@ -99,7 +105,7 @@ def test_how_long_somebody_was_waited_for_is_said_in_the_largest_unit_that_fits(
 
 def test_the_content_of_a_decision_is_every_word_of_it_and_not_its_credential() -> None:
     said = StepDecision(decision_id="1", step="s", digest="0" * 64, ruling=Ruling.APPROVE, by="eve", arguments={"a": 1})
-    others = [
+    others: list[dict[str, Any]] = [
         {"decision_id": "2"},
         {"step": "t"},
         {"digest": "1" * 64},

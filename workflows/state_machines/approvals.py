@@ -160,7 +160,7 @@ def _may(
 ) -> bool:
     if any(same_person(by, name) for name in names):
         return True
-    if checked is not None and set(groups) & set(checked.groups):
+    if checked is not None and any(group in checked.groups for group in groups):
         return True
     return any(same_person(by, member) for group in groups for member in policy.members.get(group, ()))
 

@@ -1,0 +1,155 @@
+"""An agent's TOML file: what may stand in it, and the agent that it makes of the tools that there are."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, Protocol
+
+from pydantic import Field
+
+from agents.fence import fenced
+from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
+from perdure.contracts.agent import AgentSpec
+from perdure.contracts.approvals import ApprovalPolicy
+from perdure.contracts.contract import BadInput, Name
+from perdure.contracts.guards import GuardAction
+from perdure.contracts.text import Text
+from perdure.contracts.tools import Approval, Constraint, ToolEffect, ToolSpec
+
+SCREENED_FOR = (GuardFile(guard="injection", action=GuardAction.FLAG), GuardFile(guard="secrets_present"))
+"""What results are looked through for where the file says nothing of it: what the tool boundary does by itself."""
+
+
+class Grantable(Protocol):
+    """A tool, as far as a grant needs to know it. Those of `tools/` are."""
+
+    def spec(self, constraints: Mapping[str, Constraint] | None = None) -> ToolSpec:
+        """The tool as it is granted. Raises `BadInput` for a constraint that does not fit or is missing."""
+        ...
+
+    def checked(self, arguments: Mapping[str, Any], constraints: Mapping[str, Constraint] | None = None) -> object:
+        """The arguments in their plain form. Raises `BadInput` for those that a call could not be made with."""
+        ...
+
+
+class GrantFile(Table):
+    """One tool that the agent may call."""
+
+    constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
+    approval: Approval | None = None
+    """None: what the tool itself says."""
+    policy: ApprovalPolicy | None = None
+    """Who decides about its calls; None for the policy's own defaults. Times are in seconds."""
+
+
+class CallFile(Table):
+    """One call of a worked example, and what came back."""
+
+    tool: str
+    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+    result: str
+
+
+class ExampleFile(Table):
+    """One worked example: a task, the calls that it took, one after the other, and the answer."""
+
+    task: str = Field(min_length=1)
+    calls: list[CallFile] = Field(default_factory=list[CallFile])
+    answer: str = Field(min_length=1)
+
+
+class AgentFile(Table):
+    """An agent's TOML file."""
+
+    kind: Literal["agent"]
+    system: str = Field(min_length=1)
+    tier: Name = "fast"
+    collection: Name | None = None
+    max_output_tokens: int = Field(default=300, ge=1)
+    attempts: int = Field(default=3, ge=1, le=10)
+    tool_attempts: int = Field(default=5, ge=1, le=20)
+    wait: float = Field(default=1.0, ge=0, le=60)
+    result_bytes: int = Field(default=16 * 1024, ge=1)
+    tools: dict[str, GrantFile] = Field(default_factory=dict[str, GrantFile])
+    examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
+    screen: list[GuardFile] = Field(default_factory=list[GuardFile])
+    arguments: list[GuardFile] = Field(default_factory=list[GuardFile])
+    results: list[GuardFile] = Field(default=list(SCREENED_FOR))
+    check: list[GuardFile] = Field(default_factory=list[GuardFile])
+
+
+def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> AgentSpec:
+    """An agent from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
+    where = f"agents/{name}.toml"
+    file = validated(where, AgentFile, read_toml(where, data))
+    granted = tuple(_granted(where, tool, grant, tools) for tool, grant in file.tools.items())
+    return AgentSpec(
+        name=name,
+        digest=hashlib.sha256(data).hexdigest(),
+        tier=file.tier,
+        instructions=Text.of(_instructions(where, file, tools)),
+        collection=file.collection,
+        tools=granted,
+        screen=guards(file.screen),
+        arguments=guards(file.arguments),
+        results=guards(file.results),
+        check=guards(file.check),
+        result_bytes=file.result_bytes,
+        max_output_tokens=file.max_output_tokens,
+        attempts=file.attempts,
+        tool_attempts=file.tool_attempts,
+        wait=timedelta(seconds=file.wait),
+    )
+
+
+def _granted(where: str, name: str, grant: GrantFile, tools: Mapping[str, Grantable]) -> ToolSpec:
+    tool = tools.get(name)
+    if tool is None:
+        known = ", ".join(tools) or "none"
+        raise BadSpec(f"{where}: tools: there is no tool {name!r}: the tools are {known}")
+    try:
+        spec = tool.spec(grant.constraints)
+    except BadInput as error:
+        raise BadSpec(f"{where}: tools.{name}.constraints: {error}") from None
+    if spec.approval is Approval.ALWAYS and grant.approval is Approval.NEVER:
+        raise BadSpec(
+            f"{where}: tools.{name}.approval: 'never' is less than the tool itself asks for, which is 'always': "
+            "leave the key out"
+        )
+    spec = spec.model_copy(update={"approval": grant.approval or spec.approval, "policy": grant.policy})
+    decided = spec.asks or spec.approval is Approval.ALWAYS or spec.effect is not ToolEffect.READ_ONLY
+    if spec.policy is not None and not decided:
+        raise BadSpec(f'{where}: tools.{name}.policy: nobody decides about its calls: write approval = "always" too')
+    return spec
+
+
+def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -> str:
+    """The fixed beginning of every prompt: the system message, then the worked examples, as JSON messages."""
+    messages: list[dict[str, Any]] = [{"role": "system", "content": file.system.strip()}]
+    for number, example in enumerate(file.examples, start=1):
+        messages.append({"role": "user", "content": example.task.strip()})
+        for step, call in enumerate(example.calls, start=1):
+            named = f"example-{number}-{step}"
+            arguments = _callable(f"{where}: examples.{number}.calls.{step}", call, file, tools)
+            asked = {"id": named, "name": call.tool, "arguments": arguments}
+            messages.append({"role": "assistant", "content": "", "tool_calls": [asked]})
+            # As a run will show it: with bare results, a small model took a fact of an example for its own.
+            shown = fenced(call.tool, call.result.strip(), seed=named)
+            messages.append({"role": "tool", "content": shown, "tool_call_id": named})
+        messages.append({"role": "assistant", "content": example.answer.strip()})
+    return json.dumps(messages, ensure_ascii=False)
+
+
+def _callable(where: str, call: CallFile, file: AgentFile, tools: Mapping[str, Grantable]) -> str:
+    """The arguments of an example's call as JSON. A wrong example teaches wrong calls: it must be one to be made."""
+    if call.tool not in file.tools:
+        known = ", ".join(file.tools) or "none"
+        raise BadSpec(f"{where}.tool: {call.tool!r} is not granted: grant it in [tools], or call one of {known}")
+    try:
+        tools[call.tool].checked(call.arguments, file.tools[call.tool].constraints)
+        return json.dumps(call.arguments, ensure_ascii=False, allow_nan=False)
+    except BadInput as error:
+        raise BadSpec(f"{where}.arguments: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise BadSpec(f"{where}.arguments: they cannot be written as JSON ({error}): use text and numbers") from None
