@@ -89,8 +89,6 @@ def _keys(given: str) -> list[Key]:
             keys = _read(given.strip())
     except (JoseError, ValueError, TypeError, KeyError):
         raise NotConfigured(f"{where}: give a JSON Web Key, a set of them, or a public key as PEM") from None
-    if not keys:
-        raise NotConfigured(f"{where}: it holds no key")
     for key in keys:
         if isinstance(key, OctKey) and len(key.raw_value) < SHORTEST_SECRET:
             raise NotConfigured(f"{where}: a shared secret needs {SHORTEST_SECRET} bytes, better is a public key")

@@ -82,6 +82,7 @@ PUBLIC = json.dumps(KEY.as_dict(private=False))
 def signed(
     said: StepDecision,
     run: str,
+    /,
     *,
     key: ECKey = KEY,
     now: datetime | None = None,
