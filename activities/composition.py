@@ -43,6 +43,7 @@ class Parts:
     ) -> None:
         """Use `open`."""
         from activities.adapters.catalogue import CatalogueFile
+        from activities.adapters.signed_credentials import SignedCredentials
         from activities.adapters.sql_blobs import SqlBlobs
         from agents.loader import Specs
 
@@ -54,6 +55,7 @@ class Parts:
         self.database = database
         self.blobs = SqlBlobs(database)
         self.pins = Pins(self.blobs)
+        self.credentials = SignedCredentials(settings.approvals)
         self.log = log
         self.shared = shared
         self.when_ready: list[Callable[[], object]] = []
@@ -63,7 +65,7 @@ class Parts:
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
         """The adapters for these settings, until the stack is closed; the database's tables are up to date then.
 
-        Raises `StorageFull`, `StorageFailed` where the database or an address cannot be used.
+        Raises `StorageFull`, `StorageFailed`, `NotConfigured` where the database or an address cannot be used.
         """
         from activities.adapters.databases import open_database
         from activities.adapters.shared_states import open_shared
@@ -82,12 +84,17 @@ class Parts:
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
+        from activities.adapters.sql_audit import SqlAudit
+        from activities.auditing import Auditing
+        from activities.deciding import Deciding
         from activities.pinning import Pinning
         from activities.routing import Routing
 
         routing = Routing(self.specs, self.catalogue, self.blobs)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins)
-        return [routing.route, routing.bind_deployment, pinning.pin_agent]
+        deciding, auditing = Deciding(self.credentials), Auditing(SqlAudit(self.database))
+        people = [deciding.check_decision, auditing.audit_decision]
+        return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
 
     @cached_property
     def embedder(self) -> Embedder:

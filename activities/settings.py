@@ -157,6 +157,19 @@ class Tools(Group):
         return services
 
 
+class Approvals(Group):
+    """Whose signature makes a person's decision a verified one."""
+
+    keys: SecretStr | None = None
+    """The keys of who signs: a JSON Web Key, a set of them, or a public key as PEM; None believes nobody."""
+    issuer: str | None = None
+    """Who has to have signed, the claim `iss`; None for whoever holds the key."""
+    audience: str = "perdure"
+    """Whom a credential has to be for, the claim `aud`."""
+    longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
+    """How long a credential may be good for; `PT1H` or seconds."""
+
+
 class DailyLimit(WindowLimit):
     """A limit as an operator writes it: what would not be kept to is an error."""
 
@@ -248,6 +261,7 @@ class Settings(BaseSettings):
     work: Work = Work()
     tokens: Tokens = Tokens()
     tools: Tools = Tools()
+    approvals: Approvals = Approvals()
     telemetry: Telemetry = Telemetry()
 
     @classmethod

@@ -11,10 +11,11 @@ from pydantic import Field
 from agents.fence import fenced
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
 from perdure.contracts.agent import AgentSpec
+from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.contract import BadInput, Name
 from perdure.contracts.guards import GuardAction
 from perdure.contracts.text import Text
-from perdure.contracts.tools import Approval, Constraint, ToolSpec
+from perdure.contracts.tools import Approval, Constraint, ToolEffect, ToolSpec
 
 SCREENED_FOR = (GuardFile(guard="injection", action=GuardAction.FLAG), GuardFile(guard="secrets_present"))
 """What results are looked through for where the file says nothing of it: what the tool boundary does by itself."""
@@ -38,6 +39,8 @@ class GrantFile(Table):
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     approval: Approval | None = None
     """None: what the tool itself says."""
+    policy: ApprovalPolicy | None = None
+    """Who decides about its calls; None for the policy's own defaults. Times are in seconds."""
 
 
 class CallFile(Table):
@@ -109,14 +112,16 @@ def _granted(where: str, name: str, grant: GrantFile, tools: Mapping[str, Granta
         spec = tool.spec(grant.constraints)
     except BadInput as error:
         raise BadSpec(f"{where}: tools.{name}.constraints: {error}") from None
-    if grant.approval is None:
-        return spec
     if spec.approval is Approval.ALWAYS and grant.approval is Approval.NEVER:
         raise BadSpec(
             f"{where}: tools.{name}.approval: 'never' is less than the tool itself asks for, which is 'always': "
             "leave the key out"
         )
-    return spec.model_copy(update={"approval": grant.approval})
+    spec = spec.model_copy(update={"approval": grant.approval or spec.approval, "policy": grant.policy})
+    decided = spec.asks or spec.approval is Approval.ALWAYS or spec.effect is not ToolEffect.READ_ONLY
+    if spec.policy is not None and not decided:
+        raise BadSpec(f'{where}: tools.{name}.policy: nobody decides about its calls: write approval = "always" too')
+    return spec
 
 
 def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -> str:

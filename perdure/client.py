@@ -150,10 +150,17 @@ class Platform(RunControl, RunViews):
         tenant: str = "default",
         tier: str | None = None,
         budget: Budget | None = None,
+        started_by: str = "",
     ) -> RunResult:
         """Have an agent do a task, and wait for what comes of it: `start_agent` and `result` in one call."""
         started = await self.start_agent(
-            task, agent=agent, business_id=business_id, tenant=tenant, tier=tier, budget=budget
+            task,
+            agent=agent,
+            business_id=business_id,
+            tenant=tenant,
+            tier=tier,
+            budget=budget,
+            started_by=started_by,
         )
         return await self.result(started, tenant=tenant)
 
@@ -166,9 +173,15 @@ class Platform(RunControl, RunViews):
         tenant: str = "default",
         tier: str | None = None,
         budget: Budget | None = None,
+        started_by: str = "",
     ) -> str:
-        """Start an agent and return the run's business id. `agent` names a file in `agents/`. Errors are `start`'s."""
+        """Start an agent and return the run's business id. `agent` names a file in `agents/`. Errors are `start`'s.
+
+        `started_by` is who has it done: with four eyes on a tool's calls, they decide about none of them.
+        """
         fields: dict[str, Any] = {"task": task, "tenant": tenant, "agent": agent, "tier": tier}
+        if started_by:
+            fields["started_by"] = started_by
         if budget is not None:
             fields["budget"] = budget
         return await self.start_request(AgentRequest.strictly(fields), business_id=business_id)

@@ -1,18 +1,41 @@
 """What people and services do to a run while it goes on: look at what waits, decide, pause, resume, cancel."""
 
+import asyncio
+import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import ActivityIDConflictPolicy
+from temporalio.exceptions import ActivityAlreadyStartedError
 from temporalio.service import RPCError
 
+from perdure.contracts.agent_steps import AuditDecision
 from perdure.contracts.contract import Contract
 from perdure.contracts.control import Held, Pause, Resume
-from perdure.contracts.decisions import DecisionReply, Pending, PendingStep, StepDecision
+from perdure.contracts.decisions import DecisionReply, Pending, PendingStep, Rejected, StepDecision
+from perdure.contracts.inbox import InboxEntry
+from perdure.contracts.queues import Queue
 from perdure.contracts.run import RunResult
-from perdure.errors import PlatformError
-from perdure.runs import checked_id, patiently, unknown_or, workflow_id
+from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, TENANT
+from perdure.errors import PlatformError, UnknownRun
+from perdure.runs import checked_id, checked_name, patiently, unknown_or, workflow_id
 
 Answer = TypeVar("Answer")
+
+AT_ONCE = 16
+"""Runs that an inbox asks at the same time."""
+
+ANSWERS_WITHIN = timedelta(seconds=5)
+"""How long a run may take to say what waits in it."""
 
 
 class RunControl:
@@ -48,9 +71,83 @@ class RunControl:
     async def decide(self, business_id: str, decision: StepDecision, *, tenant: str = "default") -> DecisionReply:
         """Tell a run what a person says about a step that waits; the reply says whether it holds, and if not, why.
 
-        Raises `UnknownRun`, also for a run that is over.
+        Sent again, the same decision is answered as before. A decision that no run can take any more, since it is over,
+        is rejected, and written down in the audit. Raises `UnknownRun`, after that was written down too.
         """
-        return await self._told(tenant, business_id, "decide", decision, DecisionReply)
+        handle = self._handle(tenant, business_id)
+        # By this id the server itself knows the decision again, also when the run is over.
+        name = f"decide-{decision.content}"
+        try:
+            return await patiently(
+                lambda: handle.execute_update("decide", decision, id=name, result_type=DecisionReply)
+            )
+        except WorkflowUpdateFailedError as error:
+            raise PlatformError(f"run {business_id!r} did not take it: {error.cause}") from None
+        except RPCError as error:
+            refused = unknown_or(error, business_id, tenant)
+            if not isinstance(refused, UnknownRun):
+                raise refused from None
+        try:
+            seen = await patiently(handle.describe)
+        except RPCError as error:
+            gone = unknown_or(error, business_id, tenant)
+            raise UnknownRun(f"{gone}{await self._audited(tenant, business_id, decision, str(gone))}") from None
+        state = (seen.status or WorkflowExecutionStatus.RUNNING).name.lower()
+        reason = f"run {business_id!r} is over ({state}): nothing waits in it any more"
+        written = await self._audited(tenant, business_id, decision, reason)
+        return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=f"{reason}{written}"))
+
+    async def inbox(self, tenant: str | None = None, *, limit: int = 1000) -> list[InboxEntry]:
+        """Everything that waits for a person, in one tenant's runs or in all: what exactly, since when, who may decide.
+
+        The longest waiting first. Of a run whose worker does not answer, it says that something waits. It may be a
+        second behind, as every search is.
+        """
+        query = f"{AWAITING_APPROVAL.name} = true AND ExecutionStatus = 'Running'"
+        if tenant is not None:
+            query += f" AND {TENANT.name} = '{checked_name(tenant)}'"
+        try:
+            waiting = [run async for run in self._client.list_workflows(query, limit=limit)]
+        except RPCError as error:
+            raise PlatformError(f"the Temporal server cannot list what waits: {error.message}") from None
+        at_once = asyncio.Semaphore(AT_ONCE)
+        found = await asyncio.gather(*(self._waiting(run, at_once) for run in waiting))
+        return sorted((entry for entries in found for entry in entries), key=_since)
+
+    async def _waiting(self, run: WorkflowExecution, at_once: asyncio.Semaphore) -> list[InboxEntry]:
+        tenant, _, business_id = run.id.partition(":")
+        agent = run.typed_search_attributes.get(AGENT) or run.workflow_type
+        handle = self._client.get_workflow_handle(run.id)
+        try:
+            async with at_once:
+                found: Pending = await handle.query("pending", result_type=Pending, rpc_timeout=ANSWERS_WITHIN)
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+            problem = "its worker does not say what: is one running?"
+            return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, problem=problem)]
+        return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, step=step) for step in found.steps]
+
+    async def _audited(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> str:
+        """Have a decision written down that no run can take. What has to be added to the answer: nothing, or a but.
+
+        A client has no database: it starts an activity of its own, which the server keeps until a worker does it.
+        """
+        ask = AuditDecision(tenant=tenant, business_id=business_id, decision=decision.bare(), reason=reason)
+        name = hashlib.sha256(f"{business_id}/{decision.decision_id}".encode()).hexdigest()[:16]
+        try:
+            await self._client.start_activity(
+                "audit_decision",
+                ask,
+                id=f"audit:{tenant}:{name}:{decision.content[:16]}",
+                task_queue=Queue.AGENTS,
+                start_to_close_timeout=timedelta(seconds=10),
+                schedule_to_close_timeout=timedelta(days=1),
+                id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+            )
+        except ActivityAlreadyStartedError:
+            return ""  # the same decision was written down before
+        except RPCError as error:
+            return f"; and it could not be written down: {error.message}"
+        return ""
 
     async def pause(self, business_id: str, *, by: str, reason: str = "", tenant: str = "default") -> Held:
         """Have an agent's run begin nothing new until it is resumed. Raises `UnknownRun`, also for one that is over."""
@@ -71,3 +168,7 @@ class RunControl:
 
     def _handle(self, tenant: str, business_id: str) -> WorkflowHandle[Any, RunResult]:
         return self._client.get_workflow_handle(workflow_id(tenant, checked_id(business_id)), result_type=RunResult)
+
+
+def _since(entry: InboxEntry) -> tuple[datetime, str]:
+    return (datetime.min.replace(tzinfo=UTC) if entry.step is None else entry.step.since), entry.business_id

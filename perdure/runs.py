@@ -9,7 +9,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.contracts.contract import BadInput, BusinessId, explain
+from perdure.contracts.contract import BadInput, BusinessId, Name, explain
 from perdure.errors import PlatformError, UnknownRun
 
 Answer = TypeVar("Answer")
@@ -18,6 +18,7 @@ TRANSIENT_TRIES = 4
 """How often a call is tried that a server under load refused although nothing is wrong with it."""
 
 _BUSINESS_ID: TypeAdapter[str] = TypeAdapter(BusinessId)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def workflow_id(tenant: str, business_id: str) -> str:
@@ -37,6 +38,14 @@ def checked_id(business_id: str) -> str:
         return _BUSINESS_ID.validate_python(business_id)
     except ValidationError as error:
         raise BadInput(f"business_id: {explain(error)}") from None
+
+
+def checked_name(tenant: str) -> str:
+    """A tenant's name. Raises `BadInput` for what cannot be one."""
+    try:
+        return _NAME.validate_python(tenant)
+    except ValidationError as error:
+        raise BadInput(f"tenant: {explain(error)}") from None
 
 
 async def patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:

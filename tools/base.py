@@ -86,6 +86,8 @@ class Tool(Generic[Arguments]):
     price: int = 0
     """Micro-dollars that one call costs at most."""
     approval: Approval = Approval.NEVER
+    asks: bool = False
+    """Whether a call is a question to a person: its answer is the result, and the code is never called."""
     reconcile: Reconcile | None = None
     """How to find out whether a call happened whose outcome is unknown; None where nobody but a person can."""
     constrained: Mapping[str, Constrained] = field(default_factory=dict[str, Constrained])
@@ -120,6 +122,7 @@ class Tool(Generic[Arguments]):
             timeout=self.timeout,
             price=self.price,
             approval=self.approval,
+            asks=self.asks,
             constraints=given,
         )
 
@@ -157,6 +160,7 @@ def tool(
     timeout: timedelta = TIMEOUT,
     price: int = 0,
     approval: Approval = Approval.NEVER,
+    asks: bool = False,
     reconcile: Reconcile | None = None,
 ) -> Callable[[Callable[[ToolContext, Arguments], Awaitable[str]]], Tool[Arguments]]:
     """Make a tool of an async function `(context, arguments) -> str`.
@@ -191,6 +195,7 @@ def tool(
             timeout=timeout,
             price=price,
             approval=approval,
+            asks=asks,
             reconcile=reconcile,
             constrained=constrained(typed),
         )

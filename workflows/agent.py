@@ -2,24 +2,28 @@
 
 import asyncio
 import functools
-from typing import assert_never
+from typing import Any, assert_never
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from perdure.contracts.agent import AgentPhase, AgentRun, Shortfall
 from perdure.contracts.agent_steps import PinAgent, Think
+from perdure.contracts.contract import BadInput
 from perdure.contracts.control import Held, Pause, Resume
-from perdure.contracts.decisions import DecisionReply, Pending, Rejected, StepDecision
+from perdure.contracts.decisions import DecisionReply, Pending, StepDecision
 from perdure.contracts.run import Abstained, AgentRequest, Answered, Cancelled, Outcome, Refused, RunResult
 from perdure.contracts.steps import Check, Screen, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Transcript
+from perdure.contracts.wire import read_decision
 from workflows.agent_progress import AgentProgress
+from workflows.decisions import Decisions
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, perform
 from workflows.state_machines import agent
 from workflows.state_machines.agent import next_step
-from workflows.state_machines.decisions import pending
+from workflows.state_machines.decisions import pending, rejected
 from workflows.state_machines.purchase import OverBudget
 from workflows.tool_calls import ToolCalls
 
@@ -30,25 +34,28 @@ class Agent:
 
     def __init__(self) -> None:
         self.progress = AgentProgress()
-        self.calls: ToolCalls | None = None
+        self.decisions: Decisions | None = None
 
     @workflow.run
     async def run(self, ask: AgentRequest) -> RunResult:
         self.progress.begin(ask.tenant, ask.agent, ask.budget)
-        self.calls = ToolCalls(ask.tenant, self.progress)
+        self.decisions = Decisions(ask.tenant, self.progress)
+        calls = ToolCalls(ask.tenant, self.progress, self.decisions)
         try:
-            outcome = await self.outcome_of(ask)
+            outcome = await self.outcome_of(ask, calls)
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
             phase = self.progress.phase
-            unknown = () if self.progress.known is None else await self.calls.call_off()
+            self.decisions.over = True
+            unknown = () if self.progress.known is None else await calls.call_off()
             outcome = Cancelled(phase=phase, unknown=unknown)
+        self.decisions.over = True
         # Who has asked something gets an answer before the run is gone.
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.progress.close(outcome)
 
-    async def outcome_of(self, ask: AgentRequest) -> Outcome:
+    async def outcome_of(self, ask: AgentRequest, calls: ToolCalls) -> Outcome:
         """Pin what decides the run, screen the task, and go on step by step."""
         pinned = await perform(
             PIN_AGENT,
@@ -63,9 +70,10 @@ class Agent:
             deployment=pinned.deployment,
             allowance=self.progress.purse.allowance,
             transcript=Transcript(),
+            started_by=ask.started_by,
         )
         self.progress.put(agent.begun(run, task))
-        return await self.screened(ask, task) or await self.steps(ask)
+        return await self.screened(ask, task) or await self.steps(ask, calls)
 
     async def screened(self, ask: AgentRequest, task: Text) -> Refused | None:
         """The refusal, where a guard of the pinned spec stops the task: no model and no tool has seen it then."""
@@ -78,9 +86,9 @@ class Agent:
         blocked = self.progress.judge("screen", found.verdicts)
         return Refused(reason=blocked) if blocked else None
 
-    async def steps(self, ask: AgentRequest) -> Outcome:
+    async def steps(self, ask: AgentRequest, calls: ToolCalls) -> Outcome:
         """The agent itself: one step after the other, whichever comes next."""
-        progress, calls = self.progress, self.calls or ToolCalls(ask.tenant, self.progress)
+        progress = self.progress
         while True:
             match next_step(progress.state):
                 case agent.Hold():
@@ -144,21 +152,35 @@ class Agent:
         return Answered(answer=answer)
 
     @workflow.update
-    async def decide(self, decision: StepDecision) -> DecisionReply:
+    async def decide(self, said: RawValue) -> DecisionReply:
         """Take a person's word on a step that waits."""
-        return await self.taken(decision)
+        return await self.taken(_decision(said))
+
+    @decide.validator
+    def decide_is_well_formed(self, said: RawValue) -> None:
+        """Refuse only what is no decision: a refusal here leaves no trace in the history."""
+        try:
+            _decision(said)
+        except BadInput as error:
+            raise ApplicationError(str(error), type="BadInput", non_retryable=True) from None
 
     @workflow.signal(name="decide")
-    async def decide_by_signal(self, decision: StepDecision) -> None:
-        """The same, for clients that know no updates."""
+    async def decide_by_signal(self, said: RawValue) -> None:
+        """The same, for clients that know no updates. What is no decision is recorded, since nobody hears an answer."""
+        try:
+            decision = _decision(said)
+        except BadInput as error:
+            self.progress.stray(str(error))
+            return
         await self.taken(decision)
 
     async def taken(self, decision: StepDecision) -> DecisionReply:
         """What came of a decision."""
-        if self.calls is None or self.progress.known is None:
-            reason = "the run has only begun: nothing waits for a person yet"
-            return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=reason))
-        return await self.calls.decide(decision)
+        if self.decisions is None or self.progress.known is None:
+            reply = rejected(decision, "the run has only begun: nothing waits for a person yet")
+            self.progress.decided(decision, reply)
+            return reply
+        return await self.decisions.take(decision)
 
     @workflow.update
     async def pause(self, ask: Pause) -> Held:
@@ -168,6 +190,10 @@ class Agent:
             self.progress.hold(who, f"paused by {who}")
         return Held(paused=True, by=self.progress.paused or "")
 
+    @pause.validator
+    def pause_is_well_formed(self, ask: Pause) -> None:
+        """Without a validator, an update of another number of inputs would be accepted, and wedge the run."""
+
     @workflow.update
     async def resume(self, ask: Resume) -> Held:
         """Go on."""
@@ -175,8 +201,21 @@ class Agent:
             self.progress.hold(None, f"resumed by {ask.by}")
         return Held(paused=False)
 
+    @resume.validator
+    def resume_is_well_formed(self, ask: Resume) -> None:
+        """See the other one."""
+
     @workflow.query
     def pending(self) -> Pending:
         """Everything that waits for a person."""
         run = self.progress.known
         return Pending(steps=() if run is None else pending(run))
+
+
+def _decision(said: RawValue) -> StepDecision:
+    """What somebody sent, in whatever form. Raises `BadInput`."""
+    try:
+        read: Any = workflow.payload_converter().from_payload(said.payload)
+    except Exception:  # noqa: BLE001 - whatever a payload holds that is no JSON, it is no decision
+        raise BadInput("a decision is one JSON object: this cannot be read as JSON") from None
+    return read_decision(read)

@@ -1,16 +1,24 @@
 """An agent's run as it stands: its state, changed in one place, and what operators see of it."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
 from perdure.contracts.agent_steps import Thought
+from perdure.contracts.approvals import ApprovalPolicy
+from perdure.contracts.decisions import DecisionReply, StepDecision
 from perdure.contracts.run import AnyPhase
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, PHASE
 from workflows.progress import Progress
 from workflows.state_machines import agent, tool_call
+from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted
+from workflows.state_machines.decisions import said
+
+STRAYS = 20
+"""Signals that were no decision and are told of, each with what was wrong."""
 
 WORKING = (AgentPhase.THINKING, AgentPhase.ACTING, AgentPhase.CHECKING)
 """The phases of a run that waits for nobody. They follow each other many times."""
@@ -22,6 +30,7 @@ class AgentProgress(Progress):
     def __init__(self) -> None:
         super().__init__(AgentPhase.PINNING)
         self._state: AgentRun | None = None
+        self._strays = 0
         self._awaiting = False
         self._found_awaiting = False
         self._sought = self.phase
@@ -72,6 +81,37 @@ class AgentProgress(Progress):
             self.timeline.note(f"{step}: {reply.dropped} calls beyond what one turn may ask for were left out")
         self.put(agent.thought(self.state, reply))
 
+    def decided(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:
+        """A person has said something, and was answered."""
+        who = f"{_plain(decision.step)} **{_plain(decision.by)}**"
+        found = _plain(said(decision, reply), 240)
+        self.timeline.step(who, f"sent again; {found}" if again else found, workflow.now())
+
+    def fell_due(self, call: RequestedCall, due: Due, policy: ApprovalPolicy) -> None:
+        """Nobody has said anything for so long."""
+        match due:
+            case Remind():
+                found = "**still waits for a person**"
+            case Escalate():
+                step = policy.escalate[call.escalations]
+                found = f"**{_plain(', '.join((*step.names, *step.groups)))} may decide too**"
+            case Lapse():
+                found = f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}"
+            case never:
+                assert_never(never)
+        self.timeline.step(f"{call.id} {_plain(call.tool)}", found, workflow.now())
+
+    def stray(self, reason: str) -> None:
+        """A signal was no decision. Of many, the first are told one by one."""
+        count = self._strays + 1
+        self._strays = count
+        if self._state is not None:
+            self._state = self._state.model_copy(update={"strays": count})
+        if count <= STRAYS:
+            notice = f"a signal was no decision: {_plain(reason, 240)}"
+            self.purse.notices.append(notice)
+            self.timeline.note(notice)
+
     def _tell(self, call: RequestedCall) -> None:
         name = f"{call.id} {_plain(call.tool)}"
         match call.stage:
@@ -79,8 +119,10 @@ class AgentProgress(Progress):
                 found = f"**waits for a person's approval**, digest {call.binding}"
             case CallStage.UNKNOWN:
                 found = f"**nobody knows whether it happened: waits for a person's word**, digest {call.binding}"
+            case CallStage.ASKING:
+                found = f"**waits for a person's answer**, digest {call.binding}"
             case CallStage.ALLOWED:
-                found = "a person has spoken: it is called"
+                found = "it is called"
             case CallStage.ANSWERED:
                 found = tool_call.told(call)
             case CallStage.ASKED:
@@ -117,6 +159,6 @@ class AgentProgress(Progress):
             workflow.upsert_search_attributes(labels)
 
 
-def _plain(text: str) -> str:
-    """What a model or a server wrote, so that it can stand in a table's cell."""
-    return "".join(sign if sign.isalnum() or sign in " ,-_.:/" else "?" for sign in text[:80])
+def _plain(text: str, most: int = 80) -> str:
+    """What a model, a server or a person wrote, so that it can stand in a table's cell."""
+    return "".join(sign if sign.isalnum() or sign in " ,-_.:;/'()" else "?" for sign in text[:most])

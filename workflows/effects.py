@@ -6,6 +6,10 @@ from typing import Any
 from perdure.contracts.agent_steps import (
     Act,
     Acted,
+    AuditDecision,
+    Audited,
+    CheckDecision,
+    CheckedDecision,
     PinAgent,
     PinnedAgent,
     ScreenCall,
@@ -204,6 +208,28 @@ SETTLE_CALL = Effect(
     heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
 )
+CHECK_DECISION = Effect(
+    name="check_decision",
+    ask=CheckDecision,
+    reply=CheckedDecision,
+    world="verifies the credential of a person's decision with the keys of the settings",
+    task_queue=Queue.WORKFLOWS,
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
+AUDIT_DECISION = Effect(
+    name="audit_decision",
+    ask=AuditDecision,
+    reply=Audited,
+    world="writes down a decision that no run could take; clients ask for it, no workflow does",
+    task_queue=Queue.WORKFLOWS,
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_start_timeout=timedelta(days=1),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+)
 
 EFFECTS: tuple[Effect[Any, Any], ...] = (
     ROUTE,
@@ -220,4 +246,6 @@ EFFECTS: tuple[Effect[Any, Any], ...] = (
     SCREEN_CALL,
     ACT,
     SETTLE_CALL,
+    CHECK_DECISION,
+    AUDIT_DECISION,
 )

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.exceptions import ApplicationError
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import (
     ExecuteWorkflowInput,
+    HandleSignalInput,
+    HandleUpdateInput,
     Interceptor,
     WorkerConfig,
     WorkflowInboundInterceptor,
@@ -38,6 +42,7 @@ WORKFLOWS: Sequence[type] = (*CHAINS, *AGENTS)
 PASSED_THROUGH = (
     "perdure",
     "workflows.agent_progress",
+    "workflows.decisions",
     "workflows.effect",
     "workflows.effects",
     "workflows.paid",
@@ -58,7 +63,10 @@ EXTERNAL_FROM = 1_900_000
 
 
 class OneRequest(Interceptor):
-    """A run starts with one request. Another number of inputs fails the run with the reason, not its task for ever."""
+    """A run starts with one request, and is told one thing at a time. Another number of inputs fails no task for ever.
+
+    The start fails the run with the reason, an update is refused, and a signal is recorded as none that is known.
+    """
 
     def workflow_interceptor_class(
         self, input: WorkflowInterceptorClassInput
@@ -77,6 +85,21 @@ class OneRequestInbound(WorkflowInboundInterceptor):
                 non_retryable=True,
             )
         return await super().execute_workflow(input)
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:
+        if len(input.args) != 1:
+            # The handler takes one: another number of inputs would fail the run's task for ever.
+            input.args = [RawValue(Payload())]
+        await super().handle_signal(input)
+
+    def handle_update_validator(self, input: HandleUpdateInput) -> None:
+        if len(input.args) != 1:
+            raise ApplicationError(
+                f"the update {input.update!r} came with {len(input.args)} inputs: send exactly one object",
+                type="BadInput",
+                non_retryable=True,
+            )
+        super().handle_update_validator(input)
 
 
 class PerdurePlugin(SimplePlugin):

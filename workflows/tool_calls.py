@@ -1,25 +1,22 @@
 """Sees to the calls of one turn: each goes its own way from the asking to its answer, side by side with the others."""
 
 import asyncio
-import json
 from datetime import timedelta
 from typing import assert_never
 
 from temporalio import workflow
 
 from perdure.contracts.agent import RequestedCall, Shortfall
-from perdure.contracts.agent_steps import Act, Acted, ScreenCall, SettleCall
+from perdure.contracts.agent_steps import Act, Acted, ScreenCall
 from perdure.contracts.budget import Spend
-from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling, StepDecision
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.steps import StepKey
-from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolEffect, ToolSpec
 from workflows.agent_progress import AgentProgress
-from workflows.effects import ACT, SCREEN_CALL, SETTLE_CALL, perform
+from workflows.decisions import Decisions
+from workflows.effects import ACT, SCREEN_CALL, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
-from workflows.state_machines.decisions import WAITING, objection
 from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, next_move
 
 AROUND = timedelta(seconds=30)
@@ -29,10 +26,10 @@ AROUND = timedelta(seconds=30)
 class ToolCalls:
     """The calls of a run's newest turn."""
 
-    def __init__(self, tenant: str, progress: AgentProgress) -> None:
+    def __init__(self, tenant: str, progress: AgentProgress, decisions: Decisions) -> None:
         self._tenant = tenant
         self._progress = progress
-        self._deciding = asyncio.Lock()
+        self._decisions = decisions
 
     async def see_to(self, calls: tuple[str, ...]) -> None:
         """Have each answered, or find the budget short. Raises `EffectFailed` where one can never be."""
@@ -55,26 +52,37 @@ class ToolCalls:
                 case Look():
                     await self._look(call)
                 case Await():
-                    await workflow.wait_condition(lambda: self._spoken(name))
+                    await self._decisions.wait(name)
                 case Try() as attempt:
                     await self._try(call, attempt)
                 case never:
                     assert_never(never)
 
-    def _spoken(self, name: str) -> bool:
-        """Whether a call waits for nobody any more, or is not worth it: the budget ends the run."""
-        state = self._progress.state
-        return state.call(name).stage not in WAITING or state.short is not None
-
     async def _look(self, call: RequestedCall) -> None:
         """What cannot be called needs nobody's time."""
-        looked = await perform(SCREEN_CALL, self._screening(call, call.arguments), summary=call.tool)
+        pinned = self._progress.state.pinned
+        ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=call.arguments)
+        looked = await perform(SCREEN_CALL, ask, summary=call.tool)
         self._progress.judge(call.id, looked.verdicts)
         tool = self._tool(call)
         if looked.rejected is not None:
             self._progress.put_call(tool_call.answered(call, looked.rejected))
-        elif tool is not None:
+        elif tool is not None and (not tool.asks or self._counted(call)):
             self._progress.put_call(tool_call.awaiting_approval(call, tool, looked.arguments, workflow.now()))
+
+    def _counted(self, call: RequestedCall) -> bool:
+        """Whether the budget covers a question, which is a call of a tool like any other, and is never tried."""
+        purse, worst = self._progress.purse, Spend(tool_calls=1)
+        limit = purse.allowance.shortfall(worst, workflow.now())
+        if limit is not None:
+            self._fall_short(limit, worst)
+            return False
+        purse.allowance = purse.allowance.reserve(f"{call.id}/1", worst).settle(f"{call.id}/1", worst)
+        return True
+
+    def _fall_short(self, limit: str, needed: Spend) -> None:
+        short = Shortfall(limit=limit, needed=needed)
+        self._progress.put(self._progress.state.model_copy(update={"short": short}))
 
     async def _try(self, call: RequestedCall, attempt: Try) -> None:
         """One attempt: reserved first, and settled by what its reply knows."""
@@ -83,8 +91,7 @@ class ToolCalls:
             await workflow.sleep(attempt.wait, summary=f"{call.tool}: {call.failure}")
         limit = purse.allowance.shortfall(attempt.worst, workflow.now())
         if limit is not None:
-            short = Shortfall(limit=limit, needed=attempt.worst)
-            progress.put(progress.state.model_copy(update={"short": short}))
+            self._fall_short(limit, attempt.worst)
             return
         purse.allowance = purse.allowance.reserve(attempt.key(call), attempt.worst)
         started, tool = tool_call.tried(call, attempt.attempt), self._tool(call)
@@ -123,59 +130,6 @@ class ToolCalls:
             if tool_call.may_have_happened(call)
         )
 
-    async def decide(self, decision: StepDecision) -> DecisionReply:
-        """Take a person's word, or say why not. One after the other: each sees what the one before it changed."""
-        async with self._deciding:
-            refused = await self._refused(decision)
-        if refused is not None:
-            return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=refused))
-        return DecisionReply(came=Accepted(decision_id=decision.decision_id))
-
-    async def _refused(self, decision: StepDecision) -> str | None:
-        """Why the decision changes nothing; None where it was taken."""
-        state = self._progress.state
-        refused = objection(state, decision)
-        if refused is not None:
-            return refused
-        call = state.call(decision.step)
-        tool = self._tool(call)
-        if tool is None:
-            return f"the step {decision.step!r} calls no tool that was granted"
-        if decision.ruling is Ruling.APPROVE:
-            return await self._approve(call, decision)
-        settled = await perform(
-            SETTLE_CALL,
-            SettleCall(
-                key=self._key(call),
-                pinned=state.pinned,
-                tool=call.tool,
-                decision=decision,
-                unknown_attempt=call.unknown_attempt,
-            ),
-            summary=f"{call.tool}: {decision.ruling.value}",
-        )
-        if settled.refused:
-            return settled.refused
-        gone = objection(self._progress.state, decision)
-        if gone is not None:
-            return gone
-        outcome = settled.outcome
-        self._progress.put_call(tool_call.allowed(call) if outcome is None else tool_call.answered(call, outcome))
-        return None
-
-    async def _approve(self, call: RequestedCall, decision: StepDecision) -> str | None:
-        arguments: Text | None = None
-        if decision.arguments is not None:
-            arguments = Text.of(json.dumps(decision.arguments, ensure_ascii=False, sort_keys=True))
-            looked = await perform(SCREEN_CALL, self._screening(call, arguments), summary=f"{call.tool}, edited")
-            if looked.problem:
-                return looked.problem
-            gone = objection(self._progress.state, decision)
-            if gone is not None:
-                return gone
-        self._progress.put_call(tool_call.allowed(call, arguments))
-        return None
-
     def _tool(self, call: RequestedCall) -> ToolSpec | None:
         return self._progress.state.spec.tool(call.tool)
 
@@ -184,10 +138,6 @@ class ToolCalls:
         return StepKey(
             tenant=self._tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=call.id
         )
-
-    def _screening(self, call: RequestedCall, arguments: Text) -> ScreenCall:
-        pinned = self._progress.state.pinned
-        return ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
 
     async def _act(self, call: RequestedCall, tool: ToolSpec | None, *, call_off: bool = False) -> Acted:
         ask = Act(

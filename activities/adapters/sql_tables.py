@@ -78,3 +78,16 @@ budget_reservations = Table(
     Column("spent", String),  # null while it is open, and where it was released
     sqlite_with_rowid=False,
 )
+
+decisions_in_vain = Table(
+    "decisions_in_vain",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("business_id", String, primary_key=True),
+    Column("decision_id", String, primary_key=True),
+    Column("content", String, primary_key=True),  # the digest of all that it says
+    Column("at", String, nullable=False),  # UTC, ISO 8601
+    Column("decision", String, nullable=False),  # JSON of a StepDecision, without its credential
+    Column("reason", String, nullable=False),  # why no run took it
+    sqlite_with_rowid=False,
+)

@@ -24,6 +24,7 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    BadCredential,
     BodyCorrupt,
     BodyMissing,
     CircuitOpen,
@@ -70,6 +71,10 @@ from activities.ports.model import (
     Usage,
     digest_of,
 )
+from activities.ports.people import (
+    Audit,
+    Credentials,
+)
 from activities.ports.servers import (
     Health,
     Load,
@@ -96,6 +101,8 @@ from activities.ports.tokens import (
 
 __all__ = [
     "NO_TENANT",
+    "Audit",
+    "BadCredential",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
@@ -105,6 +112,7 @@ __all__ = [
     "Chunk",
     "CircuitOpen",
     "Completion",
+    "Credentials",
     "Decided",
     "Documents",
     "Done",

@@ -136,6 +136,12 @@ class UnknownKey(PortError):
     final = True
 
 
+class BadCredential(PortError):
+    """A credential that cannot be believed. The message holds nothing of it."""
+
+    final = True
+
+
 class WindowSpent(PortError):
     """What is left of the tenant's day does not cover a paid attempt. Nothing was sent."""
 

@@ -5,8 +5,10 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from perdure.contracts.approvals import Voice
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.contract import Contract, Digest, Name
+from perdure.contracts.decisions import DecisionRecord
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
@@ -29,6 +31,8 @@ class AgentPhase(StrEnum):
     """A step that changes the world was chosen; a person has not yet said yes or no."""
     AWAITING_DECISION = "awaiting_decision"
     """A step may have changed the world and nobody knows; a person has to say so."""
+    AWAITING_ANSWER = "awaiting_answer"
+    """The agent has asked a person something and has no answer yet."""
     PAUSED = "paused"
     """Somebody paused the run: nothing new begins until it is resumed."""
     CHECKING = "checking"
@@ -83,6 +87,8 @@ class CallStage(StrEnum):
     """A person has to agree first."""
     ALLOWED = "allowed"
     """It may be made: nobody has to agree, or somebody has."""
+    ASKING = "asking"
+    """It is a question to a person, who has not answered it."""
     UNKNOWN = "unknown"
     """It may have been made, and nobody knows: a person has to say so."""
     ANSWERED = "answered"
@@ -111,6 +117,12 @@ class RequestedCall(Contract):
     """Whose outcome is unknown."""
     binding: Digest | None = None
     """What a decision has to name: the digest of the call as it is now."""
+    voices: tuple[Voice, ...] = ()
+    """Who has agreed to it as it is now, where more than one has to."""
+    reminders: int = Field(default=0, ge=0)
+    """How often people were reminded that it waits."""
+    escalations: int = Field(default=0, ge=0)
+    """How often others were allowed to decide as well."""
     result: Text | None = None
     ended: ToolEnded | None = None
     happened: Happened | None = None
@@ -150,6 +162,12 @@ class AgentRun(Contract):
     """Who paused the run and why; None while it goes on."""
     verdicts: tuple[Verdict, ...] = ()
     notices: tuple[str, ...] = ()
+    started_by: str = ""
+    """Who started the run; empty where nobody said."""
+    decisions: tuple[DecisionRecord, ...] = ()
+    """What people have said and were answered, the newest last."""
+    strays: int = Field(default=0, ge=0)
+    """Signals that were no decision."""
 
     def call(self, id: str) -> RequestedCall:
         """The call of this id. Raises `KeyError`."""

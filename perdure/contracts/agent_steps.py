@@ -153,7 +153,11 @@ class SettleCall(Contract):
     tool: str
     decision: StepDecision
     unknown_attempt: int | None = None
-    """Whose outcome is decided; None where the call is denied."""
+    """Whose outcome is decided; None where the call is denied, or a question is answered."""
+    question: Text | None = None
+    """What is answered: the call's arguments, by digest."""
+    lapsed: bool = False
+    """Whether nobody said anything in time, and the policy speaks."""
 
 
 class SettledCall(Contract):
@@ -163,3 +167,37 @@ class SettledCall(Contract):
     """What the model is told; None where the call is to be made again, or the word was refused."""
     refused: str = ""
     """Why the word changed nothing; empty where it holds."""
+
+
+class CheckDecision(Contract):
+    """Verify the credential that a decision came with."""
+
+    key: StepKey
+    decision: StepDecision
+
+
+class CheckedDecision(Contract):
+    """Whose word it is."""
+
+    groups: tuple[str, ...] = ()
+    """The groups that the credential says they are in."""
+    refused: str = ""
+    """Why the credential cannot be believed; empty where it can."""
+
+
+class AuditDecision(Contract):
+    """Write down a decision that no run could take."""
+
+    tenant: Name
+    business_id: str
+    decision: StepDecision
+    """Without its credential."""
+    reason: str
+    """Why it was not taken."""
+
+
+class Audited(Contract):
+    """It is written down."""
+
+    number: int = Field(ge=1)
+    """The decisions with this id that were written down for this run so far."""

@@ -47,6 +47,8 @@ class AgentRequest(RunRequest):
     tier: Name | None = None
     """Overrides the agent's own tier; None to keep it."""
     budget: Budget = Budget(steps=24, tool_calls=24)
+    started_by: str = Field(default="", max_length=200)
+    """Who has it done: under a policy with four eyes they decide about none of its calls. Empty where nobody says."""
 
     @field_validator("task", mode="after")
     @classmethod

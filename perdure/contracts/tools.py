@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.contract import Contract, Digest
 
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -77,5 +78,9 @@ class ToolSpec(Contract):
     price: int = Field(default=0, ge=0)
     """Micro-dollars that one call costs at most."""
     approval: Approval = Approval.NEVER
+    policy: ApprovalPolicy | None = None
+    """Who decides about its calls, and what happens meanwhile; None for the policy's own defaults."""
+    asks: bool = False
+    """Whether a call is a question to a person, whose answer is its result: nothing is called."""
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     """By argument. An argument that needs one and has none here is refused."""

@@ -1,12 +1,14 @@
 """An agent that cannot be used is answered with the file, the key and the remedy."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from activities.settings import ROOT
 from activities.tool_boundary import SCREENED_FOR
 from agents.agent_file import Grantable, parse_agent
 from agents.loader import BadSpec
@@ -18,6 +20,7 @@ TOOLS: Mapping[str, Grantable] = all_tools()
 
 GOOD = 'kind = "agent"\nsystem = "Help."\n'
 HOSTS = GOOD + "[tools.http_get.constraints.url]\n"
+SENDS = GOOD + "[tools.send_message.policy]\n"
 CALCULATES = GOOD + "[tools.calculator]\n"
 
 
@@ -37,7 +40,10 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
         (GOOD + "attempts = 11", "attempts: Input should be less than or equal to 10 (got 11)"),
         (GOOD + "wait = -1", "wait: Input should be greater than or equal to 0 (got -1)"),
         (GOOD + "collection = 'Hand Book'", "collection: String should match pattern"),
-        (GOOD + "[tools.serch]", "tools: there is no tool 'serch': the tools are calculator, create_ticket, http_get"),
+        (
+            GOOD + "[tools.serch]",
+            "tools: there is no tool 'serch': the tools are ask_person, calculator, create_ticket",
+        ),
         (GOOD + "[tools.calculator]\nlimit = 3", "tools.calculator.limit: Extra inputs are not permitted (got 3)"),
         (GOOD + "[tools.http_get]", "tools.http_get.constraints: tool 'http_get': nothing is allowed for"),
         (GOOD + "[tools.http_get]", 'grant it with a constraint, { kind = "hosts", hosts = ["docs.example.com"] }'),
@@ -54,6 +60,14 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
             GOOD + "[tools.send_message]\napproval = 'never'",
             "tools.send_message.approval: 'never' is less than the tool itself asks for, which is 'always'",
         ),
+        (
+            CALCULATES + "[tools.calculator.policy]\nquorum = 2",
+            "tools.calculator.policy: nobody decides about its calls",
+        ),
+        (SENDS + "quorum = 0", "tools.send_message.policy.quorum: Input should be greater than or equal to 1 (got 0)"),
+        (SENDS + "trust = 'all'", "tools.send_message.policy.trust: Input should be 'signed' or 'namespace'"),
+        (SENDS + "names = ['ann']\nquorum = 2", "policy: quorum: 2 people have to agree, and only 1 may: name more"),
+        (SENDS + "on_timout = 'deny'", "tools.send_message.policy.on_timout: Extra inputs are not permitted"),
         (CALCULATES + "approval = 'maybe'", "tools.calculator.approval: Input should be 'never' or 'always'"),
         (
             example("tool = 'http_get', result = 'c'"),
@@ -131,3 +145,13 @@ def test_examples_become_the_messages_of_a_conversation() -> None:
         {"role": "tool", "tool_call_id": "example-1-1"},
         {"role": "assistant", "content": "b"},
     ]
+
+
+def test_the_policy_of_the_documentation_is_one() -> None:
+    page = (ROOT / "agents" / "APPROVALS.md").read_text()
+    [text] = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    spec = parse_agent("x", (GOOD + text).encode(), TOOLS).tool("send_message")
+    assert spec is not None
+    assert spec.policy is not None
+    assert (spec.policy.quorum, spec.policy.timeout, spec.policy.remind) == (2, timedelta(days=7), timedelta(days=1))
+    assert [step.groups for step in spec.policy.escalate] == [("board",)]

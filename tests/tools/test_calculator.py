@@ -54,7 +54,7 @@ def test_a_changed_schema_changes_what_a_run_pins() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["abacus"], "there is no tool 'abacus': the tools are calculator"),
+        (["abacus"], "there is no tool 'abacus': the tools are ask_person, calculator"),
         (["calculator", "1 + 1"], "not JSON"),
         (["calculator", "[1]"], "is not a JSON object"),
     ],

@@ -9,7 +9,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Turn
-from workflows.state_machines.decisions import WAITING
+from workflows.state_machines.approvals import WAITING
 
 PROMPT_FRAME = 1024
 """Tokens. What the chat template and the words around tools add to a prompt at most."""
@@ -125,5 +125,7 @@ def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:
         return None, waiting
     if not all(stage in WAITING for stage in stages):
         return AgentPhase.ACTING, waiting
-    unknown = CallStage.UNKNOWN in stages
-    return AgentPhase.AWAITING_DECISION if unknown else AgentPhase.AWAITING_APPROVAL, waiting
+    if CallStage.UNKNOWN in stages:
+        return AgentPhase.AWAITING_DECISION, waiting
+    asks = CallStage.AWAITING_APPROVAL not in stages
+    return AgentPhase.AWAITING_ANSWER if asks else AgentPhase.AWAITING_APPROVAL, waiting

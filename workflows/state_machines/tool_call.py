@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from perdure.contracts.agent import AgentSpec, CallStage, RequestedCall
 from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson
@@ -16,6 +16,9 @@ from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
 
 LONGEST_WAIT = timedelta(minutes=1)
 """Between two attempts of a call."""
+
+_NOBODY_YET: dict[str, Any] = {"voices": (), "reminders": 0, "escalations": 0}
+"""Nobody has said anything about a call, and nobody was reminded."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ def next_move(call: RequestedCall, spec: AgentSpec) -> Move:
     match call.stage:
         case CallStage.ANSWERED:
             return Finished()
-        case CallStage.AWAITING_APPROVAL | CallStage.UNKNOWN:
+        case CallStage.AWAITING_APPROVAL | CallStage.UNKNOWN | CallStage.ASKING:
             return Await()
-        case CallStage.ASKED if tool is not None and tool.approval is Approval.ALWAYS:
+        case CallStage.ASKED if tool is not None and (tool.asks or tool.approval is Approval.ALWAYS):
             return Look()
         case CallStage.ASKED | CallStage.ALLOWED:
             if call.tries >= spec.tool_attempts:
@@ -83,7 +86,7 @@ def _wait(call: RequestedCall, spec: AgentSpec) -> timedelta:
 
 def binding(call: RequestedCall, tool: ToolSpec) -> Digest:
     """What a decision has to name: the tool, its edition, these arguments, what is known of it, and the policy."""
-    bound = {
+    bound: dict[str, Any] = {
         "step": call.id,
         "tool": [tool.name, tool.digest],
         "arguments": call.arguments.digest,
@@ -91,13 +94,16 @@ def binding(call: RequestedCall, tool: ToolSpec) -> Digest:
         "unknown_attempt": call.unknown_attempt,
         "policy": [tool.approval.value, {name: rule.model_dump_json() for name, rule in tool.constraints.items()}],
     }
+    if tool.policy is not None:
+        bound["people"] = tool.policy.model_dump(mode="json")
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
 
 
 def awaiting_approval(call: RequestedCall, tool: ToolSpec, arguments: Text, now: datetime) -> RequestedCall:
-    """It can be made, and a person has to agree to these arguments."""
+    """It can be made, and a person has to agree to these arguments; or it is a question, which a person answers."""
+    stage = CallStage.ASKING if tool.asks else CallStage.AWAITING_APPROVAL
     waiting = call.model_copy(
-        update={"stage": CallStage.AWAITING_APPROVAL, "arguments": arguments, "since": now, "unknown_attempt": None}
+        update={"stage": stage, "arguments": arguments, "since": now, "unknown_attempt": None, **_NOBODY_YET}
     )
     return waiting.model_copy(update={"binding": binding(waiting, tool)})
 
@@ -146,13 +152,14 @@ def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpe
 
 def _unknown(call: RequestedCall, tool: ToolSpec | None, attempt: int, reason: str, now: datetime) -> RequestedCall:
     waiting = call.model_copy(
-        update={"stage": CallStage.UNKNOWN, "failure": reason, "since": now, "unknown_attempt": attempt}
+        update={"stage": CallStage.UNKNOWN, "failure": reason, "since": now, "unknown_attempt": attempt, **_NOBODY_YET}
     )
     return waiting if tool is None else waiting.model_copy(update={"binding": binding(waiting, tool)})
 
 
 def _decided(call: RequestedCall, **update: object) -> RequestedCall:
-    return call.model_copy(update={"since": None, "binding": None, "unknown_attempt": None, "failure": "", **update})
+    before = {"since": None, "binding": None, "unknown_attempt": None, "failure": "", **_NOBODY_YET}
+    return call.model_copy(update={**before, **update})
 
 
 def called_off(call: RequestedCall) -> bool:

@@ -1,0 +1,252 @@
+"""A tool's policy says whose word counts, and a starter's never does where four eyes have to see a call."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from joserfc.jwk import ECKey
+from temporalio.client import Client
+
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.approvals import ApprovalPolicy, Escalation, Trust
+from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling, StepDecision
+from perdure.runs import workflow_id
+from tests.support.people import Grants, calls, decision, message, signed, waiting
+from tests.support.stub_model import StubModel
+
+pytestmark = pytest.mark.usefixtures("working")
+
+DONE = {"content": "Done."}
+SIGNED = ApprovalPolicy(trust=Trust.SIGNED)
+
+
+def reason(reply: DecisionReply) -> str:
+    assert isinstance(reply.came, Rejected)
+    return reply.came.reason
+
+
+async def started(platform: Platform, stub: StubModel, by: str = "sam") -> str:
+    stub.script = [calls(message()), DONE]
+    return await platform.start_agent("Write to bob.", agent="clerk", started_by=by)
+
+
+async def ended(platform: Platform, run: str) -> None:
+    [step] = await platform.pending(run)
+    await platform.cancel(run)
+    await platform.result(run)
+    assert step
+
+
+async def test_a_signed_decision_is_verified_and_an_unsigned_one_is_not(platform: Platform, stub: StubModel) -> None:
+    stub.script = [calls(message("one"), message("two")), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
+    first, second = await waiting(platform, run, 2)
+    plain = (await platform.decide(run, decision(first))).came
+    sealed = (await platform.decide(run, signed(decision(second), run))).came
+    assert isinstance(plain, Accepted)
+    assert isinstance(sealed, Accepted)
+    assert (plain.verified, sealed.verified) == (False, True)
+    await platform.result(run)
+
+
+def other_key(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run, key=ECKey.generate_key("P-256", parameters={"kid": "tests"}))
+
+
+def unknown_key(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run, key=ECKey.generate_key("P-256", parameters={"kid": "who"}))
+
+
+def expired(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run, now=datetime.now(UTC) - timedelta(hours=2))
+
+
+def long_lived(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run, lifetime=timedelta(days=30))
+
+
+def another_run(said: StepDecision, _: str) -> StepDecision:
+    return signed(said, "another")
+
+
+def another_audience(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run, aud="payroll")
+
+
+def another_name(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run).model_copy(update={"by": "boss"})
+
+
+def other_arguments(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run).model_copy(update={"arguments": {"to": "eve", "text": "all of it"}})
+
+
+def another_ruling(said: StepDecision, run: str) -> StepDecision:
+    return signed(said.model_copy(update={"ruling": Ruling.DENY}), run).model_copy(update={"ruling": Ruling.APPROVE})
+
+
+def another_id(said: StepDecision, run: str) -> StepDecision:
+    return signed(said, run).model_copy(update={"decision_id": "another"})
+
+
+def no_jwt(said: StepDecision, _: str) -> StepDecision:
+    return said.model_copy(update={"credential": "trust me"})
+
+
+def no_signature(said: StepDecision, run: str) -> StepDecision:
+    head, body, _ = (signed(said, run).credential or "").split(".")
+    return said.model_copy(update={"credential": f"{head}.{body}."})
+
+
+FORGED: dict[Callable[[StepDecision, str], StepDecision], str] = {
+    other_key: "bad_signature",
+    unknown_key: "a key that is not known here",
+    expired: "it has expired",
+    long_lived: "3600 s are the longest",
+    another_run: "for another decision: run",
+    another_audience: "aud",
+    another_name: "for another decision: sub, said",
+    other_arguments: "for another decision: said",
+    another_ruling: "for another decision: ruling, said",
+    another_id: "for another decision: jti, said",
+    no_jwt: "cannot be believed",
+    no_signature: "bad_signature",
+}
+
+
+async def test_a_credential_that_does_not_say_exactly_this_is_rejected(
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = SIGNED
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    for forge, why in FORGED.items():
+        said = forge(decision(step), run)
+        told = reason(await platform.decide(run, said))
+        assert why in told, forge.__name__
+        assert (said.credential or "")[-20:] not in told
+    assert desk.received()["messages"] == {}
+    assert isinstance((await platform.decide(run, signed(decision(step), run))).came, Accepted)
+    await platform.result(run)
+    assert list(desk.received()["messages"].values()) == [1]
+
+
+async def test_without_a_credential_nothing_counts_where_only_signed_decisions_do(
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = SIGNED
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    assert "takes only signed decisions" in reason(await platform.decide(run, decision(step)))
+    await ended(platform, run)
+    assert desk.received()["messages"] == {}
+
+
+@pytest.mark.parametrize("trust", Trust)
+async def test_who_started_the_run_approves_nothing_in_it(
+    platform: Platform, stub: StubModel, grants: Grants, trust: Trust
+) -> None:
+    grants.policies["send_message"] = ApprovalPolicy(trust=trust)
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    assert step.barred == "sam"
+    for by in ("sam", " Sam ", "SAM", "\uff53\uff41\uff4d"):
+        said = decision(step, by=by)
+        told = reason(await platform.decide(run, signed(said, run) if trust is Trust.SIGNED else said))
+        assert "nobody decides about their own" in told
+    await ended(platform, run)
+
+
+async def test_where_nobody_says_who_started_a_run_nobody_approves_it_by_signature(
+    platform: Platform, stub: StubModel, grants: Grants
+) -> None:
+    grants.policies["send_message"] = SIGNED
+    run = await started(platform, stub, by="")
+    [step] = await waiting(platform, run)
+    assert "start it with started_by" in reason(await platform.decide(run, signed(decision(step), run)))
+    await ended(platform, run)
+
+
+async def test_only_who_is_named_may_decide(platform: Platform, stub: StubModel, grants: Grants) -> None:
+    grants.policies["send_message"] = ApprovalPolicy(
+        names=("ann",), groups=("leads", "board"), members={"leads": ("lea",)}
+    )
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    assert (step.names, step.groups) == (("ann",), ("leads", "board"))
+    for stranger in (decision(step), signed(decision(step), run, groups=("staff",))):
+        told = reason(await platform.decide(run, stranger))
+        assert told == "'eve' may not decide about send_message: ann, the group leads, the group board may"
+    assert isinstance((await platform.decide(run, signed(decision(step), run, groups=("board",)))).came, Accepted)
+    await platform.result(run)
+
+
+@pytest.mark.parametrize("by", ["ann", "lea"])
+async def test_a_group_is_known_by_the_policys_own_list(
+    platform: Platform, stub: StubModel, grants: Grants, by: str
+) -> None:
+    grants.policies["send_message"] = ApprovalPolicy(names=("ann",), groups=("leads",), members={"leads": ("lea",)})
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    assert isinstance((await platform.decide(run, decision(step, by=by))).came, Accepted)
+    await platform.result(run)
+
+
+async def test_two_have_to_agree_to_the_same_call(
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = ApprovalPolicy(quorum=2)
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    first = (await platform.decide(run, decision(step, by="ann"))).came
+    assert isinstance(first, Accepted)
+    assert first.missing == 1
+    [step] = await platform.pending(run)
+    assert [(voice.by, voice.verified) for voice in step.voices] == [("ann", False)]
+    assert "has agreed already" in reason(await platform.decide(run, decision(step, by="Ann")))
+    # Ben changes it, so ann has not agreed to what it is now.
+    edited = (await platform.decide(run, decision(step, by="ben", arguments={"to": "bob", "text": "ho"}))).came
+    assert isinstance(edited, Accepted)
+    assert edited.missing == 1
+    assert "another one by now" in reason(await platform.decide(run, decision(step, by="cyd")))
+    [changed] = await platform.pending(run)
+    assert "ho" in (changed.arguments.body or "")
+    assert [voice.by for voice in changed.voices] == ["ben"]
+    last = (await platform.decide(run, decision(changed, by="ann"))).came
+    assert isinstance(last, Accepted)
+    assert last.missing == 0
+    await platform.result(run)
+    [key] = desk.received()["messages"]
+    assert [one["text"] for one in desk.became("messages", key)["messages"]] == ["ho"]
+
+
+async def test_a_run_shows_who_decided_and_that_nobody_has_verified_it(
+    platform: Platform, client: Client, stub: StubModel
+) -> None:
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    await platform.decide(run, decision(step, ruling=Ruling.DENY, reason="no"))
+    await platform.result(run)
+    details = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
+    assert "**eve** | deny, unverified |" in str(details)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"escalate": (Escalation(after=timedelta(hours=1), names=("ann",)),)}, "anybody may decide already"),
+        ({"names": ("ann",), "quorum": 2}, "only 1 may"),
+        (
+            {
+                "names": ("ann",),
+                "timeout": timedelta(hours=1),
+                "escalate": (Escalation(after=timedelta(hours=1), names=("ben",)),),
+            },
+            "not before the timeout",
+        ),
+    ],
+)
+def test_a_policy_under_which_nothing_could_be_decided_is_refused(fields: dict[str, object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        ApprovalPolicy.model_validate(fields)

@@ -1,0 +1,139 @@
+"""Any Temporal client can decide, by signal or update; what is no decision is told or recorded, and harms no run."""
+
+import asyncio
+import json
+import re
+import shlex
+import uuid
+
+import pytest
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from activities.settings import ROOT
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.decisions import Ruling
+from perdure.contracts.run import RunResult
+from perdure.runs import workflow_id
+from tests.support.people import calls, decision, message, waiting
+from tests.support.stub_model import StubModel
+from tests.support.temporal import TEMPORAL
+
+pytestmark = pytest.mark.usefixtures("working")
+
+DONE = {"content": "Done."}
+README = (ROOT / "agents" / "APPROVALS.md").read_text()
+
+
+async def started(platform: Platform, stub: StubModel) -> str:
+    stub.script = [calls(message()), DONE]
+    return await platform.start_agent("Write to bob.", agent="clerk", business_id=uuid.uuid4().hex)
+
+
+@pytest.mark.parametrize("kind", ["signal", "update"])
+async def test_the_documented_line_decides(
+    platform: Platform, client: Client, stub: StubModel, desk: Desk, kind: str
+) -> None:
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    [line] = re.findall(rf"^(temporal workflow {kind} .*?\}}')$", README, re.MULTILINE | re.DOTALL)
+    line = line.replace("\\\n", " ").replace("default:RUN", workflow_id("default", run)).replace("DIGEST", step.digest)
+    _, *words = shlex.split(line.replace("call-1-1", step.step))
+    address = client.service_client.config.target_host
+    told = await asyncio.create_subprocess_exec(
+        TEMPORAL, *words, "--address", address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await told.communicate()
+    assert told.returncode == 0, said.decode()
+    if kind == "update":
+        assert "kind:accepted" in said.decode()
+    await platform.result(run)
+    assert list(desk.received()["messages"].values()) == [1]
+
+
+STRAYS: list[tuple[object, ...]] = [
+    (),
+    ("approve",),
+    ({"step": "call-1-1"},),
+    ({"decision_id": 7, "step": "call-1-1", "digest": "1" * 64, "ruling": "approve", "by": "eve"},),
+    ({"decision_id": "1", "step": "call-1-1", "digest": "short", "ruling": "approve", "by": "eve"},),
+    ({"decision_id": "1", "step": "call-1-1", "digest": "1" * 64, "ruling": "perhaps", "by": "eve"},),
+    ([1, 2],),
+    (b"\xff\xfe",),
+    (None,),
+    ({"decision_id": "1"}, {"step": "call-1-1"}),
+]
+
+
+async def test_a_signal_of_the_wrong_shape_is_recorded_and_the_run_goes_on(
+    platform: Platform, client: Client, stub: StubModel, desk: Desk
+) -> None:
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
+    for stray in STRAYS:
+        await handle.signal("decide", args=list(stray))
+    [still] = await waiting(platform, run)
+    assert still == step
+    await handle.signal("decide", decision(step))
+    result = await platform.result(run)
+    notices = [notice for notice in result.notices if "no decision" in notice]
+    assert len(notices) == len(STRAYS)
+    assert any("digest" in notice for notice in notices)
+    assert list(desk.received()["messages"].values()) == [1]
+    history = await handle.fetch_history()
+    assert not [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
+
+
+async def test_an_update_of_the_wrong_shape_is_refused_with_the_reason_and_leaves_no_trace(
+    platform: Platform, client: Client, stub: StubModel
+) -> None:
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
+    before = len((await handle.fetch_history()).events)
+    said: list[str] = []
+    for stray in STRAYS:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update("decide", args=list(stray))
+        assert isinstance(refused.value.cause, ApplicationError)
+        said.append(refused.value.cause.message)
+    assert all(re.search("one JSON object|decision_id|digest|ruling|exactly one", line) for line in said), said
+    assert len((await handle.fetch_history()).events) == before
+    await platform.decide(run, decision(step, ruling=Ruling.DENY))
+    await platform.result(run)
+
+
+async def test_an_update_that_comes_without_an_object_wedges_no_run(
+    platform: Platform, client: Client, stub: StubModel
+) -> None:
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
+    for name in ("pause", "resume"):
+        for inputs in ([], [{"by": "eve"}, {"by": "eve"}]):
+            with pytest.raises(WorkflowUpdateFailedError):
+                await handle.execute_update(name, args=inputs)
+    assert (await platform.pause(run, by="eve")).paused
+    assert not (await platform.resume(run, by="eve")).paused
+    await platform.decide(run, decision(step, ruling=Ruling.DENY))
+    await platform.result(run)
+
+
+async def test_nothing_of_a_credential_is_told_of_a_decision_that_is_none(
+    platform: Platform, client: Client, stub: StubModel
+) -> None:
+    run = await started(platform, stub)
+    [step] = await waiting(platform, run)
+    handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
+    sealed = "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2ln"
+    stray = json.loads(decision(step).model_dump_json()) | {"ruling": "perhaps", "credential": sealed}
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("decide", stray)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert "ruling" in refused.value.cause.message
+    assert sealed not in refused.value.cause.message
+    await handle.signal("decide", stray)
+    await platform.decide(run, decision(step, ruling=Ruling.DENY))
+    assert sealed not in (await platform.result(run)).model_dump_json()

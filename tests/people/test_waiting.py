@@ -1,0 +1,89 @@
+"""While nobody speaks, people are reminded, others are asked, and at last the policy decides: days in seconds."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.approvals import ApprovalPolicy, Escalation
+from perdure.contracts.decisions import Accepted, Rejected, Ruling
+from perdure.contracts.run import Answered
+from perdure.runs import workflow_id
+from tests.support.people import Grants, calls, decision, message, waiting
+from tests.support.stub_model import StubModel
+
+pytestmark = pytest.mark.usefixtures("working")
+
+DONE = {"content": "Done."}
+DAY = timedelta(days=1)
+WEEK = ApprovalPolicy(
+    names=("ann",),
+    remind=DAY,
+    escalate=(Escalation(after=2 * DAY, groups=("leads",)), Escalation(after=5 * DAY, names=("boss",))),
+    members={"leads": ("lea",)},
+    timeout=7 * DAY,
+)
+
+
+async def timeline(client: Client, run: str) -> str:
+    return str(await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata"))
+
+
+async def test_seven_days_of_silence_remind_escalate_and_deny(
+    platform: Platform,
+    client: Client,
+    stub: StubModel,
+    desk: Desk,
+    grants: Grants,
+) -> None:
+    grants.policies["send_message"] = WEEK
+    stub.script = [calls(message()), DONE]
+    began = time.monotonic()
+    run = await platform.start_agent("Write to bob.", agent="clerk")
+    result = await platform.result(run)
+    seconds = time.monotonic() - began
+    assert isinstance(result.outcome, Answered)
+    assert desk.received()["messages"] == {}
+    told = await timeline(client, run)
+    assert told.count("still waits for a person") == 6
+    assert told.index("leads may decide too") < told.index("boss may decide too") < told.index("nobody has spoken")
+    assert "nobody has spoken within 7 days" in told
+    stages = {stage.stage: stage.milliseconds for stage in result.timings}
+    assert stages["awaiting_approval"] == pytest.approx(7 * DAY.total_seconds() * 1000, rel=0.001)
+    assert seconds < 60, "days in seconds"
+
+
+async def test_a_policy_may_approve_what_nobody_has_spoken_about(
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = ApprovalPolicy(timeout=DAY, on_timeout="approve")
+    stub.script = [calls(message()), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk")
+    await platform.result(run)
+    assert list(desk.received()["messages"].values()) == [1]
+
+
+async def test_whom_a_step_escalates_to_may_decide_from_then_on_and_not_before(
+    environment: WorkflowEnvironment, platform: Platform, stub: StubModel, grants: Grants
+) -> None:
+    grants.policies["send_message"] = WEEK
+    stub.script = [calls(message()), DONE]
+    with environment.with_time_skipping_disabled():
+        run = await platform.start_agent("Write to bob.", agent="clerk")
+        [step] = await waiting(platform, run)
+        handle = environment.client.get_workflow_handle(workflow_id("default", run))
+        assert step.names == ("ann",)
+        assert step.on_timeout is Ruling.DENY
+        assert step.until == step.since + 7 * DAY
+        early = (await platform.decide(run, decision(step, by="lea"))).came
+        assert isinstance(early, Rejected)
+        assert await environment.fast_forward(handle, 2 * DAY + timedelta(hours=1))
+        [later] = await waiting(platform, run)
+        assert (later.names, later.groups, later.reminders, later.escalations) == (("ann",), ("leads",), 2, 1)
+        assert later.digest == step.digest, "it is the same call"
+        assert isinstance((await platform.decide(run, decision(later, by="lea"))).came, Accepted)
+        await platform.result(run)

@@ -1,0 +1,122 @@
+"""A policy's rules, and two thousand runs of decisions in which nothing is called that was not approved."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from perdure.contracts.agent import CallStage, RequestedCall
+from perdure.contracts.approvals import MOST_REMINDERS, ApprovalPolicy, Escalation
+from perdure.contracts.decisions import Ruling, StepDecision
+from perdure.contracts.text import Text
+from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
+from tests.state_machines.decision_trial import NOW, Broken, Ended, Trial
+from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted, next_due, passed, same_person
+
+DAY = timedelta(days=1)
+TRIALS = 2000
+WEEK = ApprovalPolicy(
+    names=("ann",), remind=DAY, escalate=(Escalation(after=2 * DAY, names=("ben",)),), timeout=7 * DAY
+)
+
+
+def tool(policy: ApprovalPolicy | None = None) -> ToolSpec:
+    return ToolSpec(
+        name="write",
+        digest="1" * 64,
+        description="",
+        parameters={},
+        effect=ToolEffect.AT_MOST_ONCE,
+        timeout=timedelta(seconds=30),
+        approval=Approval.ALWAYS,
+        policy=policy,
+    )
+
+
+def call(stage: CallStage = CallStage.AWAITING_APPROVAL) -> RequestedCall:
+    return RequestedCall(id="call-1-1", tool="write", arguments=Text.of("{}"), stage=stage, since=NOW)
+
+
+def test_in_two_thousand_runs_nothing_is_called_that_was_not_approved() -> None:
+    ended = [Trial(seed).play() for seed in range(TRIALS)]
+    assert sum(one.executed for one in ended) > TRIALS / 2, "approved calls are made"
+    assert sum(one.refused for one in ended) > 10 * TRIALS
+    assert {kind for one in ended for kind in one.kinds} == {
+        *("fresh", "edited", "again", "late", "forged", "stolen", "other run", "twisted")
+    }
+
+
+def test_the_trial_sees_a_policy_that_lets_the_starter_approve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.state_machines.approvals._own", nothing)
+    with pytest.raises(Broken, match="the starter has approved"):
+        _all()
+
+
+def test_the_trial_sees_a_decision_that_names_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.state_machines.decision_trial.objection", nothing)
+    with pytest.raises(Broken):
+        _all()
+
+
+def nothing(*_: object) -> None:
+    """An objection that nobody makes."""
+
+
+def _all() -> list[Ended]:
+    return [Trial(seed).play() for seed in range(300)]
+
+
+def test_what_is_due_comes_in_the_order_of_its_time_and_the_end_before_a_reminder() -> None:
+    waits = call()
+    order: list[tuple[type[Due], timedelta]] = []
+    while not isinstance(due := next_due(waits, tool(WEEK)), Lapse):
+        assert due is not None
+        order.append((type(due), due.at - NOW))
+        waits = passed(waits, due)
+    days = [(Remind, n * DAY) for n in range(1, 7)]
+    assert sorted(order, key=lambda one: one[1]) == order
+    assert [one for one in order if one[0] is Remind] == days
+    assert [one for one in order if one[0] is Escalate] == [(Escalate, 2 * DAY)]
+    assert due == Lapse(NOW + 7 * DAY)
+
+
+def test_a_call_of_which_nobody_knows_is_never_decided_by_a_policy() -> None:
+    waits = call(CallStage.UNKNOWN).model_copy(update={"escalations": 1, "reminders": MOST_REMINDERS - 1})
+    assert isinstance(next_due(waits, tool(WEEK)), Remind)
+    assert next_due(passed(waits, Remind(NOW)), tool(WEEK)) is None
+
+
+def test_without_a_policy_a_call_waits_for_ever() -> None:
+    assert next_due(call(), tool()) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("sam", "Sam"), (" sam", "s am"), ("sam", "\uff53am"), ("STRASSE", "straße")]
+)
+def test_a_name_that_is_written_otherwise_is_the_same_person(one: str, other: str) -> None:
+    assert same_person(one, other)
+    assert not same_person(one, other + "2")
+
+
+def test_how_long_somebody_was_waited_for_is_said_in_the_largest_unit_that_fits() -> None:
+    said = [lasted(one) for one in (7 * DAY, DAY, timedelta(hours=36), timedelta(minutes=1), timedelta(seconds=90))]
+    assert said == ["7 days", "1 day", "36 hours", "1 minute", "90 seconds"]
+
+
+def test_the_content_of_a_decision_is_every_word_of_it_and_not_its_credential() -> None:
+    said = StepDecision(decision_id="1", step="s", digest="0" * 64, ruling=Ruling.APPROVE, by="eve", arguments={"a": 1})
+    others: list[dict[str, Any]] = [
+        {"decision_id": "2"},
+        {"step": "t"},
+        {"digest": "1" * 64},
+        {"by": "ann"},
+        {"reason": "because"},
+        {"arguments": {"a": 1, "b": None}},
+        {"arguments": None},
+        {"arguments": {}},
+        {"ruling": Ruling.DENY, "arguments": None},
+    ]
+    contents = {said.content, *(said.model_copy(update=other).content for other in others)}
+    assert len(contents) == 1 + len(others)
+    assert said.model_copy(update={"credential": "x"}).content == said.content
+    assert "sealed" not in repr(said.model_copy(update={"credential": "sealed"}))

@@ -1,0 +1,210 @@
+"""Takes what people say about the calls of a run, and does what the policy says where nobody speaks."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import assert_never
+
+from temporalio import workflow
+
+from perdure.contracts.agent import RequestedCall
+from perdure.contracts.agent_steps import CheckDecision, CheckedDecision, ScreenCall, SettleCall
+from perdure.contracts.approvals import Voice
+from perdure.contracts.decisions import DecisionReply, Ruling, StepDecision
+from perdure.contracts.fault import EffectFailed
+from perdure.contracts.steps import StepKey
+from perdure.contracts.text import Text
+from perdure.contracts.tools import ToolSpec
+from workflows.agent_progress import AgentProgress
+from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, perform
+from workflows.state_machines import tool_call
+from workflows.state_machines.approvals import (
+    WAITING,
+    Due,
+    Escalate,
+    Lapse,
+    Remind,
+    agreed,
+    lapse_ruling,
+    lasted,
+    next_due,
+    passed,
+    policy_of,
+    unheard,
+)
+from workflows.state_machines.decisions import accepted, objection, recorded, rejected, told_before
+
+POLICY = "the policy"
+"""Who decides where nobody did."""
+
+
+class Decisions:
+    """Everything that is said in one run: one thing after the other, so that each sees what the one before changed."""
+
+    def __init__(self, tenant: str, progress: AgentProgress) -> None:
+        self._tenant = tenant
+        self._progress = progress
+        self._lock = asyncio.Lock()
+        self.over = False
+        """Whether the run is at its end, so that nothing can come of a decision any more."""
+
+    async def take(self, decision: StepDecision) -> DecisionReply:
+        """What comes of a decision. Its answer is remembered, and shown with its reason in the timeline."""
+        async with self._lock:
+            told = told_before(self._progress.state, decision)
+            if told is not None:
+                self._progress.decided(decision, told, again=True)
+                return told
+            try:
+                reply = await self._came(decision)
+            except EffectFailed as failure:
+                # Not remembered: a signal of the same words is looked at again.
+                reply = rejected(decision, f"it could not be looked at: send it under a new id: {failure.reason}")
+            else:
+                self._progress.put(recorded(self._progress.state, decision, reply))
+            self._progress.decided(decision, reply)
+            return reply
+
+    async def wait(self, name: str) -> None:
+        """Wait until a person has spoken about a call, or what its policy says is due: then that is done."""
+        progress = self._progress
+        call = progress.state.call(name)
+        tool = progress.state.spec.tool(call.tool)
+        due = None if tool is None else next_due(call, tool)
+        if tool is None or due is None:
+            await workflow.wait_condition(lambda: self._spoken(name))
+            return
+        rest = due.at - workflow.now()
+        try:
+            await workflow.wait_condition(
+                lambda: self._spoken(name),
+                timeout=max(rest, timedelta(milliseconds=1)),
+                timeout_summary=f"{call.tool}: {_named(due)}",
+            )
+        except TimeoutError:
+            async with self._lock:
+                await self._pass(name, due)
+
+    def _spoken(self, name: str) -> bool:
+        """Whether a call waits for nobody any more, or is not worth it: the budget ends the run."""
+        state = self._progress.state
+        return state.call(name).stage not in WAITING or state.short is not None
+
+    async def _pass(self, name: str, due: Due) -> None:
+        """Do what is due, unless somebody has spoken since."""
+        progress = self._progress
+        call = progress.state.call(name)
+        tool = progress.state.spec.tool(call.tool)
+        if tool is None or self._spoken(name) or next_due(call, tool) != due:
+            return
+        if not isinstance(due, Lapse):
+            progress.put_call(passed(call, due))
+            progress.fell_due(call, due, policy_of(tool))
+            return
+        waited = lasted(policy_of(tool).timeout or timedelta(0))
+        progress.fell_due(call, due, policy_of(tool))
+        if lapse_ruling(call, tool) is Ruling.APPROVE:
+            progress.put_call(tool_call.allowed(call))
+            return
+        lapse = StepDecision(
+            decision_id=f"{name}/timeout",
+            step=name,
+            digest=call.binding or "",
+            ruling=Ruling.DENY,
+            by=POLICY,
+            reason=f"nobody has spoken within {waited}",
+        )
+        await self._settle(call, lapse, lapsed=True)
+
+    async def _came(self, decision: StepDecision) -> DecisionReply:
+        if self.over:
+            return rejected(decision, "the run is at its end: nothing is called any more")
+        refused = objection(self._progress.state, decision)
+        if refused is not None:
+            return rejected(decision, refused)
+        call, tool = self._named(decision)
+        checked = await self._checked(call, decision)
+        refused = self._late(decision) or unheard(call, tool, decision, checked, self._progress.state.started_by)
+        if refused is not None:
+            return rejected(decision, refused)
+        if decision.ruling is Ruling.APPROVE:
+            return await self._approve(call, tool, decision, verified=checked is not None)
+        refused = await self._settle(call, decision)
+        return rejected(decision, refused) if refused else accepted(decision, verified=checked is not None)
+
+    def _named(self, decision: StepDecision) -> tuple[RequestedCall, ToolSpec]:
+        """The call that a decision is about; only of a granted tool can one wait."""
+        call = self._progress.state.call(decision.step)
+        tool = self._progress.state.spec.tool(call.tool)
+        if tool is None:
+            raise LookupError(f"{call.tool!r} waits, and was never granted")
+        return call, tool
+
+    def _late(self, decision: StepDecision) -> str | None:
+        """What stands against it by now: while an effect was awaited, other things went on."""
+        if self.over:
+            return "the run is at its end: nothing is called any more"
+        return objection(self._progress.state, decision)
+
+    async def _checked(self, call: RequestedCall, decision: StepDecision) -> CheckedDecision | None:
+        """Whose word it is, where a credential says so."""
+        if decision.credential is None:
+            return None
+        ask = CheckDecision(key=self._key(call), decision=decision)
+        return await perform(CHECK_DECISION, ask, summary=f"{call.tool}: {decision.ruling.value}")
+
+    async def _approve(
+        self, call: RequestedCall, tool: ToolSpec, decision: StepDecision, *, verified: bool
+    ) -> DecisionReply:
+        arguments: Text | None = None
+        if decision.arguments is not None:
+            arguments = Text.of(json.dumps(decision.arguments, ensure_ascii=False, sort_keys=True))
+            pinned = self._progress.state.pinned
+            ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
+            looked = await perform(SCREEN_CALL, ask, summary=f"{call.tool}, edited")
+            self._progress.judge(call.id, looked.verdicts)
+            refused = looked.problem or self._late(decision)
+            if refused:
+                return rejected(decision, refused)
+            arguments = looked.arguments
+        voice = Voice(by=decision.by, verified=verified, decision_id=decision.decision_id, at=workflow.now())
+        changed, missing = agreed(call, tool, voice, arguments)
+        self._progress.put_call(changed)
+        return accepted(decision, verified=verified, missing=missing)
+
+    async def _settle(self, call: RequestedCall, decision: StepDecision, *, lapsed: bool = False) -> str | None:
+        """Have a word taken that is no yes; why it changed nothing, or None."""
+        ask = SettleCall(
+            key=self._key(call),
+            pinned=self._progress.state.pinned,
+            tool=call.tool,
+            decision=decision.bare(),
+            unknown_attempt=call.unknown_attempt,
+            question=call.arguments.reference(),
+            lapsed=lapsed,
+        )
+        settled = await perform(SETTLE_CALL, ask, summary=f"{call.tool}: {decision.ruling.value}")
+        refused = settled.refused or self._late(decision)
+        if refused:
+            return refused
+        outcome = settled.outcome
+        self._progress.put_call(tool_call.allowed(call) if outcome is None else tool_call.answered(call, outcome))
+        return None
+
+    def _key(self, call: RequestedCall) -> StepKey:
+        info = workflow.info()
+        return StepKey(
+            tenant=self._tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=call.id
+        )
+
+
+def _named(due: Due) -> str:
+    match due:
+        case Remind():
+            return "until people are reminded"
+        case Escalate():
+            return "until others may decide too"
+        case Lapse():
+            return "until it is decided without them"
+        case never:
+            assert_never(never)
