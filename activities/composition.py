@@ -150,8 +150,10 @@ class Parts:
     def generation(self) -> Activities:
         """Calls of models."""
         from activities.adapters.litellm_model import LiteLLMModel
+        from activities.adapters.sql_budget_windows import SqlBudgetWindows
         from activities.adapters.sql_paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.daily import DailyWindows
         from activities.extraction import Extraction
         from activities.generation import Generation
         from activities.purchasing import Purchasing
@@ -167,7 +169,8 @@ class Parts:
             shared=self.shared,
         )
         replies = SqlPaidReplies(self.database)
-        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, self.log, log_lost_tokens)
+        days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
+        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, days, self.log, log_lost_tokens)
         return [
             Generation(purchasing, self.blobs).generate,
             Extraction(purchasing, self.blobs).extract,

@@ -37,12 +37,20 @@ class _Inbound(ActivityInboundInterceptor):
                 str(error),
                 FREE_OF_CHARGE if error.free_of_charge else COST_UNKNOWN,
                 error.remedy.value,
-                *([] if error.retry_after is None else [error.retry_after.total_seconds()]),
+                *_further(error),
                 type=type(error).__name__,
                 non_retryable=error.final,
             ) from None
         finally:
             heart.cancel()
+
+
+def _further(error: PortError) -> list[Any]:
+    """The details that few errors have, each in its place."""
+    seconds = None if error.retry_after is None else error.retry_after.total_seconds()
+    if error.evidence is not None:
+        return [seconds, error.evidence]
+    return [] if seconds is None else [seconds]
 
 
 async def _beat() -> None:

@@ -1,15 +1,25 @@
 """One paid call of a model: recorded before it is made, told while it is written, saved before it is acknowledged."""
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
 from temporalio import activity
 
-from activities.ports import Caller, Completion, Model, Paid, PaidReplies, Prompt, Sampling, TokenLog, Usage
+from activities.daily import DailyWindows
+from activities.ports import (
+    Caller,
+    Completion,
+    Model,
+    Paid,
+    PaidReplies,
+    PortError,
+    Prompt,
+    Sampling,
+    TokenLog,
+    Usage,
+)
 from activities.token_writer import Lost, TokenWriter
 from perdure.contracts.budget import Spend
 from perdure.contracts.spec import Deployment
@@ -29,6 +39,8 @@ class Call(Generic[Paid]):
     deployment: Deployment
     prompt: Prompt
     sampling: Sampling
+    worst: Spend
+    """What it may cost at most: as much is set aside of the tenant's day."""
     read: Callable[[Completion], Paid]
     """The step's reply from what the model said. It must not fail: the money is spent by then."""
     silent: Paid
@@ -48,22 +60,26 @@ class Call(Generic[Paid]):
 class Purchasing:
     """Buys from a model."""
 
-    def __init__(self, model: Model, replies: PaidReplies, log: TokenLog, lost: Lost) -> None:
+    def __init__(self, model: Model, replies: PaidReplies, days: DailyWindows, log: TokenLog, lost: Lost) -> None:
         """`lost` hears that the log of an attempt failed, which is all that comes of it."""
         self._model = model
         self._replies = replies
+        self._days = days
         self._log = log
         self._lost = lost
 
     async def buy(self, call: Call[Paid]) -> Paid:
         """The reply that an earlier attempt saved, or one that is bought now.
 
-        Where the run calls it off, the provider's socket closes, and the reply says what the call cost at least.
+        Where the run calls it off, the provider's socket closes, and the reply says what the call cost at least. Raises
+        `WindowSpent` where the tenant's day does not cover the call, and as the ports do.
         """
         saved = await self._replies.begin(call.key, call.attempt, type(call.silent), call.before)
         if saved is not None:
+            await self._days.settle(call.key, saved.charges)
             await self._retell(call, saved)
             return saved
+        held = await self._days.hold(call.key, call.attempt, call.worst)
         used: Usage | None = None
         caller = _caller(call)
         try:
@@ -86,6 +102,10 @@ class Purchasing:
                     completion = await self._model.complete(
                         call.deployment.name, call.prompt, call.sampling, caller, hear
                     )
+        except PortError as error:
+            if error.free_of_charge:
+                await self._days.give_back(held)
+            raise
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if details is None or not details.cancel_requested:
@@ -95,7 +115,9 @@ class Purchasing:
             )
         reply = call.read(completion).model_copy(update={"first_token_ms": completion.first_token_ms})
         charge = _charge(call.deployment, completion.usage)
-        return await self._replies.save(call.key, call.attempt, reply, charge, call.texts(reply))
+        bought = await self._replies.save(call.key, call.attempt, reply, charge, call.texts(reply))
+        await self._days.settle(call.key, bought.charges, held)
+        return bought
 
     def _writer(self, call: Call[Paid]) -> TokenWriter:
         return TokenWriter(self._log, call.key, call.attempt, call.gate, lost=self._lost)
@@ -124,14 +146,3 @@ def _charge(deployment: Deployment, used: Usage | None) -> Spend:
         return Spend(steps=1)
     price = deployment.prices.of(input_tokens=used.input_tokens, output_tokens=used.output_tokens)
     return Spend(steps=1, input_tokens=used.input_tokens, output_tokens=used.output_tokens, micro_dollars=price)
-
-
-def digest_of(prompt: Prompt) -> str:
-    """The name of the exact request: messages, schema and tools as canonical JSON, in SHA-256."""
-    request: dict[str, object] = {
-        "messages": [[message.role, message.content] for message in prompt.messages],
-        "schema": prompt.schema,
-    }
-    if prompt.tools:
-        request["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in prompt.tools]
-    return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -11,8 +11,9 @@ import sys
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -20,7 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from perdure.contracts.contract import explain
+from perdure.contracts.contract import Name, explain
+from perdure.contracts.windows import WindowLimit
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -154,12 +156,53 @@ class Tools(Group):
         return services
 
 
+class DailyLimit(WindowLimit):
+    """A limit as an operator writes it: what would not be kept to is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("tool_calls")
+    @classmethod
+    def _of_a_run(cls, limit: int | None) -> int | None:
+        if limit is not None:
+            raise ValueError("only what models cost is counted by the day: limit tool calls in each run's budget")
+        return limit
+
+
+class Limits(Group):
+    """What the runs of one tenant may spend together on one UTC day; one without a limit is not counted."""
+
+    daily: DailyLimit | None = None
+    """For each tenant that has none of its own: `{"micro_dollars": 5000000}` is five dollars, or
+    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The others are `steps`, `input_tokens`, `output_tokens`."""
+    tenants: dict[Name, DailyLimit] = Field(default_factory=dict[str, DailyLimit])
+    """For single tenants, in place of all of the above, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
+    no limit."""
+
+    def of(self, tenant: str) -> WindowLimit | None:
+        """A tenant's limit; None where nothing is limited."""
+        found = self.tenants.get(tenant, self.daily)
+        limit = WindowLimit() if found is None else WindowLimit(**found.model_dump())
+        return None if limit == WindowLimit() else limit
+
+
 class Work(Group):
     """What a worker does at the same time."""
 
     workflow_tasks: int = Field(default=32, ge=1)
     activities: int = Field(default=16, ge=1)
     """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
+    deployment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """What workers whose runs keep their version are called together, `perdure`: agents end with the version that they
+    began with, chains go on with the current one. None: there are no versions, and every worker takes every run."""
+    build: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    """This worker's version, `v1`; None for a digest of the code that decides runs."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.build is not None and self.deployment is None:
+            raise ValueError("build: a version is one of a deployment: set PERDURE_WORK__DEPLOYMENT too, to perdure")
+        return self
 
 
 class Tokens(Group):
@@ -200,6 +243,7 @@ class Settings(BaseSettings):
     store: Store = Store()
     database: Database = Database()
     shared: Shared = Shared()
+    limits: Limits = Limits()
     work: Work = Work()
     tokens: Tokens = Tokens()
     tools: Tools = Tools()

@@ -1,10 +1,10 @@
 """Has a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
 
-from activities import texts
-from activities.agent_prompt import prompt_of, turn_text
+from activities.agent_prompt import turn_text
 from activities.pins import Pins
-from activities.ports import Completion, Sampling, ToolCall
-from activities.purchasing import Call, Purchasing, digest_of
+from activities.ports import Completion, Sampling, ToolCall, digest_of
+from activities.prompts import Prompts
+from activities.purchasing import Call, Purchasing
 from activities.remembered_bodies import RememberedBodies
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import AskedCall, Think, Thought
@@ -24,16 +24,14 @@ class Thinking:
     def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: RememberedBodies) -> None:
         self._purchasing = purchasing
         self._transcripts = transcripts
-        self._pins = pins
+        self._prompts = Prompts(blobs, transcripts, pins)
         self._blobs = blobs
 
     @THINK.activity
     async def think(self, ask: Think) -> Thought:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        spec = await self._pins.read(tenant, ask.pinned)
-        instructions = await texts.read(self._blobs, tenant, spec.instructions)
-        prompt = prompt_of(spec, instructions, await self._transcripts.tell(tenant, ask.transcript))
+        prompt = await self._prompts.of(ask)
         sent = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
         said: list[Text] = []
@@ -48,6 +46,7 @@ class Thinking:
                 key=ask.key,
                 attempt=ask.attempt,
                 deployment=ask.deployment,
+                worst=ask.worst,
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,

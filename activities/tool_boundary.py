@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from activities.ports import Guards, Subject
-from activities.tool_results import LARGEST, NotText, fenced, plain
+from activities.tool_results import LARGEST, NotText, plain
+from agents.fence import fenced
 from perdure.contracts.contract import BadInput
 from perdure.contracts.guards import GuardAction, GuardSpec
 from perdure.contracts.text import Text

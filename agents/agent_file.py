@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from agents.fence import fenced
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.contract import BadInput, Name
@@ -128,7 +129,9 @@ def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -
             arguments = _callable(f"{where}: examples.{number}.calls.{step}", call, file, tools)
             asked = {"id": named, "name": call.tool, "arguments": arguments}
             messages.append({"role": "assistant", "content": "", "tool_calls": [asked]})
-            messages.append({"role": "tool", "content": call.result.strip(), "tool_call_id": named})
+            # As a run will show it: with bare results, a small model took a fact of an example for its own.
+            shown = fenced(call.tool, call.result.strip(), seed=named)
+            messages.append({"role": "tool", "content": shown, "tool_call_id": named})
         messages.append({"role": "assistant", "content": example.answer.strip()})
     return json.dumps(messages, ensure_ascii=False)
 

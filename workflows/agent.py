@@ -95,8 +95,8 @@ class Agent:
                     return await self.checked(ask.tenant, answer)
                 case agent.Abstain():
                     return Abstained(reason="The model asked for no tool and gave no answer.")
-                case agent.Exhaust(limit, needed):
-                    return progress.exhausted(OverBudget(limit, needed))
+                case agent.Exhaust(short):
+                    return progress.exhausted(OverBudget(short.limit, short.needed, short.window))
                 case never:
                     assert_never(never)
 
@@ -123,7 +123,7 @@ class Agent:
             wait=run.spec.wait,
         )
         if isinstance(reply, OverBudget):
-            short = Shortfall(limit=reply.limit, needed=reply.needed)
+            short = Shortfall(limit=reply.limit, needed=reply.needed, window=reply.window)
             progress.put(progress.state.model_copy(update={"short": short}))
         else:
             progress.thought(step, reply)

@@ -15,6 +15,7 @@ from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.queues import BY_ROLE, Queue
 from perdure.contracts.remedy import Remedy
+from perdure.contracts.windows import WindowShortage
 
 Ask = TypeVar("Ask", bound=Contract)
 Reply = TypeVar("Reply", bound=Contract)
@@ -133,20 +134,22 @@ def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
         )
     if isinstance(cause, ApplicationError):
         free, *rest = cause.details or (None,)
-        remedy, seconds = (*rest, None, None)[:2]
+        remedy, seconds, window = (*rest, None, None, None)[:3]
         return EffectFailed(
             effect.name,
             cause.message,
             free_of_charge=free == FREE_OF_CHARGE,
             remedy=Remedy(remedy) if remedy else Remedy.GIVE_UP if cause.non_retryable else Remedy.RETRY,
             retry_after=None if seconds is None else timedelta(seconds=seconds),
+            window=None if window is None else WindowShortage.model_validate(window),
         )
     return EffectFailed(effect.name, str(cause or error), remedy=Remedy.RETRY)
 
 
 FREE_OF_CHARGE = "free_of_charge"
 """The first detail of an activity's error where the attempt is known to have cost nothing. The second is the remedy,
-the third for how many seconds the world asked to be left alone, if it did."""
+the third for how many seconds the world asked to be left alone, if it did, the fourth how the tenant's day stood where
+that is why the attempt was not made: a `WindowShortage`."""
 
 COST_UNKNOWN = "cost_unknown"
 """The first detail where it may have cost something."""

@@ -47,7 +47,7 @@ class Purse:
         `ask(attempt, deployment, worst)` makes the request, `worst(deployment)` prices it. The first attempt goes to
         `deployment`; before each later one a recorded effect chooses again, and a durable timer lets `wait` pass, or
         what the server asked for. Raises `EffectFailed` where no attempt can help; returns `OverBudget` where the next
-        one is not affordable.
+        one is not affordable, to the run or to its tenant on this day.
         """
         purchase = Purchase(step=step, deployment=deployment, most_attempts=attempts, first_wait=wait)
         while True:
@@ -70,7 +70,10 @@ class Purse:
                     except EffectFailed as failure:
                         self.allowance = purchase.after_failure(self.allowance, free_of_charge=failure.free_of_charge)
                         purchase = purchase.failed(
-                            failure.reason, remedy=failure.remedy, retry_after=failure.retry_after
+                            failure.reason,
+                            remedy=failure.remedy,
+                            retry_after=failure.retry_after,
+                            window=failure.window,
                         )
                     else:
                         if reply.stopped:

@@ -51,7 +51,15 @@ class Progress:
         return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
 
     def exhausted(self, over: OverBudget) -> Exhausted:
-        """The ending of a run whose budget does not cover what comes next."""
+        """The ending of a run whose budget, or whose tenant's day, does not cover what comes next."""
+        if over.window is not None:
+            return Exhausted(
+                limit=over.limit,
+                needed=over.needed,
+                reserved=over.window.reserved,
+                reason=f"Nothing more may be spent: {over.window.reason}.",
+                window=over.window,
+            )
         reserved = self.purse.allowance.reserved
         return Exhausted(
             limit=over.limit,

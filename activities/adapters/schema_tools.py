@@ -90,6 +90,9 @@ def _as_text(message: Message) -> Message:
     if message.tool_calls:
         calls = [f'{{"tool": {json.dumps(call.name)}, "arguments": {call.arguments}}}' for call in message.tool_calls]
         return Message("assistant", "\n".join(filter(None, [message.content, *calls])))
+    if message.role == "assistant":
+        # As the model has to write it: where only calls stood in braces, a small model took every reply for a call.
+        return Message("assistant", json.dumps({"answer": message.content}, ensure_ascii=False))
     return message
 
 

@@ -1,9 +1,9 @@
 """Keeps the budget windows of tenants and days in a SQL database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
@@ -48,14 +48,20 @@ class SqlBudgetWindows:
 
     async def settle(self, key: WindowKey, spent: Spend) -> Window:
         """Replace a reservation by what it cost. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
+        return await self._database.write(lambda connection: _close(connection, key, _settled(spent), spent))
 
-        def settled(known: _Known, window: Window) -> Window | None:
-            if known.spent is not None:
-                return None
-            held = Spend() if known.closed else known.amount
-            return Window(settled=window.settled + spent, reserved=window.reserved.less(held))
+    async def settle_known(self, tenant: str, run_id: str, spent: Mapping[str, Spend]) -> None:
+        """Settle several reservations of a run, whenever each was made. Raises `StorageFull`, `StorageFailed`."""
 
-        return await self._close(key, settled, spent)
+        def settle(connection: Connection) -> None:
+            named = {"of_tenant": tenant, "of_run": run_id, "of_names": list(spent)}
+            # The last day comes last, and is the one that stays.
+            days = {row.name: row for row in connection.execute(_OF_RUN, named).all()}
+            for name, row in days.items():
+                key = WindowKey(tenant=tenant, day=row.day, workflow_id=row.workflow_id, run_id=run_id, name=name)
+                _close(connection, key, _settled(spent[name]), spent[name])
+
+        await self._database.write(settle)
 
     async def release(self, key: WindowKey) -> Window:
         """Give a reservation back. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
@@ -65,7 +71,7 @@ class SqlBudgetWindows:
                 return None
             return window.model_copy(update={"reserved": window.reserved.less(known.amount)})
 
-        return await self._close(key, released, None)
+        return await self._database.write(lambda connection: _close(connection, key, released, None))
 
     async def look(self, tenant: str, day: date) -> Window:
         """How a day stands. Raises `StorageFailed`."""
@@ -86,28 +92,6 @@ class SqlBudgetWindows:
             for row in rows
         )
 
-    async def _close(
-        self, key: WindowKey, change: Callable[["_Known", Window], Window | None], spent: Spend | None
-    ) -> Window:
-        """Change the day's sums, and write down that the reservation is over; nothing where there is no change."""
-
-        def close(connection: Connection) -> Window:
-            known = _reservation(connection, key)
-            if known is None:
-                raise UnknownKey(
-                    f"nothing is reserved for {key.name!r} of the run {key.workflow_id!r} on {key.day}: reserve first"
-                )
-            window = _window(connection, key.tenant, key.day)
-            changed = change(known, window)
-            if changed is None:
-                return window
-            closed = {"now_closed": _now(), "now_spent": None if spent is None else spent.model_dump_json()}
-            connection.execute(_CLOSED, {**_named(key), **closed})
-            _store(connection, key, changed)
-            return changed
-
-        return await self._database.write(close)
-
 
 @dataclass(frozen=True)
 class _Known:
@@ -118,14 +102,55 @@ class _Known:
     spent: Spend | None
 
 
+_Change: TypeAlias = Callable[[_Known, Window], Window | None]
+"""The day's sums once a reservation is over; None where nothing changes."""
+
 _OF_DAY = and_(_reservations.c.tenant == bindparam("of_tenant"), _reservations.c.day == bindparam("of_day"))
 _OF_KEY = and_(_OF_DAY, _reservations.c.run_id == bindparam("of_run"), _reservations.c.name == bindparam("of_name"))
 _RESERVATION = select(_reservations.c.amount, _reservations.c.closed_at, _reservations.c.spent).where(_OF_KEY)
 _OPEN = select(_reservations).where(_OF_DAY, _reservations.c.closed_at.is_(None)).order_by(_reservations.c.reserved_at)
+# By way of the tenant's days: a look into the key for each of them, and no index that every reservation would pay.
+_OF_RUN = (
+    select(_reservations.c.name, _reservations.c.day, _reservations.c.workflow_id)
+    .where(
+        _reservations.c.tenant == bindparam("of_tenant"),
+        _reservations.c.day.in_(select(_windows.c.day).where(_windows.c.tenant == bindparam("of_tenant"))),
+        _reservations.c.run_id == bindparam("of_run"),
+        _reservations.c.name.in_(bindparam("of_names", expanding=True)),
+    )
+    .order_by(_reservations.c.day)
+)
 _CLOSED = update(_reservations).where(_OF_KEY).values(closed_at=bindparam("now_closed"), spent=bindparam("now_spent"))
 _WINDOW = select(_windows.c.settled, _windows.c.reserved).where(
     _windows.c.tenant == bindparam("of_tenant"), _windows.c.day == bindparam("of_day")
 )
+
+
+def _settled(spent: Spend) -> _Change:
+    def settled(known: _Known, window: Window) -> Window | None:
+        if known.spent is not None:
+            return None
+        held = Spend() if known.closed else known.amount
+        return Window(settled=window.settled + spent, reserved=window.reserved.less(held))
+
+    return settled
+
+
+def _close(connection: Connection, key: WindowKey, change: _Change, spent: Spend | None) -> Window:
+    """Change the day's sums, and write down that the reservation is over; nothing where there is no change."""
+    known = _reservation(connection, key)
+    if known is None:
+        raise UnknownKey(
+            f"nothing is reserved for {key.name!r} of the run {key.workflow_id!r} on {key.day}: reserve first"
+        )
+    window = _window(connection, key.tenant, key.day)
+    changed = change(known, window)
+    if changed is None:
+        return window
+    closed = {"now_closed": _now(), "now_spent": None if spent is None else spent.model_dump_json()}
+    connection.execute(_CLOSED, {**_named(key), **closed})
+    _store(connection, key, changed)
+    return changed
 
 
 def _again(key: WindowKey, known: _Known, amount: Spend) -> Reserved:

@@ -41,6 +41,7 @@ from activities.ports.errors import (
     UnknownCollection,
     UnknownKey,
     UnreadableDocument,
+    WindowSpent,
     WrongDimension,
     WrongModel,
 )
@@ -67,6 +68,7 @@ from activities.ports.model import (
     ToolCall,
     ToolSchema,
     Usage,
+    digest_of,
 )
 from activities.ports.servers import (
     Health,
@@ -162,6 +164,8 @@ __all__ = [
     "UnreadableDocument",
     "Usage",
     "VectorStore",
+    "WindowSpent",
     "WrongDimension",
     "WrongModel",
+    "digest_of",
 ]

@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import ClassVar
 
+from perdure.contracts.contract import Contract
 from perdure.contracts.remedy import Remedy
+from perdure.contracts.windows import WindowShortage
 
 
 class PortError(Exception):
@@ -20,6 +22,8 @@ class PortError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         """How long the world asked to be left alone; None where it did not say."""
+        self.evidence: Contract | None = None
+        """What a workflow is told beside the message."""
 
 
 class NotConfigured(PortError):
@@ -130,3 +134,15 @@ class UnknownKey(PortError):
     """Something was told about a key under which nothing was begun."""
 
     final = True
+
+
+class WindowSpent(PortError):
+    """What is left of the tenant's day does not cover a paid attempt. Nothing was sent."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+    def __init__(self, shortage: WindowShortage) -> None:
+        super().__init__(shortage.reason)
+        self.evidence = shortage

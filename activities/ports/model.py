@@ -1,5 +1,7 @@
 """Models behind their servers: what is asked of one, what it replies, and where it is to be had."""
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -114,6 +116,29 @@ class Completion:
 
 Heard: TypeAlias = Callable[[str, Usage | None], Awaitable[None]]
 """Hears each piece of a reply as it comes, with what the call used so far where the server reports that on the way."""
+
+
+def digest_of(prompt: Prompt) -> str:
+    """The name of the exact request: messages, schema and tools as canonical JSON, in SHA-256.
+
+    What a prompt does not have adds nothing, so that those without tools are named as they always were.
+    """
+    request: dict[str, object] = {"messages": [_said(message) for message in prompt.messages], "schema": prompt.schema}
+    if prompt.tools:
+        request["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in prompt.tools]
+    if prompt.tool_required:
+        request["tool_required"] = True
+    return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _said(message: Message) -> list[object]:
+    """A message, with what is said of tools where something is."""
+    said: list[object] = [message.role, message.content]
+    if message.tool_calls:
+        said.append({"tool_calls": [[call.id, call.name, call.arguments] for call in message.tool_calls]})
+    if message.tool_call_id is not None:
+        said.append({"tool_call_id": message.tool_call_id})
+    return said
 
 
 class Model(Protocol):

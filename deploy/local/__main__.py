@@ -1,4 +1,4 @@
-"""The embedded stack's commands: `python -m deploy.local up | demo | index | fetch | migrate | effects | tool`."""
+"""The commands of `python -m deploy.local`: up, demo, index, fetch, migrate, effects, budget, tool."""
 
 import argparse
 import signal
@@ -51,6 +51,13 @@ def effects(_: argparse.Namespace) -> None:
     from deploy.local.effects import table
 
     print(table())
+
+
+def budget(options: argparse.Namespace) -> None:
+    """Show what a tenant's runs have spent on a day, what is reserved, and by which runs."""
+    from deploy.local.budget import show
+
+    print(show(tree.load(), options.tenant, options.day))
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -124,6 +131,10 @@ def main() -> None:
     one.set_defaults(run=migrate)
     one = commands.add_parser("effects", help=effects.__doc__)
     one.set_defaults(run=effects)
+    one = commands.add_parser("budget", help=budget.__doc__)
+    one.add_argument("--tenant", default="default", metavar="TENANT", help="whose runs (default: %(default)s)")
+    one.add_argument("--day", metavar="YYYY-MM-DD", help="a day of UTC (default: today)")
+    one.set_defaults(run=budget)
     one = commands.add_parser("tool", help=tool.__doc__, add_help=False)
     one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="NAME ARGUMENTS [--allow ARGUMENT=VALUE]")
     one.set_defaults(run=tool)

@@ -6,7 +6,7 @@ everything in one SQLite file, so that it can be killed at any moment. Every req
 - `POST /tickets` with `{"title", "text"}` opens a ticket; with a key that it knows it returns the same ticket.
 - `POST /messages` with `{"to", "text"}` sends a message, again each time that it is asked: on purpose.
 - `GET /tickets` and `GET /messages` say what it received with the request's key, and what came of it.
-- `GET /received` counts everything that it received, by kind and key.
+- `GET /received` counts everything that it received, by kind and key; `GET /kept` lists what came of it.
 """
 
 import argparse
@@ -97,6 +97,14 @@ class Desk:
                 counts[str(kind)][str(key)] = int(count)
             return counts
 
+    def kept(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that was kept, with its key, by kind, in order."""
+        with closing(self._opened()) as database:
+            kept: dict[str, list[dict[str, Any]]] = {kind: [] for kind in FIELDS}
+            for number, kind, key, said in database.execute("select id, kind, key, fields from kept order by id"):
+                kept[str(kind)].append({"key": str(key), **_shown(str(kind), int(number), said)})
+            return kept
+
     def _opened(self) -> sqlite3.Connection:
         # One for each request: a thread serves it. What was answered must survive the machine, so all is synced.
         database = sqlite3.connect(self._file, timeout=20, isolation_level=None)
@@ -148,6 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, {"status": "ok"})
             case "/received":
                 self._send(200, self.server.desk.received())
+            case "/kept":
+                self._send(200, self.server.desk.kept())
             case _:
                 self._answer(lambda kind, key: (200, self.server.desk.became(kind, key)))
 

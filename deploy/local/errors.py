@@ -35,3 +35,7 @@ class PartDied(DeployError):
 
 class DatabaseUnusable(DeployError):
     """The database that the settings name did not do what it was asked."""
+
+
+class BadArgument(DeployError):
+    """A command was given something that it cannot use."""

@@ -13,6 +13,7 @@ from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded
 from perdure.contracts.tools import ToolSpec
 from perdure.contracts.transcript import Transcript
+from perdure.contracts.windows import WindowShortage
 
 
 class AgentPhase(StrEnum):
@@ -119,9 +120,11 @@ class Shortfall(Contract):
     """What the budget did not cover."""
 
     limit: str
-    """A field of `Budget`; `window` and a field for the tenant's day."""
+    """A field of `Budget`; `daily_` and a field of `WindowLimit` for the tenant's day."""
     needed: Spend
     """The worst case of what would have come next."""
+    window: WindowShortage | None = None
+    """How the tenant's day stood, where that was the limit."""
 
 
 class AgentRun(Contract):

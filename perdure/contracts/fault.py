@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from perdure.contracts.remedy import Remedy
+from perdure.contracts.windows import WindowShortage
 
 
 class Fault(Exception):
@@ -24,6 +25,7 @@ class EffectFailed(Fault):
         free_of_charge: bool = False,
         remedy: Remedy = Remedy.GIVE_UP,
         retry_after: timedelta | None = None,
+        window: WindowShortage | None = None,
     ) -> None:
         super().__init__(f"{effect}: {reason}")
         self.effect = effect
@@ -34,3 +36,5 @@ class EffectFailed(Fault):
         """What another attempt would need. Only paid effects ask."""
         self.retry_after = retry_after
         """How long the world asked to be left alone; None where it did not say."""
+        self.window = window
+        """How the tenant's day stood, where that is why the attempt was not made. Only paid effects ask."""

@@ -15,6 +15,7 @@ from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
 from perdure.contracts.steps import DocumentFile
 from perdure.contracts.text import INLINE_LIMIT, Text
+from perdure.contracts.windows import WindowShortage
 
 
 class RunRequest(Contract):
@@ -35,7 +36,7 @@ class AskRequest(RunRequest):
     @field_validator("question", mode="after")
     @classmethod
     def _is_a_question(cls, question: Text) -> Text:
-        return _legible(question)
+        return _legible(question, "ask something")
 
 
 class AgentRequest(RunRequest):
@@ -50,10 +51,10 @@ class AgentRequest(RunRequest):
     @field_validator("task", mode="after")
     @classmethod
     def _is_a_task(cls, task: Text) -> Text:
-        return _legible(task)
+        return _legible(task, "say what is to be done")
 
 
-def _legible(said: Text) -> Text:
+def _legible(said: Text, remedy: str) -> Text:
     """What a person asks for. Raises `ValueError` with the remedy."""
     body = said.body
     if body is None:
@@ -61,7 +62,7 @@ def _legible(said: Text) -> Text:
     if said.tokens > INLINE_LIMIT:
         raise ValueError(f"is {said.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
     if not body.strip():
-        raise ValueError("is empty: ask for something")
+        raise ValueError(f"is empty: {remedy}")
     odd = next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), None)
     if odd is not None:
         raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
@@ -153,16 +154,18 @@ class Refused(Contract):
 
 
 class Exhausted(Contract):
-    """The budget does not cover what would have come next."""
+    """The budget, or the tenant's day, does not cover what would have come next."""
 
     kind: Literal["exhausted"] = "exhausted"
     limit: str
-    """The limit that would have been broken, a field of `Budget`."""
+    """The limit that would have been broken: a field of `Budget`, or `daily_` and a field of `WindowLimit`."""
     needed: Spend
     """The worst case of what would have come next."""
     reserved: Spend
-    """What attempts of unknown outcome still held."""
+    """What attempts of unknown outcome still held: those of the run, or those of all its tenant's runs on that day."""
     reason: str
+    window: WindowShortage | None = None
+    """How the tenant's day stood, where that was the limit."""
 
 
 class Cancelled(Contract):

@@ -57,6 +57,36 @@ class Window(Contract):
     """What open reservations may still cost at most, those of runs that vanished among them."""
 
 
+class WindowShortage(Contract):
+    """What is left of a tenant's day does not cover an attempt, so it was not made."""
+
+    tenant: Name
+    day: date
+    limit: str
+    """The limit that it would have broken, a field of `WindowLimit`."""
+    most: int
+    """How much of it the tenant may use up on that day."""
+    needed: Spend
+    """The worst case of the attempt."""
+    settled: Spend
+    """What all runs of the tenant are known to have spent on that day, when this attempt was refused."""
+    reserved: Spend
+    """What attempts that were open then may have cost on top, at most."""
+    left: WindowLimit
+
+    @property
+    def reason(self) -> str:
+        """It in one line, with the remedy."""
+        needed, settled, reserved, left = (
+            getattr(part, self.limit) for part in (self.needed, self.settled, self.reserved, self.left)
+        )
+        return (
+            f"the tenant {self.tenant!r} has too little left of {self.day} (UTC): of {self.most} {self.limit}, "
+            f"{settled} are settled and {reserved} reserved, which leaves {left}, and the attempt needs up to "
+            f"{needed}: raise the tenant's daily limit, or ask again later"
+        )
+
+
 class Reservation(Contract):
     """A reservation that is still open."""
 

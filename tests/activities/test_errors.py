@@ -9,6 +9,7 @@ from activities.ports import (
     ModelUnusable,
     NotConfigured,
     PortError,
+    WindowSpent,
 )
 
 
@@ -22,4 +23,5 @@ def test_only_what_fails_before_a_model_works_is_free() -> None:
         ModelUnreachable,
         ModelUnusable,
         NotConfigured,
+        WindowSpent,
     }

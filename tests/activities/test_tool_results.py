@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.tool_results import LARGEST, NotText, fenced, first_absent, plain
+from activities.tool_results import LARGEST, NotText, plain
+from agents.fence import fenced, first_absent
 
 
 def test_a_large_result_is_cut_at_a_whole_character_and_says_how_much() -> None:

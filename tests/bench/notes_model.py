@@ -6,9 +6,9 @@ Each conversation is its own script: what the stub says depends only on how ofte
 import re
 from typing import Any
 
+from deploy.stub.replies import Json
 from tests.bench.texts import TOOL
 from tests.support.stub_model import StubHandler, StubModel
-from tests.support.stub_replies import Json
 
 ANSWER = "All notes are read."
 

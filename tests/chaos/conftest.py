@@ -15,9 +15,10 @@ import pytest_asyncio
 from temporalio.client import Client, WorkflowHistory
 
 from deploy.local.ports import free_ports
+from deploy.local.relief import Nursery, Relief
 from perdure.contracts.converter import data_converter
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
-from tests.chaos.processes import Nursery, Server, Stub
+from tests.chaos.processes import Server, Stub
 from tests.chaos.trial import Trial, Workers, World
 from tests.services.postgres_server import PostgresServer
 
@@ -142,4 +143,4 @@ async def _world(
     nursery = Nursery(folder, environment)
     stack.callback(nursery.close)
     client = await Client.connect(server.address, data_converter=data_converter)
-    return World(client, stub, attempts, Workers(nursery))
+    return World(client, stub, attempts, Workers(Relief(nursery)))

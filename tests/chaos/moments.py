@@ -1,8 +1,7 @@
 """The moments at which a worker dies: at an event of the history, and between events, where only the bill can see."""
 
-from temporalio.api.history.v1 import HistoryEvent
-
-from tests.chaos.trial import Moment, Run, named
+from perdure.testing.kills import reached
+from tests.chaos.trial import Moment, Run
 from tests.support.waiting import until
 
 
@@ -10,12 +9,7 @@ def at_event(number: int) -> Moment:
     """When this event of the run's history appears; at the last one, where the run has fewer."""
 
     async def moment(run: Run) -> str:
-        seen: list[HistoryEvent] = []
-        async for event in run.handle.fetch_history_events(wait_new_event=True):
-            seen.append(event)
-            if event.event_id == number:
-                break
-        return f"{seen[-1].event_id:02} {named(seen[-1], seen)}"
+        return str(await reached(run.handle, number))
 
     return moment
 

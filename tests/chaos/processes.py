@@ -1,98 +1,16 @@
-"""The processes of a trial: workers and a server that are killed for real, and the stub model that counts its calls."""
+"""The processes beside a trial's workers: a server that is killed too, and the stub model that counts its calls."""
 
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
-from activities.settings import ROOT
 from deploy.local import temporal
 from deploy.local.parts import Part
 from deploy.local.ports import HOST
-from tests.chaos.standby import STANDING_BY
-from tests.support.waiting import until
-
-WARM_SECONDS = 120.0
-"""How long imports and connecting may take on a busy machine."""
-
-
-class Nursery:
-    """The process that workers are forked from, with everything imported."""
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it. The first worker waits for its imports."""
-        self._folder = folder
-        self._born = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.standby"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environment},
-        )
-
-    def bear(self) -> "Worker":
-        """A new worker, which stands by soon."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._born += 1
-        log = self._folder / f"worker-{self._born:03}.log"
-        log.touch()
-        print(log, file=self._process.stdin, flush=True)
-        said = self._process.stdout.readline()
-        assert said, f"the process that forks workers ended with {self._process.wait()}"
-        return Worker(int(said), log)
-
-    def close(self) -> None:
-        """End it, and with it every worker that is left."""
-        self._process.kill()
-        self._process.communicate()
-
-
-class Worker:
-    """One worker process: it stands by, serves, and is killed."""
-
-    def __init__(self, pid: int, log: Path) -> None:
-        self._pid = pid
-        self._log = log
-
-    async def stand_by(self) -> None:
-        """Wait until it has nothing more to import."""
-        await until(lambda: self._said(STANDING_BY), what="the worker stands by", seconds=WARM_SECONDS)
-
-    def serve(self) -> None:
-        """Let it connect and serve."""
-        os.kill(self._pid, signal.SIGUSR1)
-
-    async def serving(self) -> None:
-        """Wait until it polls its task queues."""
-        await until(lambda: self._said("ready:"), what="the worker serves", seconds=WARM_SECONDS)
-
-    async def kill(self) -> float:
-        """End it as a power cut would; returns the moment, by the monotonic clock."""
-        os.kill(self._pid, signal.SIGKILL)
-        killed = time.monotonic()
-        await until(lambda: not self._lives(), what="the worker is gone", every=0.002)
-        return killed
-
-    def _said(self, beginning: str) -> bool:
-        lines = self._log.read_text(errors="replace").splitlines()
-        assert self._lives(), "the worker ended by itself: " + " | ".join(lines[-8:])
-        return any(line.startswith(beginning) for line in lines)
-
-    def _lives(self) -> bool:
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, 0)
-            return True
-        return False
 
 
 class Stub:

@@ -4,10 +4,11 @@ import time
 
 import pytest
 
+from perdure.testing.kills import named
 from tests.chaos import moments
 from tests.chaos.conftest import Report
 from tests.chaos.processes import Server
-from tests.chaos.trial import World, named
+from tests.chaos.trial import World
 
 pytestmark = pytest.mark.chaos
 

@@ -3,19 +3,20 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 
+from deploy.local.relief import Relief
 from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget
 from perdure.contracts.run import RunResult
+from perdure.testing.kills import named
 from tests.chaos.ledger import Attempts, audit
-from tests.chaos.processes import Nursery, Stub, Worker
+from tests.chaos.processes import Stub
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 
@@ -77,32 +78,18 @@ Moment = Callable[[Run], Awaitable[str]]
 class Workers:
     """One worker that serves and one that stands by, so that a trial never waits for imports."""
 
-    def __init__(self, nursery: Nursery) -> None:
-        self._nursery = nursery
-        self._spare: Worker | None = None
-        self._serving: Worker | None = None
+    def __init__(self, relief: Relief) -> None:
+        self._relief = relief
 
     async def ready(self) -> None:
         """Have a worker that serves, and a warm one."""
-        if self._serving is None:
-            await self._relieve()
-        assert self._serving is not None
-        assert self._spare is not None
-        await self._serving.serving()
-        await self._spare.stand_by()
+        await asyncio.to_thread(self._relief.ready)
 
     async def kill(self) -> float:
         """Kill the one that serves and let the other take over; returns the moment of the kill."""
-        assert self._serving is not None
-        killed = await self._serving.kill()
-        await self._relieve()
+        killed = await asyncio.to_thread(self._relief.kill)
+        await asyncio.to_thread(self._relief.relieve)
         return killed
-
-    async def _relieve(self) -> None:
-        relief = self._spare or self._nursery.bear()
-        await relief.stand_by()
-        relief.serve()
-        self._serving, self._spare = relief, self._nursery.bear()
 
 
 @dataclass(frozen=True)
@@ -138,14 +125,3 @@ class World:
         audit(result, self.attempts.of(run.handle.id), run.calls(), Budget())
         history = await run.handle.fetch_history()
         return Trial(run.handle.id, point, recovery, len(run.calls()), result, tuple(history.events))
-
-
-def named(event: HistoryEvent, events: Sequence[HistoryEvent]) -> str:
-    """An event's type in lower case, with the name of its activity where it has one."""
-    kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").lower()
-    scheduled = event
-    if kind.startswith("activity_task") and kind != "activity_task_scheduled":
-        about = getattr(event, event.WhichOneof("attributes") or "").scheduled_event_id
-        scheduled = next((each for each in events if each.event_id == about), event)
-    name = scheduled.activity_task_scheduled_event_attributes.activity_type.name
-    return f"{kind} {name}".strip()

@@ -45,6 +45,18 @@ def test_a_ticket_is_opened_once_for_a_key_and_every_request_is_counted(served: 
     assert asked(served.url, "GET", "/received", None).json() == {"tickets": {"k": 2, "k2": 1}, "messages": {}}
 
 
+def test_all_that_was_kept_is_listed_with_its_key(served: DeskServer) -> None:
+    for _ in range(2):
+        asked(served.url, "POST", "/tickets", body=TICKET)
+        asked(served.url, "POST", "/messages", body=MESSAGE)
+    kept = asked(served.url, "GET", "/kept", None).json()
+    assert kept["tickets"] == [{"key": "k", "id": "T-1", **TICKET}]
+    assert [(one["key"], one["id"], one["to"]) for one in kept["messages"]] == [
+        ("k", "M-2", "ann"),
+        ("k", "M-3", "ann"),
+    ]
+
+
 def test_a_message_is_sent_each_time(served: DeskServer) -> None:
     ids = [asked(served.url, "POST", "/messages", body=MESSAGE).json()["id"] for _ in range(2)]
     assert ids == ["M-1", "M-2"]

@@ -6,6 +6,7 @@ import pytest
 
 from activities import settings as tree
 from activities.settings import Settings
+from perdure.contracts.windows import WindowLimit
 
 
 @pytest.fixture
@@ -28,6 +29,42 @@ def test_the_environment_comes_before_a_file(secrets: Path, monkeypatch: pytest.
     (secrets / "perdure_store__weaviate").write_text("http://file:8080")
     monkeypatch.setenv("PERDURE_STORE__WEAVIATE", "http://environment:8080")
     assert Settings().store.weaviate == "http://environment:8080"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("DAILY", '{"dollars": 5}', "limits.daily.dollars"),
+        ("DAILY", '{"micro_dollars": -1}', "limits.daily.micro_dollars"),
+        ("DAILY", '{"tool_calls": 5}', "limits.daily.tool_calls: only what models cost is counted by the day"),
+        ("DAILY__MICRO_DOLLARS", "much", "limits.daily.micro_dollars"),
+        ("TENANTS", '{"acme": {"micro_dollar": 5}}', "limits.tenants.acme.micro_dollar"),
+        ("TENANTS", '{"No Such": {}}', "limits.tenants.No Such"),
+        ("TENANTS", '{"acme": 5}', "limits.tenants.acme"),
+    ],
+)
+def test_a_daily_limit_that_would_not_be_kept_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(f"PERDURE_LIMITS__{name}", value)
+    tree.load.cache_clear()
+    try:
+        with pytest.raises(SystemExit) as refusal:
+            tree.load()
+    finally:
+        tree.load.cache_clear()
+    assert reason in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_tenants_own_limit_takes_the_place_of_the_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().limits.of("acme") is None
+    monkeypatch.setenv("PERDURE_LIMITS__DAILY__MICRO_DOLLARS", "5000000")
+    monkeypatch.setenv("PERDURE_LIMITS__TENANTS", '{"acme": {"steps": 9}, "free": {}}')
+    limits = Settings().limits
+    assert limits.of("anybody") == WindowLimit(micro_dollars=5_000_000)
+    assert limits.of("acme") == WindowLimit(steps=9)
+    assert limits.of("free") is None
 
 
 def test_other_peoples_files_are_left_alone(secrets: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from perdure.contracts.budget import LIMITS, Allowance, Budget, Spend
 from perdure.contracts.remedy import Remedy
 from perdure.contracts.spec import Deployment, Prices
+from perdure.contracts.windows import WindowLimit, WindowShortage
 from workflows.state_machines.purchase import (
     LONGEST_WAIT,
     Bind,
@@ -203,3 +204,21 @@ def test_another_deployment_is_tried_at_once_and_the_same_one_after_a_wait() -> 
     assert after[0] == Bind(("first",))
     assert isinstance(after[1], Buy)
     assert isinstance(next_step(failed.bound(FIRST), allowance_of(), Spend(steps=1), NOW), Wait)
+
+
+def test_an_attempt_that_the_tenants_day_does_not_cover_ends_the_purchase_as_over_budget() -> None:
+    worst = Spend(steps=1, micro_dollars=60)
+    shortage = WindowShortage(
+        tenant="acme",
+        day=NOW.date(),
+        limit="micro_dollars",
+        most=100,
+        needed=worst,
+        settled=Spend(micro_dollars=50),
+        reserved=Spend(),
+        left=WindowLimit(micro_dollars=50),
+    )
+    step, _ = bought(purchase_of(3), allowance_of(), worst)
+    assert isinstance(step, Buy)
+    short = step.purchase.failed(shortage.reason, remedy=Remedy.GIVE_UP, window=shortage)
+    assert next_step(short, allowance_of(), worst, NOW) == OverBudget("daily_micro_dollars", worst, shortage)

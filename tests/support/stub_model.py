@@ -27,19 +27,17 @@ with a JSON list sets what the next calls meet, one item each:
 
 import argparse
 import json
-import select
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from tests.support.stub_replies import INPUT_TOKENS, OUTPUT_TOKENS, Json, completion, events
+from deploy.stub.replies import INPUT_TOKENS, OUTPUT_TOKENS, Json, completion, events
+from deploy.stub.server import Gone, StubServer, StubSpeech
 
-__all__ = ["INPUT_TOKENS", "MODEL", "OUTPUT_TOKENS", "StubModel"]
+__all__ = ["INPUT_TOKENS", "MODEL", "OUTPUT_TOKENS", "Gone", "StubModel"]
 
 MODEL = "qwen2.5-coder-0.5b-instruct"
 """What the deployment `fast` asks it for, and so what it calls itself then."""
@@ -48,14 +46,11 @@ BIG = 10_000_000
 """Bytes of text of `"big"`."""
 
 
-class StubModel(ThreadingHTTPServer):
+class StubModel(StubServer):
     """The server and what it remembers."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, port: int, calls_file: Path | None = None, handler: type["StubHandler"] | None = None) -> None:
-        super().__init__(("127.0.0.1", port), handler or StubHandler)
+        super().__init__(port, handler or StubHandler)
         self.calls = 0
         self.called = threading.Event()
         self.script: list[Any] = []
@@ -70,11 +65,6 @@ class StubModel(ThreadingHTTPServer):
         self.keys: list[str | None] = []
         """The `Authorization` that each call came with."""
 
-    @property
-    def url(self) -> str:
-        """The endpoint, as a catalogue names it."""
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
     def count(self, request: Json) -> Any:
         """Remember a call, before anything is answered, and say what it meets."""
         with self.lock:
@@ -86,30 +76,14 @@ class StubModel(ThreadingHTTPServer):
                     file.write(f"{time.time()}\n")
             return self.script.pop(0) if self.script else "answer"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a caller may go away."""
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, name="stub-model", daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-
-class Gone(Exception):
-    """The caller went away."""
-
-
-class StubHandler(BaseHTTPRequestHandler):
+class StubHandler(StubSpeech):
     """Answers one connection."""
 
-    protocol_version = "HTTP/1.1"
     server: StubModel  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
 
-    def do_POST(self) -> None:
-        body: Any = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        body: Any = self.body()
         if self.path == "/script":
             self.server.script = list(body)
             self.send(200, {})
@@ -121,7 +95,7 @@ class StubHandler(BaseHTTPRequestHandler):
             self.server.closed.append(time.time())
             self.close_connection = True
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
         match self.path:
             case "/calls":
                 self.send(200, {"calls": self.server.calls})
@@ -129,9 +103,6 @@ class StubHandler(BaseHTTPRequestHandler):
                 self.send(200, {"closed": self.server.closed})
             case _:
                 self.send(200, {"status": "ok"})
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: tests read what they assert on."""
 
     def meet(self, meets: Any, request: Json) -> None:  # noqa: C901, PLR0912 - one case for each word of a script
         match meets:
@@ -142,7 +113,7 @@ class StubHandler(BaseHTTPRequestHandler):
             case "broken-json":
                 broken = b'{"choices": [{"index": 0, "message": {"content": "half'
                 if request.get("stream"):
-                    self._stream([*islice(events(request, {}), 2), broken, *events(request, {})])
+                    self.stream([*islice(events(request, {}), 2), broken, *events(request, {})])
                 else:
                     self.plain(broken, "application/json")
             case "drop":
@@ -150,18 +121,18 @@ class StubHandler(BaseHTTPRequestHandler):
             case "hang":
                 self.wait(None)
             case "hang-headers":
-                self._stream([], ends=False) if request.get("stream") else self._headers_only()
+                self.stream([], ends=False) if request.get("stream") else self._headers_only()
                 self.wait(None)
             case "hang-mid":
-                self._stream(islice(events(request, {}), 2), ends=False)
+                self.stream(islice(events(request, {}), 2), ends=False)
                 self.wait(None)
             case "cut":
-                self._stream(islice(events(request, {}), 2), ends=False)
+                self.stream(islice(events(request, {}), 2), ends=False)
                 self.close_connection = True
             case "stop-short":
-                self._stream(islice(events(request, {}), 2))
+                self.stream(islice(events(request, {}), 2))
             case "empty-stream":
-                self._stream([])
+                self.stream([])
             case "html":
                 self.plain(b"<html><body>Sign in</body></html>", "text/html; charset=utf-8")
             case "big":
@@ -169,9 +140,9 @@ class StubHandler(BaseHTTPRequestHandler):
             case {"status": status, **rest}:
                 self.send(int(status), rest.get("body", {}), rest.get("headers"))
             case {"sse": lines}:
-                self._stream(line.removeprefix("data: ").encode() for line in lines)
+                self.stream(line.removeprefix("data: ").encode() for line in lines)
             case {"error_event": error}:
-                self._stream([*islice(events(request, {}), 2), error])
+                self.stream([*islice(events(request, {}), 2), error])
             case {**item}:
                 self.wait(float(item.get("seconds", 0)))
                 self._answer(request, item)
@@ -180,7 +151,7 @@ class StubHandler(BaseHTTPRequestHandler):
 
     def _answer(self, request: Json, item: Json) -> None:
         if request.get("stream"):
-            self._stream(events(request, item), gap=float(item.get("gap", 0)), done=True)
+            self.stream(events(request, item), gap=float(item.get("gap", 0)), done=True)
         else:
             self.send(200, completion(request, item))
 
@@ -193,7 +164,7 @@ class StubHandler(BaseHTTPRequestHandler):
     def _big(self, request: Json) -> None:
         text = "word " * 2_000
         if request.get("stream"):
-            self._stream(self._counted(events(request, {"stream": [text] * (BIG // len(text))})))
+            self.stream(self._counted(events(request, {"stream": [text] * (BIG // len(text))})))
             return
         reply = json.dumps(completion(request, {"content": "word " * (BIG // 5)})).encode()
         self.send_response(200)
@@ -208,41 +179,6 @@ class StubHandler(BaseHTTPRequestHandler):
         for event in stream:
             self.server.written += len(str(event))
             yield event
-
-    def _stream(self, stream: Iterable[Json | bytes], *, gap: float = 0, ends: bool = True, done: bool = False) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for event in stream:
-            self.wait(gap)
-            self._chunk(b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n")
-        if done:
-            self._chunk(b"data: [DONE]\n\n")
-        if ends:
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-        self.wfile.flush()
-
-    def wait(self, seconds: float | None) -> None:
-        """Wait, for ever where None, and notice at once when the caller goes away."""
-        readable, _, _ = select.select([self.connection], [], [], seconds)
-        if readable and not self.connection.recv(1, socket.MSG_PEEK):
-            raise Gone
-
-    def plain(self, data: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def send(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
-        self.plain(json.dumps(body).encode(), "application/json", status, headers)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
+from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.budget import Spend
 from perdure.contracts.spec import Deployment
@@ -59,8 +59,7 @@ class Abstain:
 class Exhaust:
     """The budget does not cover what comes next."""
 
-    limit: str
-    needed: Spend
+    short: Shortfall
 
 
 Step: TypeAlias = Hold | Think | Work | Observe | Check | Abstain | Exhaust
@@ -71,7 +70,7 @@ def next_step(run: AgentRun) -> Step:
     if run.paused is not None:
         return Hold()
     if run.short is not None:
-        return Exhaust(run.short.limit, run.short.needed)
+        return Exhaust(run.short)
     if run.calls:
         open_calls = tuple(call.id for call in run.calls if call.stage is not CallStage.ANSWERED)
         return Work(open_calls) if open_calls else Observe()

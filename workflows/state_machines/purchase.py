@@ -10,6 +10,7 @@ from typing import TypeAlias
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.remedy import Remedy
 from perdure.contracts.spec import Deployment
+from perdure.contracts.windows import WindowShortage
 
 LONGEST_WAIT = timedelta(minutes=1)
 """Where nobody asked for more: by then what a minute of patience can mend is mended."""
@@ -45,10 +46,17 @@ class Bind:
 
 @dataclass(frozen=True)
 class OverBudget:
-    """The next attempt is not affordable."""
+    """The next attempt is not affordable, to the run or to its tenant on this day."""
 
     limit: str
     needed: Spend
+    window: WindowShortage | None = None
+    """How the tenant's day stands, where that is the limit."""
+
+    @classmethod
+    def of_day(cls, window: WindowShortage) -> "OverBudget":
+        """What is left of the tenant's day does not cover it."""
+        return cls(f"daily_{window.limit}", window.needed, window)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Purchase:
     """Why the last attempt failed."""
     final: bool = False
     """Whether the last failure would only repeat."""
+    window: WindowShortage | None = None
+    """How the tenant's day stands, where that is why the last attempt was not made."""
     due: timedelta = timedelta(0)
     """How long to wait before anything else."""
     unbound: bool = False
@@ -97,6 +107,7 @@ class Purchase:
         *,
         remedy: Remedy = Remedy.RETRY,
         retry_after: timedelta | None = None,
+        window: WindowShortage | None = None,
     ) -> "Purchase":
         """The current attempt failed. What that settles is `after_failure`'s to say."""
         elsewhere = remedy in (Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN)
@@ -106,6 +117,7 @@ class Purchase:
             self,
             failure=reason,
             final=remedy is Remedy.GIVE_UP,
+            window=window,
             unbound=True,
             due=timedelta(0) if elsewhere else pause,
             patience=pause if elsewhere else timedelta(0),
@@ -144,7 +156,7 @@ class Purchase:
 def next_step(purchase: Purchase, allowance: Allowance, worst: Spend, now: datetime) -> Step:
     """What to do next, given what is left, what an attempt at the current deployment may cost at most, and the time."""
     if purchase.final:
-        return GiveUp(purchase.failure)
+        return GiveUp(purchase.failure) if purchase.window is None else OverBudget.of_day(purchase.window)
     limit = allowance.shortfall(worst, now + purchase.due)
     if purchase.due:
         return Wait(purchase.due, purchase.waited()) if limit is None else OverBudget(limit, worst)

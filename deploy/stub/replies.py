@@ -6,8 +6,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
-INPUT_TOKENS, OUTPUT_TOKENS = 120, 12
-"""What it reports for every call."""
+INPUT_TOKENS, OUTPUT_TOKENS, CACHED_TOKENS = 120, 12, 100
+"""What is reported for a call where its item says nothing of `input_tokens`, `output_tokens` and `cached_tokens`."""
 
 
 def content_for(request: Json, item: Json) -> str:
@@ -50,7 +50,7 @@ def completion(request: Json, item: Json) -> Json:
         ],
     }
     if item.get("usage", True):
-        reply["usage"] = _usage(OUTPUT_TOKENS)
+        reply["usage"] = _usage(item)
     return reply
 
 
@@ -79,12 +79,12 @@ def events(request: Json, item: Json) -> Iterator[Json]:
             said = _event(request, item, {"content": piece})
             said["choices"][0]["logprobs"] = _logprobs(request, [piece])
             if request.get("stream_options", {}).get("continuous_usage_stats"):
-                said["usage"] = _usage(number)
+                said["usage"] = _usage(item, number)
             yield said
     if item.get("finish_reason", "stop") is not None:
         yield _event(request, item, {}, finish_reason=_finish(item))
     if item.get("usage", True):
-        yield {**_event(request, item, {}), "choices": [], "usage": _usage(OUTPUT_TOKENS)}
+        yield {**_event(request, item, {}), "choices": [], "usage": _usage(item)}
 
 
 def _finish(item: Json) -> str | None:
@@ -119,10 +119,13 @@ def _logprobs(request: Json, tokens: list[str]) -> Json | None:
     return {"content": [{"token": token, "logprob": -0.5, "bytes": None, "top_logprobs": top} for token in tokens]}
 
 
-def _usage(output: int) -> Json:
+def _usage(item: Json, so_far: int | None = None) -> Json:
+    """Of the whole call, or so far; never more so far than at the end."""
+    read, whole = int(item.get("input_tokens", INPUT_TOKENS)), int(item.get("output_tokens", OUTPUT_TOKENS))
+    output = whole if so_far is None else min(so_far, whole)
     return {
-        "prompt_tokens": INPUT_TOKENS,
+        "prompt_tokens": read,
         "completion_tokens": output,
-        "total_tokens": INPUT_TOKENS + output,
-        "prompt_tokens_details": {"cached_tokens": 100},
+        "total_tokens": read + output,
+        "prompt_tokens_details": {"cached_tokens": min(read, int(item.get("cached_tokens", CACHED_TOKENS)))},
     }

@@ -1,20 +1,29 @@
 """Imports the platform once and forks a worker for each line of its input: a trial does not wait for imports.
 
-A line names a log file; the answer is the new process's number. The worker stands by until it gets SIGUSR1 and is then
+`--tools FOLDER` grants tools of one more folder, so that a test has some that the checkout does not hold. A line of
+input names a log file; the answer is the new process's number. The worker stands by until it gets SIGUSR1 and is then
 `worker.py --role all`, in a process of its own that can be killed. All of them end with whoever started this one.
 """
 
+import argparse
 import importlib
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
+import tools
 from activities.settings import quiet_libraries
 
 BEFORE = (
     "worker",
+    "activities.acting",
+    "activities.composition",
+    "activities.pinning",
     "activities.routing",
+    "activities.settling",
+    "activities.thinking",
     "activities.retrieval",
     "activities.screening",
     "activities.checking",
@@ -28,7 +37,12 @@ BEFORE = (
     "activities.adapters.payload_storage",
     "activities.adapters.personal_data",
     "activities.adapters.profanity",
+    "activities.adapters.named_services",
+    "activities.adapters.public_web",
+    "activities.adapters.sql_effect_ledger",
     "activities.adapters.sql_paid_replies",
+    "activities.adapters.tool_http",
+    "activities.adapters.tool_knowledge",
     "activities.adapters.telemetry",
 )
 """What a worker loads when its roles are made: fifteen seconds of processor time, spent once."""
@@ -42,6 +56,11 @@ STANDING_BY = "standing by"
 
 def main() -> None:
     """Import, then fork for each line until the input ends."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.standby")
+    parser.add_argument("--tools", type=Path, help="a folder of further tools")
+    further = parser.parse_args().tools
+    if further is not None:
+        tools.__path__.append(str(further))
     quiet_libraries()
     for name in BEFORE:
         importlib.import_module(name)
@@ -53,7 +72,7 @@ def main() -> None:
         if born == 0:
             os.close(held)
             be_worker(line.strip(), lifeline)
-        print(born, flush=True)  # noqa: T201 - the starter waits for it
+        print(born, flush=True)
 
 
 def be_worker(log: str, lifeline: int) -> None:
@@ -66,12 +85,10 @@ def be_worker(log: str, lifeline: int) -> None:
     threading.Thread(target=_end_with_the_starter, args=(lifeline,), daemon=True).start()
     for name in AFTER:
         importlib.import_module(name)
-    print(STANDING_BY, flush=True)  # noqa: T201 - the starter reads the log
+    print(STANDING_BY, flush=True)
     signal.sigwait({signal.SIGUSR1})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
-    import worker
-
-    worker.main(["--role", "all"])
+    importlib.import_module("worker").main(["--role", "all"])
     os._exit(0)
 
 

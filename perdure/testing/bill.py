@@ -1,0 +1,79 @@
+"""The stub model's bill: every call that it accepted, in a file that survives whoever made the call."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.contracts.budget import Spend
+
+__all__ = ["Bill", "BilledCall"]
+
+COLUMNS = (
+    ("at", "real not null"),
+    ("run", "text not null"),
+    ("turn", "integer not null"),
+    ("attempt", "integer not null"),
+    ("met", "text not null"),
+    ("model", "text not null"),
+    ("request", "text"),
+    ("input_tokens", "integer not null"),
+    ("output_tokens", "integer not null"),
+    ("micro_dollars", "integer not null"),
+)
+"""The table `calls`, in the order of `BilledCall`."""
+
+
+@dataclass(frozen=True)
+class BilledCall:
+    """One call, as the model's owner counts it: before anything of the reply is sent."""
+
+    at: float
+    """Seconds since the epoch."""
+    run: str
+    """The script's name for the run; empty for a call without a script."""
+    turn: int
+    """The model's turn in it, from 1."""
+    attempt: int
+    """Which call of this turn it is, from 1."""
+    met: str
+    """`answered` or `dropped`, which are paid, or the status that it was refused with, which is not."""
+    model: str
+    """The model that was asked for."""
+    request: str | None
+    """The caller's own id for it, where one was sent as `rid` or `user`."""
+    input_tokens: int
+    output_tokens: int
+    micro_dollars: int
+
+    @property
+    def paid(self) -> bool:
+        """Whether it costs anything."""
+        return not self.met.isdecimal()
+
+
+class Bill:
+    """The bill in its file, read beside the stub that writes it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def calls(self, run: str | None = None) -> list[BilledCall]:
+        """The calls of a run, or all, in the order in which they came; refused ones too."""
+        names = ", ".join(name for name, _ in COLUMNS)
+        query = f"select {names} from calls where ? is null or run = ? order by rowid"  # noqa: S608 - our own names
+        with closing(sqlite3.connect(self._file.as_uri() + "?mode=ro", uri=True, timeout=20)) as database:
+            return [BilledCall(*row) for row in database.execute(query, (run, run))]
+
+    def spend(self, run: str | None = None) -> Spend:
+        """What is owed for a run, or for all: whether anybody saw the replies or not."""
+        return sum((_spend(call) for call in self.calls(run) if call.paid), Spend())
+
+
+def _spend(call: BilledCall) -> Spend:
+    return Spend(
+        steps=1,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        micro_dollars=call.micro_dollars,
+    )

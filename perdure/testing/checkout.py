@@ -1,0 +1,61 @@
+"""A checkout of the platform, which tests start as programs of its own: nothing of it is imported."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from perdure.errors import PlatformError
+from perdure.testing.program import Program
+
+__all__ = ["Checkout", "CheckoutUnusable"]
+
+
+class CheckoutUnusable(PlatformError):
+    """The folder is no checkout that can be started."""
+
+
+class Checkout:
+    """A checkout, by its path."""
+
+    def __init__(self, path: Path | str, *, python: Path | str | None = None) -> None:
+        """`python` is the interpreter that has what the checkout runs on; the one that `make setup` made if left out.
+
+        Raises `CheckoutUnusable`.
+        """
+        self.path = Path(path).expanduser().resolve()
+        for name in ("worker.py", "deploy/local/rehearsal.py", "deploy/stub/model.py"):
+            if not (self.path / name).is_file():
+                raise CheckoutUnusable(
+                    f"{str(self.path)!r} is no checkout of Perdure, it has no {name}: name its folder"
+                )
+        folder = "Scripts" if os.name == "nt" else "bin"
+        # Not resolved: an environment's interpreter is a link out of it.
+        self.python = Path(python).expanduser().absolute() if python else self.path / ".venv" / folder / "python"
+        if not self.python.exists():
+            raise CheckoutUnusable(
+                f"there is no interpreter {str(self.python)!r}: run `make setup` in the checkout, or name the one "
+                "that has its packages"
+            )
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one of its modules to its end: `run("deploy.local", "effects")`. What it said is in the result."""
+        return subprocess.run(  # noqa: S603 - the interpreter of the user's own checkout
+            [str(self.python), "-m", *arguments],
+            cwd=self.path,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def begin(self, name: str, *arguments: str, log: Path, environment: Mapping[str, str] | None = None) -> Program:
+        """Start one of its modules, which tells what it is in its first line. Raises `ProgramFailed`."""
+        return Program(
+            name,
+            [str(self.python), "-m", *arguments],
+            folder=self.path,
+            log=log,
+            environment={**os.environ, **(environment or {})},
+        )

@@ -1,0 +1,94 @@
+"""Pytest fixtures: `pytest_plugins = ["perdure.testing.fixtures"]` in a `conftest.py` brings a stack to its tests.
+
+The checkout is named by `--perdure-checkout`, or `perdure_checkout` in pytest's configuration, relative to its folder.
+Override `perdure_agents`, `perdure_tools`, `perdure_documents` or `perdure_settings` in your own `conftest.py` to
+change the stack.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from perdure.testing.checkout import Checkout
+from perdure.testing.stack import RunningStack, embedded_stack
+from perdure.testing.stub import StubModel, stub_model
+
+__all__ = [
+    "perdure_agents",
+    "perdure_checkout",
+    "perdure_documents",
+    "perdure_settings",
+    "perdure_stack",
+    "perdure_stub",
+    "perdure_tools",
+    "pytest_addoption",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that names the checkout."""
+    about = "the checkout of Perdure that perdure.testing starts"
+    parser.getgroup("perdure").addoption("--perdure-checkout", metavar="FOLDER", help=about)
+    parser.addini("perdure_checkout", about)
+
+
+@pytest.fixture(scope="session")
+def perdure_checkout(request: pytest.FixtureRequest) -> Checkout:
+    """The checkout."""
+    named = request.config.getoption("perdure_checkout") or request.config.getini("perdure_checkout")
+    if not named:
+        raise pytest.UsageError("name the checkout of Perdure: --perdure-checkout FOLDER, or perdure_checkout = FOLDER")
+    return Checkout(request.config.rootpath / str(named))
+
+
+@pytest.fixture(scope="session")
+def perdure_agents() -> Path | None:
+    """A folder of agents' specs in the place of the checkout's own; override it to test yours."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def perdure_tools() -> Path | None:
+    """A folder of tools beside the checkout's own; override it to test yours."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def perdure_documents() -> Path | None:
+    """A folder that becomes the collection `handbook`; override it where your agents read documents."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def perdure_settings() -> Mapping[str, str]:
+    """Further `PERDURE_` settings of the stack."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def perdure_stack(  # noqa: PLR0917 - fixtures are asked for by name
+    perdure_checkout: Checkout,
+    perdure_agents: Path | None,
+    perdure_tools: Path | None,
+    perdure_documents: Path | None,
+    perdure_settings: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunningStack]:
+    """One stack for the session; its logs stay in pytest's temporary folder."""
+    with embedded_stack(
+        perdure_checkout,
+        state=tmp_path_factory.mktemp("perdure-stack"),
+        agents=perdure_agents,
+        tools=perdure_tools,
+        documents=perdure_documents,
+        settings=perdure_settings,
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture
+def perdure_stub(perdure_checkout: Checkout, tmp_path: Path) -> Iterator[StubModel]:
+    """A stub model of the test's own, with an empty bill."""
+    with stub_model(perdure_checkout, folder=tmp_path) as stub:
+        yield stub

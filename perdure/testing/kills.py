@@ -1,0 +1,51 @@
+"""Where in a run a worker may be killed: at every event of its history but the last."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHandle, WorkflowHistory
+
+__all__ = ["KillPoint", "kill_points", "named", "reached"]
+
+
+class KillPoint(NamedTuple):
+    """An event of a run, at which its worker may be killed."""
+
+    event: int
+    """Its number in the history, from 1."""
+    name: str
+    """Its type, with the name of its effect where it has one: `activity_task_scheduled act`."""
+
+    def __str__(self) -> str:
+        return f"{self.event:02} {self.name}"
+
+
+def kill_points(run: WorkflowHistory) -> list[KillPoint]:
+    """The event boundaries of a finished run, in order: a worker that is killed at each has been killed at all.
+
+    Another run of the same task has the same events, give or take those that a retry adds.
+    """
+    return [KillPoint(event.event_id, named(event, run.events)) for event in run.events[:-1]]
+
+
+async def reached(handle: WorkflowHandle[Any, Any], event: int) -> KillPoint:
+    """Wait until a run's history has this event; where the run has fewer, until its last one."""
+    seen: list[HistoryEvent] = []
+    async for each in handle.fetch_history_events(wait_new_event=True):
+        seen.append(each)
+        if each.event_id == event:
+            break
+    return KillPoint(seen[-1].event_id, named(seen[-1], seen))
+
+
+def named(event: HistoryEvent, events: Sequence[HistoryEvent]) -> str:
+    """An event's type in lower case, with the name of its activity where it has one."""
+    kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").lower()
+    scheduled = event
+    if kind.startswith("activity_task") and kind != "activity_task_scheduled":
+        about = getattr(event, event.WhichOneof("attributes") or "").scheduled_event_id
+        scheduled = next((each for each in events if each.event_id == about), event)
+    name = scheduled.activity_task_scheduled_event_attributes.activity_type.name
+    return f"{kind} {name}".strip()

@@ -1,0 +1,118 @@
+"""A checkout's embedded stack for a test: a real Temporal, real workers, the stub model and a desk."""
+
+import asyncio
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+from temporalio.client import Client, WorkflowHistory
+
+from perdure.client import Platform, workflow_id
+from perdure.contracts.converter import data_converter
+from perdure.contracts.spec import Prices
+from perdure.testing.bill import Bill
+from perdure.testing.checkout import Checkout
+from perdure.testing.desk import Desk
+from perdure.testing.kills import KillPoint, reached
+from perdure.testing.program import Program
+from perdure.testing.stub import PRICES, StubModel
+
+__all__ = ["RunningStack", "embedded_stack"]
+
+
+class RunningStack:
+    """A stack that is up."""
+
+    def __init__(self, program: Program, prices: Prices) -> None:
+        told = program.told
+        self._program = program
+        self.address: str = told["temporal"]
+        """Temporal's host and port, for `Platform.connect`."""
+        self.ui: str | None = told["ui"]
+        """The Temporal UI's address."""
+        self.stub = StubModel(told["model"], Bill(Path(told["bill"])), prices)
+        """The model, and what it is owed."""
+        self.desk = Desk(told["desk"])
+        """The service `desk` of the tools, which counts what it receives."""
+        self.state = Path(told["state"])
+        """The state folder, with the logs of everything in `logs/`."""
+
+    async def platform(self) -> Platform:
+        """A client of this stack: `async with await stack.platform() as platform:`."""
+        return await Platform.connect(self.address)
+
+    async def history(self, business_id: str, *, tenant: str = "default") -> WorkflowHistory:
+        """All events of a run so far, for `kill_points` or Temporal's replayer."""
+        client = await self._client()
+        return await client.get_workflow_handle(workflow_id(tenant, business_id)).fetch_history()
+
+    def kill_worker(self) -> None:
+        """End the worker as a power cut would (`kill -9`). Nobody works until `start_worker`."""
+        self._program.ask("kill")
+
+    def start_worker(self) -> None:
+        """Let another worker take over, which is warm already. Returns when it serves."""
+        self._program.ask("serve")
+
+    async def kill_worker_at(
+        self, business_id: str, event: int, *, tenant: str = "default", within: timedelta = timedelta(minutes=2)
+    ) -> KillPoint:
+        """Kill the worker when a run's history has this event, start another one, and return where it was killed.
+
+        A run with fewer events loses its worker at its last one. Raises `TimeoutError` where a run does not get on.
+        """
+        client = await self._client()
+        handle = client.get_workflow_handle(workflow_id(tenant, business_id))
+        point = await asyncio.wait_for(reached(handle, event), within.total_seconds())
+        await asyncio.to_thread(self.kill_worker)
+        await asyncio.to_thread(self.start_worker)
+        return point
+
+    async def _client(self) -> Client:
+        return await Client.connect(self.address, data_converter=data_converter)
+
+
+@contextmanager
+def embedded_stack(
+    checkout: Checkout,
+    *,
+    state: Path | None = None,
+    agents: Path | None = None,
+    tools: Path | None = None,
+    documents: Path | None = None,
+    collection: str = "handbook",
+    tenant: str = "default",
+    desk_pause: timedelta = timedelta(0),
+    prices: Prices = PRICES,
+    worker: bool = True,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Generator[RunningStack]:
+    """Start a stack of a checkout on free ports, and stop all of it at the end, whatever happened.
+
+    `state` is its folder, a temporary one if left out. `agents` is a folder of specs in the place of the checkout's.
+    `tools` is a folder of tools beside the checkout's. `documents` is a folder that becomes `collection` of `tenant`.
+    `desk_pause` is what the desk waits between what a request does and its answer: time in which a worker can be
+    killed. Without `worker` nobody works until `start_worker`. `settings` are further `PERDURE_` variables; those of
+    the environment do not reach the stack, except where models and programs are. Raises `ProgramFailed`.
+    """
+    with tempfile.TemporaryDirectory(prefix="perdure-stack-", ignore_cleanup_errors=True) as temporary:
+        place = state or Path(temporary)
+        asked = ["--state", str(place), "--prices", str(prices.input), str(prices.output)]
+        asked += ["--desk-pause", str(desk_pause.total_seconds()), "--collection", collection, "--tenant", tenant]
+        if documents is not None:
+            asked += ["--documents", str(documents.resolve())]
+        if not worker:
+            asked += ["--no-worker"]
+        if tools is not None:
+            asked += ["--tools", str(tools.resolve())]
+        own = {} if agents is None else {"PERDURE_PATHS__AGENTS": str(agents.resolve())}
+        for name, value in {**own, **settings}.items():
+            asked += ["--setting", f"{name}={value}"]
+        program = checkout.begin("the stack", "deploy.local.rehearsal", *asked, log=place / "logs" / "stack.log")
+        try:
+            yield RunningStack(program, prices)
+        finally:
+            program.stop()

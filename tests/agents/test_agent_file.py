@@ -1,0 +1,133 @@
+"""An agent that cannot be used is answered with the file, the key and the remedy."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.tool_boundary import SCREENED_FOR
+from agents.agent_file import Grantable, parse_agent
+from agents.loader import BadSpec
+from perdure.contracts.guards import GuardAction
+from perdure.contracts.tools import AllowedHosts, Approval
+from tools.folder import all_tools
+
+TOOLS: Mapping[str, Grantable] = all_tools()
+
+GOOD = 'kind = "agent"\nsystem = "Help."\n'
+HOSTS = GOOD + "[tools.http_get.constraints.url]\n"
+CALCULATES = GOOD + "[tools.calculator]\n"
+
+
+def example(call: str, granted: str = "[tools.calculator]\n") -> str:
+    return f"{GOOD}{granted}[[examples]]\ntask = 'a'\nanswer = 'b'\ncalls = [{{ {call} }}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("kind = ", "agents/x.toml is not TOML"),
+        ("a = " + "[" * 5000, "agents/x.toml is not TOML"),
+        ("attempts = " + "9" * 5000, "agents/x.toml is not TOML"),
+        ('kind = "agent"', "system: Field required"),
+        (GOOD + "colour = 'red'", "colour: Extra inputs are not permitted (got 'red'); the keys are kind, system"),
+        (GOOD + "tool_attempts = 0", "tool_attempts: Input should be greater than or equal to 1 (got 0)"),
+        (GOOD + "attempts = 11", "attempts: Input should be less than or equal to 10 (got 11)"),
+        (GOOD + "wait = -1", "wait: Input should be greater than or equal to 0 (got -1)"),
+        (GOOD + "collection = 'Hand Book'", "collection: String should match pattern"),
+        (GOOD + "[tools.serch]", "tools: there is no tool 'serch': the tools are calculator, create_ticket, http_get"),
+        (GOOD + "[tools.calculator]\nlimit = 3", "tools.calculator.limit: Extra inputs are not permitted (got 3)"),
+        (GOOD + "[tools.http_get]", "tools.http_get.constraints: tool 'http_get': nothing is allowed for"),
+        (GOOD + "[tools.http_get]", 'grant it with a constraint, { kind = "hosts", hosts = ["docs.example.com"] }'),
+        (HOSTS + "kind = 'host'\nhosts = ['a.org']", "does not match any of the expected tags: 'hosts', 'paths'"),
+        (HOSTS + "kind = 'paths'\nunder = ['a/']", "the constraint of 'url' is of the kind 'paths': write { kind"),
+        (HOSTS + "kind = 'hosts'\nhosts = []", "Tuple should have at least 1 item"),
+        (HOSTS + "kind = 'hosts'\nhosts = ['a.org']\nport = 1", "url.hosts.port: Extra inputs are not permitted"),
+        (HOSTS + "kind = 'hosts'\nhosts = ['https://a.org']", "'https://a.org' is no host: write docs.example.com"),
+        (
+            CALCULATES + "[tools.calculator.constraints.expression]\nkind = 'amount'\nmost = 3",
+            "tools.calculator.constraints: tool 'calculator': its argument 'expression' takes no constraint: remove it",
+        ),
+        (
+            GOOD + "[tools.send_message]\napproval = 'never'",
+            "tools.send_message.approval: 'never' is less than the tool itself asks for, which is 'always'",
+        ),
+        (CALCULATES + "approval = 'maybe'", "tools.calculator.approval: Input should be 'never' or 'always'"),
+        (
+            example("tool = 'http_get', result = 'c'"),
+            "examples.1.calls.1.tool: 'http_get' is not granted: grant it in [tools], or call one of calculator",
+        ),
+        (
+            example("tool = 'calculator', result = 'c'", ""),
+            "examples.1.calls.1.tool: 'calculator' is not granted: grant it in [tools], or call one of none",
+        ),
+        (
+            example("tool = 'calculator', result = 'c', arguments = { sum = '1' }"),
+            "examples.1.calls.1.arguments: calculator: expression: Field required",
+        ),
+        (
+            example(
+                "tool = 'http_get', result = 'c', arguments = { url = 'https://b.org' }",
+                "[tools.http_get.constraints.url]\nkind = 'hosts'\nhosts = ['a.org']\n",
+            ),
+            "examples.1.calls.1.arguments: http_get: url: the host 'b.org' is not allowed: use a.org",
+        ),
+        (GOOD + "[[arguments]]\naction = 'block'", "arguments.0.guard: Field required"),
+        (GOOD + "[[results]]\nguard = 'a'\naction = 'warn'", "results.0.action"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(text: str, complaint: str) -> None:
+    with pytest.raises(BadSpec) as refusal:
+        parse_agent("x", text.encode(), TOOLS)
+    assert str(refusal.value).startswith("agents/x.toml")
+    assert complaint in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_the_file_says_is_what_the_agent_is() -> None:
+    text = GOOD + (
+        "collection = 'books'\ntier = 'strong'\nmax_output_tokens = 90\nattempts = 2\ntool_attempts = 7\n"
+        "wait = 0.5\nresult_bytes = 900\n"
+    )
+    spec = parse_agent("x", text.encode(), TOOLS)
+    assert (spec.name, spec.collection, spec.tier, spec.max_output_tokens) == ("x", "books", "strong", 90)
+    assert (spec.attempts, spec.tool_attempts, spec.wait) == (2, 7, timedelta(seconds=0.5))
+    assert spec.result_bytes == 900
+
+
+def test_an_agent_can_call_what_it_was_granted_and_nothing_else() -> None:
+    granted = CALCULATES + "[tools.http_get.constraints.url]\nkind = 'hosts'\nhosts = ['a.org']\n"
+    spec = parse_agent("x", granted.encode(), TOOLS)
+    assert [tool.name for tool in spec.tools] == ["calculator", "http_get"]
+    assert spec.tools[1].constraints == {"url": AllowedHosts(hosts=("a.org",))}
+    assert parse_agent("x", GOOD.encode(), TOOLS).tools == ()
+
+
+def test_a_grant_may_ask_for_a_person_where_the_tool_does_not() -> None:
+    text = CALCULATES + "approval = 'always'\n[tools.send_message]\napproval = 'always'\n[tools.create_ticket]"
+    spec = parse_agent("x", text.encode(), TOOLS)
+    assert [tool.approval for tool in spec.tools] == [Approval.ALWAYS, Approval.ALWAYS, Approval.NEVER]
+
+
+def test_results_are_looked_through_as_the_boundary_does_where_the_file_says_nothing_of_it() -> None:
+    assert parse_agent("x", GOOD.encode(), TOOLS).results == SCREENED_FOR
+    other = parse_agent("x", (GOOD + "[[results]]\nguard = 'pii'\naction = 'flag'").encode(), TOOLS).results
+    assert [(guard.guard, guard.action) for guard in other] == [("pii", GuardAction.FLAG)]
+
+
+def test_examples_become_the_messages_of_a_conversation() -> None:
+    text = example("tool = 'calculator', arguments = { expression = '2 * 3' }, result = '6'")
+    messages: list[dict[str, Any]] = json.loads(parse_agent("x", text.encode(), TOOLS).instructions.body or "")
+    call = {"id": "example-1-1", "name": "calculator", "arguments": '{"expression": "2 * 3"}'}
+    result = messages[3].pop("content")
+    assert result.startswith("What calculator returned stands between the two lines with ")
+    assert result.splitlines()[2] == "6"
+    assert messages == [
+        {"role": "system", "content": "Help."},
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "example-1-1"},
+        {"role": "assistant", "content": "b"},
+    ]
