@@ -2,9 +2,10 @@
 
 from activities.agent_prompt import turn_text
 from activities.pins import Pins
-from activities.ports import BlobStore, Completion, Sampling, ToolCall, digest_of
+from activities.ports import Completion, Sampling, ToolCall, digest_of
 from activities.prompts import Prompts
 from activities.purchasing import Call, Purchasing
+from activities.remembered_bodies import RememberedBodies
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import AskedCall, Think, Thought
 from perdure.contracts.text import Text
@@ -20,15 +21,16 @@ LONGEST_NAME = 200
 class Thinking:
     """The effect `think`."""
 
-    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: BlobStore) -> None:
+    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: RememberedBodies) -> None:
         self._purchasing = purchasing
         self._transcripts = transcripts
         self._prompts = Prompts(blobs, transcripts, pins)
+        self._blobs = blobs
 
     @THINK.activity
     async def think(self, ask: Think) -> Thought:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
-        await self._transcripts.keep(ask.key.tenant, ask.transcript)
+        tenant = ask.key.tenant
         prompt = await self._prompts.of(ask)
         sent = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
@@ -39,7 +41,7 @@ class Thinking:
             said.extend(bodies)
             return thought
 
-        return await self._purchasing.buy(
+        reply = await self._purchasing.buy(
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
@@ -49,11 +51,14 @@ class Thinking:
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,
                 silent=Thought(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                before=self._transcripts.fresh(tenant, ask.transcript),
                 texts=lambda _: said,
                 shown=lambda content: content,
                 retold=lambda thought: "" if thought.answer is None else thought.answer.body or "",
             )
         )
+        self._blobs.hold(tenant, *said)
+        return reply
 
 
 def _thought(completion: Completion, turn: str, sent: str) -> tuple[Thought, list[Text]]:
