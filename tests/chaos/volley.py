@@ -134,10 +134,9 @@ def told(volleys: Sequence[Volley]) -> list[str]:
         f"{len(volleys)} kills with at least {fewest} runs in flight, {hit} runs hit: 0 writes twice, 0 lost, 0 stuck; "
         f"{unknown} unknown outcomes decided, {happened} of which had happened"
     )
-    lines.append(
-        f"recovery of the watched runs: {quantiles([one.recovery for one in volleys if one.recovery > 0])}; of those beside them, with "
-        f"their models' pauses: {quantiles([time for one in volleys for time in one.others])}"
-    )
+    own = quantiles([one.recovery for one in volleys if one.recovery > 0])
+    others = quantiles([time for one in volleys for time in one.others])
+    lines.append(f"recovery of the watched runs: {own}; of those beside them, with their models' pauses: {others}")
     return lines
 
 
