@@ -50,8 +50,8 @@ $(STAMP): requirements.lock
 fetch: setup ## Fetch and verify the embedded stack's models; with TIER=strong also the larger one (1.1 GB)
 	@$(BIN)/python -m deploy.local fetch $(if $(TIER),--tier $(TIER))
 
-demo: fetch ## Ask the demonstration's questions, or yours: make demo QUESTION="..." TIER=strong STORE=weaviate
-	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE)) $${QUESTION:+-- "$$QUESTION"}
+demo: fetch ## Ask the demonstration's questions and let its agent act: make demo QUESTION="..." TIER=strong STORE=weaviate YES=1
+	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE)) $(if $(YES),--yes) $${QUESTION:+-- "$$QUESTION"}
 
 up: fetch ## Start the stack and a worker, until Ctrl-C: TIER=strong, STORE=weaviate, MODEL=sglang SGLANG_URL=http://host/v1
 	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE))

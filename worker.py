@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import hashlib
 import signal
 import sys
 import time
@@ -17,7 +16,7 @@ from temporalio.worker import Worker
 
 from activities.composition import Activities, Parts, Role
 from activities.ports import PortError
-from activities.settings import ROOT, Settings, load, quiet_libraries
+from activities.settings import Settings, load, quiet_libraries
 from perdure.contracts.queues import Queue
 from workflows.plugin import AGENTS, CHAINS
 
@@ -26,18 +25,6 @@ GRACE = timedelta(seconds=10)
 
 ALIVE_EVERY = 5.0
 """Seconds between two signs of life."""
-
-
-def build_id() -> str:
-    """What tells two builds of the platform apart: a digest of what decides runs.
-
-    Without one, Temporal hashes the code of every module that is loaded: seconds at each start.
-    """
-    digest = hashlib.sha256()
-    for folder in (ROOT / "perdure", ROOT / "workflows"):
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def queues(parts: Parts, roles: Sequence[Role]) -> dict[str, Activities]:
@@ -69,10 +56,10 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
     """One worker for each task queue that the roles serve."""
     from activities.adapters.catalogue import GENERATION_QUEUE
     from activities.adapters.telemetry import LoggedEffects
+    from activities.adapters.worker_versions import version_of
     from activities.conduct import CANCEL_SEEN_AFTER, Conduct
 
     common: dict[str, Any] = {
-        "build_id": build_id(),
         "interceptors": [LoggedEffects(), Conduct()],
         "graceful_shutdown_timeout": GRACE,
     }
@@ -80,7 +67,7 @@ def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Ro
     served = queues(parts, roles)
     made: list[Worker] = []
     for queue, activities in served.items():
-        options = dict(common, max_concurrent_activities=settings.work.activities)
+        options = dict(common, **version_of(settings.work, queue), max_concurrent_activities=settings.work.activities)
         if queue.startswith(GENERATION_QUEUE):
             options |= {
                 "max_concurrent_activities": parts.catalogue.entries[queue.removeprefix(GENERATION_QUEUE)].concurrency,
@@ -109,6 +96,7 @@ async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = 
     from activities.adapters.telemetry import log_events, record_spans
     from activities.adapters.temporal_client import connect
     from activities.adapters.token_logs import forget_old_tokens
+    from activities.adapters.worker_versions import notice
 
     began = time.monotonic()
     log_events(settings.telemetry.log_level)
@@ -125,6 +113,8 @@ async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = 
             sys.exit(f"worker: {error}")
         for worker in workers(client, settings, parts, roles):
             await stack.enter_async_context(worker)
+        if Role.WORKFLOWS in roles and (said := await notice(client, settings.work)):
+            print(f"version: {said}", flush=True)
         names = ", ".join(roles)
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
         for begin in parts.when_ready:

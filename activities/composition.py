@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from activities.pins import Pins
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.remembered_bodies import RememberedBodies
 from activities.settings import Settings
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.steps import StepKey
@@ -53,7 +54,7 @@ class Parts:
         self.specs = Specs(settings.paths.agents, self.toolbox)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = database
-        self.blobs = SqlBlobs(database)
+        self.blobs = RememberedBodies(SqlBlobs(database))
         self.pins = Pins(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
         self.log = log

@@ -1,24 +1,20 @@
 """Reads a record from a document: its text and schema pinned, a model's reading bought, every value looked up."""
 
-import json
-
-from activities import texts
+from activities import record_prompt, texts
 from activities.ports import (
     BlobStore,
     Catalogue,
     Completion,
     Documents,
-    Message,
     NotConfigured,
-    Prompt,
     Rules,
     Sampling,
     UnreadableDocument,
     digest_of,
 )
 from activities.purchasing import Call, Purchasing
-from activities.records import kept, offered, read_record
-from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
+from activities.records import read_record
+from agents.extraction_prompt import document_lines
 from agents.loader import BadSpec
 from agents.schemas import Schemas
 from perdure.contracts.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
@@ -75,19 +71,7 @@ class Extraction:
     @EXTRACT.activity
     async def extract(self, ask: Extract) -> Extracted:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
-        spec, repair = ask.spec, ask.repair
-        wanted = [spec.instructions, ask.document, *([] if repair is None else [repair.said])]
-        instructions, body, *said = await texts.read_all(self._blobs, ask.key.tenant, wanted)
-        messages = [Message(message["role"], message["content"]) for message in json.loads(instructions)]
-        messages.append(Message("user", frame(body)))
-        right: dict[str, tuple[int, str]] = {}
-        if repair is not None:
-            messages.append(Message("assistant", said[0]))
-            messages.append(Message("user", ask_again(list(map(str, repair.problems)))))
-            # A small model loses what was right while it mends what was wrong.
-            right = kept(spec, body, said[0], repair.problems)
-        lines = len(document_lines(body))
-        prompt = Prompt(messages, schema=reply_schema(spec.fields, lines, offered(spec.fields, body), right))
+        prompt = await record_prompt.prompt_of(ask, self._blobs)
         sent = digest_of(prompt)
 
         def read(completion: Completion) -> Extracted:

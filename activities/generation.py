@@ -1,39 +1,23 @@
 """Writes an answer from passages: one paid attempt, recorded before the call and saved before it is acknowledged."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from activities import texts
+from activities import answer_prompt
+from activities.answer_prompt import Source
 from activities.facts import codes, figures
-from activities.ports import BlobStore, Completion, Message, Prompt, Sampling, digest_of
+from activities.ports import BlobStore, Completion, Sampling, digest_of
 from activities.purchasing import Call, Purchasing
 from activities.sentences import heading, sentences
-from agents.prompt import NOT_STATED, Choice, answers_so_far, ask_again, frame, read_choices, reply_schema
+from agents.prompt import NOT_STATED, Choice, answers_so_far, read_choices
 from perdure.contracts.extraction import Problem
-from perdure.contracts.knowledge import Citation, Edition, Passage
+from perdure.contracts.knowledge import Citation, Edition
 from perdure.contracts.steps import Generate, Generated
 from perdure.contracts.text import Text
 from workflows.effects import GENERATE
 
-TEMPLATE_TOKENS = 256
-"""Tokens. What a chat template adds around the messages at most."""
-
 SAME_SUBJECT = 0.6
 """Similarity (difflib's ratio, 0 to 1) from which two sentences of two editions state the same thing."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One sentence that the model may answer from."""
-
-    passage: Passage
-    start: int
-    end: int
-    text: str
-    heading: str
-    """What it stands under."""
 
 
 class Generation:
@@ -46,30 +30,17 @@ class Generation:
     @GENERATE.activity
     async def generate(self, ask: Generate) -> Generated:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
-        tenant = ask.key.tenant
-        repaired = [] if ask.repair is None else [ask.repair.said]
-        instructions, *bodies = await texts.read_all(self._blobs, tenant, [ask.instructions, *ask.parts, *repaired])
-        parts = bodies[: len(ask.parts)]
-        beginning = json.loads(instructions)
-        passages = await self._with_bodies(tenant, ask.passages)
-        fixed = [Message(message["role"], message["content"]) for message in beginning]
-        again: list[Message] = []
-        if ask.repair is not None:
-            again = [
-                Message(role, content) for role, content in ask_again(bodies[-1], list(map(str, ask.repair.problems)))
-            ]
-        sources, messages = _compose(fixed, passages, parts, again, ask.worst.input_tokens)
-        prompt = Prompt(messages, schema=reply_schema(len(sources), len(parts)))
-        sent = digest_of(prompt)
+        composed = await answer_prompt.composed(ask, self._blobs)
+        sent = digest_of(composed.prompt)
         return await self._purchasing.buy(
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
                 deployment=ask.deployment,
-                prompt=prompt,
+                prompt=composed.prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 worst=ask.worst,
-                read=lambda completion: _reply(completion, sources, parts, sent),
+                read=lambda completion: _reply(completion, composed.sources, composed.parts, sent),
                 silent=Generated(
                     answer=None, citations=(), model="", finish_reason="stopped", prompt_digest=sent, charges={}
                 ),
@@ -79,60 +50,6 @@ class Generation:
                 gate=ask.gate,
             )
         )
-
-    async def _with_bodies(self, tenant: str, passages: Sequence[Passage]) -> list[Passage]:
-        every = [text for passage in passages for text in (passage.text, *(former.text for former in passage.older))]
-        bodies = dict(
-            zip((text.digest for text in every), await texts.read_all(self._blobs, tenant, every), strict=True)
-        )
-
-        def whole(text: Text) -> Text:
-            return text.model_copy(update={"body": bodies[text.digest]})
-
-        return [
-            passage.model_copy(
-                update={
-                    "text": whole(passage.text),
-                    "older": tuple(former.model_copy(update={"text": whole(former.text)}) for former in passage.older),
-                }
-            )
-            for passage in passages
-        ]
-
-
-def _compose(
-    fixed: Sequence[Message],
-    passages: Sequence[Passage],
-    parts: Sequence[str],
-    again: Sequence[Message],
-    most_tokens: int,
-) -> tuple[list[Source], list[Message]]:
-    """The prompt, within what is reserved for it: passages that do not fit are left out, the last ones first."""
-    kept = list(passages)
-    while True:
-        sources = _sources(kept)
-        shown = [f"({source.heading}) {source.text}" for source in sources]
-        messages = [*fixed, Message("user", frame(shown, parts)), *again]
-        size = TEMPLATE_TOKENS + sum(len(message.content.encode()) for message in messages)
-        if size <= most_tokens or not kept:
-            return sources, messages
-        kept.pop()
-
-
-def _sources(passages: Sequence[Passage]) -> list[Source]:
-    """The sentences to choose from, each once, the nearest to its part of the question first."""
-    ranked = sorted(
-        ((passage.part, -sentence.relevance, place, sentence.start, sentence.end))
-        for place, passage in enumerate(passages)
-        for sentence in passage.sentences
-    )
-    sources: dict[tuple[str, int], Source] = {}
-    for _, _, place, start, end in ranked:
-        passage = passages[place]
-        body = passage.text.body or ""
-        source = Source(passage, start, end, body[start:end], heading(body))
-        sources.setdefault((passage.text.digest, start), source)
-    return list(sources.values())
 
 
 def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[str], prompt_digest: str) -> Generated:

@@ -45,6 +45,8 @@ class Call(Generic[Paid]):
     """The step's reply from what the model said. It must not fail: the money is spent by then."""
     silent: Paid
     """The reply of a call that was called off."""
+    before: Sequence[bytes] = ()
+    """Bodies that are stored with the record of the attempt, before the call."""
     texts: Callable[[Paid], Sequence[Text]] = lambda _: ()
     """The texts of the reply whose bodies are to be stored."""
     shown: Callable[[str], str] | None = None
@@ -72,7 +74,7 @@ class Purchasing:
         Where the run calls it off, the provider's socket closes, and the reply says what the call cost at least. Raises
         `WindowSpent` where the tenant's day does not cover the call, and as the ports do.
         """
-        saved = await self._replies.begin(call.key, call.attempt, type(call.silent))
+        saved = await self._replies.begin(call.key, call.attempt, type(call.silent), call.before)
         if saved is not None:
             await self._days.settle(call.key, saved.charges)
             await self._retell(call, saved)

@@ -8,11 +8,13 @@ Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -204,6 +206,17 @@ class Work(Group):
     workflow_tasks: int = Field(default=32, ge=1)
     activities: int = Field(default=16, ge=1)
     """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
+    deployment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """What workers whose runs keep their version are called together, `perdure`: agents end with the version that they
+    began with, chains go on with the current one. None: there are no versions, and every worker takes every run."""
+    build: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    """This worker's version, `v1`; None for a digest of the code that decides runs."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.build is not None and self.deployment is None:
+            raise ValueError("build: a version is one of a deployment: set PERDURE_WORK__DEPLOYMENT too, to perdure")
+        return self
 
 
 class Tokens(Group):
@@ -276,6 +289,18 @@ def load() -> Settings:
 def environment_with(**extra: str) -> dict[str, str]:
     """This process's environment and what is added to it, for a process that it starts."""
     return {**os.environ, **extra}
+
+
+def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
+    """Make these the only settings of this process and of what it starts, and return them.
+
+    Of its environment's own settings it keeps those that are named, and no Temporal: neither address nor file.
+    """
+    for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_")) and name not in keeping]:
+        del os.environ[name]
+    os.environ.update(settings, TEMPORAL_CONFIG_FILE=os.devnull)
+    load.cache_clear()
+    return load()
 
 
 def quiet_libraries() -> None:

@@ -1,10 +1,11 @@
 """Has a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
 
-from activities import texts
-from activities.agent_prompt import prompt_of, turn_text
+from activities.agent_prompt import turn_text
 from activities.pins import Pins
-from activities.ports import BlobStore, Completion, Sampling, ToolCall, digest_of
+from activities.ports import Completion, Sampling, ToolCall, digest_of
+from activities.prompts import Prompts
 from activities.purchasing import Call, Purchasing
+from activities.remembered_bodies import RememberedBodies
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import AskedCall, Think, Thought
 from perdure.contracts.text import Text
@@ -20,20 +21,17 @@ LONGEST_NAME = 200
 class Thinking:
     """The effect `think`."""
 
-    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: BlobStore) -> None:
+    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: RememberedBodies) -> None:
         self._purchasing = purchasing
         self._transcripts = transcripts
-        self._pins = pins
+        self._prompts = Prompts(blobs, transcripts, pins)
         self._blobs = blobs
 
     @THINK.activity
     async def think(self, ask: Think) -> Thought:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        spec = await self._pins.read(tenant, ask.pinned)
-        instructions = await texts.read(self._blobs, tenant, spec.instructions)
-        await self._transcripts.keep(tenant, ask.transcript)
-        prompt = prompt_of(spec, instructions, await self._transcripts.tell(tenant, ask.transcript))
+        prompt = await self._prompts.of(ask)
         sent = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
         said: list[Text] = []
@@ -43,7 +41,7 @@ class Thinking:
             said.extend(bodies)
             return thought
 
-        return await self._purchasing.buy(
+        reply = await self._purchasing.buy(
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
@@ -53,11 +51,14 @@ class Thinking:
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,
                 silent=Thought(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                before=self._transcripts.fresh(tenant, ask.transcript),
                 texts=lambda _: said,
                 shown=lambda content: content,
                 retold=lambda thought: "" if thought.answer is None else thought.answer.body or "",
             )
         )
+        self._blobs.hold(tenant, *said)
+        return reply
 
 
 def _thought(completion: Completion, turn: str, sent: str) -> tuple[Thought, list[Text]]:

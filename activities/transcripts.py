@@ -1,5 +1,6 @@
 """Transcripts in the blob store: each turn is a node under its link, so that one link tells a whole conversation."""
 
+import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -33,14 +34,21 @@ class Transcripts:
 
     async def keep(self, tenant: str, transcript: Transcript) -> Digest | None:
         """Store the turns that are not stored yet; returns the head. Bodies are stored by whoever made them."""
-        parent, nodes = transcript.stored, list[bytes]()
-        for turn in transcript.fresh:
-            nodes.append(turn.node(parent))
-            self._remember(tenant, turn.link(parent), Node(turn, parent))
-            parent = turn.link(parent)
+        nodes = self.fresh(tenant, transcript)
         if nodes:
             await self._blobs.put_all(tenant, nodes)
-        return parent
+        return transcript.head
+
+    def fresh(self, tenant: str, transcript: Transcript) -> list[bytes]:
+        """The nodes of the turns that are not stored yet, for whoever stores them along with something else."""
+        parent, nodes = transcript.stored, list[bytes]()
+        for turn in transcript.fresh:
+            node = turn.node(parent)
+            link = digest_of(node)
+            self._remember(tenant, link, Node(turn, parent))
+            nodes.append(node)
+            parent = link
+        return nodes
 
     async def tell(self, tenant: str, transcript: Transcript) -> list[Turn]:
         """The whole conversation, the oldest turn first, with its bodies.
@@ -89,6 +97,11 @@ class Transcripts:
         self._nodes[tenant, link] = node
         while len(self._nodes) > self._most:
             self._nodes.popitem(last=False)
+
+
+def digest_of(node: bytes) -> Digest:
+    """A node's link."""
+    return hashlib.sha256(node).hexdigest()
 
 
 def _of_turn(error: BodyMissing | BodyCorrupt, number: int, role: Role | None) -> BodyMissing | BodyCorrupt:

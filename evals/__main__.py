@@ -1,14 +1,15 @@
-"""The evals' commands: `python -m evals golden | extraction | guards | train-injection`."""
+"""The evals' commands: `python -m evals golden | extraction | guards | show-prompt | train-injection`."""
 
 import sys
 from collections.abc import Callable
 
-from evals import extraction, golden, guards, train_injection
+from evals import extraction, golden, guards, show_prompt, train_injection
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "golden": golden.main,
     "extraction": extraction.main,
     "guards": guards.main,
+    "show-prompt": show_prompt.main,
     "train-injection": train_injection.main,
 }
 

@@ -1,54 +1,41 @@
 """The typed way in: start runs, wait for them, look at them, cancel them. Needs a Temporal address and nothing else."""
 
 import asyncio
-import hashlib
 import uuid
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Budget
 from perdure.contracts.converter import data_converter
-from perdure.contracts.queues import BY_ROLE, Queue
-from perdure.contracts.run import AgentRequest, AnyPhase, AskRequest, ExtractRequest, Phase, RunResult, RunStatus
-from perdure.contracts.search_attributes import AGENT, OUTCOME, PHASE, TENANT
+from perdure.contracts.queues import Queue
+from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
+from perdure.contracts.search_attributes import OUTCOME, PHASE
 from perdure.errors import NoServer, RunConflict, RunFailed
+from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
 from perdure.run_control import RunControl
+from perdure.run_views import RunViews, phase_named, state_named
 from perdure.runs import checked_id, patiently, reason_of, unknown_or, workflow_id
-
-CHAIN, EXTRACTION, AGENT_RUN = "chain", "extraction", "agent"
-"""The workflow types."""
-
-REQUEST_DIGEST = "request_digest"
-"""The memo field that tells two requests under one run id apart."""
-
-TASK_TIMEOUT = timedelta(seconds=5)
-"""How long a worker may take for one workflow task, and so how soon the death of one in the middle of it is seen."""
+from perdure.schedules import Schedules
 
 
-def phase_named(phase: str) -> AnyPhase:
-    """The phase of this name, of whatever kind of run."""
-    return Phase(phase) if phase in {known.value for known in Phase} else AgentPhase(phase)
-
-
-class Platform(RunControl):
+class Platform(RunControl, RunViews):
     """A connection to the platform. Use it as an asynchronous context manager."""
 
     def __init__(self, client: Client, *, task_queue: Queue = Queue.PLATFORM) -> None:
         super().__init__(client)
         self._task_queue = task_queue
+
+    @property
+    def schedules(self) -> Schedules:
+        """The runs that a calendar starts."""
+        return Schedules(self._client, self._task_queue)
 
     @classmethod
     async def connect(
@@ -199,44 +186,29 @@ class Platform(RunControl):
             fields["budget"] = budget
         return await self.start_request(AgentRequest.strictly(fields), business_id=business_id)
 
-    async def start_request(
-        self, request: AskRequest | ExtractRequest | AgentRequest, *, business_id: str | None = None
-    ) -> str:
+    async def start_request(self, request: Request, *, business_id: str | None = None) -> str:
         """Start what the request asks for, and return its business id. Errors are those of `start`."""
         name = checked_id(business_id or str(uuid.uuid4()))
-        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-        match request:
-            case AskRequest():
-                kind, agent, first = CHAIN, request.chain, Phase.ROUTING
-            case ExtractRequest():
-                kind, agent, first = EXTRACTION, request.schema_name, Phase.PARSING
-            case AgentRequest():
-                kind, agent, first = AGENT_RUN, request.agent, AgentPhase.PINNING
+        launch = Launch.of(request, self._task_queue)
 
         async def start() -> None:
             await self._client.start_workflow(
-                kind,
+                launch.kind,
                 request,
                 id=workflow_id(request.tenant, name),
-                task_queue=Queue.AGENTS if kind == AGENT_RUN else self._task_queue,
+                task_queue=launch.task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={REQUEST_DIGEST: digest, BY_ROLE: self._task_queue is Queue.WORKFLOWS},
+                memo=launch.memo,
                 task_timeout=TASK_TIMEOUT,
-                static_summary=f"{agent} for {request.tenant}",
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(TENANT, request.tenant),
-                        SearchAttributePair(AGENT, agent),
-                        SearchAttributePair(PHASE, first.value),
-                    ]
-                ),
+                static_summary=launch.summary,
+                search_attributes=launch.search_attributes,
             )
 
         try:
             await patiently(start)
         except WorkflowAlreadyStartedError:
-            await self._require_same_request(request.tenant, name, digest)
+            await self._require_same_request(request.tenant, name, launch.memo[REQUEST_DIGEST])
         return name
 
     async def result(self, business_id: str, *, tenant: str = "default") -> RunResult:
@@ -261,7 +233,7 @@ class Platform(RunControl):
             tenant=tenant,
             workflow_id=seen.id,
             temporal_run_id=seen.run_id,
-            state=cast("Any", (seen.status or WorkflowExecutionStatus.RUNNING).name.lower()),
+            state=state_named(seen.status),
             phase=phase_named(phase) if phase else None,
             outcome=seen.typed_search_attributes.get(OUTCOME),
             started=seen.start_time,

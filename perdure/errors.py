@@ -19,3 +19,11 @@ class RunFailed(PlatformError):
 
 class RunConflict(PlatformError):
     """The run id was used before, for another request."""
+
+
+class UnknownSchedule(PlatformError):
+    """There is no schedule of this name in this tenant."""
+
+
+class ScheduleConflict(PlatformError):
+    """The schedule's name is taken."""

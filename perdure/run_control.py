@@ -62,6 +62,8 @@ class RunControl:
         try:
             handle = self._handle(tenant, business_id)
             found: Pending = await patiently(lambda: handle.query("pending", result_type=Pending))
+        except WorkflowQueryFailedError as error:
+            raise PlatformError(f"run {business_id!r} has nothing that waits for people: {error}") from None
         except RPCError as error:
             raise unknown_or(error, business_id, tenant) from None
         return found.steps

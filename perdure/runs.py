@@ -22,8 +22,14 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def workflow_id(tenant: str, business_id: str) -> str:
-    """The Temporal workflow id of a run: the tenant is in every key, and neither part can hold the other's colon."""
+    """The Temporal workflow id of a run: the tenant is in every key, and ends at the first colon: it can hold none."""
     return f"{tenant}:{business_id}"
+
+
+def named_by(workflow_id: str) -> tuple[str, str]:
+    """The tenant and the business id that a workflow id is made of."""
+    tenant, _, business_id = workflow_id.partition(":")
+    return tenant, business_id
 
 
 def checked_id(business_id: str) -> str:

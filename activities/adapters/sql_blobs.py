@@ -29,10 +29,17 @@ class SqlBlobs:
     async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
         """As `put`, for several bodies in one transaction."""
         digests = [hashlib.sha256(body).hexdigest() for body in bodies]
-        stored = await self._find(tenant, digests)
-        missing = [body for digest, body in zip(digests, bodies, strict=True) if stored.get(digest) != body]
-        if missing:
-            await self._database.write(lambda connection: store_bodies(connection, tenant, missing))
+
+        def put(connection: Connection) -> None:
+            stored = _find(connection, tenant, digests)
+            store_bodies(
+                connection,
+                tenant,
+                [body for digest, body in zip(digests, bodies, strict=True) if stored.get(digest) != body],
+            )
+
+        # One hop for the look and the write. A transaction that finds everything there syncs nothing to the disk.
+        await self._database.write(put)
         return digests
 
     async def get(self, tenant: str, digest: str) -> bytes:
@@ -42,7 +49,7 @@ class SqlBlobs:
 
     async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
         """As `get`, for several bodies in one look."""
-        stored = await self._find(tenant, digests)
+        stored = await self._database.read(lambda connection: _find(connection, tenant, digests))
         for digest in digests:
             if digest not in stored:
                 raise BodyMissing(
@@ -54,10 +61,10 @@ class SqlBlobs:
                 )
         return [stored[digest] for digest in digests]
 
-    async def _find(self, tenant: str, digests: Sequence[str]) -> dict[str, bytes]:
-        wanted = {"tenant": tenant, "digests": list(dict.fromkeys(digests))}
-        rows = await self._database.read(lambda connection: connection.execute(_FIND, wanted).all())
-        return {row.digest: row.body for row in rows}
+
+def _find(connection: Connection, tenant: str, digests: Sequence[str]) -> dict[str, bytes]:
+    wanted = {"tenant": tenant, "digests": list(dict.fromkeys(digests))}
+    return {row.digest: row.body for row in connection.execute(_FIND, wanted).all()}
 
 
 _FIND = select(_bodies.c.digest, _bodies.c.body).where(

@@ -26,8 +26,10 @@ class SqlPaidReplies:
         """Several stores may share one database."""
         self._database = database
 
-    async def begin(self, key: StepKey, attempt: int, reply: type[Paid]) -> Paid | None:
+    async def begin(self, key: StepKey, attempt: int, reply: type[Paid], bodies: Sequence[bytes] = ()) -> Paid | None:
         """The step's saved reply, if there is one; otherwise records this attempt and returns None.
+
+        `bodies` are stored in the same transaction, whichever it is.
 
         A saved reply comes with every charge known by now. This attempt's own is zero, since it buys nothing, unless
         it was recorded before: then its charge is what was saved for it, and unknown while nothing was. Beginning an
@@ -35,6 +37,7 @@ class SqlPaidReplies:
         """
 
         def begin(connection: Connection) -> Paid | None:
+            store_bodies(connection, key.tenant, bodies)
             rows = _rows(connection, key)
             saved = _first(rows, reply)
             if saved is not None:

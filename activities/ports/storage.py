@@ -34,9 +34,10 @@ Paid = TypeVar("Paid", bound=PaidReply)
 class PaidReplies(Protocol):
     """Remembers every paid attempt before its call and every reply before it is acknowledged."""
 
-    async def begin(self, key: StepKey, attempt: int, reply: type[Paid]) -> Paid | None:
+    async def begin(self, key: StepKey, attempt: int, reply: type[Paid], bodies: Sequence[bytes] = ()) -> Paid | None:
         """The step's saved reply, if there is one; otherwise records this attempt and returns None.
 
+        `bodies` are stored in the same transaction: what the call needs besides, and nobody has stored yet.
         A saved reply comes with all charges known by now; those of `attempt` itself are zero, since it buys nothing.
         """
         ...

@@ -36,7 +36,7 @@ def demo(options: argparse.Namespace) -> None:
     """Ask the demonstration's questions, or one of your own."""
     from deploy.local import demo as demonstration
 
-    sys.exit(demonstration.main(options.question, options.tier, _settings(options)))
+    sys.exit(demonstration.main(options.question, options.tier, _settings(options), yes=options.yes))
 
 
 def migrate(_: argparse.Namespace) -> None:
@@ -125,6 +125,7 @@ def main() -> None:
     one = commands.add_parser("demo", help=demo.__doc__)
     one.add_argument("question", nargs="?", metavar="QUESTION")
     one.add_argument("--tier", metavar="TIER", help="the tier of models to ask (default: the chain's own)")
+    one.add_argument("--yes", action="store_true", help="agree to what the agent writes without asking")
     _take_store(one)
     one.set_defaults(run=demo)
     one = commands.add_parser("migrate", help=migrate.__doc__)

@@ -9,7 +9,6 @@ one take over. With the end of its input it stops everything, so a test that is 
 import argparse
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
@@ -17,8 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from activities import settings as tree
-from activities.settings import Settings
+from activities.settings import adopt
 from deploy.local import desk, weights
 from deploy.local.corpus import index_folder
 from deploy.local.errors import DeployError
@@ -81,7 +79,7 @@ def rehearse(given: argparse.Namespace, stack: ExitStack) -> None:
     state: Path = given.state.resolve()
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    environment = own_environment(state, dict(setting.split("=", 1) for setting in given.setting))
+    environment = {"PERDURE_PATHS__STATE": str(state), **dict(setting.split("=", 1) for setting in given.setting)}
 
     bill, stub_log = state / "bill.db", logs / "stub.log"
     prices = [str(price) for price in given.prices]
@@ -100,7 +98,7 @@ def rehearse(given: argparse.Namespace, stack: ExitStack) -> None:
     environment["PERDURE_TOOLS__SERVICES"] = json.dumps(services)
     environment["PERDURE_EMBEDDED__TEMPORAL_PORT"], environment["PERDURE_EMBEDDED__UI_PORT"] = str(temporal), str(ui)
 
-    settings = adopted(environment)
+    settings = adopt(environment, KEPT)
     for name in weights.EMBEDDING:
         weights.fetch(name, settings)
     if given.documents is not None:
@@ -150,21 +148,6 @@ def checked(relief: Relief) -> dict[str, object]:
     """Whether the worker still serves."""
     relief.check()
     return {"serving": time.monotonic()}
-
-
-def own_environment(state: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """The settings of this stack alone."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return {**kept, "PERDURE_PATHS__STATE": str(state), **given}
-
-
-def adopted(environment: Mapping[str, str]) -> Settings:
-    """Make it this process's environment, and so that of all its parts; nobody's Temporal is in it."""
-    for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_"))]:
-        del os.environ[name]
-    os.environ.update(environment)
-    os.environ["TEMPORAL_CONFIG_FILE"] = str(Path(environment["PERDURE_PATHS__STATE"]) / "no-temporal.toml")
-    return tree.load()
 
 
 def begin(stack: ExitStack, part: Part) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from activities.settings import ROOT
+from activities.settings import ROOT, environment_with
 from deploy.local.errors import PartDied
 from deploy.local.parts import TAIL_LINES, bound_to_this_process
 from deploy.local.standby import STANDING_BY
@@ -32,7 +32,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environment},
+            env=environment_with(**environment),
             start_new_session=True,  # Ctrl-C is for whoever holds the workers
         )
 

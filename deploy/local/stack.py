@@ -126,6 +126,7 @@ class Stack:
             self._begin(desk.part(embedded.desk_port, self._state / "desk.db", logs / "desk.log"))
         if self._worker:
             self._begin(self._worker_part(addresses, logs))
+            _pass_on_versions(logs / "worker.log")
         self._keep(self._required.model_copy(update={"addresses": addresses}))
         return addresses
 
@@ -252,6 +253,13 @@ def _model_part(name: str, serving: Serving, logs: Path) -> Part:
     log = logs / ("model.log" if name == "fast" else f"model-{name}.log")
     called = "the model server" if name == "fast" else f"the model server of {name!r}"
     return Part(called, model_server.command(serving), log=log, ready=ready, environment={})
+
+
+def _pass_on_versions(log: Path) -> None:
+    """Say what a worker with a version has to say about it: its runs may wait for an operator."""
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith("version: "):
+            CONSOLE.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def passed_on(settings: Settings) -> dict[str, str]:

@@ -77,6 +77,7 @@ class ScriptedModel(StubServer):
 
 
 class _Conversation(StubSpeech):
+    disable_nagle_algorithm = True  # head and body of a reply do not wait for each other's acknowledgement
     server: ScriptedModel  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
 
     def do_GET(self) -> None:  # noqa: N802 - http.server's name

@@ -11,7 +11,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Lower-case letters, digits and dashes, 1 to 63 characters: a tenant, a chain, a tier, a deployment."""
 
-BusinessId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@+-]{0,199}$")]
+BusinessId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@+:-]{0,199}$")]
 """The caller's own name for a run, 1 to 200 characters, unique in its tenant."""
 
 

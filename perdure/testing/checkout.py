@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from perdure.errors import PlatformError
@@ -38,24 +37,17 @@ class Checkout:
                 "that has its packages"
             )
 
-    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of its modules to its end: `run("deploy.local", "effects")`. What it said is in the result."""
         return subprocess.run(  # noqa: S603 - the interpreter of the user's own checkout
             [str(self.python), "-m", *arguments],
             cwd=self.path,
-            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def begin(self, name: str, *arguments: str, log: Path, environment: Mapping[str, str] | None = None) -> Program:
+    def begin(self, name: str, *arguments: str, log: Path) -> Program:
         """Start one of its modules, which tells what it is in its first line. Raises `ProgramFailed`."""
-        return Program(
-            name,
-            [str(self.python), "-m", *arguments],
-            folder=self.path,
-            log=log,
-            environment={**os.environ, **(environment or {})},
-        )
+        return Program(name, [str(self.python), "-m", *arguments], folder=self.path, log=log)

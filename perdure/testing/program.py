@@ -4,7 +4,7 @@ import json
 import queue
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -30,9 +30,7 @@ class ProgramFailed(PlatformError):
 class Program:
     """A subprocess, bound to this process: without it, its input ends, and so does everything that it started."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, folder: Path, log: Path, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, folder: Path, log: Path) -> None:
         """Start it and wait for what it tells. Raises `ProgramFailed` with the end of its log."""
         self.name = name
         self.log = log
@@ -41,7 +39,6 @@ class Program:
             self._process = subprocess.Popen(  # noqa: S603 - the interpreter of the user's own checkout
                 command,
                 cwd=folder,
-                env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -33,6 +33,12 @@ class Breach:
 BREACHES = (
     Breach("perdure stands alone", "perdure/client.py", "import workflows.effects", "client -> workflows.effects"),
     Breach("perdure stands alone", "perdure/contracts/text.py", "import litellm", "contracts.text -> litellm"),
+    Breach("perdure stands alone", "perdure/timeline.py", "import typer", "perdure.timeline -> typer"),
+    Breach("perdure.cli imports", "perdure/cli/runs.py", "import httpx", "perdure.cli.runs -> httpx"),
+    Breach("perdure.cli imports", "perdure/cli/app.py", "import workflows.plugin", "cli.app -> workflows.plugin"),
+    Breach(
+        "nothing imports the command line", "perdure/client.py", "import perdure.cli.app", "client -> perdure.cli.app"
+    ),
     Breach("perdure stands alone", "perdure/testing/stack.py", "import pytest", "testing.stack -> pytest"),
     Breach("perdure.testing.fixtures", "perdure/testing/fixtures.py", "import httpx", "testing.fixtures -> httpx"),
     Breach("perdure.testing is", "perdure/client.py", "import perdure.testing.bill", "client -> perdure.testing.bill"),

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from deploy.local.errors import DeployError
 from deploy.sglang.install import is_installed
 from tests.bench import live, report, rounds, stores, token_log
+from tests.bench.agent import agent
+from tests.bench.agent import steps as agent_steps
 from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.database import databases
@@ -92,6 +94,11 @@ def _model(console: Console, pairs: int, *, sglang: bool) -> None:
         asyncio.run(model_port(console, pairs, functools.partial(progress.advance, task), sglang=sglang))
 
 
+def _agent(console: Console, folder: Path, turns: int) -> None:
+    with _bar("agents", agent_steps(turns)) as (progress, task):
+        agent(console, folder, turns, lambda: progress.advance(task))
+
+
 def _stores(console: Console, folder: Path, _: int) -> None:
     asyncio.run(stores.measure(console, folder, secrets.randbelow(10**6)))
 
@@ -113,6 +120,7 @@ class Part:
 PARTS = {
     "chain": Part(8, "rounds", _chain),
     "starts": Part(2, "starts of each role", _starts),
+    "agent": Part(5, "rounds", _agent),
     "refusal": Part(30, "runs", _live("refusals", live.refusals)),
     "guards": Part(30, "pairs", _live("guards on and off", live.guards_on_and_off)),
     "first-token": Part(30, "pairs", _live("first words", first_token)),

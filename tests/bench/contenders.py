@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import psutil
 from temporalio.client import Client
@@ -25,9 +26,12 @@ TENANT = "default"
 Ask = Callable[[str], Awaitable[None]]
 """Makes one run under a new name and waits for its result; raises where it is not an answer."""
 
+Asks = TypeVar("Asks")
+"""How a run is made: `Ask`, or an agent's way."""
+
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(Generic[Asks]):
     """How a contender's worker is started and how its runs are made."""
 
     name: str
@@ -35,17 +39,17 @@ class Contender:
     """The worker's module, run with `python -m`."""
     environment: Mapping[str, str]
     """Added to the worker's environment."""
-    asker: Callable[[str], Awaitable[tuple[Ask, Client]]]
+    asker: Callable[[str], Awaitable[tuple[Asks, Client]]]
     """From the server's address to a way to make runs, and the client that it uses."""
     run_id: Callable[[str], str]
     """The workflow id of a run of this name."""
 
 
 @dataclass(frozen=True)
-class Running:
+class Running(Generic[Asks]):
     """A contender whose server and worker are up."""
 
-    contender: Contender
+    contender: Contender[Asks]
     address: str
     server: psutil.Process
     worker: psutil.Process
@@ -77,7 +81,7 @@ async def ask_raw(address: str) -> tuple[Ask, Client]:
     return ask, client
 
 
-def platform(name: str, *, traces: bool) -> Contender:
+def platform(name: str, *, traces: bool) -> Contender[Ask]:
     """The platform, with its spans written to a file or without any."""
     return Contender(
         name=name,
@@ -92,7 +96,7 @@ RAW = Contender(name="raw SDK", module="tests.bench.raw.worker", environment={},
 
 
 @contextmanager
-def serving(contender: Contender, state: Path) -> Generator[Running]:
+def serving(contender: Contender[Asks], state: Path) -> Generator[Running[Asks]]:
     """Start a contender's server and worker as the embedded stack does, and stop them at the end."""
     state.mkdir(parents=True)
     port, ui_port = free_ports(2)

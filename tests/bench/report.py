@@ -36,7 +36,7 @@ ROWS = (
 )
 
 
-def ratios(found: Sequence[Round], base: Sequence[Round], metric: str) -> list[float]:
+def ratios(found: Sequence[object], base: Sequence[object], metric: str) -> list[float]:
     """A contender's figures by the base's, round by round."""
     return [getattr(one, metric) / getattr(other, metric) for one, other in zip(found, base, strict=True)]
 

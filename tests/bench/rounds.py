@@ -54,7 +54,7 @@ def p95(rounds: Sequence[Round]) -> float:
     return statistics.quantiles(latencies, n=20, method="inclusive")[-1]
 
 
-async def compete(running: Sequence[Running], rounds: int, done: Callable[[], None]) -> dict[str, list[Round]]:
+async def compete(running: Sequence[Running[Ask]], rounds: int, done: Callable[[], None]) -> dict[str, list[Round]]:
     """Run all rounds; `done` is told after each contender's turn."""
     askers = {one.contender.name: await one.contender.asker(one.address) for one in running}
     for one in running:
@@ -72,10 +72,10 @@ async def compete(running: Sequence[Running], rounds: int, done: Callable[[], No
     return found
 
 
-async def _round(one: Running, ask: Ask, client: Client, prefix: str) -> Round:
-    worker, server = _cpu(one.worker), _cpu(one.server)
+async def _round(one: Running[Ask], ask: Ask, client: Client, prefix: str) -> Round:
+    worker, server = cpu_seconds(one.worker), cpu_seconds(one.server)
     latencies = [await _milliseconds(ask, f"{prefix}-one-{number}") for number in range(SEQUENTIAL)]
-    worker, server = _cpu(one.worker) - worker, _cpu(one.server) - server
+    worker, server = cpu_seconds(one.worker) - worker, cpu_seconds(one.server) - server
 
     slots = asyncio.Semaphore(IN_FLIGHT)
 
@@ -110,7 +110,7 @@ async def _milliseconds(ask: Ask, name: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _cpu(process: psutil.Process) -> float:
-    """Seconds of CPU that a process has used so far, in user mode and in the kernel."""
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process has used of the CPU so far, in user mode and in the kernel."""
     times = process.cpu_times()
     return times.user + times.system

@@ -1,7 +1,7 @@
-"""The texts that both sides carry: a question, three passages of about sixty words, and an answer.
+"""The texts that all sides carry: a question, three passages of about sixty words, an answer, and an agent's notes.
 
-The passages are the same for all runs, as in a collection; each run has its own question and answer, so that a store by
-digest has something new to store.
+The passages are the same for all runs, as in a collection; each run has its own question, answer and notes, so that a
+store by digest has something new to store.
 """
 
 import random
@@ -16,6 +16,18 @@ def question() -> str:
 def answer() -> str:
     """A new answer."""
     return f"Twenty weeks are paid in full at the site of {_name()}, at the salary of the last month before the leave."
+
+
+TOOL = "read_note"
+"""The one tool of the agents that are measured: it reads, and changes nothing."""
+
+NOTE_BYTES = 400
+
+
+def note(number: int) -> str:
+    """A new note, of `NOTE_BYTES`."""
+    line = f"Note {number} of {_name()}: the delivery was checked, counted and put on the shelf. "
+    return (line * NOTE_BYTES)[:NOTE_BYTES]
 
 
 def _name() -> str:

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -14,12 +15,16 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHistory
 
+from activities.settings import ROOT
 from deploy.local.ports import free_ports
 from deploy.local.relief import Nursery, Relief
 from perdure.contracts.converter import data_converter
+from perdure.testing import Checkout, embedded_stack
+from tests.chaos.agents import AGENT, TOOLS, AgentWorld
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
 from tests.chaos.processes import Server, Stub
 from tests.chaos.trial import Trial, Workers, World
+from tests.chaos.volley import Volley, told
 from tests.services.postgres_server import PostgresServer
 
 SAMPLE = 7
@@ -49,6 +54,8 @@ class Report:
     seed: int
     events: int
     trials: list[Trial] = field(default_factory=list[Trial])
+    volleys: list[Volley] = field(default_factory=list[Volley])
+    bills: list[str] = field(default_factory=list[str])
 
 
 REPORT = pytest.StashKey[Report]()
@@ -75,6 +82,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what each kill cost."""
     report = config.stash[REPORT]
+    if report.volleys or report.bills:
+        terminalreporter.section(f"chaos of agents: seed {report.seed}")
+        for line in [*told(report.volleys), *report.bills]:
+            terminalreporter.write_line(line)
     if not report.trials:
         return
     terminalreporter.section(f"chaos: seed {report.seed}, {report.events} events in an undisturbed run")
@@ -144,3 +155,33 @@ async def _world(
     stack.callback(nursery.close)
     client = await Client.connect(server.address, data_converter=data_converter)
     return World(client, stub, attempts, Workers(Relief(nursery)))
+
+
+@pytest.fixture(scope="session")
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """What a sample, and whatever else is left to chance, is drawn from."""
+    return random.Random(request.config.stash[REPORT].seed)  # noqa: S311 - a sample, not a secret
+
+
+@pytest.fixture
+def sampled(request: pytest.FixtureRequest) -> bool:
+    """Whether a tenth is enough."""
+    return request.config.getoption("chaos") == "sample"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
+    """One stack, as authors of agents start it, whose desk leaves time for a kill between what it does and says."""
+    agents = tmp_path_factory.mktemp("agents")
+    (agents / "chaos.toml").write_text(AGENT)
+    with embedded_stack(
+        Checkout(ROOT),
+        state=tmp_path_factory.mktemp("agent-chaos"),
+        agents=agents,
+        tools=TOOLS,
+        desk_pause=timedelta(seconds=0.3),
+        settings={"PERDURE_TELEMETRY__TRACES": "false"},
+    ) as stack:
+        client = await Client.connect(stack.address, data_converter=data_converter)
+        async with await stack.platform() as platform:
+            yield AgentWorld(stack, platform, client)

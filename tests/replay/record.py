@@ -17,10 +17,11 @@ from deploy.local.temporal import DYNAMIC_CONFIG
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.conftest import DOCUMENTS, KNOWN
 from tests.replay.histories import FOLDER
-from tests.replay.scenarios import SCENARIOS, Scenario, play
+from tests.replay.scenario import Scenario, play
+from tests.replay.scenarios import SCENARIOS
+from tests.replay.stage import set_up
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL
-from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin
 
 IDENTITY = "recorder"
@@ -52,11 +53,9 @@ async def record(missing: list[Scenario]) -> None:
                 dev_server_log_level="error",
             )
         )
-        parts = await Parts.open(settings, stack)
-        for worker in workers(environment.client, settings, parts, list(Role)):
-            await stack.enter_async_context(worker)
+        stage = await stack.enter_async_context(set_up(environment.client, settings, stub, state))
         for scenario in missing:
-            history = await play(scenario, environment.client, stub, scenario.name)
+            history = await play(scenario, environment.client, stage, scenario.name)
             text = json.dumps(_anonymous(history.to_json_dict()), indent=2) + "\n"
             for private in (str(ROOT), str(Path.home()), str(state)):
                 if private in text:

@@ -1,29 +1,14 @@
 """The runs that are kept as histories: every ending a run can have, and the detours on the way there."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from temporalio.client import Client, WorkflowHistory
-
 from activities.settings import ROOT
 from agents.extraction_prompt import render_reply
 from agents.schemas import Schemas
-from perdure.client import Platform, workflow_id
+from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from perdure.contracts.run import AskRequest, ExtractRequest
-from perdure.errors import RunFailed
-from tests.support.stub_model import StubModel
+from tests.replay.agent_scenarios import AGENTS
+from tests.replay.scenario import FAILED, Scenario
+from tests.replay.stage import Stage
 from tests.support.waiting import until
-
-QUESTION = "How many weeks of parental leave are paid in full?"
-
-EVERYTHING = Budget()
-"""The platform's own default."""
-
-FAILED = "failed"
-"""The ending of a run that ended by a fault: every other ending is an outcome."""
-
 
 INVOICE = """Invoice no. 4711
 From: Northwind Ltd
@@ -49,26 +34,8 @@ def reading() -> str:
     return render_reply(fields, READING)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """One run: what is asked, what the model's calls meet, and how it ends."""
-
-    name: str
-    ending: str
-    question: str = QUESTION
-    budget: Budget = EVERYTHING
-    document: str | None = None
-    """An invoice, for a run that extracts instead of answering."""
-    tier: str | None = None
-    script: tuple[object, ...] = ()
-    racing: bool = False
-    """Whether what is decided depends on which of two effects ends first, and so on the day."""
-    meanwhile: Callable[[Platform, str, StubModel], Awaitable[None]] | None = None
-    """What happens from outside once the run has started."""
-
-
-async def _cancel_in_call(platform: Platform, run: str, stub: StubModel) -> None:
-    await until(lambda: stub.calls > 0, what="the model is called")
+async def _cancel_in_call(platform: Platform, run: str, stage: Stage) -> None:
+    await until(lambda: stage.stub.calls > 0, what="the model is called")
     await platform.cancel(run)
 
 
@@ -113,26 +80,6 @@ SCENARIOS = (
         document=INVOICE,
         script=("malformed", "malformed", "malformed"),
     ),
+    *AGENTS,
 )
 """Runs of today's code. A recording without a scenario is of code before it: it is replayed, and never made again."""
-
-
-async def play(scenario: Scenario, client: Client, stub: StubModel, business_id: str) -> WorkflowHistory:
-    """Run it on the workers that serve this client's server; returns its history."""
-    platform = Platform(client)
-    stub.calls, stub.script = 0, list(scenario.script)
-    if scenario.document is None:
-        fields = {"question": scenario.question, "tier": scenario.tier, "budget": scenario.budget}
-        request = AskRequest.strictly(fields)
-    else:
-        fields = {"schema_name": "invoice", "file": {"text": scenario.document}, "budget": scenario.budget}
-        request = ExtractRequest.strictly(fields)
-    run = await platform.start_request(request, business_id=business_id)
-    if scenario.meanwhile is not None:
-        await scenario.meanwhile(platform, run, stub)
-    try:
-        ending = (await asyncio.wait_for(platform.result(run), 60)).outcome.kind
-    except RunFailed:
-        ending = FAILED
-    assert ending == scenario.ending, f"{scenario.name} was {ending}"
-    return await client.get_workflow_handle(workflow_id("default", run)).fetch_history()

@@ -4,25 +4,39 @@ import dataclasses
 import json
 import shutil
 import uuid
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import pytest_asyncio
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
-from perdure.contracts.run import AskRequest, ExtractRequest, Outcome, RunResult
+from activities.settings import Settings
+from perdure.contracts.control import Held, Pause, Resume
+from perdure.contracts.decisions import DecisionReply, StepDecision
+from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest, Outcome, RunResult
 from tests.replay import record
 from tests.replay.gate import changes
 from tests.replay.histories import activity_of, decisions, kind, outcomes, read, recorded, strings
 from tests.replay.payloads import TYPES, difference, lost
-from tests.replay.scenarios import FAILED, SCENARIOS, Scenario, play
+from tests.replay.scenario import FAILED, Scenario, play
+from tests.replay.scenarios import SCENARIOS
+from tests.replay.stage import Stage, set_up
 from tests.support.stub_model import StubModel
 from workflows import effects
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(client: Client, settings: Settings, stub: StubModel, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with set_up(client, settings, stub, tmp_path) as ready:
+        yield ready
+
 
 every_history = pytest.mark.parametrize("path", recorded(), ids=lambda path: path.stem)
 
@@ -38,11 +52,8 @@ def test_every_ending_is_among_the_recorded_histories() -> None:
 
 
 @pytest.mark.parametrize("scenario", [one for one in SCENARIOS if not one.racing], ids=lambda scenario: scenario.name)
-@pytest.mark.usefixtures("working")
-async def test_a_fresh_run_decides_what_the_recorded_one_did(
-    scenario: Scenario, client: Client, stub: StubModel
-) -> None:
-    fresh = await play(scenario, client, stub, f"replay-{uuid.uuid4()}")
+async def test_a_fresh_run_decides_what_the_recorded_one_did(scenario: Scenario, client: Client, stage: Stage) -> None:
+    fresh = await play(scenario, client, stage, f"replay-{uuid.uuid4()}")
     before = read(record.FOLDER / f"{scenario.name}.json")
     assert decisions(fresh) == decisions(before)
     assert outcomes(fresh) == outcomes(before)
@@ -139,7 +150,13 @@ def test_a_payload_that_no_longer_decodes_is_an_error() -> None:
         lost(Payload(data=b'{"passages": "none"}'), effects.RETRIEVE.reply)
 
 
-REQUESTS: dict[str, type] = {"chain": AskRequest, "extraction": ExtractRequest}
+REQUESTS: dict[str, type] = {"chain": AskRequest, "extraction": ExtractRequest, "agent": AgentRequest}
+
+UPDATES: dict[str, tuple[type, type]] = {
+    "decide": (StepDecision, DecisionReply),
+    "pause": (Pause, Held),
+    "resume": (Resume, Held),
+}
 
 
 def sample() -> WorkflowHistory:
@@ -176,6 +193,14 @@ def payloads(history: WorkflowHistory) -> list[tuple[Payload, type]]:
             case "activity_task_completed":
                 replied = event.activity_task_completed_event_attributes.result.payloads
                 found += [(payload, TYPES[activity_of(event, history)].reply) for payload in replied]
+            case "workflow_execution_update_accepted":
+                told = event.workflow_execution_update_accepted_event_attributes.accepted_request.input
+                found += [(payload, UPDATES[told.name][0]) for payload in told.args.payloads]
+            case "workflow_execution_update_completed":
+                done = event.workflow_execution_update_completed_event_attributes
+                accepted = history.events[done.accepted_event_id - 1]
+                name = accepted.workflow_execution_update_accepted_event_attributes.accepted_request.input.name
+                found += [(payload, UPDATES[name][1]) for payload in done.outcome.success.payloads]
             case "marker_recorded":
                 details = event.marker_recorded_event_attributes.details
                 name = json.loads(details["data"].payloads[0].data)["activity_type"]

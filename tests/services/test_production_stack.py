@@ -17,7 +17,7 @@ from perdure.client import Platform, workflow_id
 from perdure.contracts.run import Answered
 from tests.replay import record
 from tests.replay.histories import decisions, outcomes, read
-from tests.replay.scenarios import QUESTION
+from tests.replay.scenario import QUESTION
 from tests.services.sglang_server import SGLangServer
 from tests.services.test_sglang import CATALOGUE, keys
 from tests.services.weaviate_server import Weaviate, forget_everything

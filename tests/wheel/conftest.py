@@ -34,15 +34,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds the wheel and what the wheel asks for."""
-    folder = tmp_path_factory.mktemp("backend")
+    return installed(str(wheel), tmp_path_factory.mktemp("backend"))
+
+
+@pytest.fixture(scope="session")
+def perdure(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command line of an environment that holds the wheel with its extra, and the newest of what that asks for."""
+    return installed(f"{wheel}[cli]", tmp_path_factory.mktemp("terminal")).with_name("perdure")
+
+
+def installed(what: str, folder: Path) -> Path:
+    """The interpreter of a new environment in which this is installed."""
     interpreter = folder / "venv" / "bin" / "python"
     uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
     if uv:
         run(uv, "venv", "--python", sys.executable, folder / "venv", cwd=folder)
-        run(uv, "pip", "install", "--python", interpreter, wheel, cwd=folder)
+        run(uv, "pip", "install", "--python", interpreter, what, cwd=folder)
     else:
         run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
-        run(interpreter, "-m", "pip", "install", wheel, cwd=folder)
+        run(interpreter, "-m", "pip", "install", what, cwd=folder)
     return interpreter
 
 

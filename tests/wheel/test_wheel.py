@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import subprocess
 import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.wheel.conftest import run
 
 
@@ -46,3 +48,37 @@ async def test_a_backend_starts_follows_and_stops_a_run(python: Path, temporal: 
     assert "choose a new one" in said["conflict"]
     history = await temporal.client.get_workflow_handle("default:hr-4711").fetch_history()
     assert any(event.HasField("workflow_execution_cancel_requested_event_attributes") for event in history.events)
+
+
+def test_testing_needs_nothing_more_until_its_fixtures_are_used(python: Path) -> None:
+    program = (
+        "import importlib.util, perdure.testing as testing\n"
+        "print(importlib.util.find_spec('pytest'), testing.Script.of('r', [testing.answer('x')]).run)"
+    )
+    assert run(python, "-I", "-c", program, cwd=python.parent).strip() == "None r"
+
+
+def test_without_its_extra_the_command_says_in_one_line_what_it_needs(python: Path) -> None:
+    ended = subprocess.run(
+        [python.with_name("perdure"), "list"], cwd=python.parent, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "perdure: the command line needs typer: install it with pip install 'perdure[cli]'\n"
+
+
+async def test_with_its_extra_the_command_starts_a_run_and_lists_it(
+    perdure: Path, temporal: WorkflowEnvironment
+) -> None:
+    address = temporal.client.service_client.config.target_host
+    ask = ("ask", "How many days of leave do I get?", "--id", "hr-4712", "--tenant", "terminal", "--detach")
+    assert await asyncio.to_thread(run, perdure, "--address", address, *ask, cwd=perdure.parent) == "hr-4712\n"
+    wrong = await asyncio.create_subprocess_exec(perdure, "nope", stderr=subprocess.PIPE)
+    _, said = await wrong.communicate()
+    assert (wrong.returncode, said.decode()) == (2, "perdure: No such command 'nope': see perdure --help\n")
+    listing = ("list", "--tenant", "terminal", "--json")
+
+    async def listed() -> bool:
+        found = json.loads(await asyncio.to_thread(run, perdure, "--address", address, *listing, cwd=perdure.parent))
+        return [each["business_id"] for each in found] == ["hr-4712"]
+
+    await until(listed, what="the run is listed")

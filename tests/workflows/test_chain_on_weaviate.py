@@ -15,8 +15,11 @@ from perdure.client import Platform
 from perdure.contracts.run import Answered
 from tests.replay import record
 from tests.replay.histories import decisions, outcomes, read
-from tests.replay.scenarios import QUESTION, SCENARIOS, play
+from tests.replay.scenario import QUESTION, play
+from tests.replay.scenarios import SCENARIOS
+from tests.replay.stage import Stage
 from tests.services.weaviate_server import Weaviate, forget_everything
+from tests.support.odd_tools import Calls
 from tests.support.stub_model import StubModel
 from worker import Parts, Role, workers
 
@@ -49,7 +52,7 @@ async def test_a_run_over_weaviate_decides_what_the_recorded_one_did(
     name: str, client: Client, stub: StubModel
 ) -> None:
     [scenario] = [one for one in SCENARIOS if one.name == name]
-    fresh = await play(scenario, client, stub, f"weaviate-{uuid.uuid4()}")
+    fresh = await play(scenario, client, Stage(stub, Calls()), f"weaviate-{uuid.uuid4()}")
     before = read(record.FOLDER / f"{name}.json")
     assert decisions(fresh) == decisions(before)
     assert outcomes(fresh) == outcomes(before)

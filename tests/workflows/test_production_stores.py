@@ -18,7 +18,10 @@ from perdure.contracts.run import Answered
 from perdure.contracts.steps import StepKey
 from tests.replay import record
 from tests.replay.histories import decisions, outcomes, read
-from tests.replay.scenarios import SCENARIOS, Scenario, play
+from tests.replay.scenario import Scenario, play
+from tests.replay.scenarios import SCENARIOS
+from tests.replay.stage import Stage
+from tests.support.odd_tools import Calls
 from tests.support.stub_model import StubModel
 
 pytestmark = pytest.mark.postgres
@@ -36,7 +39,7 @@ def settings(settings: Settings, postgres_url: str, redis_url: str) -> Settings:
 @pytest.mark.parametrize("scenario", CHOSEN, ids=lambda scenario: scenario.name)
 @pytest.mark.usefixtures("working")
 async def test_a_run_decides_what_the_recorded_one_did(scenario: Scenario, client: Client, stub: StubModel) -> None:
-    fresh = await play(scenario, client, stub, f"production-{uuid.uuid4()}")
+    fresh = await play(scenario, client, Stage(stub, Calls()), f"production-{uuid.uuid4()}")
     before = read(record.FOLDER / f"{scenario.name}.json")
     assert decisions(fresh) == decisions(before)
     assert outcomes(fresh) == outcomes(before)

@@ -1,0 +1,35 @@
+"""The exact prompt of any paid step, from its request and the bodies that it names: what its effect sends, and sent."""
+
+from typing import assert_never
+
+from activities import answer_prompt, record_prompt, texts
+from activities.agent_prompt import prompt_of
+from activities.pins import Pins
+from activities.ports import BlobStore, Prompt
+from activities.transcripts import Transcripts
+from perdure.contracts.agent_steps import Think
+from perdure.contracts.steps import Extract, Generate
+
+
+class Prompts:
+    """Prompts from requests. The same request gives the same prompt, whenever it is asked for."""
+
+    def __init__(self, blobs: BlobStore, transcripts: Transcripts | None = None, pins: Pins | None = None) -> None:
+        """Effects hand over what they remember of conversations and specs; without it everything is read."""
+        self._blobs = blobs
+        self._transcripts = transcripts or Transcripts(blobs)
+        self._pins = pins or Pins(blobs)
+
+    async def of(self, ask: Think | Generate | Extract) -> Prompt:
+        """What is sent for a request. Raises `BodyMissing` or `BodyCorrupt`."""
+        match ask:
+            case Think():
+                spec = await self._pins.read(ask.key.tenant, ask.pinned)
+                instructions = await texts.read(self._blobs, ask.key.tenant, spec.instructions)
+                return prompt_of(spec, instructions, await self._transcripts.tell(ask.key.tenant, ask.transcript))
+            case Generate():
+                return (await answer_prompt.composed(ask, self._blobs)).prompt
+            case Extract():
+                return await record_prompt.prompt_of(ask, self._blobs)
+            case never:
+                assert_never(never)

@@ -1,0 +1,112 @@
+"""The versions' command: `python -m deploy.versions [show | use [VERSION]]`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from activities import settings as tree
+from activities.adapters.worker_versions import build_id, make_current, versions
+from activities.settings import Settings
+from deploy.local.errors import DeployError
+from deploy.versions.table import table
+
+
+async def show(settings: Settings) -> bool:
+    """Print every version; returns whether new runs and old ones all have workers."""
+    deployment = _deployment(settings)
+    found = await versions(await _connected(settings), deployment)
+    if found is None:
+        raise DeployError(
+            f"no worker of {deployment!r} was ever seen: start one with PERDURE_WORK__DEPLOYMENT={deployment}"
+        )
+    Console().print(table(deployment, found))
+    if found.unversioned:
+        print(f"{found.unversioned} running without a version: not begun yet, or taken by workers without one")
+    if found.current is None:
+        last = found.known[-1].build if found.known else "VERSION"
+        print(f"no version is current, so new runs wait: `python -m deploy.versions use {last}`", file=sys.stderr)
+    forsaken = [each for each in found.known if each.running and each.seen is None]
+    for each in forsaken:
+        print(
+            f"{each.running} running on {each.build}, which has had no worker for five minutes: start one again, or "
+            "move them as deploy/versions/README.md says",
+            file=sys.stderr,
+        )
+    return found.current is not None and not forsaken
+
+
+async def use(settings: Settings, build: str) -> None:
+    """Make a version the current one, and say what is left to do."""
+    deployment = _deployment(settings)
+    client = await _connected(settings)
+    try:
+        await make_current(client, deployment, build)
+    except RPCError as error:
+        found = await versions(client, deployment)
+        known = [] if found is None else [each.build for each in found.known]
+        if build in known:
+            remedy = f"start workers of {build} in every role that the current version has"
+            raise DeployError(f"the Temporal server refused: {error.message}: {remedy}") from None
+        raise DeployError(
+            f"{deployment} has no version {build!r}: its workers have shown {', '.join(known) or 'none'}; start one "
+            f"with PERDURE_WORK__DEPLOYMENT={deployment} PERDURE_WORK__BUILD={build} first"
+        ) from None
+    print(f"new runs begin on {build}")
+    found = await versions(client, deployment)
+    for each in () if found is None else found.known:
+        if each.build != build and each.running:
+            print(f"{each.running} running on {each.build}: keep its workers until `python -m deploy.versions` shows 0")
+
+
+def _deployment(settings: Settings) -> str:
+    if settings.work.deployment is None:
+        raise DeployError("workers have no versions: set PERDURE_WORK__DEPLOYMENT, here and for them, to perdure")
+    return settings.work.deployment
+
+
+async def _connected(settings: Settings) -> Client:
+    config = ClientConfig.load_client_connect_config()
+    address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
+    config["target_host"] = address
+    try:
+        return await Client.connect(**config)
+    except RuntimeError:
+        raise DeployError(
+            f"no Temporal server at {address}: start one with `make up`, or set TEMPORAL_ADDRESS"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; what a user can mend ends with one line and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.versions", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("show", help="every version, what runs on it, and when one of its workers was last seen")
+    one = commands.add_parser("use", help="have a version begin new runs, and go on with the chains that run")
+    one.add_argument(
+        "version", nargs="?", metavar="VERSION", help="default: as the settings say, or this checkout's own"
+    )
+    given = parser.parse_args(arguments)
+    settings = tree.load()
+    try:
+        if given.command == "use":
+            asyncio.run(use(settings, given.version or settings.work.build or build_id()))
+        elif not asyncio.run(show(settings)):
+            sys.exit(1)
+    except DeployError as error:
+        sys.exit(f"perdure: {error}")
+    except RPCError as error:
+        sys.exit(f"perdure: the Temporal server refused: {error.message}")
+    except TimeoutError:
+        sys.exit(
+            "perdure: the Temporal server has not told every queue yet: look again with `python -m deploy.versions`"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The bodies that a history holds itself, and the store's for those that it only names."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, cast
+
+from temporalio.api.history.v1 import HistoryEvent
+
+from activities.ports import BodyMissing
+from evals.paid_steps import Attempt, payloads
+from perdure.contracts.agent import AgentSpec
+from perdure.contracts.agent_steps import Think
+
+
+class Reads(Protocol):
+    """What is needed of a store here: the reading."""
+
+    async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
+        """The bodies, in the order of their digests. Raises `BodyMissing` or `BodyCorrupt`."""
+        ...
+
+
+class RecordedBodies:
+    """A `BlobStore` of one run: what is in its history needs no store, and is what the run really saw."""
+
+    def __init__(self, store: Reads) -> None:
+        """`store` has what the history only names: bodies from 64 KiB on, and the fixed beginning of prompts."""
+        self._store = store
+        self._held: dict[str, bytes] = {}
+
+    def take(self, events: Iterable[HistoryEvent]) -> None:
+        """Remember every body in these events, and the spec that an agent's run has pinned."""
+        for event in events:
+            for payload in payloads(event):
+                if payload.metadata.get("encoding") == b"json/plain":
+                    self._hold(*_bodies(json.loads(payload.data)))
+
+    def take_turns(self, attempts: Iterable[Attempt]) -> None:
+        """Remember the places of turns in their conversation: each request names those since the one before."""
+        for ask in (attempt.ask for attempt in attempts):
+            if isinstance(ask, Think):
+                parent = ask.transcript.stored
+                for turn in ask.transcript.fresh:
+                    self._hold(turn.node(parent))
+                    parent = turn.link(parent)
+
+    def _hold(self, *bodies: bytes) -> None:
+        self._held |= {hashlib.sha256(body).hexdigest(): body for body in bodies}
+
+    async def put(self, tenant: str, body: bytes) -> str:
+        [digest] = await self.put_all(tenant, [body])
+        return digest
+
+    async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
+        """Only remembered: whoever looks at a run changes nothing."""
+        self._hold(*bodies)
+        return [hashlib.sha256(body).hexdigest() for body in bodies]
+
+    async def get(self, tenant: str, digest: str) -> bytes:
+        [body] = await self.get_all(tenant, [digest])
+        return body
+
+    async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
+        """From the history, and the rest from the store. Raises `BodyMissing` or `BodyCorrupt`."""
+        absent = [digest for digest in digests if digest not in self._held]
+        found = dict(zip(absent, await self._store.get_all(tenant, absent), strict=True)) if absent else {}
+        return [self._held[digest] if digest in self._held else found[digest] for digest in digests]
+
+
+class NoStore:
+    """Stands where there is no store: whatever the history only names is missing, and nothing is made."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
+        """Raises `BodyMissing`."""
+        raise BodyMissing(
+            f"the history only names the text {digests[0]!r} of the tenant {tenant!r}, and there is no database at "
+            f"{self._where}: name the one that the run's workers used"
+        )
+
+
+def _bodies(value: Any) -> Iterator[bytes]:
+    match value:
+        case {"digest": str(), "body": str(body)}:
+            yield body.encode()
+        case dict():
+            if "pinned" in value and "spec" in value:
+                yield AgentSpec.model_validate(value["spec"]).model_dump_json().encode()
+            for each in cast("dict[str, Any]", value).values():
+                yield from _bodies(each)
+        case list():
+            for each in cast("list[Any]", value):
+                yield from _bodies(each)
+        case _:
+            return

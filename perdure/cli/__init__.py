@@ -1,0 +1,15 @@
+"""The command line: `perdure` in a terminal and in scripts. It needs the wheel's extra `cli`: typer and rich."""
+
+import sys
+
+
+def main() -> int:
+    """Run one command and return its exit code; one line where the extra is not installed."""
+    try:
+        from perdure.cli.app import main as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"typer", "rich"}:
+            raise
+        sys.stderr.write(f"perdure: the command line needs {error.name}: install it with pip install 'perdure[cli]'\n")
+        return 1
+    return run()

@@ -1,0 +1,103 @@
+"""What a command prints: for people in a terminal, in plain columns for pipes, or as JSON."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+ODD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Kinds of characters that move the cursor, turn the writing around, or are not seen."""
+
+
+def plain(text: str) -> str:
+    """Text of a model, a tool or a person as it can be shown: what would act on the terminal is spelled out."""
+    return "".join(sign if sign in "\n\t" or unicodedata.category(sign) not in ODD else _spelled(sign) for sign in text)
+
+
+def one_line(text: str, width: int = 0) -> str:
+    """The same in one line, of at most so many characters."""
+    line = " ".join(plain(text).split())
+    return line if not width or len(line) <= width else line[: width - 1] + "…"
+
+
+def _spelled(sign: str) -> str:
+    return f"\\u{ord(sign):04x}" if ord(sign) <= 0xFFFF else f"\\U{ord(sign):08x}"  # noqa: PLR2004 - the one plane
+
+
+def dollars(micro_dollars: int) -> str:
+    """An amount as people read it."""
+    return f"${micro_dollars / 1_000_000:.6f}"
+
+
+def ago(moment: datetime) -> str:
+    """How long since, roughly."""
+    gone = max(timedelta(0), datetime.now(UTC) - moment)
+    for unit, length in (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1))):
+        if gone >= length:
+            return f"{gone // length}{unit} ago"
+    return f"{gone.seconds}s ago"
+
+
+class Output:
+    """Where a command's words go: what was asked for to standard output, everything about it to standard error."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def json(self, value: Any) -> None:
+        """One line of JSON on standard output."""
+        sys.stdout.write(json.dumps(_jsonable(value)) + "\n")
+        sys.stdout.flush()
+
+    def answer(self, text: str) -> None:
+        """What was asked for, word for word; a terminal is shown nothing that would act on it."""
+        sys.stdout.write((plain(text) if sys.stdout.isatty() else text) + "\n")
+        sys.stdout.flush()
+
+    def say(self, *lines: str | Text) -> None:
+        """Lines of the product, for people."""
+        self._print(self._out, lines)
+
+    def note(self, *lines: str | Text) -> None:
+        """Lines about it, for people; on standard error, so that a pipe gets the product alone."""
+        self._print(self._err, lines)
+
+    def _print(self, console: Console, lines: Sequence[str | Text]) -> None:
+        if self.as_json and console is self._out:
+            return
+        for line in lines:
+            console.print(plain(line) if isinstance(line, str) else line)
+
+    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table in a terminal; lines with tabs between their columns elsewhere."""
+        if not sys.stdout.isatty():
+            for row in rows:
+                sys.stdout.write("\t".join(one_line(cell) for cell in row) + "\n")
+            return
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(one_line(cell)) for cell in row))
+        self._out.print(table, soft_wrap=False)
+
+
+def _jsonable(value: Any) -> Any:
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case dict():
+            return {str(name): _jsonable(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - any value
+        case list() | tuple():
+            return [_jsonable(each) for each in value]  # pyright: ignore[reportUnknownVariableType] - any value
+        case _:
+            return value

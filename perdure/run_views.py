@@ -1,0 +1,144 @@
+"""Runs as people look at them: lists, timelines rebuilt from histories, and the histories themselves."""
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowHistory,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.contracts.agent import AgentPhase
+from perdure.contracts.listing import RunFilter, RunState, RunSummary
+from perdure.contracts.run import AnyPhase, Phase
+from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, OUTCOME, PHASE, STEPS
+from perdure.contracts.timeline import TimelineEntry
+from perdure.errors import PlatformError
+from perdure.runs import checked_id, named_by, patiently, unknown_or, workflow_id
+from perdure.timeline import Reader, next_execution
+
+
+def phase_named(phase: str) -> AnyPhase:
+    """The phase of this name, of whatever kind of run."""
+    return Phase(phase) if phase in {known.value for known in Phase} else AgentPhase(phase)
+
+
+def state_named(status: WorkflowExecutionStatus | None) -> RunState:
+    """Temporal's own state of a run, by its name."""
+    return cast("RunState", (status or WorkflowExecutionStatus.RUNNING).name.lower())
+
+
+class RunViews:
+    """A part of `Platform`."""
+
+    _client: Client
+
+    @property
+    def namespace(self) -> str:
+        """The Temporal namespace that all runs are in."""
+        return self._client.namespace
+
+    @property
+    def address(self) -> str:
+        """Where the Temporal server is."""
+        return self._client.service_client.config.target_host
+
+    async def list_runs(self, which: RunFilter | None = None) -> tuple[RunSummary, ...]:
+        """The runs of a tenant, the newest first. A run appears a moment after it has begun."""
+        chosen = which or RunFilter()
+        try:
+            found = self._client.list_workflows(chosen.query, limit=chosen.limit, page_size=min(chosen.limit, 1000))
+            return tuple([_summary(run) async for run in found])
+        except RPCError as error:
+            raise PlatformError(f"the Temporal server cannot list runs: {error.message}") from None
+
+    async def timeline(
+        self, business_id: str, *, tenant: str = "default", follow: bool = False
+    ) -> AsyncIterator[TimelineEntry]:
+        """What happened in a run, from its first event on; with `follow` also what happens, until it is over.
+
+        It is read from the history: the same for a run that goes on, one that is over, and one without a worker. A run
+        that was continued is told as one. Raises `UnknownRun`.
+        """
+        reader, known = Reader(), await self._executions(tenant, business_id)
+        while known:
+            execution, following = known.pop(0), ""
+            async for event in self._events(tenant, business_id, execution, follow=follow):
+                for entry in reader.read(event, execution):
+                    yield entry
+                following = next_execution(event) or following
+            if following and not known:
+                known.append(following)
+
+    async def executions(self, business_id: str, *, tenant: str = "default") -> tuple[WorkflowHistory, ...]:
+        """The histories of a run, the oldest first: a long run has one for each execution. Raises `UnknownRun`."""
+        return tuple(
+            [
+                WorkflowHistory(
+                    workflow_id(tenant, business_id),
+                    [event async for event in self._events(tenant, business_id, execution, follow=False)],
+                )
+                for execution in await self._executions(tenant, business_id)
+            ]
+        )
+
+    async def _executions(self, tenant: str, business_id: str) -> list[str]:
+        """The run ids of a run's executions, the oldest first. The server forgets the old ones of a long run."""
+        name = workflow_id(tenant, checked_id(business_id))
+        known: list[str] = []
+        before: str | None = None
+        while True:
+            handle = self._client.get_workflow_handle(name, run_id=before)
+            try:
+                event = await patiently(lambda handle=handle: _beginning(handle))
+            except RPCError as error:
+                if known and error.status is RPCStatusCode.NOT_FOUND:
+                    return known
+                raise unknown_or(error, business_id, tenant) from None
+            begun = event.workflow_execution_started_event_attributes
+            known.insert(0, before or begun.original_execution_run_id)
+            before = begun.continued_execution_run_id
+            if not before:
+                return known
+
+    async def _events(
+        self, tenant: str, business_id: str, execution: str, *, follow: bool
+    ) -> AsyncIterator[HistoryEvent]:
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(
+            workflow_id(tenant, business_id), run_id=execution
+        )
+        try:
+            async for event in handle.fetch_history_events(wait_new_event=follow):
+                yield event
+        except RPCError as error:
+            raise unknown_or(error, business_id, tenant) from None
+
+
+async def _beginning(handle: WorkflowHandle[Any, Any]) -> HistoryEvent:
+    return await anext(aiter(handle.fetch_history_events(page_size=1)))
+
+
+def _summary(run: WorkflowExecution) -> RunSummary:
+    tenant, business_id = named_by(run.id)
+    labels = run.typed_search_attributes
+    return RunSummary(
+        business_id=business_id,
+        tenant=tenant,
+        workflow_id=run.id,
+        temporal_run_id=run.run_id,
+        kind=run.workflow_type,
+        agent=labels.get(AGENT),
+        state=state_named(run.status),
+        phase=labels.get(PHASE),
+        outcome=labels.get(OUTCOME),
+        micro_dollars=labels.get(COST_MICROS),
+        steps=labels.get(STEPS),
+        awaiting=bool(labels.get(AWAITING_APPROVAL)),
+        started=run.start_time,
+        closed=run.close_time,
+    )

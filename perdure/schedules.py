@@ -1,0 +1,209 @@
+"""Runs that a calendar starts: the same requests as a caller's, each firing a run with a name of its own."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import cast
+
+from pydantic import TypeAdapter, ValidationError
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionResult,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleHandle,
+    ScheduleIntervalSpec,
+    ScheduleListActionStartWorkflow,
+    ScheduleListDescription,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.calendars import calendar_spec
+from perdure.contracts.contract import BadInput, explain
+from perdure.contracts.queues import Queue
+from perdure.contracts.run import AgentRequest, AskRequest
+from perdure.contracts.schedules import Firing, Overlap, ScheduleName, ScheduleStatus, Timetable
+from perdure.contracts.search_attributes import AGENT, TENANT
+from perdure.errors import PlatformError, ScheduleConflict, UnknownSchedule
+from perdure.launch import TASK_TIMEOUT, Launch
+from perdure.runs import named_by, patiently, workflow_id
+
+CATCH_UP = timedelta(hours=1)
+"""How late a firing may be that a server missed while it was down. Temporal's own default is a year."""
+
+_NAME: TypeAdapter[str] = TypeAdapter(ScheduleName)
+
+
+class Schedules:
+    """The schedules of a platform: `platform.schedules`."""
+
+    def __init__(self, client: Client, task_queue: Queue) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def create(
+        self,
+        name: str,
+        request: AskRequest | AgentRequest,
+        timetable: Timetable,
+        *,
+        overlap: Overlap = Overlap.SKIP,
+        catch_up: timedelta = CATCH_UP,
+        paused: bool = False,
+        note: str = "",
+    ) -> None:
+        """Start this request again and again, as the timetable says.
+
+        The runs are the request's tenant's. Their business ids are the schedule's name and the moment in UTC for which
+        they were started, `nightly-2026-11-24T03:00:00Z`: no two have the same, and a firing that is repeated starts
+        nothing. What decides a run is pinned when it starts, so an agent that is edited is another one from the next
+        firing on. Raises `BadInput` for what cannot be used and `ScheduleConflict` for a name that is taken.
+        """
+        if request.budget.until is not None:
+            raise BadInput(
+                f"budget.until: no run after {request.budget.until:%Y-%m-%d %H:%M} could do anything "
+                f"(got {request.budget.until.isoformat()!r}): end the timetable there instead"
+            )
+        launch, key = Launch.of(request, self._task_queue), workflow_id(request.tenant, _checked(name))
+        action = ScheduleActionStartWorkflow(
+            launch.kind,
+            request,
+            id=key,
+            task_queue=launch.task_queue,
+            memo=launch.memo,
+            task_timeout=TASK_TIMEOUT,
+            static_summary=f"{launch.summary}, by the schedule {name}",
+            typed_search_attributes=launch.search_attributes,
+        )
+        schedule = Schedule(
+            action=action,
+            spec=_spec(timetable),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy[overlap.name], catchup_window=catch_up),
+            state=ScheduleState(paused=paused, note=note or None),
+        )
+        labels = [SearchAttributePair(TENANT, request.tenant), SearchAttributePair(AGENT, launch.agent)]
+        try:
+            await patiently(
+                lambda: self._client.create_schedule(key, schedule, search_attributes=TypedSearchAttributes(labels))
+            )
+        except ScheduleAlreadyRunningError:
+            raise ScheduleConflict(
+                f"tenant {request.tenant!r} has a schedule {name!r} already: delete it first, or choose another name"
+            ) from None
+        except RPCError as error:
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                said = ", ".join(repr(part) for part in (*timetable.cron, timetable.time_zone) if part)
+                raise BadInput(f"timetable: the Temporal server cannot use it: {error.message} (got {said})") from None
+            raise _refusal(error, name, request.tenant) from None
+
+    async def list(self, *, tenant: str | None = "default") -> tuple[ScheduleStatus, ...]:
+        """The schedules of a tenant, or with None of all. A new one appears after a moment."""
+        query = "Tenant IS NOT NULL" if tenant is None else f"Tenant = '{_checked(tenant, 'tenant')}'"
+        try:
+            found = await self._client.list_schedules(query)
+            return tuple([_listed(each) async for each in found])
+        except RPCError as error:
+            raise PlatformError(f"the Temporal server cannot list schedules: {error.message}") from None
+
+    async def status(self, name: str, *, tenant: str = "default") -> ScheduleStatus:
+        """How a schedule stands. Raises `UnknownSchedule`."""
+        try:
+            seen = await patiently(self._handle(tenant, name).describe)
+        except RPCError as error:
+            raise _refusal(error, name, tenant) from None
+        action = cast("ScheduleActionStartWorkflow", seen.schedule.action)
+        return ScheduleStatus(
+            name=name,
+            tenant=tenant,
+            kind=action.workflow,
+            agent=seen.typed_search_attributes.get(AGENT),
+            paused=seen.schedule.state.paused,
+            note=seen.schedule.state.note or "",
+            overlap=Overlap[seen.schedule.policy.overlap.name],
+            next_times=tuple(seen.info.next_action_times),
+            recent=tuple(_firing(result) for result in seen.info.recent_actions),
+            fired=seen.info.num_actions,
+            skipped=seen.info.num_actions_skipped_overlap,
+        )
+
+    async def pause(self, name: str, *, tenant: str = "default", note: str = "") -> None:
+        """Start nothing until it is resumed; what runs goes on. Raises `UnknownSchedule`."""
+        await self._tell(name, tenant, lambda handle: handle.pause(note=note or None))
+
+    async def resume(self, name: str, *, tenant: str = "default", note: str = "") -> None:
+        """Go on with the next firing; what was missed meanwhile is not made up for. Raises `UnknownSchedule`."""
+        await self._tell(name, tenant, lambda handle: handle.unpause(note=note or None))
+
+    async def trigger(self, name: str, *, tenant: str = "default", overlap: Overlap | None = None) -> None:
+        """Fire now, as if it were time, also where it is paused. Twice within one second is once.
+
+        Raises `UnknownSchedule`.
+        """
+        policy = None if overlap is None else ScheduleOverlapPolicy[overlap.name]
+        await self._tell(name, tenant, lambda handle: handle.trigger(overlap=policy))
+
+    async def delete(self, name: str, *, tenant: str = "default") -> None:
+        """Forget a schedule; what it started goes on. Raises `UnknownSchedule`."""
+        await self._tell(name, tenant, lambda handle: handle.delete())
+
+    async def _tell(self, name: str, tenant: str, say: Callable[[ScheduleHandle], Awaitable[None]]) -> None:
+        handle = self._handle(tenant, name)
+        try:
+            await patiently(lambda: say(handle))
+        except RPCError as error:
+            raise _refusal(error, name, tenant) from None
+
+    def _handle(self, tenant: str, name: str) -> ScheduleHandle:
+        return self._client.get_schedule_handle(workflow_id(_checked(tenant, "tenant"), _checked(name)))
+
+
+def _checked(name: str, what: str = "schedule") -> str:
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError as error:
+        raise BadInput(f"{what}: {explain(error)}") from None
+
+
+def _spec(timetable: Timetable) -> ScheduleSpec:
+    return ScheduleSpec(
+        cron_expressions=list(timetable.cron),
+        calendars=[calendar_spec(calendar) for calendar in timetable.calendars],
+        intervals=[ScheduleIntervalSpec(every=every) for every in timetable.every],
+        time_zone_name=timetable.time_zone,
+        start_at=timetable.begins,
+        end_at=timetable.ends,
+        jitter=timetable.jitter or None,
+    )
+
+
+def _refusal(error: RPCError, name: str, tenant: str) -> PlatformError:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return UnknownSchedule(f"tenant {tenant!r} has no schedule {name!r}")
+    return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
+
+
+def _firing(result: ScheduleActionResult) -> Firing:
+    started = cast("ScheduleActionExecutionStartWorkflow", result.action)
+    _, business_id = named_by(started.workflow_id)
+    return Firing(business_id=business_id, scheduled=result.scheduled_at, started=result.started_at)
+
+
+def _listed(found: ScheduleListDescription) -> ScheduleStatus:
+    tenant, name = named_by(found.id)
+    schedule, info = found.schedule, found.info
+    return ScheduleStatus(
+        name=name,
+        tenant=tenant,
+        kind=cast("ScheduleListActionStartWorkflow", schedule.action).workflow if schedule else "unknown",
+        agent=found.typed_search_attributes.get(AGENT),
+        paused=bool(schedule and schedule.state.paused),
+        note=(schedule.state.note or "") if schedule else "",
+        next_times=tuple(info.next_action_times) if info else (),
+        recent=tuple(_firing(result) for result in info.recent_actions) if info else (),
+    )

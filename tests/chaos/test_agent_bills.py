@@ -1,0 +1,138 @@
+"""Agents with parallel tools, retries and dying workers owe what they say, and never more than their budget."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.run import Answered, Exhausted, RunResult
+from perdure.testing import Script, Turn, answer, calls
+from tests.chaos.agents import AgentWorld, Person, audit_bill
+from tests.chaos.conftest import Report
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+
+RUNS = 200
+
+AT_ONCE = 40
+"""Runs under way at the same time."""
+
+CALLS_PER_KILL = 40
+"""After so many further calls of the model the worker is killed."""
+
+STUCK_SECONDS = 600.0
+"""A run that is not over this long after its start is stuck: it may lose its worker at every turn."""
+
+PLENTY = Budget(steps=60, tool_calls=120)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, and what it will write."""
+
+    run: str
+    turns: tuple[Turn, ...]
+    budget: Budget
+
+    @property
+    def writes(self) -> dict[str, str]:
+        """The kind of each write, by the name that it has at the desk."""
+        kinds = {"file_ticket": "tickets", "post_notice": "messages"}
+        return {
+            f"{self.run}/call-{turn}-{place}": kinds[call.name]
+            for turn, said in enumerate(self.turns, 1)
+            for place, call in enumerate(said.calls, 1)
+            if call.name in kinds
+        }
+
+
+def planned(number: int, chance: random.Random) -> Plan:
+    """Two to four turns of up to four tools at once, some of which fail first; one run in five is poor."""
+    run = f"bill-{chance.randrange(16**8):08x}-{number}"
+    tools = [("calculator", {"expression": "6 * 7"}), ("file_ticket", {"run": run}), ("post_notice", {"run": run})]
+    turns: list[Turn] = []
+    for last in [False] * chance.randint(1, 3) + [True]:
+        how: dict[str, float | bool] = {"pause": chance.uniform(0, 0.5), "output_tokens": chance.randint(1, 300)}
+        match chance.random():
+            case share if share < 0.3:
+                how |= {"fails": chance.randint(1, 2)}
+            case share if share < 0.4:
+                how |= {"fails": 1, "drop": True}
+            case _:
+                pass
+        asked = chance.choices(tools, weights=[5, 3, 2], k=chance.randint(2, 4))
+        turns.append(answer("It is done.", **how) if last else calls(*asked, **how))
+    poor = Budget(steps=chance.randint(1, 4), tool_calls=chance.randint(0, 6), micro_dollars=chance.randint(500, 5000))
+    return Plan(run, tuple(turns), poor if chance.random() < 0.2 else PLENTY)
+
+
+async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
+    agent_world: AgentWorld, report: Report, chance: random.Random, *, sampled: bool
+) -> None:
+    world, person = agent_world, Person(agent_world)
+    plans = [planned(number, chance) for number in range(RUNS // 10 if sampled else RUNS)]
+    before = len(world.stack.stub.bill.calls())
+    room, kills, began = asyncio.Semaphore(AT_ONCE), 0, time.monotonic()
+    results: dict[str, RunResult] = {}
+
+    async def run(plan: Plan) -> None:
+        async with room:
+            task = Script.of(plan.run, plan.turns).task()
+            await world.platform.start_agent(task, agent="chaos", business_id=plan.run, budget=plan.budget)
+            results.update(await person.results([plan.run], within=STUCK_SECONDS))
+
+    running = asyncio.gather(*map(run, plans))
+    while not running.done():
+        goal = before + (kills + 1) * CALLS_PER_KILL * (1 if not sampled else 0.5)
+        await until(
+            lambda goal=goal: running.done() or len(world.stack.stub.bill.calls()) >= goal,
+            what=f"{goal} calls are billed",
+            seconds=600,
+            every=0.1,
+        )
+        if not running.done():
+            await world.kill()
+            kills += 1
+    await running
+
+    owed = {plan.run: audit_bill(world, plan.run, results[plan.run], plan.budget) for plan in plans}
+    written = Counter([*world.written("tickets"), *world.written("messages")])
+    for plan in plans:
+        twice = {write: count for write in plan.writes if (count := written[write]) > 1}
+        assert not twice, f"written twice: {twice}"
+        if isinstance(results[plan.run].outcome, Answered):
+            lost = [write for write in plan.writes if not written[write]]
+            assert not lost, f"lost: {lost}"
+        else:
+            assert isinstance(results[plan.run].outcome, Exhausted), results[plan.run].outcome
+    assert kills >= 1
+    report.bills += told(world, list(results.values()), sum(owed.values(), Spend()), [plan.run for plan in plans])
+    report.bills.append(
+        f"{kills} kills, {person.decided.total()} unknown outcomes decided, {time.monotonic() - began:.0f} s"
+    )
+
+
+def told(world: AgentWorld, results: Sequence[RunResult], owed: Spend, runs: Sequence[str]) -> list[str]:
+    """The figures of the money."""
+    mine = [call for run in runs for call in world.stack.stub.bill.calls(run)]
+    met = Counter(call.met for call in mine)
+    settled = sum((result.spent for result in results), Spend())
+    unsettled = sum((result.unsettled for result in results), Spend())
+    ended = Counter(result.outcome.kind for result in results)
+    calls_made = (
+        f"{len(runs)} runs of agents ({', '.join(f'{count} {kind}' for kind, count in sorted(ended.items()))}): "
+        f"{len(mine)} calls of the model, {met['503']} refused and {met['dropped']} dropped, "
+        f"{settled.tool_calls} calls of tools"
+    )
+    money = (
+        f"settled <= bill <= settled + unsettled <= budget in each; together {settled.micro_dollars:,} <= "
+        f"{owed.micro_dollars:,} <= {(settled + unsettled).micro_dollars:,} micro-dollars, {len(runs)} of {len(runs)} "
+        "with a recorded attempt before every call"
+    )
+    return [calls_made, money]

@@ -1,0 +1,31 @@
+"""Tools that write at the desk, and leave time for a kill between what they intend and what they do."""
+
+import asyncio
+
+from tools.base import ToolArguments, ToolContext, ToolEffect, tool
+
+BEFORE_SECONDS = 0.3
+"""Between the intent, which is in the ledger by then, and the call."""
+
+
+class Note(ToolArguments):
+    """What to write, and for which run."""
+
+    run: str
+    """The run's name. With the name of the step, which is written too, a test finds what came of it."""
+
+
+@tool(ToolEffect.IDEMPOTENT)
+async def file_ticket(context: ToolContext, note: Note) -> str:
+    """Open a ticket, and a second time with the same key change nothing."""
+    await asyncio.sleep(BEFORE_SECONDS)
+    await context.http.call("desk", "POST", "/tickets", {"title": note.run, "text": context.step}, key=context.key)
+    return "It is filed."
+
+
+@tool(ToolEffect.AT_MOST_ONCE)
+async def post_notice(context: ToolContext, note: Note) -> str:
+    """Send a message, and again each time that it is called. Nobody can be asked afterwards whether it was sent."""
+    await asyncio.sleep(BEFORE_SECONDS)
+    await context.http.call("desk", "POST", "/messages", {"to": note.run, "text": context.step}, key=context.key)
+    return "It is posted."

@@ -1,0 +1,88 @@
+"""A Temporal server whose clock runs as everybody's does, an agent, and the command line as a process of its own."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.settings import ROOT, Settings, Tools, environment_with
+from deploy.local.desk import DeskServer
+from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.support.agent_runs import with_agents, write_agent
+from tests.support.temporal import TEMPORAL
+from workflows.plugin import PerdurePlugin
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    """A real server without time skipping: what a command starts waits for people as long as it takes."""
+    async with await WorkflowEnvironment.start_local(
+        plugins=[PerdurePlugin()],
+        search_attributes=SEARCH_ATTRIBUTES,
+        dev_server_existing_path=str(TEMPORAL),
+        dev_server_log_level="error",
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskServer]:
+    with DeskServer(0, tmp_path / "desk.db") as server:
+        yield server
+
+
+@pytest.fixture
+def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
+    write_agent(tmp_path)
+    shutil.copy(ROOT / "agents" / "handbook.toml", tmp_path)
+    return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Cli: TypeAlias = Callable[..., Awaitable[Said]]
+
+
+@pytest.fixture
+def cli(client: Client) -> Cli:
+    """Runs `perdure` with these words, to its end."""
+
+    async def run(*words: str, stdin: bytes | None = None) -> Said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "perdure.cli", *words),
+            cwd=ROOT,
+            env=environment_with(TEMPORAL_ADDRESS=client.service_client.config.target_host),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(stdin), 120)
+        assert process.returncode is not None
+        return Said(process.returncode, out.decode(), err.decode())
+
+    return run

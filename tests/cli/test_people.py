@@ -1,0 +1,149 @@
+"""People decide from the command line: what waits is shown, bound to its digest, and said to the run once."""
+
+import json
+import uuid
+
+import pytest
+
+from deploy.local.desk import DeskServer
+from perdure.client import Platform
+from perdure.contracts.decisions import PendingStep
+from perdure.contracts.listing import RunFilter
+from tests.cli.conftest import Cli
+from tests.support.agent_runs import MESSAGE, answer, calls, waits
+from tests.support.stub_model import StubModel
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("working")
+
+
+async def waiting(
+    platform: Platform, stub: StubModel, *messages: tuple[str, dict[str, str]]
+) -> tuple[str, PendingStep]:
+    """A run in which one step waits, and that step."""
+    stub.script = [calls(*(messages or (MESSAGE,))), answer()]
+    run = await platform.start_agent("Tell them.", agent="tester")
+    steps = await waits(platform, run, len(messages) or 1)
+    return run, steps[0]
+
+
+def sent(desk: DeskServer) -> int:
+    return sum(desk.desk.received()["messages"].values())
+
+
+async def test_what_is_approved_is_shown_and_called_once(
+    cli: Cli, platform: Platform, stub: StubModel, desk: DeskServer
+) -> None:
+    run, step = await waiting(platform, stub)
+    said = await cli("approve", run, step.step, "--by", "ada", "--yes")
+    assert said.code == 0, said.err
+    assert said.out == f"approve: {step.step} of {run}, by ada\n"
+    for told in ('"text": "Eighteen weeks."', '"to": "facilities"', step.digest, "send_message (at_most_once)"):
+        assert told in said.err
+    assert (await platform.result(run)).outcome.kind == "answered"
+    assert sent(desk) == 1
+    again = await cli("approve", run, step.step, "--yes", "--digest", step.digest)
+    assert again.code in {1, 6}
+    assert sent(desk) == 1
+    entries = (await cli("show", run, "--json")).json["entries"]
+    assert ("approve", step.step, "ada, by update") in [
+        (entry["name"], entry["summary"], entry["found"]) for entry in entries if entry["kind"] == "person"
+    ]
+
+
+async def test_a_script_has_to_say_yes(cli: Cli, platform: Platform, stub: StubModel, desk: DeskServer) -> None:
+    run, step = await waiting(platform, stub)
+    said = await cli("approve", run)
+    assert said.code == 2
+    assert said.err.splitlines()[-1] == (
+        f"perdure: nobody can be asked here whether to approve {step.step}: look at it, and say it with --yes"
+    )
+    assert await platform.pending(run) == (step,)
+    assert sent(desk) == 0
+    await platform.cancel(run)
+
+
+async def test_another_digest_is_rejected_by_the_run_and_kept(cli: Cli, platform: Platform, stub: StubModel) -> None:
+    run, step = await waiting(platform, stub)
+    said = await cli("approve", run, step.step, "--yes", "--digest", "0" * 64)
+    assert (said.code, said.out) == (6, "")
+    assert "is another one by now" in said.err
+    never = await cli("approve", run, "call-9-9", "--yes", "--digest", step.digest, "--json")
+    assert never.code == 6
+    assert never.json["came"]["kind"] == "rejected"
+    lost = await cli("approve", run, "call-9-9", "--yes")
+    assert lost.code == 6
+    assert f"what waits is {step.step}" in lost.err
+    people = [entry async for entry in platform.timeline(run) if entry.kind.value == "person"]
+    assert ["rejected" in entry.found for entry in people] == [True, True]
+    await platform.cancel(run)
+
+
+async def test_edited_arguments_are_the_ones_that_are_called(
+    cli: Cli, platform: Platform, stub: StubModel, desk: DeskServer
+) -> None:
+    run, step = await waiting(platform, stub)
+    wrong = await cli("edit", run, step.step, "--set", "to=5", "--yes")
+    assert wrong.code == 6
+    assert "to" in wrong.err.splitlines()[-1]
+    said = await cli("edit", run, step.step, "--set", "to=alice", "--yes", "--by", "ada")
+    assert said.code == 0, said.err
+    assert "with these arguments instead" in said.err
+    await platform.result(run)
+    [key] = desk.desk.received()["messages"]
+    assert desk.desk.became("messages", key)["messages"][0]["to"] == "alice"
+
+
+async def test_what_is_denied_is_not_called_and_the_model_is_told_why(
+    cli: Cli, platform: Platform, stub: StubModel, desk: DeskServer
+) -> None:
+    run, step = await waiting(platform, stub)
+    assert (await cli("deny", run, step.step, "--reason", "Not on a Sunday.", "--yes")).code == 0
+    assert (await platform.result(run)).outcome.kind == "answered"
+    assert "Not on a Sunday." in json.dumps(stub.requests[-1])
+    assert sent(desk) == 0
+
+
+async def test_an_approval_cannot_be_answered_like_a_lost_call(cli: Cli, platform: Platform, stub: StubModel) -> None:
+    run, step = await waiting(platform, stub)
+    said = await cli("answer", run, step.step, "--retry", "--yes")
+    assert said.code == 2
+    assert "waits for an approval: use perdure approve, edit or deny" in said.err
+    await platform.cancel(run)
+
+
+async def test_the_inbox_has_everything_that_waits_in_a_tenant_and_nothing_else(
+    cli: Cli, platform: Platform, stub: StubModel
+) -> None:
+    tenant = f"t{uuid.uuid4().hex[:8]}"
+    hidden = ("send_message", {"to": "facilities\u202e", "text": "\x1b[2Jnothing to see"})
+    stub.script = [calls(MESSAGE, hidden), answer()]
+    run = await platform.start_agent("Tell them.", agent="tester", tenant=tenant)
+
+    async def listed() -> bool:
+        found = await platform.list_runs(RunFilter(tenant=tenant, awaiting=True))
+        return [each.business_id for each in found] == [run]
+
+    await until(listed, what="the run is listed")
+
+    async def both_wait() -> bool:
+        return len(await platform.pending(run, tenant=tenant)) == 2
+
+    await until(both_wait, what="both calls wait")
+    said = await cli("inbox", "--tenant", tenant)
+    assert said.code == 0
+    rows = [line.split("\t") for line in said.out.splitlines()]
+    assert [row[:5] for row in rows] == [
+        [run, step, "approval", "tester", "send_message"] for step in ("call-1-1", "call-1-2")
+    ]
+    # What would act on a terminal is spelled out, in the list and where it is approved.
+    several = await cli("deny", run, "--tenant", tenant, "--yes")
+    assert several.code == 2
+    assert "name one of call-1-1, call-1-2" in several.err
+    denied = await cli("deny", run, "call-1-2", "--tenant", tenant, "--yes")
+    for shown in (said.out, denied.err):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert "\\u202e" in shown
+    assert (await cli("inbox", "--tenant", "nobody")).err == "nothing waits for a person\n"
+    await platform.cancel(run, tenant=tenant)

@@ -1,0 +1,82 @@
+"""The scripts of `perdure/cli/README.md` do what that page says, with the real `temporal` beside `perdure`."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from activities.settings import ROOT, Settings, environment_with
+from deploy.local.desk import DeskServer
+from perdure.cli.app import app
+from perdure.cli.exits import Exit
+from perdure.client import Platform
+from tests.support.agent_runs import MESSAGE, answer, calls, write_agent
+from tests.support.stub_model import StubModel
+from tests.support.temporal import TEMPORAL
+
+README = (ROOT / "perdure" / "cli" / "README.md").read_text()
+SCRIPTS: list[str] = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.usefixtures("working")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    write_agent(settings.paths.agents, "operations", ["send_message"])
+    return settings
+
+
+async def played(script: str, client: Client, folder: Path) -> str:
+    """What a script prints, where both commands are on the path."""
+    perdure = folder / "perdure"
+    perdure.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m perdure.cli "$@"\n')
+    perdure.chmod(0o755)
+    address = client.service_client.config.target_host
+    beside = environment_with(TEMPORAL_ADDRESS=address, PYTHONPATH=str(ROOT))
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-euc", script),
+        env={**beside, "PATH": f"{folder}:{TEMPORAL.parent}:{beside['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(shell.communicate(), 120)
+    assert shell.returncode == 0, said.decode()
+    return said.decode()
+
+
+async def test_a_run_of_the_command_line_is_approved_by_a_signal_and_finishes(
+    client: Client, stub: StubModel, desk: DeskServer, tmp_path: Path
+) -> None:
+    stub.script = [calls(MESSAGE), answer("They know.")]
+    [script] = [script for script in SCRIPTS if "temporal workflow signal" in script]
+    said = await played(script, client, tmp_path)
+    assert "They know." in said
+    assert "ada, by signal" in said
+    assert list(desk.desk.received()["messages"].values()) == [1]
+
+
+async def test_the_schedule_of_the_readme_fires(client: Client, platform: Platform, tmp_path: Path) -> None:
+    [script] = [script for script in SCRIPTS if "schedule create" in script]
+    assert "morning fires" in await played(script, client, tmp_path)
+    found = await platform.schedules.status("morning")
+    assert found.next_times[0].astimezone().minute == 0
+    await platform.schedules.delete("morning")
+
+
+def test_every_script_is_run_by_one_of_these_tests() -> None:
+    assert len(SCRIPTS) == 2
+
+
+def test_the_page_names_every_command_and_every_exit_code() -> None:
+    commands = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    groups = {str(group.name) for group in app.registered_groups}
+    named = set(re.findall(r"[a-z]+", " ".join(re.findall(r"^\| (`.+?) \|", README, re.MULTILINE))))
+    assert commands | groups <= named
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert codes == set(Exit)
+    told = re.findall(r"(\d+) [a-z]", str(app.info.epilog))
+    assert {int(code) for code in told} == set(Exit)

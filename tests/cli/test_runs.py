@@ -1,0 +1,193 @@
+"""Runs from the command line: started, followed, listed, shown and held, each command a process of its own."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import uuid
+
+import pytest
+from temporalio.client import Client
+
+from activities.settings import ROOT, environment_with
+from perdure.client import Platform
+from perdure.contracts.budget import Spend
+from perdure.contracts.listing import RunFilter
+from perdure.contracts.run import RunResult
+from perdure.contracts.timeline import EntryKind, EntryState
+from tests.cli.conftest import Cli
+from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, waits
+from tests.support.stub_model import StubModel
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("working")
+
+QUESTION = "How many weeks of parental leave are paid in full?"
+
+
+async def test_a_question_is_answered_on_standard_output_and_explained_beside_it(cli: Cli) -> None:
+    said = await cli("ask", QUESTION)
+    assert said.code == 0, said.err
+    assert "weeks" in said.out
+    assert len(said.out.splitlines()) == 1
+    for told in ("retrieve", "generate", "tokens, $0.00", "cites", "/namespaces/default/workflows/default:"):
+        assert told in said.err
+
+
+async def test_asking_again_under_the_same_id_finds_the_same_run(cli: Cli, stub: StubModel) -> None:
+    name = f"ticket/{uuid.uuid4()}"
+    first, second = [await cli("ask", QUESTION, "--id", name, "--json") for _ in range(2)]
+    assert first.json["link"] == second.json["link"]
+    assert stub.calls == 1
+    other = await cli("ask", "Who cleans the pond?", "--id", name)
+    assert (other.code, other.out) == (1, "")
+    assert other.err.startswith(f"perdure: the business id {name!r} was used by another request")
+
+
+async def test_the_question_may_come_from_standard_input(cli: Cli) -> None:
+    said = await cli("ask", "-", "--json", stdin=QUESTION.encode())
+    assert said.json["result"]["outcome"]["kind"] == "answered"
+
+
+async def test_exit_codes_tell_how_a_run_ended(cli: Cli, stub: StubModel) -> None:
+    assert (await cli("ask", "Who was the first king of Norway?", "-q")).code == 3
+    broke = await cli("ask", QUESTION, "--dollars", "0.000001", "-q")
+    assert broke.code == 4
+    assert "micro_dollars" in broke.err
+    assert stub.calls == 0
+    failed = await cli("run", "nobody", "Do it.", "-q")
+    assert failed.code == 1
+    assert failed.err.splitlines()[-1].startswith("perdure: run ")
+
+
+async def test_a_run_is_told_step_by_step_and_adds_up(cli: Cli, stub: StubModel, platform: Platform) -> None:
+    stub.script = [calls(SUM, TICKET), answer("Forty-two.")]
+    name = str(uuid.uuid4())
+    said = await cli("run", "tester", "Find out.", "--id", name, "--json")
+    assert said.code == 0, said.err
+    watched = await cli("watch", name, "--json")
+    entries = [line["entry"] for line in watched.lines[:-1]]
+    assert watched.lines[-1]["result"] == said.json["result"]
+    done = [entry["name"] for entry in entries if entry["kind"] == "effect" and entry["state"] == "done"]
+    assert sorted(done) == ["act", "act", "pin_agent", "think", "think"]
+    found = [entry["found"] for entry in entries if entry["name"] == "think" and entry["state"] == "done"]
+    assert found[0].endswith("asks for calculator, create_ticket")
+    assert found[1].endswith("answers")
+    told = [entry async for entry in platform.timeline(name)]
+    assert [entry.event for entry in told] == [entry["event"] for entry in entries]
+    spent = sum((entry.spent for entry in told if entry.spent), Spend())
+    assert spent == RunResult.model_validate(said.json["result"]).spent
+    assert spent.steps == 2
+    assert (told[0].kind, told[-1].kind, told[-1].name) == (EntryKind.BEGAN, EntryKind.ENDED, "answered")
+
+
+async def test_show_has_costs_verdicts_and_the_link(cli: Cli) -> None:
+    name = str(uuid.uuid4())
+    await cli("ask", QUESTION, "--id", name, "-q")
+    shown = await cli("show", name)
+    assert shown.code == 0, shown.err
+    for told in ("answered", "generate", "guard citations_verbatim", "$0.00", f"workflows/default:{name}/"):
+        assert told in shown.out
+    as_json = (await cli("show", name, "--json")).json
+    assert as_json["result"]["outcome"]["kind"] == "answered"
+    guards = [verdict["guard"] for entry in as_json["entries"] for verdict in entry["verdicts"]]
+    assert guards
+    assert set(guards) == {verdict["guard"] for verdict in as_json["result"]["verdicts"]}
+
+
+async def test_a_lost_attempt_is_shown_as_one(cli: Cli, stub: StubModel) -> None:
+    stub.script = ["503", answer("Yes.")]
+    name = str(uuid.uuid4())
+    assert (await cli("run", "tester", "Is it?", "--id", name, "-q")).code == 0
+    entries = (await cli("show", name, "--json")).json["entries"]
+    thoughts = [(entry["attempt"], entry["state"]) for entry in entries if entry["name"] == "think"]
+    assert thoughts == [(1, "running"), (1, "failed"), (2, "running"), (2, "done")]
+
+
+async def test_a_detached_run_goes_on_and_can_be_held_and_stopped(
+    cli: Cli, stub: StubModel, platform: Platform
+) -> None:
+    stub.script = [calls(MESSAGE), answer()]
+    started = await cli("run", "tester", "Tell them.", "--detach")
+    name = started.out.strip()
+    assert started.code == 0
+    await waits(platform, name)
+    held = await cli("pause", name, "--by", "ada", "--reason", "lunch")
+    assert held.out == f"{name} is paused by ada: lunch\n"
+    assert (await cli("resume", name, "--by", "ada")).out == f"{name} goes on\n"
+    waited = await cli("watch", name, "--within", "1s")
+    assert waited.code == 7
+    assert f"run '{name}' goes on" in waited.err
+    assert "send_message" in waited.err
+    assert (await cli("cancel", name)).code == 0
+    watched = await cli("watch", name)
+    assert watched.code == 5
+    shown = (await cli("show", name, "--json")).json
+    assert shown["status"]["outcome"] == "cancelled"
+    people = [(entry["name"], entry["found"]) for entry in shown["entries"] if entry["kind"] == "person"]
+    assert people == [("pause", "ada, by update, says: lunch"), ("resume", "ada, by update")]
+
+
+async def test_ctrl_c_stops_the_watching_and_not_the_run(
+    cli: Cli, client: Client, stub: StubModel, platform: Platform
+) -> None:
+    stub.script = [calls(MESSAGE), answer()]
+    name = (await cli("run", "tester", "Tell them.", "--detach")).out.strip()
+    await waits(platform, name)
+    watching = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "perdure.cli", "watch", name),
+        cwd=ROOT,
+        env=environment_with(TEMPORAL_ADDRESS=client.service_client.config.target_host),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert watching.stdout is not None
+    await asyncio.wait_for(watching.stdout.readline(), 60)  # it follows by now
+    watching.send_signal(signal.SIGINT)
+    _, complained = await asyncio.wait_for(watching.communicate(), 60)
+    assert watching.returncode == 130
+    assert complained.decode().splitlines()[-1] == (
+        f"perdure: stopped watching: run '{name}' goes on: perdure watch {name}"
+    )
+    assert (await platform.status(name)).state == "running"
+    await platform.cancel(name)
+
+
+async def test_runs_are_listed_by_what_they_are(cli: Cli, stub: StubModel, platform: Platform) -> None:
+    tenant = f"t{uuid.uuid4().hex[:8]}"
+    stub.script = [answer("Yes."), calls(MESSAGE)]
+    assert (await cli("run", "tester", "Is it?", "--tenant", tenant, "--id", "first", "-q")).code == 0
+    assert (await cli("run", "tester", "Tell them.", "--tenant", tenant, "--id", "second", "--detach")).code == 0
+
+    async def both_are_there() -> bool:
+        found = {
+            run.business_id: run.outcome or run.awaiting for run in await platform.list_runs(RunFilter(tenant=tenant))
+        }
+        return found == {"first": "answered", "second": True}
+
+    await until(both_are_there, what="visibility has caught up")
+
+    async def listed(*options: str) -> set[str]:
+        return {run["business_id"] for run in (await cli("list", "--tenant", tenant, "--json", *options)).json}
+
+    assert await listed("--waiting") == {"second"}
+    assert await listed("--agent", "tester", "--phase", "awaiting_approval") == {"second"}
+    assert await listed("--agent", "somebody") == set()
+    assert await listed("--state", "completed", "--since", "1h") == {"first"}
+    plain = await cli("list", "--tenant", tenant)
+    assert [line.split("\t")[0] for line in plain.out.splitlines()] == ["second", "first"]
+    assert (await cli("cancel", "second", "--tenant", tenant)).code == 0
+
+
+async def test_a_run_that_failed_is_shown_with_the_reason(platform: Platform, cli: Cli, client: Client) -> None:
+    name = str(uuid.uuid4())
+    await client.start_workflow("agent", {"nonsense": 1}, id=f"default:{name}", task_queue="perdure-agents")
+    await until(lambda: _is_over(platform, name), what="it has failed")
+    shown = (await cli("show", name, "--json")).json
+    assert shown["result"] is None
+    assert (shown["entries"][-1]["name"], shown["entries"][-1]["state"]) == ("failed", EntryState.FAILED)
+    assert "Field required" in shown["entries"][-1]["found"]
+
+
+async def _is_over(platform: Platform, run: str) -> bool:
+    return (await platform.status(run)).state == "failed"

@@ -1,0 +1,66 @@
+"""A run that is kept as a history: what is asked, what happens to it, how it ends, and the playing of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client, WorkflowHistory
+
+from perdure.client import Platform, workflow_id
+from perdure.contracts.budget import Budget
+from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest
+from perdure.errors import RunFailed
+from tests.replay.stage import Stage
+from tests.support.odd_tools import Calls
+
+QUESTION = "How many weeks of parental leave are paid in full?"
+
+FAILED = "failed"
+"""The ending of a run that ended by a fault: every other ending is an outcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One run: what is asked, what the model's calls meet, and how it ends."""
+
+    name: str
+    ending: str
+    question: str = QUESTION
+    budget: Budget | None = None
+    """None for the request's own default."""
+    document: str | None = None
+    """An invoice, for a run that extracts instead of answering."""
+    agent: str | None = None
+    """One of the stage's agents, for a run that does a task instead of answering."""
+    tier: str | None = None
+    script: tuple[object, ...] = ()
+    racing: bool = False
+    """Whether what is decided depends on which of two effects ends first, and so on the day."""
+    meanwhile: Callable[[Platform, str, Stage], Awaitable[None]] | None = None
+    """What happens from outside once the run has started."""
+
+    def request(self) -> AskRequest | ExtractRequest | AgentRequest:
+        """What starts it."""
+        fields: dict[str, Any] = {} if self.budget is None else {"budget": self.budget}
+        if self.document is not None:
+            return ExtractRequest.strictly({"schema_name": "invoice", "file": {"text": self.document}, **fields})
+        if self.agent is not None:
+            return AgentRequest.strictly({"task": self.question, "agent": self.agent, **fields})
+        return AskRequest.strictly({"question": self.question, "tier": self.tier, **fields})
+
+
+async def play(scenario: Scenario, client: Client, stage: Stage, business_id: str) -> WorkflowHistory:
+    """Run it on the workers of the stage; returns its history."""
+    platform = Platform(client)
+    stage.stub.calls, stage.stub.script = 0, list(scenario.script)
+    vars(stage.done).update(vars(Calls()))
+    run = await platform.start_request(scenario.request(), business_id=business_id)
+    if scenario.meanwhile is not None:
+        await scenario.meanwhile(platform, run, stage)
+    try:
+        ending = (await asyncio.wait_for(platform.result(run), 60)).outcome.kind
+    except RunFailed:
+        ending = FAILED
+    assert ending == scenario.ending, f"{scenario.name} was {ending}"
+    return await client.get_workflow_handle(workflow_id("default", run)).fetch_history()

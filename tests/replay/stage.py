@@ -1,0 +1,52 @@
+"""Where scenarios play: workers over a stub model, with agents of their own, a desk, and tools that misbehave."""
+
+import shutil
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.composition import Parts, Role
+from activities.settings import ROOT, Settings, Tools
+from deploy.local.desk import DeskServer
+from tests.support.agent_runs import READS, with_agents, write_agent
+from tests.support.odd_tools import Calls, odd_tools
+from tests.support.stub_model import StubModel
+from tools.base import Tool
+from worker import workers
+
+GUARDED = '[[screen]]\nguard = "injection"\n[[check]]\nguard = "secrets_present"\n'
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What scenarios see of it."""
+
+    stub: StubModel
+    done: Calls
+    """What the odd tools have done."""
+
+
+@asynccontextmanager
+async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Path) -> AsyncGenerator[Stage]:
+    """A stage on this client's server, which keeps its own files in the folder."""
+    agents, done = folder / "agents", Calls()
+    shutil.copytree(ROOT / "agents", agents)
+    write_agent(agents)
+    write_agent(agents, "odd", tuple(odd_tools(done)))
+    write_agent(agents, "guarded", READS, GUARDED)
+
+    class TheseParts(Parts):
+        def all_tools(self) -> Mapping[str, Tool[Any]]:
+            return {**super().all_tools(), **odd_tools(done)}
+
+    with DeskServer(0, folder / "desk.db") as desk:
+        staged = with_agents(settings, agents, tools=Tools(services={"desk": desk.url}))
+        async with AsyncExitStack() as stack:
+            parts = await TheseParts.open(staged, stack)
+            for worker in workers(client, staged, parts, list(Role)):
+                await stack.enter_async_context(worker)
+            yield Stage(stub, done)

@@ -1,0 +1,160 @@
+"""An agent's run as a state machine: each step in a sentence, and what holds for every run."""
+
+import dataclasses
+import inspect
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.contracts.agent import AgentPhase, CallStage, RequestedCall, Shortfall
+from perdure.contracts.agent_steps import AskedCall, Thought
+from perdure.contracts.budget import Spend
+from perdure.contracts.text import Text
+from perdure.contracts.transcript import Role, Turn
+from tests.state_machines.agent_states import NEAR, SPEC, call, names, outcome, run_of
+from tests.state_machines.agent_states import stages as any_stage
+from workflows.state_machines import agent, tool_call
+from workflows.state_machines.agent import Abstain, Check, Exhaust, Hold, Observe, Think, Work, next_step
+
+turns_of_calls = st.lists(st.tuples(names, any_stage), max_size=6).map(
+    lambda pairs: tuple(call(name, number, stage=stage) for number, (name, stage) in enumerate(pairs, start=1))
+)
+numbers_in_any_order = st.integers(min_value=1, max_value=6).flatmap(lambda most: st.permutations(range(1, most + 1)))
+
+
+def thought(*calls: AskedCall, **more: Any) -> Thought:
+    fields: dict[str, Any] = {"said": Text.of("said"), "model": "m", "finish_reason": "stop", "charges": {}, **more}
+    return Thought(calls=calls, prompt_digest="1" * 64, **fields)
+
+
+def asked(number: int, of: str = "search") -> AskedCall:
+    return AskedCall(id=f"call-1-{number}", tool=of, arguments=Text.of("{}"))
+
+
+def test_a_run_that_has_just_begun_thinks() -> None:
+    assert next_step(agent.begun(run_of(), Text.of("Do it."))) == Think("think-1")
+
+
+def test_a_run_that_somebody_holds_begins_nothing() -> None:
+    assert next_step(run_of(call(), paused="ada")) == Hold()
+
+
+def test_calls_that_are_not_answered_are_seen_to_and_the_others_are_left() -> None:
+    done = call(number=1, stage=CallStage.ANSWERED)
+    assert next_step(run_of(done, call(number=2), call("pay", 3))) == Work(("call-1-2", "call-1-3"))
+
+
+def test_a_turn_whose_calls_are_all_answered_is_observed_before_the_next_thought() -> None:
+    run = run_of(tool_call.answered(call(), outcome()), turn=1)
+    assert next_step(run) == Observe()
+    assert next_step(agent.observed(run)) == Think("think-2")
+
+
+def test_an_answer_is_checked() -> None:
+    answer = Text.of("Forty-two.")
+    assert next_step(agent.thought(run_of(), thought(answer=answer))) == Check(answer)
+
+
+def test_a_model_that_asks_for_nothing_and_says_nothing_abstains() -> None:
+    assert next_step(agent.thought(run_of(), thought())) == Abstain()
+
+
+def test_a_thought_with_calls_and_words_is_no_answer_yet() -> None:
+    after = agent.thought(run_of(), thought(asked(1), answer=Text.of("I will look.")))
+    assert next_step(after) == Work(("call-1-1",))
+
+
+def test_a_budget_that_is_short_ends_the_run_whatever_is_open() -> None:
+    short = Shortfall(limit="tool_calls", needed=Spend(tool_calls=1))
+    assert next_step(run_of(call(), short=short)) == Exhaust(short)
+
+
+def test_every_step_is_shown_above() -> None:
+    shown = {Hold, Think, Work, Observe, Check, Abstain, Exhaust}
+    steps = {one for _, one in inspect.getmembers(agent, dataclasses.is_dataclass) if one.__module__ == agent.__name__}
+    assert steps == shown
+
+
+@given(calls=turns_of_calls, silent=st.booleans(), answer=st.sampled_from([None, Text.of("Forty-two.")]))
+def test_it_never_thinks_while_a_call_is_open(
+    *, calls: tuple[RequestedCall, ...], silent: bool, answer: Text | None
+) -> None:
+    step = next_step(run_of(*calls, silent=silent, answer=answer))
+    open_calls = tuple(each.id for each in calls if each.stage is not CallStage.ANSWERED)
+    if open_calls:
+        assert step == Work(open_calls)
+    elif calls:
+        assert step == Observe()
+    else:
+        assert not isinstance(step, Work | Observe)
+
+
+@given(turns_of_calls)
+def test_nothing_but_holding_comes_next_while_a_run_is_held(calls: tuple[RequestedCall, ...]) -> None:
+    assert next_step(run_of(*calls, paused="ada: wait")) == Hold()
+
+
+@given(numbers_in_any_order)
+def test_turns_join_in_the_order_of_their_calls_whichever_is_answered_first(order: list[int]) -> None:
+    run = agent.thought(agent.begun(run_of(), Text.of("Do it.")), thought(*map(asked, sorted(order))))
+    for number in order:
+        run = run.with_call(tool_call.answered(run.call(f"call-1-{number}"), outcome(f"result {number}")))
+    after = agent.observed(run)
+    told = [turn for turn in after.transcript.fresh if turn.role is Role.TOOL]
+    assert [turn.call for turn in told] == [f"call-1-{number}" for number in sorted(order)]
+    assert [turn.body.digest for turn in told] == [Text.of(f"result {number}").digest for number in sorted(order)]
+    assert all(turn.body.body is None for turn in after.transcript.fresh)
+    assert after.calls == ()
+
+
+@given(numbers_in_any_order)
+def test_the_conversation_has_one_name_whichever_call_is_answered_first(order: list[int]) -> None:
+    begun = agent.thought(run_of(), thought(*map(asked, sorted(order))))
+    heads: set[str | None] = set()
+    for each in (order, sorted(order)):
+        run = begun
+        for number in each:
+            run = run.with_call(tool_call.answered(run.call(f"call-1-{number}"), outcome(f"result {number}")))
+        heads.add(agent.observed(run).transcript.head)
+    assert len(heads) == 1
+
+
+def test_a_thought_makes_all_before_it_one_link_and_counts_the_turn() -> None:
+    run = agent.begun(run_of(), Text.of("Do it."))
+    after = agent.thought(run, thought(asked(1)))
+    assert after.transcript.stored == run.transcript.head
+    assert [turn.role for turn in after.transcript.fresh] == [Role.ASSISTANT]
+    assert after.turn == 1
+
+
+@given(st.lists(st.text(max_size=200), max_size=6))
+def test_the_worst_thought_grows_with_the_conversation_and_never_beyond_the_window(said: list[str]) -> None:
+    run, before = run_of(), Spend()
+    for words in said:
+        worst = agent.worst_thought(run, NEAR)
+        assert before.input_tokens <= worst.input_tokens <= NEAR.context_window - SPEC.max_output_tokens
+        assert (worst.steps, worst.output_tokens) == (1, SPEC.max_output_tokens)
+        before = worst
+        turn = Turn(role=Role.TOOL, body=Text.of(words))
+        run = run.model_copy(update={"transcript": run.transcript.add(turn)})
+
+
+@pytest.mark.parametrize(
+    ("stages", "phase", "waiting"),
+    [
+        ([], None, False),
+        ([CallStage.ANSWERED], None, False),
+        ([CallStage.ASKED, CallStage.AWAITING_APPROVAL], AgentPhase.ACTING, True),
+        ([CallStage.ALLOWED], AgentPhase.ACTING, False),
+        ([CallStage.AWAITING_APPROVAL, CallStage.ANSWERED], AgentPhase.AWAITING_APPROVAL, True),
+        ([CallStage.AWAITING_APPROVAL, CallStage.UNKNOWN], AgentPhase.AWAITING_DECISION, True),
+    ],
+)
+def test_what_a_run_is_doing_follows_from_its_calls(
+    *, stages: list[CallStage], phase: AgentPhase | None, waiting: bool
+) -> None:
+    run = run_of(*(call(number=number, stage=stage) for number, stage in enumerate(stages, start=1)))
+    assert agent.phase_of(run) == (phase, waiting)
+    assert agent.phase_of(run.model_copy(update={"paused": "ada"})) == (AgentPhase.PAUSED, waiting)

@@ -1,0 +1,85 @@
+"""What waits for a person, and which decisions about it cannot be taken."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from perdure.contracts.agent import AgentRun, CallStage, RequestedCall
+from perdure.contracts.decisions import REASON, RULINGS, PendingStep, Ruling, StepDecision, Waiting
+from perdure.contracts.tool_outcome import Happened
+from tests.state_machines.agent_states import GUARDED, NOW, SPEC, call, outcome, run_of
+from workflows.state_machines import tool_call
+from workflows.state_machines.decisions import objection, pending
+
+ASKED = call("pay", 1)
+APPROVAL = tool_call.awaiting_approval(ASKED, GUARDED, ASKED.arguments, NOW)
+DOUBT = tool_call.lost(call("send", 2, tries=SPEC.tool_attempts, attempts=3), SPEC.tool("send"), "lost", SPEC, NOW)
+RUN = run_of(APPROVAL, DOUBT, call(number=3), tool_call.answered(call(number=4), outcome(happened=Happened.YES)))
+
+rulings = st.sampled_from(Ruling)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+def says(step: PendingStep, ruling: Ruling, **more: str) -> StepDecision:
+    fields = {"step": step.step, "digest": step.digest, **more}
+    result = "It stands in the book." if ruling is Ruling.DID_HAPPEN else None
+    return StepDecision.model_validate({"decision_id": "1", "by": "ada", "ruling": ruling, "result": result, **fields})
+
+
+def test_what_waits_is_told_in_the_order_in_which_it_was_asked_for() -> None:
+    first, second = pending(RUN)
+    assert (first.step, first.waiting, first.tool) == ("call-1-1", Waiting.APPROVAL, "pay")
+    assert (second.step, second.waiting, second.reason) == ("call-1-2", Waiting.OUTCOME, "lost")
+    assert first.arguments.body == '{"n": 1}'
+
+
+@pytest.mark.parametrize("stage", [CallStage.ASKED, CallStage.ALLOWED, CallStage.ANSWERED])
+def test_a_call_in_another_stage_waits_for_nobody(stage: CallStage) -> None:
+    assert pending(run_of(APPROVAL.model_copy(update={"stage": stage}))) == ()
+
+
+def test_every_ruling_is_an_answer_to_one_question() -> None:
+    assert sorted(ruling for allowed in RULINGS.values() for ruling in allowed) == sorted(Ruling)
+
+
+@given(st.sampled_from(pending(RUN)), rulings)
+def test_a_ruling_is_taken_where_it_answers_what_is_asked_and_nowhere_else(step: PendingStep, ruling: Ruling) -> None:
+    found = objection(RUN, says(step, ruling))
+    if ruling in RULINGS[step.waiting]:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.startswith(f"{ruling.value} is no answer")
+
+
+@given(st.sampled_from(pending(RUN)), rulings, digests)
+def test_a_decision_with_another_digest_is_always_objected_to(step: PendingStep, ruling: Ruling, digest: str) -> None:
+    assume(digest != step.digest)
+    assert "look at it again" in (objection(RUN, says(step, ruling, digest=digest)) or "")
+
+
+@given(rulings)
+def test_a_decision_on_a_call_that_has_moved_on_is_objected_to(ruling: Ruling) -> None:
+    [step, _] = pending(RUN)
+    moved: list[RequestedCall] = [
+        tool_call.allowed(APPROVAL),
+        tool_call.answered(APPROVAL, outcome()),
+        tool_call.lost(APPROVAL.model_copy(update={"tries": 3, "attempts": 3}), GUARDED, "lost", SPEC, NOW),
+    ]
+    for now in moved:
+        run: AgentRun = run_of(now)
+        assert objection(run, says(step, ruling)) is not None
+
+
+def test_a_step_that_does_not_wait_is_answered_with_those_that_do() -> None:
+    [step, _] = pending(RUN)
+    assert objection(RUN, says(step.model_copy(update={"step": "call-9-9"}), Ruling.APPROVE)) == (
+        "the step 'call-9-9' does not wait for a person: what waits is call-1-1, call-1-2"
+    )
+    assert (objection(run_of(), says(step, Ruling.APPROVE)) or "").endswith("what waits is nothing")
+
+
+def test_a_reason_that_is_too_long_is_objected_to() -> None:
+    [step, _] = pending(RUN)
+    assert objection(RUN, says(step, Ruling.DENY, reason="x" * REASON)) is None
+    assert "2,001 characters" in (objection(RUN, says(step, Ruling.DENY, reason="x" * (REASON + 1))) or "")

@@ -1,0 +1,191 @@
+"""A call of a tool as a state machine: each move in a sentence, and what holds whatever its attempts come to."""
+
+import dataclasses
+import inspect
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.contracts.agent import CallStage, RequestedCall
+from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson
+from perdure.contracts.budget import Spend
+from perdure.contracts.text import Text
+from perdure.contracts.tool_outcome import Happened, ToolEnded
+from perdure.contracts.tools import AllowedAmount, Approval, ToolEffect, ToolSpec
+from tests.state_machines.agent_states import GUARDED, NOW, ONCE, READ, SPEC, call, outcome
+from workflows.state_machines import tool_call
+from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, binding, next_move
+
+READ_ONLY_NAMES = {READ.name, "no_such_tool"}
+
+WHATEVER = st.lists(st.sampled_from(["lost", "again", "ask", "answered", "approved", "once more"]), max_size=16)
+"""What may happen to a call, one after the other."""
+
+
+def happens(made: RequestedCall, what: str) -> RequestedCall:
+    """The call after one happening; one that cannot happen now changes nothing."""
+    tool, move = SPEC.tool(made.tool), next_move(made, SPEC)
+    match move, what:
+        case Look(), "approved" if tool is not None:
+            return tool_call.awaiting_approval(made, tool, made.arguments, NOW)
+        case Await(), "approved" | "once more":
+            return tool_call.allowed(made)
+        case Await(), "answered":
+            return tool_call.answered(made, outcome())
+        case Try(attempt=attempt), "lost":
+            return tool_call.lost(tool_call.tried(made, attempt), tool, "nobody told", SPEC, NOW)
+        case Try(attempt=attempt), "again" | "ask" | "answered":
+            came = {
+                "again": Again(reason="not yet"),
+                "ask": AskPerson(attempt=attempt, intended_at=NOW, reason="the line went dead"),
+                "answered": Answered(outcome=outcome()),
+            }[what]
+            return tool_call.acted(tool_call.tried(made, attempt), tool, Acted(came=came), SPEC, NOW)
+        case _:
+            return made
+
+
+calls_of_all_tools = st.sampled_from([*(tool.name for tool in SPEC.tools), "no_such_tool"]).map(call)
+
+
+def test_a_call_that_nobody_has_to_agree_to_is_tried_at_once() -> None:
+    assert next_move(call(), SPEC) == Try(1, Spend(tool_calls=1), timedelta(0))
+
+
+def test_a_call_that_a_person_has_to_agree_to_is_looked_at_first_and_then_waits() -> None:
+    asked = call("pay")
+    assert next_move(asked, SPEC) == Look()
+    waiting = tool_call.awaiting_approval(asked, GUARDED, asked.arguments, NOW)
+    assert next_move(waiting, SPEC) == Await()
+    assert next_move(tool_call.allowed(waiting), SPEC) == Try(1, Spend(tool_calls=1, micro_dollars=700), timedelta(0))
+
+
+def test_a_call_that_reads_is_given_up_after_its_last_try() -> None:
+    tired = call(tries=SPEC.tool_attempts, attempts=3, failure="nobody told")
+    assert next_move(tired, SPEC) == GiveUp("gave up after 3 attempts, the last of which failed: nobody told")
+
+
+def test_a_call_that_is_answered_is_finished() -> None:
+    assert next_move(tool_call.answered(call(), outcome()), SPEC) == Finished()
+
+
+def test_every_move_is_shown_above() -> None:
+    moves = inspect.getmembers(tool_call, dataclasses.is_dataclass)
+    assert {one for _, one in moves if one.__module__ == tool_call.__name__} == {Look, Await, Try, GiveUp, Finished}
+
+
+@pytest.mark.parametrize(("tries", "waits"), [(0, 0), (1, 1), (2, 2), (9, 60)])
+def test_the_wait_doubles_from_the_second_try_on_up_to_a_limit(tries: int, waits: int) -> None:
+    patient = SPEC.model_copy(update={"tool_attempts": 20})
+    move = next_move(call(tries=tries, attempts=tries), patient)
+    assert isinstance(move, Try)
+    assert move.wait == timedelta(seconds=waits)
+
+
+@given(calls_of_all_tools, WHATEVER)
+def test_a_call_that_may_change_the_world_is_never_given_up_but_left_to_a_person(
+    made: RequestedCall, what_happens: list[str]
+) -> None:
+    for what in what_happens:
+        made = happens(made, what)
+        if made.tool not in READ_ONLY_NAMES:
+            assert not isinstance(next_move(made, SPEC), GiveUp)
+
+
+@given(st.sampled_from([tool for tool in SPEC.tools if tool.effect is not ToolEffect.READ_ONLY]))
+def test_a_write_whose_every_attempt_is_lost_waits_for_a_person(tool: ToolSpec) -> None:
+    made = tool_call.allowed(call(tool.name))
+    for _ in range(SPEC.tool_attempts):
+        made = happens(made, "lost")
+    assert (made.stage, made.unknown_attempt, made.since) == (CallStage.UNKNOWN, SPEC.tool_attempts, NOW)
+    assert made.binding == binding(made, tool)
+
+
+@given(calls_of_all_tools, WHATEVER)
+def test_attempts_only_rise_and_each_has_a_number_of_its_own(made: RequestedCall, what_happens: list[str]) -> None:
+    begun: list[int] = []
+    for what in what_happens:
+        move, before = next_move(made, SPEC), made.attempts
+        made = happens(made, what)
+        assert made.attempts >= before
+        if isinstance(move, Try) and made.attempts > before:
+            assert made.attempts == move.attempt
+            begun.append(move.attempt)
+    assert begun == list(range(1, len(begun) + 1))
+    assert made.tries <= SPEC.tool_attempts
+
+
+@given(calls_of_all_tools, WHATEVER)
+def test_what_waits_has_a_binding_and_what_does_not_has_none(made: RequestedCall, what_happens: list[str]) -> None:
+    for what in what_happens:
+        made = happens(made, what)
+        tool = SPEC.tool(made.tool)
+        waits = next_move(made, SPEC) == Await()
+        assert (made.since is not None) == waits
+        assert made.binding == (binding(made, tool) if waits and tool is not None else None)
+
+
+@given(calls_of_all_tools, WHATEVER, WHATEVER)
+def test_an_answer_is_the_end(made: RequestedCall, before: list[str], after: list[str]) -> None:
+    for what in before:
+        made = happens(made, what)
+    done = tool_call.answered(made, outcome())
+    for what in after:
+        assert happens(done, what) == done
+    assert (done.ended, done.happened) == (ToolEnded.RETURNED, Happened.YES)
+    assert done.result is not None
+    assert done.result.body is None
+
+
+def test_a_persons_word_counts_the_tries_anew_and_the_attempts_on() -> None:
+    made = tool_call.allowed(call("send"))
+    for _ in range(SPEC.tool_attempts):
+        made = happens(made, "lost")
+    again = tool_call.allowed(made)
+    assert (again.tries, again.attempts) == (0, SPEC.tool_attempts)
+    assert next_move(again, SPEC) == Try(SPEC.tool_attempts + 1, Spend(tool_calls=1), timedelta(0))
+
+
+CHANGES = {
+    "another tool's digest": (call("send"), ONCE.model_copy(update={"digest": "9" * 64})),
+    "other arguments": (call("send", arguments=Text.of('{"n": 2}')), ONCE),
+    "another stage": (call("send", stage=CallStage.UNKNOWN), ONCE),
+    "another unknown attempt": (call("send", unknown_attempt=2), ONCE),
+    "another approval": (call("send"), ONCE.model_copy(update={"approval": Approval.ALWAYS})),
+    "another constraint": (
+        call("send"),
+        ONCE.model_copy(update={"constraints": {"amount": AllowedAmount(most=5)}}),  # pyright: ignore[reportArgumentType] - pydantic reads it
+    ),
+    "another step": (call("send").model_copy(update={"id": "call-2-1"}), ONCE),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_decision_is_bound_to_all_that_it_was_about(change: str) -> None:
+    assert binding(*CHANGES[change]) != binding(call("send"), ONCE)
+
+
+def test_a_decision_is_bound_to_nothing_that_it_was_not_about() -> None:
+    same = call("send", failure="nobody told", since=NOW, tries=2)
+    described = ONCE.model_copy(update={"timeout": timedelta(seconds=9)})
+    assert binding(same, described) == binding(call("send"), ONCE)
+
+
+@pytest.mark.parametrize(
+    ("made", "off", "doubt"),
+    [
+        (call("send"), False, False),
+        (call("send", attempts=1), True, False),
+        (call("send", attempts=1, stage=CallStage.ALLOWED), True, False),
+        (call("send", attempts=1, stage=CallStage.UNKNOWN), False, True),
+        (tool_call.answered(call("send", attempts=1), outcome()), False, False),
+        (tool_call.answered(call("send", attempts=1), outcome(happened=Happened.UNKNOWN)), False, True),
+    ],
+)
+def test_a_cancelled_run_asks_after_what_is_on_its_way_and_owns_up_to_what_is_in_doubt(
+    *, made: RequestedCall, off: bool, doubt: bool
+) -> None:
+    assert tool_call.called_off(made) == off
+    assert tool_call.may_have_happened(made) == doubt
