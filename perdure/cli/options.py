@@ -27,6 +27,12 @@ Step = Annotated[
     typer.Argument(metavar="[STEP]", help="The step that waits; may be left out where one does.", show_default=False),
 ]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so (default: your name here).")]
+StartedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="NAME", help="Who has it done, and so decides nothing in it (default: your name here)."
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="WORDS", help="Why; what is denied is explained by it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask no further.")]
 Digest = Annotated[
@@ -38,4 +44,7 @@ Credential = Annotated[
 ]
 DecisionId = Annotated[
     str | None, typer.Option("--decision-id", metavar="ID", help="Your own name for it: sent twice, it counts once.")
+]
+Claims = Annotated[
+    bool, typer.Option("--claims", help="Say nothing to the run: print what a credential for it has to sign.")
 ]

@@ -58,6 +58,7 @@ def run(
     steps: options.Steps = None,
     tool_calls: options.ToolCalls = None,
     until: options.Until = None,
+    by: options.StartedBy = None,
     detach: options.Detach = False,
     within: options.Within = None,
     quiet: options.Quiet = False,
@@ -67,7 +68,9 @@ def run(
     default = AgentRequest.model_fields["budget"].default
     limits = budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=until)
     said = words(task, "task")
-    request = AgentRequest.strictly({"task": said, "agent": agent, "tenant": tenant, "tier": tier, "budget": limits})
+    request = AgentRequest.strictly(
+        {"task": said, "agent": agent, "tenant": tenant, "tier": tier, "budget": limits, "started_by": name_of(by)}
+    )
     _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
 
 

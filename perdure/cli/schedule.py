@@ -42,6 +42,7 @@ def create(
     catch_up: Annotated[
         str, typer.Option("--catch-up", metavar="TIME", help="How late a firing may be that a server missed.")
     ] = "1h",
+    by: options.StartedBy = None,
     paused: Annotated[bool, typer.Option("--paused", help="Begin paused.")] = False,
     tenant: options.Tenant = "default",
     tier: options.Tier = None,
@@ -58,7 +59,11 @@ def create(
         kind.model_fields["budget"].default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=None
     )
     said = words(text, "text")
-    what = {"question": said, "chain": chain} if agent is None else {"task": said, "agent": agent}
+    what = (
+        {"question": said, "chain": chain}
+        if agent is None
+        else {"task": said, "agent": agent, "started_by": name_of(by)}
+    )
     request = kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits})
     timetable = Timetable.strictly(
         {

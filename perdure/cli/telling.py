@@ -6,6 +6,7 @@ from typing import assert_never
 from rich.text import Text
 
 from perdure.cli.output import Output, ago, dollars, one_line, plain
+from perdure.contracts.approvals import Trust
 from perdure.contracts.budget import Spend
 from perdure.contracts.decisions import PendingStep, Waiting
 from perdure.contracts.guards import Verdict
@@ -67,19 +68,34 @@ def spent(spend: Spend) -> str:
     return ", ".join(part for part in (tokens, dollars(spend.micro_dollars)) if part)
 
 
+ASKED = {
+    Waiting.APPROVAL: ("may it be called?", "approve|edit|deny"),
+    Waiting.OUTCOME: ("nobody knows whether it was called", "answer"),
+    Waiting.ANSWER: ("the agent asks", "answer|deny"),
+}
+
+
 def waiting(run: str, step: PendingStep, *, tenant: str) -> list[Text]:
     """A step that waits, with exactly what a decision would be about."""
-    asked = "may it be called?" if step.waiting is Waiting.APPROVAL else "nobody knows whether it was called"
-    lines = [
-        Text(f"{step.step}  {step.tool} ({step.effect.value})  {asked}  since {ago(step.since)}", style="yellow"),
-        *(Text(f"  {line}") for line in arguments(step)),
-        Text(f"  digest {step.digest}", style="dim"),
-    ]
+    asked, verbs = ASKED[step.waiting]
+    lines = [Text(f"{step.step}  {step.tool} ({step.effect.value})  {asked}  since {ago(step.since)}", style="yellow")]
     if step.reason:
-        lines.insert(1, Text(f"  {one_line(step.reason, 500)}"))
+        lines.append(Text(f"  {one_line(step.reason, 500)}"))
+    lines += [Text(f"  {line}") for line in arguments(step)]
+    lines += [Text(f"  {line}", style="dim") for line in (f"decides: {deciders(step)}", f"digest {step.digest}")]
     whose = "" if tenant == "default" else f" --tenant {tenant}"
-    verb = "perdure approve|edit|deny" if step.waiting is Waiting.APPROVAL else "perdure answer"
-    return [*lines, Text(f"  {verb} {run} {step.step}{whose}", style="dim")]
+    return [*lines, Text(f"  perdure {verbs} {run} {step.step}{whose}", style="dim")]
+
+
+def deciders(step: PendingStep) -> str:
+    """Who may decide about a step, and what happens without them."""
+    said = [", ".join((*step.names, *(f"group {group}" for group in step.groups))) or "anybody"]
+    said += [f"but {step.barred}"] if step.barred else []
+    said += ["signed"] if step.trust is Trust.SIGNED else []
+    said += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
+    if step.until is not None and step.on_timeout is not None:
+        said.append(f"{step.on_timeout.value} at {step.until:%Y-%m-%d %H:%M %Z}")
+    return one_line(", ".join(said))
 
 
 def arguments(step: PendingStep) -> list[str]:

@@ -42,6 +42,8 @@ TYPED = (
     (["edit", "run", "--set", "to"], "--set: 'to' names nothing: write NAME=VALUE"),
     (["answer", "run"], "say one thing"),
     (["answer", "run", "--retry", "--did-not-happen"], "say one thing"),
+    (["answer", "run", "call-1-1", "yes", "--retry"], "say one thing"),
+    (["approve", "run", "--credential", str(ROOT / "LICENSE")], "--credential: the file holds no signed JWT"),
     (["approve", "run", "--credential", "/does/not/exist"], "--credential: cannot read"),
     (["schedule", "create", "s", "Why?", "--cron", "0 9 * * *"], "say what to start: either --agent NAME or --chain"),
     (["schedule", "create", "s", "Why?", "--chain", "handbook"], "says no time: give a cron expression"),

@@ -37,7 +37,7 @@ async def test_what_is_approved_is_shown_and_called_once(
     run, step = await waiting(platform, stub)
     said = await cli("approve", run, step.step, "--by", "ada", "--yes")
     assert said.code == 0, said.err
-    assert said.out == f"approve: {step.step} of {run}, by ada\n"
+    assert said.out == f"approve: {step.step} of {run}, by ada, unverified\n"
     for told in ('"text": "Eighteen weeks."', '"to": "facilities"', step.digest, "send_message (at_most_once)"):
         assert told in said.err
     assert (await platform.result(run)).outcome.kind == "answered"
