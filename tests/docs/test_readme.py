@@ -14,12 +14,15 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.settings import ROOT, environment_with
+from agents.agent_file import parse_agent
 from agents.chain_file import parse_chain
 from perdure.contracts.run import AskRequest
 from perdure.contracts.steps import Screened
 from tests.replay.scenarios import reading
+from tests.support.agent_runs import answer, calls
 from tests.support.stub_model import StubModel
-from tools.base import Tool, ToolContext
+from tools.base import Approval, Tool, ToolContext
+from tools.folder import all_tools
 
 README = (ROOT / "README.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -38,8 +41,9 @@ def loaded(name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_block_is_run_by_one_of_these_tests() -> None:
-    told = [("console", "make demo"), ("python", "platform.ask"), ("toml", "collection"), ("python", "@tool")]
-    told += [("python", "@workflow.defn"), ("python", "platform.extract")]
+    told = [("console", "make demo"), ("python", "platform.ask"), ("toml", "citations_verbatim"), ("python", "@tool")]
+    told += [("python", "@workflow.defn"), ("python", "platform.extract"), ("python", "platform.run_agent")]
+    told += [("toml", 'kind = "agent"')]
     assert sorted(text for _, text in BLOCKS) == sorted(block(*marks) for marks in told)
 
 
@@ -72,6 +76,13 @@ async def test_a_backend_reads_a_record_as_the_readme_says(client: Client, stub:
     assert "order_number None None" in said
 
 
+@pytest.mark.usefixtures("working")
+async def test_an_agent_does_a_task_as_the_readme_says(client: Client, stub: StubModel) -> None:
+    stub.script = [calls(("search_knowledge", {"query": "CS-40 depth"})), answer("250 metres.")]
+    program = block("python", "platform.run_agent").replace("task-4711", f"task-{uuid.uuid4()}")
+    assert await said_by(program, client) == "250 metres.\n"
+
+
 async def said_by(program: str, client: Client) -> str:
     """What a program of the README prints, with nothing installed but what it imports."""
     backend = await asyncio.create_subprocess_exec(
@@ -89,7 +100,16 @@ async def said_by(program: str, client: Client) -> str:
 
 
 def test_the_agent_of_the_readme_can_be_loaded() -> None:
-    spec = parse_chain("recipes", block("toml", "collection").encode())
+    spec = parse_agent("kitchen", block("toml", 'kind = "agent"').encode(), all_tools())
+    assert [(tool.name, tool.approval) for tool in spec.tools] == [
+        ("search_knowledge", Approval.NEVER),
+        ("calculator", Approval.NEVER),
+        ("send_message", Approval.ALWAYS),
+    ]
+
+
+def test_the_chain_of_the_readme_can_be_loaded() -> None:
+    spec = parse_chain("recipes", block("toml", "citations_verbatim").encode())
     assert spec.collection == "recipes"
     assert [guard.guard for guard in (*spec.screen, *spec.check)] == ["secrets_present", "citations_verbatim"]
 
