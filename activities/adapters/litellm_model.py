@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from activities.adapters.catalogue import CatalogueFile, DeploymentEntry
-from activities.adapters.litellm_reply import Gathered
+from activities.adapters.litellm_reply import Gathered, finishes
 from activities.adapters.litellm_request import arguments, require_capable
 from activities.adapters.model_asides import ASIDE_SECONDS, Asides
 from activities.adapters.model_wire import ModelWire
@@ -177,6 +177,12 @@ class _Call:
             pieces = aiter(reply)
             while (piece := await self._guarded(anext(pieces, None))) is not None:
                 await self._tell(gathered.hear(piece), heard)
+                if finishes(piece):
+                    # What follows is the usage, which the wire hears. LiteLLM would put the whole reply together once
+                    # more, on another thread, for logs that nobody keeps.
+                    await self._guarded(self._wire.rest())
+                    await reply.aclose()
+                    break
         return await self._completed(gathered, heard)
 
     async def _guarded(self, awaited: Any) -> Any:

@@ -56,6 +56,11 @@ class Gathered:
         return text
 
 
+def finishes(piece: Any) -> bool:
+    """Whether a piece is the last one that says anything: LiteLLM keeps the reason for the end until then."""
+    return bool(piece.choices) and piece.choices[0].finish_reason is not None
+
+
 def _get(found: Any, name: str) -> Any:
     """A field of what is a mapping in pieces and an object in whole replies."""
     return found.get(name) if isinstance(found, dict) else getattr(found, name, None)  # pyright: ignore[reportUnknownVariableType] - LiteLLM

@@ -54,6 +54,7 @@ class ModelWire(httpx.AsyncBaseTransport):
         # a dead connection cost is unknown.
         self._transport = httpx.AsyncHTTPTransport(verify=tls, limits=httpx.Limits(max_keepalive_connections=0))
         self._response: httpx.Response | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
         self._headers: Mapping[str, str] = {}
         self._sent = False
         self.report = ModelReport()
@@ -90,12 +91,19 @@ class ModelWire(httpx.AsyncBaseTransport):
             refusal = read_refusal(response.status_code, self._headers, body)
             raise self._keep(port_error(self._deployment, self._provider, refusal))
         self._require_type()
+        self._pieces = self._watched(response)
         return httpx.Response(
             response.status_code,
             headers=response.headers,
-            stream=_Watched(self._watched(response)),
+            stream=_Watched(self._pieces),
             extensions=response.extensions,
         )
+
+    async def rest(self) -> None:
+        """Hear what is still to come of the reply, which nobody else reads any more."""
+        if self._pieces is not None:
+            async for _ in self._pieces:
+                pass
 
     async def aclose(self) -> None:
         """Close the connection, whatever it is in the middle of."""

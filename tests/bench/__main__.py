@@ -22,6 +22,7 @@ from tests.bench.agent import steps as agent_steps
 from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.database import databases
+from tests.bench.decisions import decisions
 from tests.bench.first_token import first_token
 from tests.bench.ledger import ledger
 from tests.bench.model_port import model_port, steps
@@ -136,6 +137,7 @@ PARTS = {
     "store": Part(1, "series", _stores),
     "database": Part(20, "rounds", _counted("databases", databases)),
     "ledger": Part(20, "rounds", _counted("ledger and windows", ledger)),
+    "decisions": Part(30, "pairs", _counted("decisions", decisions)),
     "budget": Part(10_000, "runs", _counted("budgets", budget_trials)),
 }
 """Every measurement, in the order in which they are made."""

@@ -35,7 +35,7 @@ class Volley:
     in_flight: int
     """Runs that were not over when the worker died."""
     recovery: float
-    """Seconds from the kill to the end of the watched run, whose model never lets it wait."""
+    """Seconds from the kill to the end of the watched run, whose model never lets it wait; below 0 it was over."""
     others: tuple[float, ...]
     """The same of the runs beside it; their models' pauses are in it."""
     unknown: int
@@ -134,10 +134,9 @@ def told(volleys: Sequence[Volley]) -> list[str]:
         f"{len(volleys)} kills with at least {fewest} runs in flight, {hit} runs hit: 0 writes twice, 0 lost, 0 stuck; "
         f"{unknown} unknown outcomes decided, {happened} of which had happened"
     )
-    lines.append(
-        f"recovery of the watched runs: {quantiles([one.recovery for one in volleys])}; of those beside them, with "
-        f"their models' pauses: {quantiles([time for one in volleys for time in one.others])}"
-    )
+    own = quantiles([one.recovery for one in volleys if one.recovery > 0])
+    others = quantiles([time for one in volleys for time in one.others])
+    lines.append(f"recovery of the watched runs: {own}; of those beside them, with their models' pauses: {others}")
     return lines
 
 

@@ -78,6 +78,7 @@ AGENTS = (
         ending="answered",
         agent="tester",
         script=(calls(MESSAGE, SUM), answer()),
+        racing=True,
         meanwhile=_edited,
     ),
     Scenario(

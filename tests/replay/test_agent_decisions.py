@@ -14,7 +14,7 @@ from perdure.contracts.tools import ToolSpec
 from perdure.contracts.transcript import Role, Turn
 from tests.replay.gate import changes
 from tests.replay.histories import FOLDER, read
-from workflows import tool_calls
+from workflows import decisions, tool_calls
 from workflows.state_machines import agent, tool_call
 from workflows.state_machines.agent import Step
 from workflows.state_machines.tool_call import Move
@@ -82,7 +82,7 @@ async def test_a_decision_that_is_taken_otherwise_is_caught(monkeypatch: pytest.
     def refuses(_run: AgentRun, _decision: StepDecision) -> str:
         return "no"
 
-    monkeypatch.setattr(tool_calls, "objection", refuses)
+    monkeypatch.setattr(decisions, "objection", refuses)
     with pytest.raises(NondeterminismError):
         await changed("sent-what-a-person-had-edited")
 
