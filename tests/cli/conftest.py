@@ -12,13 +12,15 @@ from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from activities.settings import ROOT, Settings, Tools, environment_with
+from activities.settings import ROOT, Approvals, Settings, Tools, environment_with
 from deploy.local.desk import DeskServer
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
-from tests.support.agent_runs import with_agents, write_agent
+from tests.support.agent_runs import READS, WRITES, with_agents, write_agent
+from tests.support.people import PUBLIC
 from tests.support.temporal import TEMPORAL
 from workflows.plugin import PerdurePlugin
 
@@ -43,9 +45,11 @@ def desk(tmp_path: Path) -> Iterator[DeskServer]:
 
 @pytest.fixture
 def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
-    write_agent(tmp_path)
+    write_agent(tmp_path, tools=(*READS, *WRITES, "ask_person"))
     shutil.copy(ROOT / "agents" / "handbook.toml", tmp_path)
-    return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))
+    return with_agents(
+        settings, tmp_path, tools=Tools(services={"desk": desk.url}), approvals=Approvals(keys=SecretStr(PUBLIC))
+    )
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
+from joserfc import jwt
 
 from deploy.local.desk import DeskServer
 from perdure.client import Platform
@@ -11,6 +13,7 @@ from perdure.contracts.decisions import PendingStep
 from perdure.contracts.listing import RunFilter
 from tests.cli.conftest import Cli
 from tests.support.agent_runs import MESSAGE, answer, calls, waits
+from tests.support.people import KEY
 from tests.support.stub_model import StubModel
 from tests.support.waiting import until
 
@@ -147,3 +150,58 @@ async def test_the_inbox_has_everything_that_waits_in_a_tenant_and_nothing_else(
         assert "\\u202e" in shown
     assert (await cli("inbox", "--tenant", "nobody")).err == "nothing waits for a person\n"
     await platform.cancel(run, tenant=tenant)
+
+
+async def test_a_question_is_answered_in_the_form_that_was_asked_for(
+    cli: Cli, platform: Platform, stub: StubModel
+) -> None:
+    asked = ("ask_person", {"question": "Is the pond drained?", "answer": "yes_no"})
+    stub.script = [calls(asked), answer()]
+    run = await platform.start_agent("Look after the pond.", agent="tester")
+    [step] = await waits(platform, run)
+    wrong = await cli("answer", run, step.step, "--did-not-happen", "--yes")
+    assert wrong.code == 2
+    assert "waits for an answer: use perdure answer with its words, or deny" in wrong.err
+    vague = await cli("answer", run, step.step, "perhaps", "--yes")
+    assert (vague.code, vague.out) == (6, "")
+    assert "say true or false" in vague.err
+    said = await cli("answer", run, step.step, "yes", "--by", "ada", "--yes")
+    assert said.code == 0, said.err
+    assert "Is the pond drained?" in said.err
+    assert (await platform.result(run)).outcome.kind == "answered"
+    assert "yes" in json.dumps(stub.requests[-1]["messages"][-1])
+
+
+async def test_nobody_approves_their_own_run(cli: Cli, platform: Platform, stub: StubModel, desk: DeskServer) -> None:
+    stub.script = [calls(MESSAGE), answer()]
+    run = (await cli("run", "tester", "Tell them.", "--by", "sam", "--detach")).out.strip()
+    [step] = await waits(platform, run)
+    own = await cli("approve", run, step.step, "--by", "sam", "--yes")
+    assert own.code == 6
+    assert "decides: anybody, but sam" in own.err
+    assert sent(desk) == 0
+    assert (await cli("approve", run, step.step, "--by", "ada", "--yes")).code == 0
+    await platform.result(run)
+    assert sent(desk) == 1
+    late = await cli("deny", run, step.step, "--digest", step.digest, "--by", "ada", "--yes")
+    assert late.code == 6
+    assert f"run {run!r} is over (completed)" in late.err
+
+
+async def test_a_signed_decision_counts_as_the_person_who_signed(
+    cli: Cli, platform: Platform, stub: StubModel, desk: DeskServer, tmp_path: Path
+) -> None:
+    run, step = await waiting(platform, stub)
+    claims = (await cli("approve", run, "--by", "eve", "--reason", "Why not?", "--claims")).json
+    assert (claims["run"], claims["digest"], claims["sub"]) == (f"default:{run}", step.digest, "eve")
+    assert await platform.pending(run) == (step,)
+    file = tmp_path / "credential.jwt"
+    file.write_text(jwt.encode({"alg": "ES256", "kid": KEY.kid}, claims, KEY, algorithms=["ES256"]))
+    # What is signed is one decision, word for word: nothing else can be said with it.
+    other = await cli("deny", run, "--credential", str(file), "--decision-id", "another", "--yes")
+    assert other.code == 6
+    assert "another decision" in other.err
+    said = await cli("approve", run, "--credential", str(file), "--reason", "Why not?", "--yes")
+    assert (said.code, said.out) == (0, f"approve: {step.step} of {run}, by eve\n"), said.err
+    await platform.result(run)
+    assert sent(desk) == 1
