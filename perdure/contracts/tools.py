@@ -77,5 +77,7 @@ class ToolSpec(Contract):
     price: int = Field(default=0, ge=0)
     """Micro-dollars that one call costs at most."""
     approval: Approval = Approval.NEVER
+    quick: bool = False
+    """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     """By argument. An argument that needs one and has none here is refused."""
