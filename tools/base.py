@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -88,17 +89,19 @@ class Tool(Generic[Arguments]):
     approval: Approval = Approval.NEVER
     asks: bool = False
     """Whether a call is a question to a person: its answer is the result, and the code is never called."""
+    quick: bool = False
+    """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
     reconcile: Reconcile | None = None
     """How to find out whether a call happened whose outcome is unknown; None where nobody but a person can."""
     constrained: Mapping[str, Constrained] = field(default_factory=dict[str, Constrained])
     """The arguments that take a constraint."""
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
         return self.arguments.model_json_schema()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of what a run pins: name, description, effect, schema, and what is constrained."""
         pinned: list[Any] = [self.name, self.description, self.effect.value, self.schema]
@@ -123,6 +126,7 @@ class Tool(Generic[Arguments]):
             price=self.price,
             approval=self.approval,
             asks=self.asks,
+            quick=self.quick,
             constraints=given,
         )
 
@@ -161,12 +165,15 @@ def tool(
     price: int = 0,
     approval: Approval = Approval.NEVER,
     asks: bool = False,
+    quick: bool = False,
     reconcile: Reconcile | None = None,
 ) -> Callable[[Callable[[ToolContext, Arguments], Awaitable[str]]], Tool[Arguments]]:
     """Make a tool of an async function `(context, arguments) -> str`.
 
     Its name is the tool's name, its docstring the description, and the type of its second parameter the arguments.
-    `price` is in micro-dollars; with `Approval.ALWAYS` each call waits for a person. Raises `TypeError` where the
+    `price` is in micro-dollars; with `Approval.ALWAYS` each call waits for a person; `quick` is for what only reads,
+    takes less than 50 ms and waits for nothing outside of its process: it may be called within a workflow's own task.
+    Raises `TypeError` where the
     function cannot be a tool.
     """
 
@@ -183,6 +190,8 @@ def tool(
             raise TypeError(f"tool {name!r}: make it an async function: nothing else can be stopped in time")
         if timeout <= timedelta(0) or price < 0:
             raise TypeError(f"tool {name!r}: give it a timeout above 0 and a price from 0 up")
+        if quick and (effect is not ToolEffect.READ_ONLY or price):
+            raise TypeError(f"tool {name!r}: only what changes nothing and costs nothing may be quick")
         if reconcile is not None and effect is ToolEffect.READ_ONLY:
             raise TypeError(f"tool {name!r}: it changes nothing, so there is nothing to reconcile")
         typed = cast("type[Arguments]", arguments)
@@ -196,6 +205,7 @@ def tool(
             price=price,
             approval=approval,
             asks=asks,
+            quick=quick,
             reconcile=reconcile,
             constrained=constrained(typed),
         )

@@ -31,7 +31,7 @@ class Calculation(ToolArguments):
     """Numbers, + - * / and parentheses, for example `(12.5 + 3) * 4`."""
 
 
-@tool(ToolEffect.READ_ONLY)
+@tool(ToolEffect.READ_ONLY, quick=True)
 async def calculator(_: ToolContext, asked: Calculation) -> str:
     """Calculate an arithmetic expression of numbers, + - * / and parentheses. Results have 28 significant digits."""
     try:

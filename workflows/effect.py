@@ -78,18 +78,21 @@ async def perform(
     summary: str | None = None,
     task_queue: str | None = None,
     within: timedelta | None = None,
+    locally: bool = False,
 ) -> Reply:
-    """Ask for an effect and wait for its reply; `within` is a time for this one, in the place of the table's.
+    """Ask for an effect and wait for its reply.
 
+    `within` is a time for this one, in the place of the table's. With `locally` it runs within the workflow task,
+    whatever the table says: its caller knows that it is quick, changes nothing and costs nothing.
     Raises `EffectFailed` where it failed for good, and lets cancellation through.
     """
     try:
-        if effect.runs_as is RunsAs.LOCAL_ACTIVITY:
+        if locally or effect.runs_as is RunsAs.LOCAL_ACTIVITY:
             return await workflow.execute_local_activity(
                 effect.name,
                 ask,
                 result_type=effect.reply,
-                start_to_close_timeout=effect.start_to_close_timeout,
+                start_to_close_timeout=within or effect.start_to_close_timeout,
                 retry_policy=effect.retry_policy,
                 summary=summary,
             )
@@ -116,9 +119,14 @@ def _queue_of(effect: Effect[Any, Any]) -> Queue | None:
 
     An agent has a queue of its own: its effects then begin where its workflow runs, without asking the server.
     """
-    if workflow.memo_value(BY_ROLE, default=False):
+    if not all_roles():
         return effect.task_queue
     return Queue.AGENTS if workflow.info().workflow_type == AGENT else Queue.PLATFORM
+
+
+def all_roles() -> bool:
+    """Whether the run's own worker does every effect, so that one may be done within the workflow's task."""
+    return not workflow.memo_value(BY_ROLE, default=False)
 
 
 def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:

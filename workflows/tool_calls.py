@@ -14,6 +14,7 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.tools import ToolEffect, ToolSpec
 from workflows.agent_progress import AgentProgress
 from workflows.decisions import Decisions
+from workflows.effect import all_roles
 from workflows.effects import ACT, SCREEN_CALL, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
@@ -21,6 +22,9 @@ from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Tr
 
 AROUND = timedelta(seconds=30)
 """What an attempt may take besides the tool itself: its guards, the ledger, and what finds out about a lost one."""
+
+QUICK = timedelta(seconds=2)
+"""What a call within the workflow's own task may take, which nothing else can interrupt."""
 
 
 class ToolCalls:
@@ -151,7 +155,17 @@ class ToolCalls:
         # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.
         within = AROUND + 2 * (timedelta(0) if tool is None else tool.timeout)
         what = "called off" if call_off else f"attempt {call.attempts}"
+        if not call_off and self._beside(tool):
+            return await perform(ACT, ask, summary=f"{call.tool}, {what}", within=QUICK, locally=True)
         return await perform(ACT, ask, summary=f"{call.tool}, {what}", within=within)
+
+    def _beside(self, tool: ToolSpec | None) -> bool:
+        """Whether a call is made within the workflow's own task: only a quick one that no guard is run for.
+
+        If the worker dies the task is done again, and the call with it: it changes nothing and costs nothing.
+        """
+        spec = self._progress.state.spec
+        return tool is not None and tool.quick and not spec.arguments and not spec.results and all_roles()
 
     def _settle(self, call: RequestedCall, reply: Acted) -> None:
         """Settle every attempt whose cost is known by now, the earlier ones too."""

@@ -82,5 +82,7 @@ class ToolSpec(Contract):
     """Who decides about its calls, and what happens meanwhile; None for the policy's own defaults."""
     asks: bool = False
     """Whether a call is a question to a person, whose answer is its result: nothing is called."""
+    quick: bool = False
+    """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     """By argument. An argument that needs one and has none here is refused."""

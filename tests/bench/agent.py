@@ -26,6 +26,8 @@ METHOD = (
     "bytes after the other; a step is a call of the model with the tool that it asks for.\n"
     f"{WHOLE}: all messages are the input of the model's activity, the tool is an activity. {LEAN}: messages lie in "
     "SQLite by digest, the model is an activity, the tool a local one.\n"
+    f"{PLATFORM}: all roles in one process, guards left out, spans off; the tool says that it is quick, so it runs "
+    "as a local activity too. Blob store, saved replies, token log, budget and timeline are the real ones.\n"
     "Each has its own server (SQLite in WAL mode) and worker process. CPU is of these two, user and kernel. A ratio is "
     f"to {LEAN}, of one round: shown are the median of all rounds, the least and the greatest. The machine may be "
     "busy: compare ratios, not milliseconds."

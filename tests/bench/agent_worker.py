@@ -21,7 +21,7 @@ class NoteNumber(ToolArguments):
     number: int
 
 
-@tool(ToolEffect.READ_ONLY)
+@tool(ToolEffect.READ_ONLY, quick=True)
 async def read_note(_: ToolContext, asked: NoteNumber) -> str:
     """Read the note of this number."""
     return note(asked.number)

@@ -214,6 +214,8 @@ def test_a_function_that_cannot_be_a_tool_is_refused_with_the_remedy() -> None:
         (lambda: make(ToolEffect.READ_ONLY, timeout=timedelta(0))(fine), "a timeout above 0"),
         (lambda: make(ToolEffect.READ_ONLY, price=-1)(fine), "a price from 0 up"),
         (lambda: make(ToolEffect.READ_ONLY, reconcile=found)(fine), "nothing to reconcile"),
+        (lambda: make(ToolEffect.IDEMPOTENT, quick=True)(fine), "may be quick"),
+        (lambda: make(ToolEffect.READ_ONLY, price=1, quick=True)(fine), "may be quick"),
     ):
         with pytest.raises(TypeError, match=reason):
             made()
