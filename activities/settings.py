@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -22,8 +22,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from perdure.contracts.contract import Name, explain
-from perdure.contracts.windows import WindowLimit
+from activities.setting_groups import Approvals, Group, Limits
+from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -33,12 +33,6 @@ SECRETS = Path("/run/secrets")
 
 PROFILES = ROOT / "deploy" / "models"
 """Where the model catalogues of the checkout are."""
-
-
-class Group(BaseModel):
-    """The base of a group of settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Paths(Group):
@@ -155,49 +149,6 @@ class Tools(Group):
             if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", address):
                 raise ValueError(f"the service {name!r} needs an address such as http://127.0.0.1:9000")
         return services
-
-
-class Approvals(Group):
-    """Whose signature makes a person's decision a verified one."""
-
-    keys: SecretStr | None = None
-    """The keys of who signs: a JSON Web Key, a set of them, or a public key as PEM; None believes nobody."""
-    issuer: str | None = None
-    """Who has to have signed, the claim `iss`; None for whoever holds the key."""
-    audience: str = "perdure"
-    """Whom a credential has to be for, the claim `aud`."""
-    longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
-    """How long a credential may be good for; `PT1H` or seconds."""
-
-
-class DailyLimit(WindowLimit):
-    """A limit as an operator writes it: what would not be kept to is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @field_validator("tool_calls")
-    @classmethod
-    def _of_a_run(cls, limit: int | None) -> int | None:
-        if limit is not None:
-            raise ValueError("only what models cost is counted by the day: limit tool calls in each run's budget")
-        return limit
-
-
-class Limits(Group):
-    """What the runs of one tenant may spend together on one UTC day; one without a limit is not counted."""
-
-    daily: DailyLimit | None = None
-    """For each tenant that has none of its own: `{"micro_dollars": 5000000}` is five dollars, or
-    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The others are `steps`, `input_tokens`, `output_tokens`."""
-    tenants: dict[Name, DailyLimit] = Field(default_factory=dict[str, DailyLimit])
-    """For single tenants, in place of all of the above, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
-    no limit."""
-
-    def of(self, tenant: str) -> WindowLimit | None:
-        """A tenant's limit; None where nothing is limited."""
-        found = self.tenants.get(tenant, self.daily)
-        limit = WindowLimit() if found is None else WindowLimit(**found.model_dump())
-        return None if limit == WindowLimit() else limit
 
 
 class Work(Group):
