@@ -184,12 +184,14 @@ class Decisions:
             lapsed=lapsed,
         )
         settled = await perform(SETTLE_CALL, ask, summary=f"{call.tool}: {decision.ruling.value}")
-        refused = settled.refused or self._late(decision)
+        outcome = settled.outcome
+        refused = settled.refused if outcome is None else ""
+        refused = refused or self._late(decision)
         if refused:
             return refused
-        outcome = settled.outcome
+        # Where the word came too late, an attempt has told by now what became of the call: that is its outcome.
         self._progress.put_call(tool_call.allowed(call) if outcome is None else tool_call.answered(call, outcome))
-        return None
+        return settled.refused or None
 
     def _key(self, call: RequestedCall) -> StepKey:
         info = workflow.info()

@@ -9,11 +9,14 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
+from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.composition import Parts, Role
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.decisions import Accepted, Rejected, Ruling, Waiting
+from perdure.contracts.ledger import Succeeded
 from perdure.contracts.run import Answered, Cancelled
+from perdure.contracts.text import Text
 from tests.support.agent_runs import answer, calls, says, tool_messages, waits, with_agents, write_agent
 from tests.support.odd_tools import Calls, odd_tools
 from tests.support.stub_model import StubModel
@@ -93,6 +96,23 @@ async def test_a_write_in_doubt_waits_for_a_person_and_is_never_made_again_by_it
     assert isinstance((await platform.result(run)).outcome, Answered)
     assert done.made == ["eighteen weeks"]
     assert "It stands in the book." in tool_messages(stub.requests[-1])[0]
+
+
+async def test_what_an_attempt_tells_late_counts_and_not_what_a_person_says_after_it(
+    platform: Platform, stub: StubModel, done: Calls, working: Parts
+) -> None:
+    stub.script = [calls(("doubtful", NOTE)), answer()]
+    run = await platform.start_agent("Write.", agent="tester")
+    [step] = await waits(platform, run)
+    ledger = SqlEffectLedger(working.database)
+    [doubt] = [one for one in await ledger.unknowns("default") if one.key.workflow_id == f"default:{run}"]
+    await ledger.record(doubt.key, doubt.attempt, Succeeded(result=Text.of("It was written after all.")))
+    reply = await platform.decide(run, says(step, Ruling.RETRY))
+    assert isinstance(reply.came, Rejected)
+    assert "outcome_came_first" in reply.came.reason
+    assert isinstance((await platform.result(run)).outcome, Answered)
+    assert done.made == ["eighteen weeks"]
+    assert "It was written after all." in tool_messages(stub.requests[-1])[0]
 
 
 @pytest.mark.parametrize("ruling", [Ruling.DID_NOT_HAPPEN, Ruling.RETRY])
@@ -184,8 +204,6 @@ async def test_cancelling_a_write_says_that_nobody_knows_whether_it_happened(
     result = await platform.result(run)
     assert isinstance(result.outcome, Cancelled)
     assert result.outcome.unknown == ("call-1-1 (writes_slowly) may have happened: nobody knows",)
-    from activities.adapters.sql_effect_ledger import SqlEffectLedger
-
     unknown = await SqlEffectLedger(working.database).unknowns("default")
     assert [record.key.step for record in unknown if record.key.workflow_id == f"default:{run}"] == ["call-1-1"]
 
