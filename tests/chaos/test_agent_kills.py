@@ -8,7 +8,7 @@ from perdure.contracts.run import Answered
 from perdure.testing import kill_points
 from tests.chaos.agents import AgentWorld
 from tests.chaos.conftest import Report
-from tests.chaos.volley import BUDGET, Moment, at_event, called, intended, script, volley
+from tests.chaos.volley import BUDGET, TURNS, Moment, at_event, called, intended, script, volley
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
@@ -27,7 +27,7 @@ async def test_an_agents_runs_survive_the_death_of_their_worker_at_any_event(
     agent_world: AgentWorld, report: Report, chance: random.Random, *, sampled: bool
 ) -> None:
     first = await agent_world.platform.run_agent(
-        script("first", [0.0] * 4), agent="chaos", business_id="first", budget=BUDGET
+        script("first", [0.0] * TURNS), agent="chaos", business_id="first", budget=BUDGET
     )
     assert isinstance(first.outcome, Answered)
     points = kill_points(await agent_world.stack.history("first"))

@@ -44,13 +44,19 @@ class Volley:
     """How many of these had."""
 
 
+TURNS = 6
+"""Of a task, its answer included: enough that its events are fifty kill points."""
+
+
 def script(run: str, pauses: list[float]) -> str:
-    """A task with a read, an idempotent write, and one that is made at most once, in turns of their own."""
-    read, ticket, notice, end = pauses
+    """A task with reads, an idempotent write, and one that is made at most once, in turns of their own."""
+    read, ticket, notice, again, once_more, end = pauses
     turns = [
         calls(("calculator", {"expression": "6 * 7"}), pause=read),
         calls(("file_ticket", {"run": run}), pause=ticket),
         calls(("post_notice", {"run": run}), pause=notice),
+        calls(("calculator", {"expression": "7 * 8"}), pause=again),
+        calls(("calculator", {"expression": "8 * 9"}), pause=once_more),
         answer("It is done.", pause=end),
     ]
     return Script.of(run, turns).task()
@@ -62,8 +68,8 @@ async def volley(world: AgentWorld, moment: Moment, chance: random.Random) -> Vo
     beside = [f"{mark}-{number}" for number in range(BESIDE)]
     watched, person = f"{mark}-watched", Person(world)
     # They are slower than the watched one: whenever it is killed, they are somewhere in the middle.
-    tasks = {run: script(run, [chance.uniform(0.5, 2) for _ in range(4)]) for run in beside}
-    tasks[watched] = script(watched, [0.0, 0.0, 0.0, 0.0])
+    tasks = {run: script(run, [chance.uniform(0.5, 2) for _ in range(TURNS)]) for run in beside}
+    tasks[watched] = script(watched, [0.0] * TURNS)
     await asyncio.gather(
         *(world.platform.start_agent(tasks[run], agent="chaos", business_id=run, budget=BUDGET) for run in tasks)
     )
