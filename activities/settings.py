@@ -1,8 +1,7 @@
 """Settings: one frozen tree, and the only reader of the environment.
 
 Every setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
-runtimes put secrets; the environment comes first. The connection to Temporal is not among them: it comes from
-Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
+runtimes put secrets; the environment comes first. How to reach Temporal is told by its own `TEMPORAL_ADDRESS` or file.
 """
 
 import os
@@ -15,12 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NestedSecretsSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from perdure.contracts.contract import Name, explain
 from perdure.contracts.windows import WindowLimit
@@ -292,11 +286,8 @@ def environment_with(**extra: str) -> dict[str, str]:
 
 
 def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
-    """Make these the only settings of this process and of what it starts, and return them.
-
-    Of its environment's own settings it keeps those that are named, and no Temporal: neither address nor file.
-    """
-    for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_")) and name not in keeping]:
+    """Make these this process's settings, and of the environment's keep those named; no Temporal is named then."""
+    for name in {name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_"))}.difference(keeping):
         del os.environ[name]
     os.environ.update(settings, TEMPORAL_CONFIG_FILE=os.devnull)
     load.cache_clear()
@@ -305,7 +296,5 @@ def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
 
 def quiet_libraries() -> None:
     """Keep slow libraries from asking the network when they are imported. Call it before they are."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION", "HF_HUB_OFFLINE": "1"}
+    os.environ.update({**quiet, "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental", **os.environ})
