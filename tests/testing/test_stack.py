@@ -48,7 +48,7 @@ async def test_a_worker_is_killed_where_the_test_says_and_another_one_goes_on(st
         await platform.start(QUESTION, business_id="killed")
         killed = await stack.kill_worker_at("killed", chosen.event)
         result = await platform.result("killed")
-    assert killed == chosen
+    assert killed.event == chosen.event  # by its number: what runs side by side comes in any order
     assert isinstance(result.outcome, Answered)
     history = await stack.history("killed")
     assert len(history.events) > chosen.event
