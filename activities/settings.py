@@ -1,7 +1,8 @@
 """Settings: one frozen tree, and the only reader of the environment.
 
 Every setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
-runtimes put secrets; the environment comes first. How to reach Temporal is told by its own `TEMPORAL_ADDRESS` or file.
+runtimes put secrets; the environment comes first. The connection to Temporal is not among them: it comes from
+Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 """
 
 import os
@@ -13,11 +14,16 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from perdure.contracts.contract import Name, explain
-from perdure.contracts.windows import WindowLimit
+from activities.setting_groups import Approvals, Group, Limits
+from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -27,12 +33,6 @@ SECRETS = Path("/run/secrets")
 
 PROFILES = ROOT / "deploy" / "models"
 """Where the model catalogues of the checkout are."""
-
-
-class Group(BaseModel):
-    """The base of a group of settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Paths(Group):
@@ -151,49 +151,6 @@ class Tools(Group):
         return services
 
 
-class Approvals(Group):
-    """Whose signature makes a person's decision a verified one."""
-
-    keys: SecretStr | None = None
-    """The keys of who signs: a JSON Web Key, a set of them, or a public key as PEM; None believes nobody."""
-    issuer: str | None = None
-    """Who has to have signed, the claim `iss`; None for whoever holds the key."""
-    audience: str = "perdure"
-    """Whom a credential has to be for, the claim `aud`."""
-    longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
-    """How long a credential may be good for; `PT1H` or seconds."""
-
-
-class DailyLimit(WindowLimit):
-    """A limit as an operator writes it: what would not be kept to is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @field_validator("tool_calls")
-    @classmethod
-    def _of_a_run(cls, limit: int | None) -> int | None:
-        if limit is not None:
-            raise ValueError("only what models cost is counted by the day: limit tool calls in each run's budget")
-        return limit
-
-
-class Limits(Group):
-    """What the runs of one tenant may spend together on one UTC day; one without a limit is not counted."""
-
-    daily: DailyLimit | None = None
-    """For each tenant that has none of its own: `{"micro_dollars": 5000000}` is five dollars, or
-    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The others are `steps`, `input_tokens`, `output_tokens`."""
-    tenants: dict[Name, DailyLimit] = Field(default_factory=dict[str, DailyLimit])
-    """For single tenants, in place of all of the above, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
-    no limit."""
-
-    def of(self, tenant: str) -> WindowLimit | None:
-        """A tenant's limit; None where nothing is limited."""
-        found = self.tenants.get(tenant, self.daily)
-        limit = WindowLimit() if found is None else WindowLimit(**found.model_dump())
-        return None if limit == WindowLimit() else limit
-
-
 class Work(Group):
     """What a worker does at the same time."""
 
@@ -286,8 +243,11 @@ def environment_with(**extra: str) -> dict[str, str]:
 
 
 def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
-    """Make these this process's settings, and of the environment's keep those named; no Temporal is named then."""
-    for name in {name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_"))}.difference(keeping):
+    """Make these the only settings of this process and of what it starts, and return them.
+
+    Of its environment's own settings it keeps those that are named, and no Temporal: neither address nor file.
+    """
+    for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_")) and name not in keeping]:
         del os.environ[name]
     os.environ.update(settings, TEMPORAL_CONFIG_FILE=os.devnull)
     load.cache_clear()
@@ -296,5 +256,7 @@ def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
 
 def quiet_libraries() -> None:
     """Keep slow libraries from asking the network when they are imported. Call it before they are."""
-    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION", "HF_HUB_OFFLINE": "1"}
-    os.environ.update({**quiet, "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental", **os.environ})
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -46,7 +46,7 @@ def test_a_stack_on_it_starts_no_model_server_and_needs_no_weights(tmp_path: Pat
     stack = Stack(settings)
     with stack as addresses:
         assert addresses.models == {"sglang": stub.url}
-        assert [part.name for part in stack.parts] == ["the Temporal server", "the worker"]
+        assert [part.name for part in stack.parts] == ["the Temporal server", "the desk", "the worker"]
 
 
 def test_nothing_at_the_address_is_one_line_before_anything_starts(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 def says(step: PendingStep, ruling: Ruling, **more: str) -> StepDecision:
     fields = {"step": step.step, "digest": step.digest, **more}
     result = "It stands in the book." if ruling is Ruling.DID_HAPPEN else None
-    return StepDecision.model_validate({"decision_id": "1", "by": "ada", "ruling": ruling, "result": result, **fields})
+    answer = "It does." if ruling is Ruling.ANSWER else None
+    said = {"decision_id": "1", "by": "ada", "ruling": ruling, "result": result, "answer": answer}
+    return StepDecision.model_validate({**said, **fields})
 
 
 def test_what_waits_is_told_in_the_order_in_which_it_was_asked_for() -> None:
@@ -38,8 +40,9 @@ def test_a_call_in_another_stage_waits_for_nobody(stage: CallStage) -> None:
     assert pending(run_of(APPROVAL.model_copy(update={"stage": stage}))) == ()
 
 
-def test_every_ruling_is_an_answer_to_one_question() -> None:
-    assert sorted(ruling for allowed in RULINGS.values() for ruling in allowed) == sorted(Ruling)
+def test_every_ruling_is_an_answer_to_one_question_and_a_no_to_two() -> None:
+    known = [ruling for allowed in RULINGS.values() for ruling in allowed]
+    assert sorted(known) == sorted([*Ruling, Ruling.DENY])
 
 
 @given(st.sampled_from(pending(RUN)), rulings)

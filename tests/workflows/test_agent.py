@@ -16,7 +16,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.decisions import Accepted, Rejected, Ruling
 from perdure.contracts.run import Abstained, Answered, Cancelled, Exhausted, Refused
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, OUTCOME, PHASE
-from perdure.errors import RunFailed, UnknownRun
+from perdure.errors import RunFailed
 from tests.support.agent_runs import (
     MESSAGE,
     READS,
@@ -267,8 +267,8 @@ async def test_cancelling_while_a_person_is_waited_for_leaves_nothing_behind(
     assert isinstance(result.outcome, Cancelled)
     assert result.outcome.unknown == ()
     assert desk.desk.received()["messages"] == {}
-    with pytest.raises(UnknownRun):
-        await platform.decide(run, says(step, Ruling.APPROVE))
+    late = await platform.decide(run, says(step, Ruling.APPROVE))
+    assert isinstance(late.came, Rejected)
 
 
 async def test_the_same_agent_can_run_many_times_at_once(platform: Platform, stub: StubModel) -> None:

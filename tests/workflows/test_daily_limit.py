@@ -11,7 +11,8 @@ from temporalio.client import Client
 
 from activities.adapters.databases import open_database
 from activities.adapters.sql_budget_windows import SqlBudgetWindows
-from activities.settings import DailyLimit, Limits, Settings
+from activities.setting_groups import DailyLimit, Limits
+from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.budget import Spend
 from perdure.contracts.run import Answered, Cancelled, Exhausted, RunResult

@@ -1,0 +1,57 @@
+"""The settings that bind people: whose signature counts, and what each tenant may spend in a day."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from perdure.contracts.contract import Name
+from perdure.contracts.windows import WindowLimit
+
+
+class Group(BaseModel):
+    """The base of a group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Approvals(Group):
+    """Whose signature makes a person's decision a verified one."""
+
+    keys: SecretStr | None = None
+    """The keys of who signs: a JSON Web Key, a set of them, or a public key as PEM; None believes nobody."""
+    issuer: str | None = None
+    """Who has to have signed, the claim `iss`; None for whoever holds the key."""
+    audience: str = "perdure"
+    """Whom a credential has to be for, the claim `aud`."""
+    longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
+    """How long a credential may be good for; `PT1H` or seconds."""
+
+
+class DailyLimit(WindowLimit):
+    """A limit as an operator writes it: what would not be kept to is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("tool_calls")
+    @classmethod
+    def _of_a_run(cls, limit: int | None) -> int | None:
+        if limit is not None:
+            raise ValueError("only what models cost is counted by the day: limit tool calls in each run's budget")
+        return limit
+
+
+class Limits(Group):
+    """What the runs of one tenant may spend together on one UTC day; one without a limit is not counted."""
+
+    daily: DailyLimit | None = None
+    """For each tenant that has none of its own: `{"micro_dollars": 5000000}` is five dollars, or
+    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The others are `steps`, `input_tokens`, `output_tokens`."""
+    tenants: dict[Name, DailyLimit] = Field(default_factory=dict[str, DailyLimit])
+    """For single tenants, in place of all of the above, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
+    no limit."""
+
+    def of(self, tenant: str) -> WindowLimit | None:
+        """A tenant's limit; None where nothing is limited."""
+        found = self.tenants.get(tenant, self.daily)
+        limit = WindowLimit() if found is None else WindowLimit(**found.model_dump())
+        return None if limit == WindowLimit() else limit
