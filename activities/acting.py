@@ -87,7 +87,12 @@ class Acting:
             return await self._call_off(ask, tool)
         if tool.effect is ToolEffect.READ_ONLY:
             return await self._call(ask, spec, tool, arguments)
-        return await self._call_once(ask, spec, tool, arguments)
+        acted = await self._call_once(ask, spec, tool, arguments)
+        if isinstance(acted.came, AskPerson):
+            # Whoever has to say what became of it has to see what it was.
+            came = acted.came.model_copy(update={"arguments": Text.of(arguments).carried()})
+            acted = acted.model_copy(update={"came": came})
+        return acted
 
     async def _call_once(self, ask: Act, spec: AgentSpec, tool: ToolSpec, arguments: str) -> Acted:
         """Call it if the ledger lets this attempt; otherwise say what is known of those before."""

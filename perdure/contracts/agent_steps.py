@@ -131,6 +131,8 @@ class AskPerson(Contract):
     """Whose outcome is unknown: a decision is about this one."""
     intended_at: AwareDatetime
     reason: str
+    arguments: Text | None = None
+    """With their body, for the person; None where the run is over and nobody is asked."""
 
 
 class Acted(Contract):

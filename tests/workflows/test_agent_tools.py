@@ -91,6 +91,7 @@ async def test_a_write_in_doubt_waits_for_a_person_and_is_never_made_again_by_it
     [step] = await waits(platform, run)
     assert step.waiting is Waiting.OUTCOME
     assert "the line went dead" in step.reason
+    assert step.arguments.body == '{"text": "eighteen weeks"}'
     reply = await platform.decide(run, says(step, Ruling.DID_HAPPEN, result="It stands in the book."))
     assert isinstance(reply.came, Accepted)
     assert isinstance((await platform.result(run)).outcome, Answered)

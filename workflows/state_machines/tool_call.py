@@ -137,8 +137,9 @@ def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentS
             return answered(call, outcome)
         case Again(reason=reason):
             return lost(call, tool, reason, spec, now)
-        case AskPerson(attempt=attempt, reason=reason):
-            return _unknown(call, tool, attempt, reason, now)
+        case AskPerson(attempt=attempt, reason=reason, arguments=arguments):
+            seen = call if arguments is None else call.model_copy(update={"arguments": arguments})
+            return _unknown(seen, tool, attempt, reason, now)
 
 
 def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpec, now: datetime) -> RequestedCall:
