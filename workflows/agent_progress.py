@@ -24,6 +24,11 @@ WORKING = (AgentPhase.THINKING, AgentPhase.ACTING, AgentPhase.CHECKING)
 """The phases of a run that waits for nobody. They follow each other many times."""
 
 
+SHOWN_DIGEST = 12
+"""Characters of a digest that the timeline shows: the whole would push the table off the page. A decision needs it, and
+the query `pending` and the inbox tell it."""
+
+
 class AgentProgress(Progress):
     """The progress of an agent's run."""
 
@@ -114,13 +119,14 @@ class AgentProgress(Progress):
 
     def _tell(self, call: RequestedCall) -> None:
         name = f"{call.id} {_plain(call.tool)}"
+        digest = f"digest {(call.binding or '')[:SHOWN_DIGEST]}…"
         match call.stage:
             case CallStage.AWAITING_APPROVAL:
-                found = f"**waits for a person's approval**, digest {call.binding}"
+                found = f"**waits for a person's approval**, {digest}"
             case CallStage.UNKNOWN:
-                found = f"**nobody knows whether it happened: waits for a person's word**, digest {call.binding}"
+                found = f"**nobody knows whether it happened: waits for a person's word**, {digest}"
             case CallStage.ASKING:
-                found = f"**waits for a person's answer**, digest {call.binding}"
+                found = f"**waits for a person's answer**, {digest}"
             case CallStage.ALLOWED:
                 found = "it is called"
             case CallStage.ANSWERED:

@@ -26,10 +26,12 @@ class Timeline:
 
     def verdicts(self, stage: str, verdicts: tuple[Verdict, ...]) -> None:
         """Guards have spoken. Their reasons never hold the checked text."""
-        for verdict in verdicts:
-            passed = f"passed: {verdict.reason}" if verdict.reason else "passed"
-            found = passed if verdict.passed else f"{verdict.action.value}: {verdict.reason}"
-            self.lines.append(f"| | {stage}: {verdict.guard} | {found} |")
+        silent = [verdict.guard for verdict in verdicts if verdict.passed and not verdict.reason]
+        if silent:
+            self.lines.append(f"| | {stage} | passed: {', '.join(silent)} |")
+        for verdict in (verdict for verdict in verdicts if verdict.reason or not verdict.passed):
+            found = "passed" if verdict.passed else verdict.action.value
+            self.lines.append(f"| | {stage}: {verdict.guard} | {found}: {verdict.reason} |")
         self.say()
 
     def note(self, notice: str) -> None:
