@@ -29,6 +29,7 @@ from activities.ports import PortError, digest_of
 from activities.prompts import Prompts
 from activities.settings import Settings
 from activities.settings import load as load_settings
+from deploy.local.rest import rested
 from evals.paid_steps import Attempt, paid_steps
 from evals.prompt_report import Rebuilt, report
 from evals.recorded_bodies import NoStore, Reads, RecordedBodies
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     try:
-        shown = asyncio.run(rebuilt(load_settings(), given.run, given.step, given.tenant))
+        shown = asyncio.run(rested(rebuilt(load_settings(), given.run, given.step, given.tenant)))
     except (PlatformError, BadInput, PortError, ConnectionError) as error:
         return _failed(str(error))
     except ValidationError as error:

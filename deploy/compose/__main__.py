@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.compose.register import register
 from deploy.compose.secret_files import FOLDER, make_secrets
 from deploy.local.errors import DeployError
+from deploy.local.rest import rested
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
             made = make_secrets(options.folder)
             print(f"{options.folder}: {', '.join(made) or 'nothing'} made, what was there kept")
         else:
-            print(asyncio.run(register()))
+            print(asyncio.run(rested(register())))
     except DeployError as error:
         sys.exit(f"perdure: {error}")
 

@@ -3,8 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from rich.console import Console
 from temporalio.client import Client
@@ -15,9 +14,8 @@ from activities import settings as tree
 from activities.adapters.worker_versions import build_id, make_current, versions
 from activities.settings import Settings
 from deploy.local.errors import DeployError
+from deploy.local.rest import rested
 from deploy.versions.table import table
-
-Done = TypeVar("Done")
 
 
 async def show(settings: Settings) -> bool:
@@ -85,14 +83,6 @@ async def _connected(settings: Settings) -> Client:
         ) from None
 
 
-async def _rested(command: Awaitable[Done]) -> Done:
-    """A command, and a moment after it: a process that ends right after its last call to Temporal may crash."""
-    try:
-        return await command
-    finally:
-        await asyncio.sleep(0.05)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; what a user can mend ends with one line and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m deploy.versions", description=__doc__)
@@ -106,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = tree.load()
     try:
         if given.command == "use":
-            asyncio.run(_rested(use(settings, given.version or settings.work.build or build_id())))
-        elif not asyncio.run(_rested(show(settings))):
+            asyncio.run(rested(use(settings, given.version or settings.work.build or build_id())))
+        elif not asyncio.run(rested(show(settings))):
             sys.exit(1)
     except DeployError as error:
         sys.exit(f"perdure: {error}")
