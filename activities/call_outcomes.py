@@ -1,6 +1,6 @@
 """Outcomes of calls that no tool has told: what the ledger knows, what was not called, and what a person has said."""
 
-from perdure.contracts.ledger import Failed, Succeeded
+from perdure.contracts.ledger import Succeeded
 from perdure.contracts.ledger import ToolOutcome as Told
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
@@ -29,8 +29,3 @@ def not_called(tool: str, ended: ToolEnded, reason: str) -> ToolOutcome:
 def said(outcome: ToolOutcome) -> str:
     """What a call that gave no result said about it, as far as it is kept."""
     return (outcome.result.body or outcome.ended.value)[:REASON]
-
-
-def failed(outcome: ToolOutcome, *, did_not_happen: bool) -> Failed:
-    """The same for the ledger."""
-    return Failed(reason=said(outcome), did_not_happen=did_not_happen)
