@@ -19,6 +19,7 @@ from perdure.contracts.text import Text
 from perdure.contracts.transcript import Transcript
 from perdure.contracts.wire import read_decision
 from workflows.agent_progress import AgentProgress
+from workflows.compacting import compact
 from workflows.decisions import Decisions
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, perform
 from workflows.state_machines import agent
@@ -95,6 +96,8 @@ class Agent:
                     await workflow.wait_condition(lambda: progress.paused is None)
                 case agent.Think(step):
                     await self.think(ask.tenant, step)
+                case agent.Compact(step, cut):
+                    await compact(progress, ask.tenant, step, cut)
                 case agent.Work(names):
                     await calls.see_to(names)
                 case agent.Observe():
