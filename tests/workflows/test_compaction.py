@@ -1,24 +1,18 @@
 """An agent whose conversation outgrows its model's window goes on with summaries, at a price that was reserved first."""
 
-import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from activities.adapters.databases import FILE
 from activities.settings import Model, Settings
-from agents import summary
 from deploy.local.rehearsal import CATALOGUE
-from deploy.stub.model import SUMMED_UP, ScriptedModel
+from deploy.stub.model import ScriptedModel
 from perdure.client import Platform, workflow_id
-from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.run import Answered, Exhausted
+from perdure.contracts.run import Answered
 from perdure.contracts.spec import Prices
 from perdure.testing import Bill, Script, answer, calls
 from tests.support.agent_runs import with_agents, write_agent
