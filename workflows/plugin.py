@@ -43,6 +43,7 @@ PASSED_THROUGH = (
     "perdure",
     "workflows.agent_progress",
     "workflows.compacting",
+    "workflows.continuing",
     "workflows.decisions",
     "workflows.effect",
     "workflows.effects",
