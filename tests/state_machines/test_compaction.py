@@ -236,6 +236,9 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
         if told.run.window is not None and compaction.fits(told.run):
             assert told.prompt + SPEC.max_output_tokens <= window
         told.think(said, result, tokens=result // density)
+    assert next_step(AgentRun.model_validate_json(told.run.model_dump_json())) == next_step(told.run), (
+        "wherever it goes on"
+    )
 
 
 @given(st.integers(0, 10**6))
