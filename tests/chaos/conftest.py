@@ -20,7 +20,7 @@ from deploy.local.ports import free_ports
 from deploy.local.relief import Nursery, Relief
 from perdure.contracts.converter import data_converter
 from perdure.testing import Checkout, embedded_stack
-from tests.chaos.agents import AGENT, TOOLS, AgentWorld
+from tests.chaos.agents import AGENT, READER, TOOLS, AgentWorld
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
 from tests.chaos.processes import Server, Stub
 from tests.chaos.trial import Trial, Workers, World
@@ -174,6 +174,7 @@ async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     """One stack, as authors of agents start it, whose desk leaves time for a kill between what it does and says."""
     agents = tmp_path_factory.mktemp("agents")
     (agents / "chaos.toml").write_text(AGENT)
+    (agents / "reader.toml").write_text(READER)
     with embedded_stack(
         Checkout(ROOT),
         state=tmp_path_factory.mktemp("agent-chaos"),
