@@ -21,7 +21,7 @@ from deploy.local.relief import Nursery, Relief
 from perdure.contracts.converter import data_converter
 from perdure.testing import Checkout, embedded_stack
 from tests.chaos import long_runs
-from tests.chaos.agents import AGENT, TOOLS, AgentWorld
+from tests.chaos.agents import AGENT, READER, TOOLS, AgentWorld
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
 from tests.chaos.long_runs import Passage
 from tests.chaos.processes import Server, Stub
@@ -176,7 +176,7 @@ def sampled(request: pytest.FixtureRequest) -> bool:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
     """One stack, as authors of agents start it, whose desk leaves time for a kill between what it does and says."""
-    async with _agent_world(tmp_path_factory, "chaos", AGENT) as world:
+    async with _agent_world(tmp_path_factory, {"chaos": AGENT, "reader": READER}) as world:
         yield world
 
 
@@ -184,19 +184,20 @@ async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def long_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
     """As `agent_world`, on a server that soon wants a new execution of a run."""
     early = {"PERDURE_EMBEDDED__CONTINUE_AFTER": str(long_runs.CONTINUE_AFTER)}
-    async with _agent_world(tmp_path_factory, "long", long_runs.AGENT, early) as world:
+    async with _agent_world(tmp_path_factory, {"long": long_runs.AGENT}, early) as world:
         yield world
 
 
 @asynccontextmanager
 async def _agent_world(
-    folders: pytest.TempPathFactory, name: str, spec: str, more: Mapping[str, str] = MappingProxyType({})
+    folders: pytest.TempPathFactory, specs: Mapping[str, str], more: Mapping[str, str] = MappingProxyType({})
 ) -> AsyncGenerator[AgentWorld]:
     agents = folders.mktemp("agents")
-    (agents / f"{name}.toml").write_text(spec)
+    for name, spec in specs.items():
+        (agents / f"{name}.toml").write_text(spec)
     with embedded_stack(
         Checkout(ROOT),
-        state=folders.mktemp(f"{name}-state"),
+        state=folders.mktemp("agent-chaos"),
         agents=agents,
         tools=TOOLS,
         desk_pause=timedelta(seconds=0.3),
