@@ -71,6 +71,8 @@ class Thought(PaidReply):
     finish_reason: str
     prompt_digest: Digest
     """The name of the exact request: `python -m evals show-prompt` rebuilds it."""
+    kept: bool = False
+    """Whether this turn is stored with its place in the conversation, so that the next request need not tell it."""
 
 
 class ScreenCall(Contract):
