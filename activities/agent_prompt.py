@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from activities.ports import Message, Prompt, ToolCall, ToolSchema
+from activities.transcripts import Told
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.transcript import Role, Turn
+from perdure.contracts.transcript import Role
 
 
-def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Turn]) -> Prompt:
+def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Told]) -> Prompt:
     """The exact request: the fixed beginning first, so that its computation is reused, then every turn.
 
-    `instructions` is the body of the spec's own, JSON messages; `turns` come with their bodies.
+    `instructions` is the body of the spec's own, JSON messages.
     """
     fixed = [_fixed(message) for message in json.loads(instructions)]
     tools = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in spec.tools]
@@ -30,8 +31,8 @@ def _fixed(message: dict[str, Any]) -> Message:
     return Message(message["role"], message["content"], calls, message.get("tool_call_id"))
 
 
-def _message(turn: Turn) -> Message:
-    body = turn.body.body or ""
+def _message(turn: Told) -> Message:
+    body = turn.body
     match turn.role:
         case Role.USER:
             return Message("user", body)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from activities import texts
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing
@@ -22,6 +22,14 @@ class Node:
 
     turn: Turn
     parent: Digest | None
+
+
+class Told(NamedTuple):
+    """A turn word for word. Each prompt needs one for every turn of a conversation: no contract, which costs more."""
+
+    role: Role
+    body: str
+    call: str | None
 
 
 class Transcripts:
@@ -50,8 +58,8 @@ class Transcripts:
             parent = link
         return nodes
 
-    async def tell(self, tenant: str, transcript: Transcript) -> list[Turn]:
-        """The whole conversation, the oldest turn first, with its bodies.
+    async def tell(self, tenant: str, transcript: Transcript) -> list[Told]:
+        """The whole conversation, the oldest turn first.
 
         Raises `BodyMissing` or `BodyCorrupt`, which say which turn it is, counted from the newest.
         """
@@ -63,10 +71,7 @@ class Transcripts:
             link = node.parent
         turns.reverse()
         bodies = await self._bodies(tenant, turns)
-        return [
-            turn.model_copy(update={"body": turn.body.model_copy(update={"body": body})})
-            for turn, body in zip(turns, bodies, strict=True)
-        ]
+        return [Told(turn.role, body, turn.call) for turn, body in zip(turns, bodies, strict=True)]
 
     async def _bodies(self, tenant: str, turns: list[Turn]) -> list[str]:
         try:
