@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import SchemaSerializer, core_schema
+from pydantic import TypeAdapter, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter, DefaultPayloadConverter
@@ -12,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from perdure.contracts.contract import Contract, explain
 from perdure.contracts.run import RunRequest
 
-_JSON = SchemaSerializer(core_schema.any_schema())
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class ContractPayloadConverter(PydanticJSONPlainPayloadConverter):
@@ -25,7 +24,7 @@ class ContractPayloadConverter(PydanticJSONPlainPayloadConverter):
     def to_payload(self, value: Any) -> Payload | None:
         if not isinstance(value, Contract) or value.spelled_out:
             return super().to_payload(value)
-        return Payload(metadata=_ENCODING, data=_JSON.to_json(value, exclude_defaults=True))
+        return Payload(metadata=_ENCODING, data=_JSON.dump_json(value, exclude_defaults=True))
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         try:
@@ -39,16 +38,20 @@ class ContractPayloadConverter(PydanticJSONPlainPayloadConverter):
 _ENCODING = {"encoding": b"json/plain"}
 
 
+_CONVERTERS = tuple(
+    ContractPayloadConverter() if converter.encoding == "json/plain" else converter
+    for converter in DefaultPayloadConverter.default_encoding_payload_converters
+)
+
+
 class ContractCompositeConverter(CompositePayloadConverter):
-    """Temporal's converters with the JSON one replaced by ours."""
+    """Temporal's converters with the JSON one replaced by ours.
+
+    The SDK makes a new one for most payloads. All share the converters below, which remember how each type is read.
+    """
 
     def __init__(self) -> None:
-        super().__init__(
-            *(
-                ContractPayloadConverter() if converter.encoding == "json/plain" else converter
-                for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            )
-        )
+        super().__init__(*_CONVERTERS)
 
 
 data_converter = DataConverter(payload_converter_class=ContractCompositeConverter)
