@@ -5,22 +5,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from activities.ports import Message, Prompt, ToolCall, ToolSchema
+from activities.transcripts import Told
 from agents import summary
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.transcript import Role, Turn
+from perdure.contracts.transcript import Role
 
 
-def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Turn]) -> Prompt:
+def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Told]) -> Prompt:
     """The exact request: the fixed beginning first, so that its computation is reused, then every turn.
 
-    `instructions` is the body of the spec's own, JSON messages; `turns` come with their bodies.
+    `instructions` is the body of the spec's own, JSON messages.
     """
     fixed = [_fixed(message) for message in json.loads(instructions)]
     tools = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in spec.tools]
     return Prompt([*fixed, *map(_message, turns)], tools=tools)
 
 
-def summary_prompt(instructions: str, opening: Sequence[Turn], older: Sequence[Turn]) -> Prompt:
+def summary_prompt(instructions: str, opening: Sequence[Told], older: Sequence[Told]) -> Prompt:
     """The exact request for a summary of the older turns, all of it one record: no tool can be called for it.
 
     `opening` is the task, for the sake of which something matters or does not; turns come with their bodies.
@@ -40,8 +41,8 @@ def _fixed(message: dict[str, Any]) -> Message:
     return Message(message["role"], message["content"], calls, message.get("tool_call_id"))
 
 
-def _message(turn: Turn) -> Message:
-    body = turn.body.body or ""
+def _message(turn: Told) -> Message:
+    body = turn.body
     match turn.role:
         case Role.USER | Role.SUMMARY:
             return Message("user", body)
@@ -53,8 +54,8 @@ def _message(turn: Turn) -> Message:
             return Message("assistant", said["content"], calls)
 
 
-def _said(turn: Turn) -> summary.Said:
-    body = turn.body.body or ""
+def _said(turn: Told) -> summary.Said:
+    body = turn.body
     if turn.role is Role.ASSISTANT:
         said = json.loads(body)
         asked = [f"calls {call['name']}({call['arguments']})" for call in said["calls"]]

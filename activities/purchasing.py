@@ -113,7 +113,8 @@ class Purchasing:
             return call.silent.model_copy(
                 update={"stopped": True, "charges": {call.attempt: _charge(call.deployment, used)}}
             )
-        reply = call.read(completion).model_copy(update={"first_token_ms": completion.first_token_ms})
+        first = None if completion.first_token_ms is None else round(completion.first_token_ms, 1)
+        reply = call.read(completion).model_copy(update={"first_token_ms": first})
         charge = _charge(call.deployment, completion.usage)
         bought = await self._replies.save(call.key, call.attempt, reply, charge, call.texts(reply))
         await self._days.settle(call.key, bought.charges, held)

@@ -9,6 +9,7 @@ from activities.remembered_bodies import RememberedBodies
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import AskedCall, Think, Thought
 from perdure.contracts.text import Text
+from perdure.contracts.transcript import Role, Turn
 from workflows.effects import THINK
 
 MOST_CALLS = 16
@@ -34,11 +35,14 @@ class Thinking:
         prompt = await self._prompts.of(ask)
         sent = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
+        before = self._transcripts.fresh(tenant, ask.transcript)
         said: list[Text] = []
+        place: list[bytes] = []
 
         def read(completion: Completion) -> Thought:
             thought, bodies = _thought(completion, turn, sent)
-            said.extend(bodies)
+            place.append(self._place(ask, thought))
+            said.extend([*bodies, Text.of(place[0].decode())])
             return thought
 
         reply = await self._purchasing.buy(
@@ -51,14 +55,25 @@ class Thinking:
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,
                 silent=Thought(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
-                before=self._transcripts.fresh(tenant, ask.transcript),
+                before=before,
                 texts=lambda _: said,
                 shown=lambda content: content,
                 retold=lambda thought: "" if thought.answer is None else thought.answer.body or "",
             )
         )
         self._blobs.hold(tenant, *said)
-        return reply
+        if reply.stopped:
+            return reply
+        kept = self._place(ask, reply)
+        if kept not in place:
+            # It was another attempt that bought this reply, perhaps before the run was reset to an earlier turn.
+            await self._blobs.put(tenant, kept)
+        return reply.model_copy(update={"kept": True})
+
+    def _place(self, ask: Think, thought: Thought) -> bytes:
+        """The turn's node: the conversation up to it is known before, so that it is stored along with the reply."""
+        turn = Turn(role=Role.ASSISTANT, body=thought.said)
+        return self._transcripts.fresh(ask.key.tenant, ask.transcript.add(turn))[-1]
 
 
 def _thought(completion: Completion, turn: str, sent: str) -> tuple[Thought, list[Text]]:

@@ -24,8 +24,9 @@ Lost: TypeAlias = Callable[[StepKey, int, Exception], None]
 class TokenWriter:
     """`async with TokenWriter(log, key, attempt, gate, lost=...) as said: await said(piece)`.
 
-    Begins the attempt, writes the first piece at once and the others at a pace, and ends the attempt however the block
-    is left. A log that fails is told to `lost` and then left alone: the durable answer is the step's reply.
+    Begins the attempt, the first one with its first piece, writes that at once and the others at a pace, and ends the
+    attempt however the block is left. A log that fails is told to `lost` and then left alone: the durable answer is the
+    step's reply.
     """
 
     def __init__(self, log: TokenLog, key: StepKey, attempt: int, gate: str | None = None, *, lost: Lost) -> None:
@@ -61,6 +62,12 @@ class TokenWriter:
 
     async def _write(self) -> None:
         try:
+            if self._written.attempt == 1:
+                # A thought that only asks for tools says nothing. A later attempt voids what was shown, at once.
+                await self._said.wait()
+                if not self._unwritten:
+                    await self._log.begin(self._key, 1, self._gate, ended=True)
+                    return
             await self._log.begin(self._key, self._written.attempt, self._gate)
             await self._write_pieces()
             await self._log.end(self._key, self._written)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from activities import texts
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing
@@ -24,15 +24,23 @@ class Node:
     parent: Digest | None
 
 
+class Told(NamedTuple):
+    """A turn word for word. Each prompt needs one for every turn of a conversation: no contract, which costs more."""
+
+    role: Role
+    body: str
+    call: str | None
+
+
 @dataclass(frozen=True)
 class Cut:
     """What a prompt shows of a conversation, cut in two: the older turns can be summed up, the newer ones stay."""
 
-    opening: list[Turn]
+    opening: list[Told]
     """With what it begins: the task."""
-    older: list[Turn]
+    older: list[Told]
     """An earlier summary, which stands first, is one of them."""
-    newer: list[Turn]
+    newer: list[Told]
 
 
 class Transcripts:
@@ -61,7 +69,7 @@ class Transcripts:
             parent = link
         return nodes
 
-    async def tell(self, tenant: str, transcript: Transcript) -> list[Turn]:
+    async def tell(self, tenant: str, transcript: Transcript) -> list[Told]:
         """The conversation as a prompt shows it, the oldest turn first, with its bodies.
 
         Where there is a summary, it stands for the turns that it covers: they are still in the chain, but nothing of
@@ -112,12 +120,9 @@ class Transcripts:
         node = await self._node(tenant, link, number)
         return node.turn, node.parent
 
-    async def _with_bodies(self, tenant: str, turns: list[Turn]) -> list[Turn]:
+    async def _with_bodies(self, tenant: str, turns: list[Turn]) -> list[Told]:
         bodies = await self._bodies(tenant, turns)
-        return [
-            turn.model_copy(update={"body": turn.body.model_copy(update={"body": body})})
-            for turn, body in zip(turns, bodies, strict=True)
-        ]
+        return [Told(turn.role, body, turn.call) for turn, body in zip(turns, bodies, strict=True)]
 
     async def _bodies(self, tenant: str, turns: list[Turn]) -> list[str]:
         try:

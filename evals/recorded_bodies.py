@@ -10,8 +10,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from activities.ports import BodyMissing
 from evals.paid_steps import Attempt, payloads
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.agent_steps import Think
+from perdure.contracts.agent_steps import Think, Thought
 from perdure.contracts.compaction import Compact
+from perdure.contracts.transcript import Role, Turn
 
 
 class Reads(Protocol):
@@ -39,10 +40,11 @@ class RecordedBodies:
 
     def take_turns(self, attempts: Iterable[Attempt]) -> None:
         """Remember the places of turns in their conversation: each request names those since the one before."""
-        for ask in (attempt.ask for attempt in attempts):
+        for ask, reply in ((attempt.ask, attempt.reply) for attempt in attempts):
             if isinstance(ask, Think | Compact):
+                said = [Turn(role=Role.ASSISTANT, body=reply.said)] if isinstance(reply, Thought) else []
                 parent = ask.transcript.stored
-                for turn in ask.transcript.fresh:
+                for turn in (*ask.transcript.fresh, *said):
                     self._hold(turn.node(parent))
                     parent = turn.link(parent)
 

@@ -17,6 +17,9 @@ from perdure.replies import charges_of, found_of, verdicts_of
 BIND = "bind_deployment"
 """Read for every paid attempt: where it goes stands in the attempt itself."""
 
+LOCAL = "core_local_activity"
+"""What Temporal's SDK calls the marker of a local activity."""
+
 
 class _Asked:
     """Something that was asked for, and has not ended yet."""
@@ -46,6 +49,7 @@ class Reader:
             "activity_task_failed": self._failed,
             "activity_task_timed_out": self._failed,
             "activity_task_canceled": self._failed,
+            "marker_recorded": self._beside,
             "timer_started": self._timer,
             "timer_fired": self._fired,
             "upsert_workflow_search_attributes": self._labelled,
@@ -112,6 +116,26 @@ class Reader:
             found=found_of(asked.name, reply),
             verdicts=verdicts_of(reply),
             spent=self._news(asked, reply),
+        )
+
+    def _beside(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
+        """An effect within the workflow's own task. Its request is in no history."""
+        if it.marker_name != LOCAL:
+            return None
+        data = first(it.details["data"]) if "data" in it.details else None
+        asked = _Asked(event, str(part(data, "activity_type") or "?"), _summary(event))
+        if asked.name == BIND:
+            return None
+        if it.HasField("failure"):
+            return self._of(event, asked, found=_why(it.failure), state=EntryState.FAILED)
+        reply = first(it.details["result"]) if "result" in it.details else None
+        spent = charges_of(reply)
+        return self._of(
+            event,
+            asked,
+            found=found_of(asked.name, reply),
+            verdicts=verdicts_of(reply),
+            spent=sum(spent.values(), Spend()) if spent else None,
         )
 
     def _news(self, asked: _Asked, reply: Any) -> Spend | None:

@@ -158,10 +158,9 @@ PIN_AGENT = Effect(
     ask=PinAgent,
     reply=PinnedAgent,
     world="reads the agent's spec, the tools and the model catalogue; stores the task and the spec",
-    task_queue=Queue.WORKFLOWS,
+    # Whoever runs an agent's workflow has it, in every deployment. The task then crosses the history once, not twice.
+    runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=10),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
 )
 THINK = Effect(

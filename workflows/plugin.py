@@ -20,7 +20,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
     WorkflowRunner,
 )
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from perdure.contracts.converter import data_converter
@@ -29,6 +29,7 @@ from perdure.contracts.run import RunRequest
 from workflows.agent import Agent
 from workflows.chain import Chain
 from workflows.extraction import Extraction
+from workflows.runner import Sandbox
 
 CHAINS: Sequence[type] = (Chain, Extraction)
 """Runs of seconds to minutes."""
@@ -131,7 +132,7 @@ class PerdurePlugin(SimplePlugin):
 def _sandbox(_: WorkflowRunner | None) -> WorkflowRunner:
     """Temporal's sandbox, in which an import that nobody meant to pass through is an error."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return SandboxedWorkflowRunner(
+    return Sandbox(
         restrictions=dataclasses.replace(
             restrictions, import_notification_policy=SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
         )

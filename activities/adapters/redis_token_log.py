@@ -115,11 +115,13 @@ class RedisTokenLog:
         self._look = redis.register_script(_LOOK)
         self._forget = redis.register_script(_FORGET)
 
-    async def begin(self, key: StepKey, attempt: int, gate: str | None = None) -> None:
+    async def begin(self, key: StepKey, attempt: int, gate: str | None = None, *, ended: bool = False) -> None:
         """Begin an attempt and delete what the one before it said. Raises `StorageFull`, `StorageFailed`."""
         gated = [] if gate is None else ["gate", gate]
         async with plainly(self._redis):
             await self._begin(keys=_keys(key), args=[attempt, self._keep, *gated])
+        if ended:
+            await self.end(key, Position(attempt))
 
     async def append(self, key: StepKey, position: Position, text: str) -> None:
         """Write what of `text` is not yet there. Raises `StorageFull`, `StorageFailed`."""

@@ -95,15 +95,18 @@ class SqlTokenLog:
         self._database = database
         self._changes = Changes(database, every)
 
-    async def begin(self, key: StepKey, attempt: int, gate: str | None = None) -> None:
+    async def begin(self, key: StepKey, attempt: int, gate: str | None = None, *, ended: bool = False) -> None:
         """Begin an attempt and delete what the one before it said. Raises `StorageFull`, `StorageFailed`."""
 
         def begin(connection: Connection) -> None:
             head = _head(connection, key)
             if head is not None and head.attempt >= attempt:
+                if ended and unended(key, head, Position(attempt)):
+                    connection.execute(_GROW, _named(key) | {"now_ended": True, "new_length": 0})
                 return
-            connection.execute(_NO_PIECES, _named(key))
-            row = {"attempt": attempt, "gate": gate, "begun": _now(), "length": 0, "ended": False}
+            if head is not None:
+                connection.execute(_NO_PIECES, _named(key))
+            row = {"attempt": attempt, "gate": gate, "begun": _now(), "length": 0, "ended": ended}
             connection.execute(_BEGIN, _keyed(key) | row)
 
         await self._database.write(begin)

@@ -53,8 +53,11 @@ class TokenLog(Protocol):
     `StorageFull`; each may be repeated.
     """
 
-    async def begin(self, key: StepKey, attempt: int, gate: str | None = None) -> None:
-        """Begin an attempt, from 1, which voids the earlier ones. Beginning it again changes nothing."""
+    async def begin(self, key: StepKey, attempt: int, gate: str | None = None, *, ended: bool = False) -> None:
+        """Begin an attempt, from 1, which voids the earlier ones. Beginning it again changes nothing.
+
+        One that says nothing may begin as `ended`: one write instead of two. Where it had begun, it then ends.
+        """
         ...
 
     async def append(self, key: StepKey, position: Position, text: str) -> None:

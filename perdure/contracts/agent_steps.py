@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.budget import Spend
-from perdure.contracts.contract import Contract, Digest, Name
+from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
 from perdure.contracts.spec import Deployment
@@ -71,6 +71,8 @@ class Thought(PaidReply):
     finish_reason: str
     prompt_digest: Digest
     """The name of the exact request: `python -m evals show-prompt` rebuilds it."""
+    kept: bool = False
+    """Whether this turn is stored with its place in the conversation, so that the next request need not tell it."""
 
 
 class ScreenCall(Contract):
@@ -109,21 +111,21 @@ class Act(Contract):
     """Only see to it that no attempt of this call begins any more: the run is cancelled."""
 
 
-class Answered(Contract):
+class Answered(Variant):
     """There is an outcome, which the model is shown."""
 
     kind: Literal["answered"] = "answered"
     outcome: ToolOutcome
 
 
-class Again(Contract):
+class Again(Variant):
     """Nothing is known yet; another attempt is safe, and may tell."""
 
     kind: Literal["again"] = "again"
     reason: str
 
 
-class AskPerson(Contract):
+class AskPerson(Variant):
     """It may have happened, and only a person can say so."""
 
     kind: Literal["ask_person"] = "ask_person"

@@ -1,9 +1,16 @@
 """The one base of everything that crosses a boundary: frozen, add-only, strict at the edges and lenient on the wire."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+)
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in lower-case hexadecimal, 64 characters."""
@@ -28,6 +35,10 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
+    spelled_out: ClassVar[bool] = False
+    """Whether its payload says every field. One that only our own workers read leaves out what holds its default: a
+    run's history is made of them."""
+
     @classmethod
     def strictly(cls, fields: Mapping[str, Any]) -> Self:
         """Build from what a person or another service sent: unknown fields and wrong types are errors.
@@ -38,6 +49,14 @@ class Contract(BaseModel):
             return cls.model_validate(dict(fields), extra="forbid", strict=True)
         except ValidationError as error:
             raise BadInput(explain(error)) from None
+
+
+class Variant(Contract):
+    """One of several shapes that `kind` tells apart: it is always written, also where defaults are left out."""
+
+    @model_serializer(mode="wrap")
+    def _with_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"kind": vars(self)["kind"], **write(self)}
 
 
 def explain(error: ValidationError) -> str:

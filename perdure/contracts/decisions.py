@@ -3,12 +3,12 @@
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from perdure.contracts.approvals import Trust, Voice
-from perdure.contracts.contract import Contract, Digest
+from perdure.contracts.contract import Contract, Digest, Variant
 from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolEffect
 
@@ -93,6 +93,8 @@ class PendingStep(Contract):
 class StepDecision(Contract):
     """What a person says about a step that waits."""
 
+    spelled_out: ClassVar[bool] = True
+
     decision_id: str = Field(min_length=1, max_length=200)
     """The sender's own name for it: sent again, it changes nothing and is answered as before."""
     step: str = Field(min_length=1, max_length=200)
@@ -132,7 +134,7 @@ class StepDecision(Contract):
         return self.model_copy(update={"credential": None})
 
 
-class Accepted(Contract):
+class Accepted(Variant):
     """The decision holds."""
 
     kind: Literal["accepted"] = "accepted"
@@ -143,7 +145,7 @@ class Accepted(Contract):
     """How many more people have to say yes before anything is called."""
 
 
-class Rejected(Contract):
+class Rejected(Variant):
     """The decision changed nothing."""
 
     kind: Literal["rejected"] = "rejected"
@@ -153,6 +155,8 @@ class Rejected(Contract):
 
 class DecisionReply(Contract):
     """What came of a decision."""
+
+    spelled_out: ClassVar[bool] = True
 
     came: Annotated[Accepted | Rejected, Field(discriminator="kind")]
 
@@ -167,5 +171,7 @@ class DecisionRecord(Contract):
 
 class Pending(Contract):
     """Everything in a run that waits for a person."""
+
+    spelled_out: ClassVar[bool] = True
 
     steps: tuple[PendingStep, ...] = ()

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from perdure.contracts.contract import Contract, Digest
+from perdure.contracts.contract import Contract, Digest, Variant
 from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 
@@ -35,7 +35,7 @@ class IntendedCall(Contract):
     """
 
 
-class Succeeded(Contract):
+class Succeeded(Variant):
     """The call happened."""
 
     kind: Literal["succeeded"] = "succeeded"
@@ -43,7 +43,7 @@ class Succeeded(Contract):
     """What the tool returned. Its body, where it comes along, is stored with the outcome; what is read holds none."""
 
 
-class Failed(Contract):
+class Failed(Variant):
     """The call failed."""
 
     kind: Literal["failed"] = "failed"

@@ -3,13 +3,13 @@
 import unicodedata
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.contract import Contract, Name
+from perdure.contracts.contract import Contract, Name, Variant
 from perdure.contracts.extraction import Record
 from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
@@ -20,6 +20,8 @@ from perdure.contracts.windows import WindowShortage
 
 class RunRequest(Contract):
     """What starts a run. A request that does not decode fails the run with the reason."""
+
+    spelled_out: ClassVar[bool] = True
 
     tenant: Name = "default"
     budget: Budget = Budget()
@@ -124,7 +126,7 @@ AnyPhase: TypeAlias = Phase | AgentPhase
 """How far a run of whatever kind is."""
 
 
-class Answered(Contract):
+class Answered(Variant):
     """The documents answer the question, or the agent has done its task."""
 
     kind: Literal["answered"] = "answered"
@@ -133,7 +135,7 @@ class Answered(Contract):
     """What a chain's answer rests on; an agent's says itself."""
 
 
-class Abstained(Contract):
+class Abstained(Variant):
     """The documents do not answer the question, and the run says so instead of guessing."""
 
     kind: Literal["abstained"] = "abstained"
@@ -142,7 +144,7 @@ class Abstained(Contract):
     """What came nearest, if anything did."""
 
 
-class Extracted(Contract):
+class Extracted(Variant):
     """A record was read from the document, and everything in it holds."""
 
     kind: Literal["extracted"] = "extracted"
@@ -151,7 +153,7 @@ class Extracted(Contract):
     """The document's text, by digest: the evidence's places are places in it."""
 
 
-class Refused(Contract):
+class Refused(Variant):
     """A guard stopped the question, or the document gave no record that holds."""
 
     kind: Literal["refused"] = "refused"
@@ -160,7 +162,7 @@ class Refused(Contract):
     """Each by itself, where there are several."""
 
 
-class Exhausted(Contract):
+class Exhausted(Variant):
     """The budget, or the tenant's day, does not cover what would have come next."""
 
     kind: Literal["exhausted"] = "exhausted"
@@ -175,7 +177,7 @@ class Exhausted(Contract):
     """How the tenant's day stood, where that was the limit."""
 
 
-class Cancelled(Contract):
+class Cancelled(Variant):
     """Somebody cancelled the run."""
 
     kind: Literal["cancelled"] = "cancelled"
@@ -197,6 +199,8 @@ class StageTiming(Contract):
 
 class RunResult(Contract):
     """What came of a run, with its evidence."""
+
+    spelled_out: ClassVar[bool] = True
 
     outcome: Outcome
     verdicts: tuple[Verdict, ...] = ()

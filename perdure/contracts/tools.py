@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from perdure.contracts.approvals import ApprovalPolicy
-from perdure.contracts.contract import Contract, Digest
+from perdure.contracts.contract import Contract, Digest, Variant
 
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """Lower-case letters, digits and underscores, 1 to 63 characters: a Python function's name."""
@@ -34,7 +34,7 @@ class Approval(StrEnum):
     """Each call waits for a person."""
 
 
-class AllowedHosts(Contract):
+class AllowedHosts(Variant):
     """A URL's host must be one of these."""
 
     kind: Literal["hosts"] = "hosts"
@@ -42,7 +42,7 @@ class AllowedHosts(Contract):
     """Lower-case names, `docs.example.com`; `*.example.com` allows every name below it."""
 
 
-class AllowedPaths(Contract):
+class AllowedPaths(Variant):
     """A path must lie under one of these."""
 
     kind: Literal["paths"] = "paths"
@@ -50,7 +50,7 @@ class AllowedPaths(Contract):
     """`handbook/`; each ends with a slash, or names one thing exactly."""
 
 
-class AllowedAmount(Contract):
+class AllowedAmount(Variant):
     """An amount must lie between these, both included."""
 
     kind: Literal["amount"] = "amount"

@@ -80,6 +80,29 @@ async def test_a_gated_attempt_is_shown_when_its_gate_opens(log: SqlTokenLog, lo
     assert await reading == [Reset(Position(1)), Piece("Six", Position(1, 3)), End(Position(1, 3))]
 
 
+async def test_an_attempt_that_says_nothing_ends_all_the_same(log: SqlTokenLog, lost: Losses) -> None:
+    reading = asyncio.create_task(heard(log))
+    async with writer(log, lost):
+        pass
+    assert await reading == [Reset(Position(1)), End(Position(1))]
+    assert lost == []
+
+
+async def test_a_later_attempt_voids_what_was_shown_before_it_says_anything(log: SqlTokenLog, lost: Losses) -> None:
+    async with writer(log, lost) as said:
+        await said("Six")
+    reader = Reader(log, KEY)
+    await reader.to_the_end()
+    assert reader.text == "Six"
+    async with asyncio.timeout(20), writer(log, lost, attempt=2) as said:
+        while reader.at.attempt == 1:
+            await reader.entry()
+        assert reader.text == ""
+        await said("Seven")
+    await reader.to_the_end()
+    assert reader.text == "Seven"
+
+
 async def test_an_attempt_ends_also_when_its_call_fails(log: SqlTokenLog, lost: Losses) -> None:
     async def call() -> None:
         async with writer(log, lost) as said:

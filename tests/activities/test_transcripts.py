@@ -14,7 +14,7 @@ from activities import texts
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sqlite_database import open_sqlite
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing
-from activities.transcripts import Transcripts
+from activities.transcripts import Told, Transcripts
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Transcript, Turn
 
@@ -36,6 +36,10 @@ def turns_of(said: list[str]) -> list[Turn]:
     ]
 
 
+def told(turns: list[Turn]) -> list[Told]:
+    return [Told(turn.role, turn.body.body or "", turn.call) for turn in turns]
+
+
 async def kept(blobs: BlobStore, said: list[str], tenant: str = "acme") -> Transcript:
     """A conversation of several hops, each of which stores what is new."""
     transcript = Transcript()
@@ -50,7 +54,7 @@ async def kept(blobs: BlobStore, said: list[str], tenant: str = "acme") -> Trans
 async def test_a_link_is_enough_to_tell_the_whole_conversation(blobs: BlobStore) -> None:
     transcript = await kept(blobs, SAID)
     assert transcript.fresh == ()
-    assert await Transcripts(blobs).tell("acme", transcript) == turns_of(SAID)
+    assert await Transcripts(blobs).tell("acme", transcript) == told(turns_of(SAID))
     assert transcript.tokens == sum(len(body.encode()) for body in SAID)
 
 
@@ -58,7 +62,7 @@ async def test_turns_that_are_not_stored_yet_are_told_after_the_others(blobs: Bl
     *before, last = turns_of(SAID)
     transcript = (await kept(blobs, SAID[:-1])).add(last)
     await texts.store(blobs, "acme", last.body)
-    assert await Transcripts(blobs).tell("acme", transcript) == [*before, last]
+    assert await Transcripts(blobs).tell("acme", transcript) == told([*before, last])
 
 
 async def test_what_a_request_carries_does_not_grow_with_the_conversation(blobs: BlobStore) -> None:
@@ -72,8 +76,8 @@ async def test_a_fork_shares_what_came_before_and_disturbs_nothing(blobs: BlobSt
     await texts.store(blobs, "acme", other.body)
     fork = transcript.add(other)
     await Transcripts(blobs).keep("acme", fork)
-    assert await Transcripts(blobs).tell("acme", fork.kept()) == [*turns_of(SAID[:3]), other]
-    assert await Transcripts(blobs).tell("acme", transcript) == turns_of(SAID[:3])
+    assert await Transcripts(blobs).tell("acme", fork.kept()) == told([*turns_of(SAID[:3]), other])
+    assert await Transcripts(blobs).tell("acme", transcript) == told(turns_of(SAID[:3]))
 
 
 async def test_no_tenant_is_told_anothers_conversation(blobs: BlobStore) -> None:
@@ -90,7 +94,7 @@ async def test_what_was_kept_here_is_not_asked_for_again(blobs: BlobStore, tmp_p
         await texts.store(blobs, "acme", turn.body)
     await transcripts.keep("acme", transcript)
     await forget(tmp_path, *links(transcript))
-    assert await transcripts.tell("acme", transcript.kept()) == turns_of(SAID)
+    assert await transcripts.tell("acme", transcript.kept()) == told(turns_of(SAID))
     with pytest.raises(BodyMissing, match="turn 1 from its end, a turn whose place is lost"):
         await Transcripts(blobs).tell("acme", transcript.kept())
 

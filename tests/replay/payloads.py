@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from temporalio.api.common.v1 import Payload
 
-from perdure.contracts.converter import data_converter
 from workflows.effects import EFFECTS
 
 TYPES = {effect.name: effect for effect in EFFECTS}
@@ -43,7 +43,8 @@ def _lifted(old: Any, contract: type) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(data_converter.payload_converter.to_payload(value).data)
+    """With every field, also those that a payload leaves out since they hold their default."""
+    return json.loads(to_json(value))
 
 
 def _union(new: Any, old: Any) -> Any:

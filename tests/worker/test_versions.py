@@ -4,7 +4,9 @@ import re
 import shlex
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.adapters.worker_versions import notice, version_of, versions
-from activities.composition import Role
+from activities.composition import Parts, Role
 from activities.settings import ROOT, Settings, Work
 from perdure.client import Platform, workflow_id
 from perdure.contracts.decisions import Ruling
@@ -47,7 +49,7 @@ async def own() -> AsyncIterator[Client]:
 
 @pytest.fixture
 def agents(settings: Settings, tmp_path: Path) -> Settings:
-    write_agent(tmp_path)
+    write_agent(tmp_path, more='[[screen]]\nguard = "secrets_present"\n')
     return with_agents(settings, tmp_path)
 
 
@@ -68,9 +70,9 @@ async def test_an_agent_that_began_on_v1_ends_on_v1_while_new_ones_begin_on_v2(
             await platform.decide(old, says(step, Ruling.DENY))
             assert isinstance((await platform.result(old)).outcome, Answered)
             assert await builds_of(own, old) == ["v1"]
-            assert await doers_of(own, old, "pin_agent") == {"v1"}
+            assert await doers_of(own, old, "screen") == {"v1"}
             assert await builds_of(own, new) == ["v2"]
-            assert await doers_of(own, new, "pin_agent") == {"v2"}
+            assert await doers_of(own, new, "screen") == {"v2"}
 
 
 async def test_a_chain_that_began_on_v1_goes_on_with_v2_when_v1_is_gone(own: Client, settings: Settings) -> None:
@@ -139,9 +141,12 @@ async def test_an_effect_of_a_version_that_is_gone_waits_until_its_run_is_moved(
     # Of v1 only what decides is left: what it asks for stays undone.
     options = version_of(of_version(agents, "v1").work, Queue.AGENTS)
     client = await connection(own, "v1, deciding")
-    async with Worker(client, task_queue=Queue.AGENTS, workflows=AGENTS, **options):
+    deciding: dict[str, Any] = {"workflows": AGENTS, "no_remote_activities": True, **options}
+    async with AsyncExitStack() as stack:
+        parts = await Parts.open(agents, stack)
+        await stack.enter_async_context(Worker(client, task_queue=Queue.AGENTS, activities=parts.routing(), **deciding))
         old = await platform.start_agent("Say it.", agent="tester", business_id="order-7")
-        await until(lambda: asked_for(own, old, "pin_agent"), what="the run asks for its first effect")
+        await until(lambda: asked_for(own, old, "screen"), what="the run asks for its first effect")
     async with serving(own, agents, "v2"):
         await use(own, "v2")
         new = await platform.start_agent("Say it.", agent="tester")
@@ -150,12 +155,12 @@ async def test_an_effect_of_a_version_that_is_gone_waits_until_its_run_is_moved(
         [waiting] = (
             await own.get_workflow_handle(workflow_id("default", old)).describe()
         ).raw_description.pending_activities
-        assert waiting.activity_type.name == "pin_agent"
-        assert await doers_of(own, old, "pin_agent") == set()
+        assert waiting.activity_type.name == "screen"
+        assert await doers_of(own, old, "screen") == set()
         temporal(own, "workflow update-options")
         assert isinstance((await platform.result(old)).outcome, Answered)
     assert await builds_of(own, old) == ["v1", "v2"]
-    assert await doers_of(own, old, "pin_agent") == {"v2"}
+    assert await doers_of(own, old, "screen") == {"v2"}
 
 
 def temporal(client: Client, command: str) -> None:

@@ -104,6 +104,8 @@ def begun(run: AgentRun, task: Text) -> AgentRun:
 def thought(run: AgentRun, reply: Thought) -> AgentRun:
     """The model has chosen. What it said is stored by now, and so is all that came before."""
     transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
+    if reply.kept:
+        transcript = transcript.kept()
     calls = tuple(RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments) for call in reply.calls)
     return run.model_copy(
         update={

@@ -9,7 +9,7 @@ from activities import texts
 from activities.adapters.sql_database import Database
 from activities.agent_prompt import prompt_of, summary_prompt, turn_text
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing, Message, ToolCall
-from activities.transcripts import Transcripts
+from activities.transcripts import Told, Transcripts
 from agents import summary
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.contract import Digest
@@ -52,9 +52,14 @@ class Conversation:
             self.transcript = self.transcript.kept()
         return self.links[-1]
 
-    async def told(self) -> list[Turn]:
+    async def told(self) -> list[Told]:
         """As somebody tells it who remembers nothing."""
         return await Transcripts(self.blobs).tell("acme", self.transcript)
+
+
+def words(*turns: Turn) -> list[Told]:
+    """The same turns word for word."""
+    return [Told(turn.role, turn.body.body or "", turn.call) for turn in turns]
 
 
 @pytest.fixture
@@ -79,7 +84,7 @@ async def test_a_summary_is_told_after_the_task_and_before_what_it_does_not_cove
     covers = await conversation.say(TASK, *exchange(1), *exchange(2))
     stands = summed_up(covers, 1)
     await conversation.say(*exchange(3), stands, *exchange(4))
-    assert await conversation.told() == [TASK, stands, *exchange(3), *exchange(4)]
+    assert await conversation.told() == words(TASK, stands, *exchange(3), *exchange(4))
 
 
 async def test_a_summary_that_is_not_stored_yet_is_told_in_its_place(conversation: Conversation) -> None:
@@ -88,7 +93,7 @@ async def test_a_summary_that_is_not_stored_yet_is_told_in_its_place(conversatio
     stands = summed_up(covers, 1)
     await texts.store(conversation.blobs, "acme", stands.body)
     conversation.transcript = conversation.transcript.add(stands)
-    assert await conversation.told() == [TASK, stands, *exchange(2)]
+    assert await conversation.told() == words(TASK, stands, *exchange(2))
 
 
 @pytest.mark.parametrize("covered", [3, 4, 5, 7], ids=["before it", "a kept turn", "the summary", "after it"])
@@ -103,19 +108,19 @@ async def test_a_later_summary_covers_an_earlier_one_wherever_it_is_cut(
     covers = conversation.links[covered]
     cut = await Transcripts(conversation.blobs).cut("acme", conversation.transcript, covers)
     newer = [turn for place, turn in sorted(every.items()) if place > covered]
-    assert cut.opening == [TASK]
-    assert cut.older == [first, *(turn for place, turn in sorted(every.items()) if place <= covered)]
-    assert cut.newer == newer
+    assert cut.opening == words(TASK)
+    assert cut.older == words(first, *(turn for place, turn in sorted(every.items()) if place <= covered))
+    assert cut.newer == words(*newer)
     second = summed_up(covers, 2)
     await conversation.say(second)
-    assert await conversation.told() == [TASK, second, *newer]
+    assert await conversation.told() == words(TASK, second, *newer)
 
 
 async def test_what_is_covered_stays_in_the_chain_and_is_told_from_an_older_link(conversation: Conversation) -> None:
     covers = await conversation.say(TASK, *exchange(1))
     await conversation.say(*exchange(2), summed_up(covers, 1), *exchange(3))
     older = conversation.transcript.model_copy(update={"stored": covers})
-    assert await Transcripts(conversation.blobs).tell("acme", older) == [TASK, *exchange(1)]
+    assert await Transcripts(conversation.blobs).tell("acme", older) == words(TASK, *exchange(1))
 
 
 async def test_what_is_covered_may_be_lost_and_what_is_shown_may_not(
@@ -128,7 +133,7 @@ async def test_what_is_covered_may_be_lost_and_what_is_shown_may_not(
         await forget(database, turn.body.digest)
     for link in conversation.links[1:5]:
         await forget(database, link)
-    assert await conversation.told() == [TASK, stands, *exchange(3)]
+    assert await conversation.told() == words(TASK, stands, *exchange(3))
     await forget(database, stands.body.digest)
     with pytest.raises(BodyMissing, match="turn 3 from its end, a turn of the summary"):
         await conversation.told()

@@ -254,3 +254,20 @@ async def test_many_may_read_one_step_and_leave_when_they_like(logs: tuple[Token
             task.cancel()
         await whole(log, 1, "Six weeks")
     assert [reader.text for reader in readers] == ["Six"] * 10 + ["Six weeks"] * 10
+
+
+async def test_an_attempt_that_says_nothing_begins_and_ends_at_once(log: TokenLog) -> None:
+    await log.begin(KEY, 1, ended=True)
+    assert await heard(log) == [Reset(Position(1)), End(Position(1))]
+    await log.begin(KEY, 1, ended=True)
+    await log.begin(KEY, 2)
+    await log.begin(KEY, 1, ended=True)
+    await log.begin(KEY, 2, ended=True)
+    assert await heard(log) == [Reset(Position(2)), End(Position(2))]
+
+
+async def test_an_attempt_that_has_said_something_cannot_end_as_one_that_says_nothing(log: TokenLog) -> None:
+    await log.begin(KEY, 1)
+    await log.append(KEY, Position(1), "a")
+    with pytest.raises(StorageFailed):
+        await log.begin(KEY, 1, ended=True)
