@@ -10,15 +10,18 @@ from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_e
 
 from perdure.contracts.agent import AgentPhase, AgentRun, Shortfall
 from perdure.contracts.agent_steps import PinAgent, Think
+from perdure.contracts.continued import AgentInput
 from perdure.contracts.contract import BadInput
 from perdure.contracts.control import Held, Pause, Resume
 from perdure.contracts.decisions import DecisionReply, Pending, StepDecision
-from perdure.contracts.run import Abstained, AgentRequest, Answered, Cancelled, Outcome, Refused, RunResult
+from perdure.contracts.fault import Fault
+from perdure.contracts.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
 from perdure.contracts.steps import Check, Screen, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Transcript
 from perdure.contracts.wire import read_decision
 from workflows.agent_progress import AgentProgress
+from workflows.continuing import should_continue
 from workflows.decisions import Decisions
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, perform
 from workflows.state_machines import agent
@@ -35,10 +38,16 @@ class Agent:
     def __init__(self) -> None:
         self.progress = AgentProgress()
         self.decisions: Decisions | None = None
+        """None until the run has begun. To one that was continued people may speak before that."""
 
     @workflow.run
-    async def run(self, ask: AgentRequest) -> RunResult:
-        self.progress.begin(ask.tenant, ask.agent, ask.budget)
+    async def run(self, ask: AgentInput) -> RunResult:
+        if ask.handed_over is None:
+            self.progress.begin(ask.tenant, ask.agent, ask.budget)
+        elif workflow.info().continued_run_id is None:
+            raise Fault("handed_over: only an execution that was continued may have it: send a request without it")
+        else:
+            self.progress.go_on(ask.handed_over)
         self.decisions = Decisions(ask.tenant, self.progress)
         calls = ToolCalls(ask.tenant, self.progress, self.decisions)
         try:
@@ -55,8 +64,10 @@ class Agent:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.progress.close(outcome)
 
-    async def outcome_of(self, ask: AgentRequest, calls: ToolCalls) -> Outcome:
+    async def outcome_of(self, ask: AgentInput, calls: ToolCalls) -> Outcome:
         """Pin what decides the run, screen the task, and go on step by step."""
+        if ask.handed_over is not None:
+            return await self.steps(ask, calls)
         pinned = await perform(
             PIN_AGENT,
             PinAgent(tenant=ask.tenant, agent=ask.agent, tier=ask.tier, task=ask.task),
@@ -75,7 +86,7 @@ class Agent:
         self.progress.put(agent.begun(run, task))
         return await self.screened(ask, task) or await self.steps(ask, calls)
 
-    async def screened(self, ask: AgentRequest, task: Text) -> Refused | None:
+    async def screened(self, ask: AgentInput, task: Text) -> Refused | None:
         """The refusal, where a guard of the pinned spec stops the task: no model and no tool has seen it then."""
         guards = self.progress.state.spec.screen
         if not guards:
@@ -86,13 +97,16 @@ class Agent:
         blocked = self.progress.judge("screen", found.verdicts)
         return Refused(reason=blocked) if blocked else None
 
-    async def steps(self, ask: AgentRequest, calls: ToolCalls) -> Outcome:
+    async def steps(self, ask: AgentInput, calls: ToolCalls) -> Outcome:
         """The agent itself: one step after the other, whichever comes next."""
         progress = self.progress
         while True:
+            # Nothing of the run is under way here: everything that it knows is in its state.
+            if should_continue():
+                workflow.continue_as_new(ask.going_on(progress.hand_over()))
             match next_step(progress.state):
                 case agent.Hold():
-                    await workflow.wait_condition(lambda: progress.paused is None)
+                    await workflow.wait_condition(lambda: progress.paused is None or should_continue())
                 case agent.Think(step):
                     await self.think(ask.tenant, step)
                 case agent.Work(names):
@@ -170,21 +184,31 @@ class Agent:
         try:
             decision = _decision(said)
         except BadInput as error:
+            await self.begun()
             self.progress.stray(str(error))
             return
         await self.taken(decision)
 
     async def taken(self, decision: StepDecision) -> DecisionReply:
         """What came of a decision."""
-        if self.decisions is None or self.progress.known is None:
+        decisions = await self.begun()
+        if self.progress.known is None:
             reply = rejected(decision, "the run has only begun: nothing waits for a person yet")
             self.progress.decided(decision, reply)
             return reply
-        return await self.decisions.take(decision)
+        return await decisions.take(decision)
+
+    async def begun(self) -> Decisions:
+        """Once it is known what an earlier execution has handed over: what is said before that would be forgotten."""
+        await workflow.wait_condition(lambda: self.decisions is not None)
+        if self.decisions is None:
+            raise LookupError("the condition does not hold that was waited for")
+        return self.decisions
 
     @workflow.update
     async def pause(self, ask: Pause) -> Held:
         """Begin nothing new until the run is resumed."""
+        await self.begun()
         if self.progress.paused is None:
             who = f"{ask.by}: {ask.reason}" if ask.reason else ask.by
             self.progress.hold(who, f"paused by {who}")
@@ -197,6 +221,7 @@ class Agent:
     @workflow.update
     async def resume(self, ask: Resume) -> Held:
         """Go on."""
+        await self.begun()
         if self.progress.paused is not None:
             self.progress.hold(None, f"resumed by {ask.by}")
         return Held(paused=False)

@@ -9,9 +9,11 @@ from temporalio.common import SearchAttributeUpdate
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.approvals import ApprovalPolicy
+from perdure.contracts.continued import HandOver
 from perdure.contracts.decisions import DecisionReply, StepDecision
 from perdure.contracts.run import AnyPhase
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, PHASE
+from workflows.paid import Purse
 from workflows.progress import Progress
 from workflows.state_machines import agent, tool_call
 from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted
@@ -33,13 +35,15 @@ class AgentProgress(Progress):
     """The progress of an agent's run."""
 
     def __init__(self) -> None:
-        super().__init__(AgentPhase.PINNING)
+        super().__init__(AgentPhase.PINNING, summed=True)
         self._state: AgentRun | None = None
         self._strays = 0
         self._awaiting = False
         self._found_awaiting = False
         self._sought = self.phase
         """The phase by which the run is found."""
+        self._execution = 1
+        """Which execution of its run this is."""
         self.paused: str | None = None
         """Who paused the run and why, also before anything is pinned."""
 
@@ -54,6 +58,42 @@ class AgentProgress(Progress):
     def known(self) -> AgentRun | None:
         """The same; None before anything is pinned."""
         return self._state
+
+    def go_on(self, handed: HandOver) -> None:
+        """An earlier execution of the run has come this far. What it is found by, the server has kept."""
+        run, given = handed.run, workflow.info().typed_search_attributes
+        self.phase = handed.phase
+        self._sought = AgentPhase(given.get(PHASE, handed.phase.value))
+        self._found_awaiting = given.get(AWAITING_APPROVAL, default=False)
+        self.timeline.go_on(handed.phase, handed.telling)
+        self.purse = Purse(run.allowance, self.timeline.note)
+        self.purse.notices.extend(run.notices)
+        self.purse.deployment = handed.deployment
+        self.deployment = run.deployment.name
+        self.verdicts = run.verdicts
+        self._strays = run.strays
+        self.paused = run.paused
+        self._execution = handed.execution
+        self.timeline.note(f"the history was long: the run goes on in its execution {handed.execution}")
+        self.put(run)
+
+    def hand_over(self) -> HandOver:
+        """Everything that is known, for the run's next execution."""
+        run = self.state.model_copy(
+            update={
+                "allowance": self.purse.allowance,
+                "verdicts": self.verdicts,
+                "notices": tuple(self.purse.notices),
+                "strays": self._strays,
+            }
+        )
+        return HandOver(
+            run=run,
+            phase=AgentPhase(self.phase),
+            telling=self.timeline.telling(),
+            deployment=self.purse.deployment,
+            execution=self._execution + 1,
+        )
 
     def put(self, state: AgentRun) -> None:
         """The run is in this state now."""

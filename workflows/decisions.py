@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import assert_never
 
@@ -65,19 +66,22 @@ class Decisions:
             self._progress.decided(decision, reply)
             return reply
 
-    async def wait(self, name: str) -> None:
-        """Wait until a person has spoken about a call, or what its policy says is due: then that is done."""
+    async def wait(self, name: str, *, unless: Callable[[], bool]) -> None:
+        """Wait until a person has spoken about a call, or what its policy says is due: then that is done.
+
+        `unless` says when to wait no longer, whatever has come.
+        """
         progress = self._progress
         call = progress.state.call(name)
         tool = progress.state.spec.tool(call.tool)
         due = None if tool is None else next_due(call, tool)
         if tool is None or due is None:
-            await workflow.wait_condition(lambda: self._spoken(name))
+            await workflow.wait_condition(lambda: self._spoken(name) or unless())
             return
         rest = due.at - workflow.now()
         try:
             await workflow.wait_condition(
-                lambda: self._spoken(name),
+                lambda: self._spoken(name) or unless(),
                 timeout=max(rest, timedelta(milliseconds=1)),
                 timeout_summary=f"{call.tool}: {_named(due)}",
             )

@@ -22,10 +22,10 @@ from workflows.timeline import Timeline
 class Progress:
     """One run's progress. Every driver has one."""
 
-    def __init__(self, phase: AnyPhase) -> None:
-        """`phase` is the first one."""
+    def __init__(self, phase: AnyPhase, *, summed: bool = False) -> None:
+        """`phase` is the first one. `summed` is the timeline's."""
         self.phase = phase
-        self.timeline = Timeline()
+        self.timeline = Timeline(summed=summed)
         self.purse = Purse(Allowance(budget=Budget()), self.timeline.note)
         self.verdicts: tuple[Verdict, ...] = ()
         self.deployment: str | None = None

@@ -1,6 +1,8 @@
 """Sees to the calls of one turn: each goes its own way from the asking to its answer, side by side with the others."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import assert_never
 
@@ -13,6 +15,7 @@ from perdure.contracts.fault import EffectFailed
 from perdure.contracts.steps import StepKey
 from perdure.contracts.tools import ToolEffect, ToolSpec
 from workflows.agent_progress import AgentProgress
+from workflows.continuing import should_continue
 from workflows.decisions import Decisions
 from workflows.effect import all_roles
 from workflows.effects import ACT, SCREEN_CALL, perform
@@ -34,9 +37,14 @@ class ToolCalls:
         self._tenant = tenant
         self._progress = progress
         self._decisions = decisions
+        self._under_way = 0
+        """Calls that are being looked at or tried."""
 
     async def see_to(self, calls: tuple[str, ...]) -> None:
-        """Have each answered, or find the budget short. Raises `EffectFailed` where one can never be."""
+        """Have each answered, or find the budget short, or come to rest where the run should go on in a new execution.
+
+        Raises `EffectFailed` where one can never be answered.
+        """
         tasks = [asyncio.create_task(self._see_to(call)) for call in calls]
         async with called_off(*tasks):
             await asyncio.gather(*tasks)
@@ -44,8 +52,8 @@ class ToolCalls:
     async def _see_to(self, name: str) -> None:
         progress = self._progress
         while True:
-            await workflow.wait_condition(lambda: progress.paused is None)
-            if progress.state.short is not None:
+            await workflow.wait_condition(lambda: progress.paused is None or self._should_rest())
+            if progress.state.short is not None or self._should_rest():
                 return
             call = progress.state.call(name)
             match next_move(call, progress.state.spec):
@@ -54,13 +62,27 @@ class ToolCalls:
                 case GiveUp(reason):
                     raise EffectFailed(ACT.name, f"{call.id}: {reason}")
                 case Look():
-                    await self._look(call)
+                    with self._doing():
+                        await self._look(call)
                 case Await():
-                    await self._decisions.wait(name)
+                    await self._decisions.wait(name, unless=self._should_rest)
                 case Try() as attempt:
-                    await self._try(call, attempt)
+                    with self._doing():
+                        await self._try(call, attempt)
                 case never:
                     assert_never(never)
+
+    @contextmanager
+    def _doing(self) -> Generator[None]:
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def _should_rest(self) -> bool:
+        """Whether all calls wait for people, or for a run that is paused, and a new execution should do so instead."""
+        return self._under_way == 0 and should_continue()
 
     async def _look(self, call: RequestedCall) -> None:
         """What cannot be called needs nobody's time."""

@@ -53,7 +53,12 @@ class AgentRequest(RunRequest):
     @field_validator("task", mode="after")
     @classmethod
     def _is_a_task(cls, task: Text) -> Text:
-        return _legible(task, "say what is to be done")
+        return legible_task(task)
+
+
+def legible_task(task: Text) -> Text:
+    """A task that an agent can be given. Raises `ValueError` with the remedy."""
+    return _legible(task, "say what is to be done")
 
 
 def _legible(said: Text, remedy: str) -> Text:
