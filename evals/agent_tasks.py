@@ -1,4 +1,4 @@
-"""Tasks for agents, with what the desk has to receive and the answer has to say; and how a run of one is scored. Pure."""
+"""Tasks for agents: what the desk has to receive and the answer has to say, and how a run of one is scored. Pure."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class TaskScore:
     writes: bool
     """The desk has what was asked for and nothing else, each received once."""
     written: bool
-    """What was written holds a fact, and goes to whom it should. True where nothing was to be written, and nothing was."""
+    """What was written holds a fact, and goes to whom it should; true where rightly nothing was written."""
     answer: bool
     """The run was answered, with a fact where there is one."""
 

@@ -32,7 +32,9 @@ EVERY = 0.3
 Kept = dict[str, list[dict[str, Any]]]
 
 
-async def do_task(platform: Platform, task: AgentTask, run: str, tier: str, desk: str) -> tuple[dict[str, Any], TaskScore]:
+async def do_task(
+    platform: Platform, task: AgentTask, run: str, tier: str, desk: str
+) -> tuple[dict[str, Any], TaskScore]:
     """Have an agent do a task, and say what came of it."""
     before, counted = await _desk(desk)
     await platform.start_agent(task.task, agent=task.agent, business_id=run, tier=tier, budget=BUDGET)
@@ -86,7 +88,9 @@ async def do_all(tasks: list[AgentTask], tier: str, address: str, desk: str, con
         for task in tasks:
             row, points = await do_task(platform, task, f"eval-{series}-{task.id}", tier, desk)
             rows.append({"agent": task.agent, **row, **asdict(points), "done": points.done})
-            console.print(f"{task.agent} {task.id}: {'done' if points.done else 'NOT done'}: {escape(row['said'][:100])}")
+            console.print(
+                f"{task.agent} {task.id}: {'done' if points.done else 'NOT done'}: {escape(row['said'][:100])}"
+            )
     return rows
 
 
@@ -109,7 +113,9 @@ def report(tasks: list[AgentTask], rows: list[Mapping[str, Any]], console: Conso
 def main(arguments: list[str]) -> int:
     """Have the shipped agents do the tasks of a set. 0 where all ran; there is no floor: small models miss many."""
     parser = argparse.ArgumentParser(prog="python -m evals agents", description=__doc__)
-    parser.add_argument("set", nargs="?", default="held_out", choices=sorted(file.stem for file in TASKS.glob("*.toml")))
+    parser.add_argument(
+        "set", nargs="?", default="held_out", choices=sorted(file.stem for file in TASKS.glob("*.toml"))
+    )
     parser.add_argument("--tier", default="fast", help="the tier that the agents think on")
     parser.add_argument("--agent", action="append", help="only this agent; may be repeated")
     asked = parser.parse_args(arguments)
