@@ -109,9 +109,9 @@ class AgentProgress(Progress):
         else:
             phase, since = AgentPhase(self.phase), self.timeline.since
             yield from now(self._state, phase, since, workflow.info().workflow_id.partition(":")[2])
-        if self._state is not None and self._state.started_by:
-            yield f"Started by **{plain(self._state.started_by)}**."
-        yield spent(self.purse.allowance, self.purse.deployment or self.deployment)
+        starter = "" if self._state is None else plain(self._state.started_by)
+        whose = f" Started by **{starter}**." if starter else ""
+        yield spent(self.purse.allowance, self.purse.deployment or self.deployment) + whose
 
     def why(self, outcome: Outcome) -> str:
         """An agent's guards say why it abstained or was refused: their reasons never hold the checked text."""

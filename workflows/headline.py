@@ -6,7 +6,7 @@ from typing import assert_never
 
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
 from perdure.contracts.approvals import Trust
-from perdure.contracts.budget import Allowance
+from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.decisions import PendingStep, Waiting
 from perdure.contracts.run import Cancelled, Exhausted, Outcome
 from workflows.state_machines.agent import Think, next_step
@@ -23,34 +23,39 @@ def plain(text: str, most: int = 80) -> str:
 
 def spent(allowance: Allowance, deployment: str | None) -> str:
     """What is paid for, what is held for attempts in flight or of unknown outcome, and what the budget allows."""
-    paid, held, budget = allowance.settled, allowance.reserved, allowance.budget
+    paid, budget = allowance.settled, allowance.budget
+    money = f"{dollars(paid.micro_dollars)} of {dollars(budget.micro_dollars)} dollars"
     calls = f", {paid.tool_calls} of {budget.tool_calls} tool calls" if budget.tool_calls else ""
-    words = (
-        f"{dollars(paid.micro_dollars)} of {dollars(budget.micro_dollars)}, {paid.steps} of {budget.steps} steps"
-        f"{calls}, {paid.input_tokens} + {paid.output_tokens} tokens"
-    )
-    more = (held.steps, held.tool_calls, held.micro_dollars)
-    if any(more):
-        words += (
-            f"; held for attempts in flight or of unknown outcome: {dollars(held.micro_dollars)}, "
-            f"{held.steps} steps, {held.tool_calls} tool calls"
-        )
+    words = f"{money}, {paid.steps} of {budget.steps} steps{calls}, {paid.input_tokens} + {paid.output_tokens} tokens"
+    held = amounts(allowance.reserved)
+    if held:
+        words += f"; held for attempts in flight or of unknown outcome: {held}"
     return f"Spent {words}." + ("" if deployment is None else f" Model: **{deployment}**.")
 
 
+def amounts(spend: Spend) -> str:
+    """What there is of it, in words; empty for nothing."""
+    tokens = f"{spend.input_tokens} + {spend.output_tokens} tokens" if spend.input_tokens + spend.output_tokens else ""
+    money = f"{dollars(spend.micro_dollars)} dollars" if spend.micro_dollars else ""
+    steps, calls = _counted(spend.steps, "step"), _counted(spend.tool_calls, "tool call")
+    return ", ".join(part for part in (money, steps, calls, tokens) if part)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}" if count else ""
+
+
 def dollars(micro_dollars: int) -> str:
-    """Money as people write it, and no digit more than it has."""
+    """Money without its sign: the UI takes what stands between two of them for a formula."""
     whole, part = divmod(micro_dollars, 1_000_000)
-    return f"${whole}.{f'{part:06}'.rstrip('0'):0<2}"
+    return f"{whole}.{f'{part:06}'.rstrip('0'):0<2}"
 
 
 def ended(outcome: Outcome) -> str:
     """Why it ended so, in words of ours; empty where the ending says all."""
     match outcome:
         case Exhausted(reason=reason, needed=needed):
-            worst = f"{dollars(needed.micro_dollars)}, {needed.steps} steps, {needed.tool_calls} tool calls"
-            tokens = f"{needed.input_tokens} + {needed.output_tokens} tokens"
-            return f"{plain(reason, REASON)} What came next might have needed {worst}, {tokens}."
+            return f"{plain(reason, REASON)} What came next might have needed {amounts(needed)}."
         case Cancelled(phase=phase, unknown=unknown):
             doubts = "".join(f" **{plain(one, REASON)}**: look at the other side." for one in unknown)
             return f"It was {phase.value}.{doubts}"
@@ -95,7 +100,10 @@ def asks(step: PendingStep, name: str) -> str:
     which = f"{name} {step.step}"
     match step.waiting:
         case Waiting.APPROVAL:
-            what, how = "may it be called?", f"`perdure approve {which}` or `perdure deny {which}`"
+            what, how = (
+                "it is not called before a person agrees",
+                f"`perdure approve {which}` or `perdure deny {which}`",
+            )
         case Waiting.OUTCOME:
             what = f"nobody knows whether it happened ({plain(step.reason, REASON)}): look at the other side"
             how = f"`perdure answer {which}` with `--did-happen RESULT`, `--did-not-happen` or `--retry`"

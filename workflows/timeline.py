@@ -101,7 +101,7 @@ class Timeline:
         if self._day == now.date():
             return []
         self._day = now.date()
-        return [f"| *{now:%Y-%m-%d}*{GAP}| | |"]
+        return [f"| | {now:%Y-%m-%d}{GAP}| |"]
 
     def stages(self) -> tuple[StageTiming, ...]:
         """How long each phase took, up to the present one."""
