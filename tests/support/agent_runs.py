@@ -17,11 +17,13 @@ WRITES = ("create_ticket", "send_message")
 _numbers = itertools.count(1)
 
 
-def write_agent(folder: Path, name: str = "tester", tools: Sequence[str] = (*READS, *WRITES), more: str = "") -> None:
-    """An agent's file: what is granted, and more of its TOML."""
+def write_agent(
+    folder: Path, name: str = "tester", tools: Sequence[str] = (*READS, *WRITES), more: str = "", after: str = ""
+) -> None:
+    """An agent's file: what is granted, and more of its TOML, before that and after."""
     granted = "\n".join(f"[tools.{tool}]" for tool in tools)
     head = 'kind = "agent"\ncollection = "handbook"\nsystem = "You do tasks."\nwait = 0.05\n'
-    (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n")
+    (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n{after}")
 
 
 def with_agents(settings: Settings, folder: Path, **groups: Any) -> Settings:
