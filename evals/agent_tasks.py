@@ -27,9 +27,8 @@ class AgentTask(BaseModel):
     messages: int = Field(default=0, ge=0)
     to: str = ""
     """Whom every message has to go to, as a part of the name, whatever the case."""
-    facts: tuple[str, ...] = ()
-    """Strings of which the answer, and each thing that was written, hold at least one. None: nothing can be found, and
-    nothing may be written."""
+    facts: tuple[str, ...] = Field(min_length=1)
+    """Strings of which the answer, and each thing that was written, hold at least one, whatever the case."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class TaskScore:
     written: bool
     """What was written holds a fact, and goes to whom it should; true where rightly nothing was written."""
     answer: bool
-    """The run was answered, with a fact where there is one."""
+    """The run was answered, with a fact."""
 
     @property
     def done(self) -> bool:
@@ -68,4 +67,4 @@ def score(
 
 
 def _holds(task: AgentTask, words: str) -> bool:
-    return not task.facts or any(fact.casefold() in words.casefold() for fact in task.facts)
+    return any(fact.casefold() in words.casefold() for fact in task.facts)

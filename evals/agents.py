@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from activities.settings import load as load_settings
+from deploy.local.desk import Desk
 from deploy.local.errors import DeployError
 from deploy.local.session import session
 from evals.agent_tasks import TASKS, AgentTask, TaskScore, load, score
@@ -29,14 +29,12 @@ BUDGET = Budget(steps=8, tool_calls=8, micro_dollars=100_000)
 EVERY = 0.3
 """Seconds between two looks at what waits."""
 
-Kept = dict[str, list[dict[str, Any]]]
-
 
 async def do_task(
-    platform: Platform, task: AgentTask, run: str, tier: str, desk: str
+    platform: Platform, task: AgentTask, run: str, tier: str, desk: Desk
 ) -> tuple[dict[str, Any], TaskScore]:
     """Have an agent do a task, and say what came of it."""
-    before, counted = await _desk(desk)
+    before, counted = desk.kept(), desk.received()
     await platform.start_agent(task.task, agent=task.agent, business_id=run, tier=tier, budget=BUDGET)
     agreeing = asyncio.create_task(_agree(platform, run))
     try:
@@ -48,7 +46,7 @@ async def do_task(
     finally:
         agreeing.cancel()
         await asyncio.gather(agreeing, return_exceptions=True)
-    after, received = await _desk(desk)
+    after, received = desk.kept(), desk.received()
     kept = {kind: after[kind][len(before[kind]) :] for kind in after}
     new = [count for kind, keys in received.items() for key, count in keys.items() if key not in counted[kind]]
     points = score(task, outcome, words, kept, max(new, default=0))
@@ -73,14 +71,7 @@ async def _agree(platform: Platform, run: str) -> None:
         await asyncio.sleep(EVERY)
 
 
-async def _desk(desk: str) -> tuple[Kept, dict[str, dict[str, int]]]:
-    """What the desk has kept, and how often it received each key."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-        kept = (await client.get(f"{desk}/kept")).raise_for_status().json()
-        return kept, (await client.get(f"{desk}/received")).raise_for_status().json()
-
-
-async def do_all(tasks: list[AgentTask], tier: str, address: str, desk: str, console: Console) -> list[dict[str, Any]]:
+async def do_all(tasks: list[AgentTask], tier: str, address: str, desk: Desk, console: Console) -> list[dict[str, Any]]:
     """One task after the other: the model is the bottleneck."""
     series = uuid.uuid4().hex[:8]
     rows: list[dict[str, Any]] = []
@@ -120,13 +111,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--agent", action="append", help="only this agent; may be repeated")
     asked = parser.parse_args(arguments)
     console = Console(width=160)
+    state = load_settings().paths.state
     tasks = [task for task in load(TASKS / f"{asked.set}.toml") if not asked.agent or task.agent in asked.agent]
     with session(HANDBOOK / "documents", tier=asked.tier) as addresses:
         if addresses.desk is None:
             raise DeployError("the settings name a desk that is not this stack's: nothing could be counted")
-        rows = asyncio.run(do_all(tasks, asked.tier, addresses.temporal, addresses.desk, console))
+        desk = Desk(state / "desk.db")
+        rows = asyncio.run(do_all(tasks, asked.tier, addresses.temporal, desk, console))
     report(tasks, list(rows), console)
-    folder = load_settings().paths.state / "evals"
+    folder = state / "evals"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"agents-{asked.set}-{asked.tier}.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
     return 0
