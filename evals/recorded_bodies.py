@@ -11,6 +11,7 @@ from activities.ports import BodyMissing
 from evals.paid_steps import Attempt, payloads
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.agent_steps import Think
+from perdure.contracts.compaction import Compact
 
 
 class Reads(Protocol):
@@ -39,7 +40,7 @@ class RecordedBodies:
     def take_turns(self, attempts: Iterable[Attempt]) -> None:
         """Remember the places of turns in their conversation: each request names those since the one before."""
         for ask in (attempt.ask for attempt in attempts):
-            if isinstance(ask, Think):
+            if isinstance(ask, Think | Compact):
                 parent = ask.transcript.stored
                 for turn in ask.transcript.fresh:
                     self._hold(turn.node(parent))

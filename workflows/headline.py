@@ -9,7 +9,6 @@ from perdure.contracts.approvals import Trust
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.decisions import PendingStep, Waiting
 from perdure.contracts.run import Cancelled, Exhausted, Outcome
-from workflows.state_machines.agent import Think, next_step
 from workflows.state_machines.decisions import pending
 
 REASON = 240
@@ -72,9 +71,9 @@ def now(run: AgentRun, phase: AgentPhase, since: datetime | None, name: str) -> 
         case AgentPhase.PINNING:
             yield f"{head}: what decides the run is pinned, and its task is screened."
         case AgentPhase.THINKING:
-            step = next_step(run)
-            which = f" ({step.step})" if isinstance(step, Think) else ""
-            yield f"{head}: the model chooses its next move{which}."
+            yield f"{head}: the model chooses its next move (think-{run.turn + 1})."
+        case AgentPhase.COMPACTING:
+            yield f"{head}: the model sums the older turns up, since its window is nearly full."
         case AgentPhase.ACTING:
             yield f"{head}: tools are called."
         case AgentPhase.AWAITING_APPROVAL | AgentPhase.AWAITING_DECISION | AgentPhase.AWAITING_ANSWER:
