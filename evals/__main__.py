@@ -1,12 +1,13 @@
-"""The evals' commands: `python -m evals golden | extraction | guards | show-prompt | train-injection`."""
+"""The evals' commands: `python -m evals golden | agents | extraction | guards | show-prompt | train-injection`."""
 
 import sys
 from collections.abc import Callable
 
-from evals import extraction, golden, guards, show_prompt, train_injection
+from evals import agents, extraction, golden, guards, show_prompt, train_injection
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "golden": golden.main,
+    "agents": agents.main,
     "extraction": extraction.main,
     "guards": guards.main,
     "show-prompt": show_prompt.main,

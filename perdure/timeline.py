@@ -99,7 +99,9 @@ class Reader:
 
     def _of(self, event: HistoryEvent, asked: _Asked, **more: Any) -> TimelineEntry:
         more["began"] = asked.event if asked.event != event.event_id else None
-        summary = " ".join(dict.fromkeys(word for word in (asked.step, asked.summary) if word))
+        # Runs of today name the step in the summary itself, older ones do not.
+        named = f"{asked.summary} ".startswith(f"{asked.step} ")
+        summary = asked.summary if named else f"{asked.step} {asked.summary}".strip()
         return self._entry(event, EntryKind.EFFECT, asked.name, summary=summary, attempt=asked.attempt, **more)
 
     def _ended(self, event: HistoryEvent, scheduled: int) -> tuple[_Asked, int]:

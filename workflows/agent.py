@@ -53,6 +53,9 @@ class Agent:
         calls = ToolCalls(ask.tenant, self.progress, self.decisions)
         try:
             outcome = await self.outcome_of(ask, calls)
+        except Fault as fault:
+            self.progress.failed(fault)
+            raise
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise

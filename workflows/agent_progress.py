@@ -1,5 +1,6 @@
 """An agent's run as it stands: its state, changed in one place, and what operators see of it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -12,12 +13,13 @@ from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.compaction import Compacted, Mark
 from perdure.contracts.continued import HandOver
 from perdure.contracts.decisions import DecisionReply, StepDecision
-from perdure.contracts.run import AnyPhase
+from perdure.contracts.run import Abstained, AnyPhase, Outcome, Refused
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, PHASE
+from workflows.headline import REASON, now, plain, spent
 from workflows.paid import Purse
 from workflows.progress import Progress
 from workflows.state_machines import agent, compaction, tool_call
-from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted
+from workflows.state_machines.approvals import WAITING, Due, Escalate, Lapse, Remind, lasted
 from workflows.state_machines.decisions import said
 
 STRAYS = 20
@@ -101,17 +103,37 @@ class AgentProgress(Progress):
         self._state = state.model_copy(update={"paused": self.paused})
         self._show()
 
+    def headline(self) -> Iterator[str]:
+        """What the run does now, what it asks of people, and what it has spent."""
+        if self.ending or self._state is None:
+            yield self.ending or f"**{self.phase.value}**"
+        else:
+            phase, since = AgentPhase(self.phase), self.timeline.since
+            yield from now(self._state, phase, since, workflow.info().workflow_id.partition(":")[2])
+        starter = "" if self._state is None else plain(self._state.started_by)
+        whose = f" Started by **{starter}**." if starter else ""
+        yield spent(self.purse.allowance, self.purse.deployment or self.deployment) + whose
+
+    def why(self, outcome: Outcome) -> str:
+        """An agent's guards say why it abstained or was refused: their reasons never hold the checked text."""
+        return plain(outcome.reason, REASON) if isinstance(outcome, Abstained | Refused) else super().why(outcome)
+
     def put_call(self, call: RequestedCall) -> None:
         """One of its calls is in this state now."""
         before = self.state.call(call.id)
         self.put(self.state.with_call(call))
         if call.stage is not before.stage:
             self._tell(call)
+        elif call.failure and call.attempts == before.attempts and call.stage not in WAITING:
+            failed = f"attempt {call.attempts} told nothing: {plain(call.failure, REASON)}"
+            self.timeline.step(f"{call.id} {plain(call.tool)}", failed, workflow.now())
+        else:
+            self.timeline.say()
 
     def hold(self, who: str | None, notice: str) -> None:
         """Hold the run, or with None let it go on."""
         self.paused = who
-        self.timeline.note(_plain(notice))
+        self.timeline.note(plain(notice))
         if self._state is not None:
             self.put(self._state)
 
@@ -122,7 +144,7 @@ class AgentProgress(Progress):
         )
         charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{_plain(reply.model)}: {_plain(asked)}{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {plain(asked)}{cost}", workflow.now())
         if reply.dropped:
             self.timeline.note(f"{step}: {reply.dropped} calls beyond what one turn may ask for were left out")
         self.put(agent.thought(self.state, reply))
@@ -131,7 +153,7 @@ class AgentProgress(Progress):
         """The older turns are summed up."""
         charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{_plain(reply.model)}: {reply.turns} turns summed up{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {reply.turns} turns summed up{cost}", workflow.now())
         if reply.empty:
             self.notice(f"{step}: the model wrote no summary: what {reply.turns} turns said is lost to it")
         self.put(compaction.compacted(self.state, cut, reply))
@@ -143,8 +165,8 @@ class AgentProgress(Progress):
 
     def decided(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:
         """A person has said something, and was answered."""
-        who = f"{_plain(decision.step)} **{_plain(decision.by)}**"
-        found = _plain(said(decision, reply), 240)
+        who = f"{plain(decision.step)} **{plain(decision.by)}**"
+        found = plain(said(decision, reply), REASON)
         self.timeline.step(who, f"sent again; {found}" if again else found, workflow.now())
 
     def fell_due(self, call: RequestedCall, due: Due, policy: ApprovalPolicy) -> None:
@@ -154,12 +176,13 @@ class AgentProgress(Progress):
                 found = "**still waits for a person**"
             case Escalate():
                 step = policy.escalate[call.escalations]
-                found = f"**{_plain(', '.join((*step.names, *step.groups)))} may decide too**"
+                found = f"**{plain(', '.join((*step.names, *step.groups)))} may decide too**"
             case Lapse():
-                found = f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}"
+                ruling = policy.on_timeout if call.stage is CallStage.AWAITING_APPROVAL else "deny"
+                found = f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}: {ruling}"
             case never:
                 assert_never(never)
-        self.timeline.step(f"{call.id} {_plain(call.tool)}", found, workflow.now())
+        self.timeline.step(f"{call.id} {plain(call.tool)}", found, workflow.now())
 
     def stray(self, reason: str) -> None:
         """A signal was no decision. Of many, the first are told one by one."""
@@ -168,10 +191,10 @@ class AgentProgress(Progress):
         if self._state is not None:
             self._state = self._state.model_copy(update={"strays": count})
         if count <= STRAYS:
-            self.notice(f"a signal was no decision: {_plain(reason, 240)}")
+            self.notice(f"a signal was no decision: {plain(reason, REASON)}")
 
     def _tell(self, call: RequestedCall) -> None:
-        name = f"{call.id} {_plain(call.tool)}"
+        name = f"{call.id} {plain(call.tool)}"
         digest = f"digest {(call.binding or '')[:SHOWN_DIGEST]}…"
         match call.stage:
             case CallStage.AWAITING_APPROVAL:
@@ -180,11 +203,10 @@ class AgentProgress(Progress):
                 found = f"**nobody knows whether it happened: waits for a person's word**, {digest}"
             case CallStage.ASKING:
                 found = f"**waits for a person's answer**, {digest}"
-            case CallStage.ALLOWED:
-                found = "it is called"
             case CallStage.ANSWERED:
                 found = tool_call.told(call)
-            case CallStage.ASKED:
+            case CallStage.ASKED | CallStage.ALLOWED:
+                self.timeline.say()  # who allowed it has a line of their own
                 return
         self.timeline.step(name, found, workflow.now())
 
@@ -216,8 +238,3 @@ class AgentProgress(Progress):
             labels.append(PHASE.value_set(self.phase))
         if labels:
             workflow.upsert_search_attributes(labels)
-
-
-def _plain(text: str, most: int = 80) -> str:
-    """What a model, a server or a person wrote, so that it can stand in a table's cell."""
-    return "".join(sign if sign.isalnum() or sign in " ,-_.:;/'()" else "?" for sign in text[:most])

@@ -8,6 +8,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.extraction import Problem
+from perdure.contracts.fault import Fault
 from perdure.contracts.run import (
     Abstained,
     Answered,
@@ -58,6 +59,9 @@ class Chain:
         self.progress.begin(ask.tenant, ask.chain, ask.budget)
         try:
             outcome = await self.outcome_of(ask)
+        except Fault as fault:
+            self.progress.failed(fault)
+            raise
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise

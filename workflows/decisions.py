@@ -83,7 +83,7 @@ class Decisions:
             await workflow.wait_condition(
                 lambda: self._spoken(name) or unless(),
                 timeout=max(rest, timedelta(milliseconds=1)),
-                timeout_summary=f"{call.tool}: {_named(due)}",
+                timeout_summary=f"{call.id} {call.tool}: {_named(due)}",
             )
         except TimeoutError:
             async with self._lock:
@@ -155,7 +155,7 @@ class Decisions:
         if decision.credential is None:
             return None
         ask = CheckDecision(key=self._key(call), decision=decision)
-        return await perform(CHECK_DECISION, ask, summary=f"{call.tool}: {decision.ruling.value}")
+        return await perform(CHECK_DECISION, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
 
     async def _approve(
         self, call: RequestedCall, tool: ToolSpec, decision: StepDecision, *, verified: bool
@@ -165,8 +165,8 @@ class Decisions:
             arguments = Text.of(json.dumps(decision.arguments, ensure_ascii=False, sort_keys=True))
             pinned = self._progress.state.pinned
             ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
-            looked = await perform(SCREEN_CALL, ask, summary=f"{call.tool}, edited")
-            self._progress.judge(call.id, looked.verdicts)
+            looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
+            self._progress.judge(call.id, looked.verdicts, quietly=True)
             refused = looked.problem or self._late(decision)
             if refused:
                 return rejected(decision, refused)
@@ -187,7 +187,7 @@ class Decisions:
             question=call.arguments.reference(),
             lapsed=lapsed,
         )
-        settled = await perform(SETTLE_CALL, ask, summary=f"{call.tool}: {decision.ruling.value}")
+        settled = await perform(SETTLE_CALL, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
         outcome = settled.outcome
         refused = settled.refused if outcome is None else ""
         refused = refused or self._late(decision)

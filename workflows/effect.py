@@ -67,8 +67,16 @@ PULSE = timedelta(seconds=5)
 """Heartbeat timeout: how soon the death of a worker is seen. Below this a loaded machine kills healthy calls."""
 
 
+SUMMARY = 240
+"""Bytes of a summary: more than this the UI's timeline does not show on one line."""
+
 AGENT = "agent"
 """The workflow type of an agent."""
+
+
+def short(summary: str) -> str:
+    """A summary that the server takes: it refuses one of more than 400 bytes, and with it the whole task."""
+    return summary if len(summary.encode()) <= SUMMARY else summary.encode()[:SUMMARY].decode(errors="ignore") + "…"
 
 
 async def perform(

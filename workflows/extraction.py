@@ -8,6 +8,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.extraction import Problem
+from perdure.contracts.fault import Fault
 from perdure.contracts.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import Extract, Parse, Parsed, Repair, Screen, StepKey, Validate, Validated
@@ -38,6 +39,9 @@ class Extraction:
         self.progress.begin(ask.tenant, ask.schema_name, ask.budget)
         try:
             outcome = await self.outcome_of(ask)
+        except Fault as fault:
+            self.progress.failed(fault)
+            raise
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise

@@ -12,7 +12,9 @@ from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import BindDeployment, PaidReply
+from workflows.effect import short
 from workflows.effects import BIND_DEPLOYMENT, Effect, perform
+from workflows.headline import REASON, plain
 from workflows.state_machines.purchase import Bind, Buy, GiveUp, OverBudget, Purchase, Wait, next_step
 
 Ask = TypeVar("Ask", bound=Contract)
@@ -53,7 +55,7 @@ class Purse:
         while True:
             match next_step(purchase, self.allowance, worst(purchase.deployment), workflow.now()):
                 case Wait(duration, purchase):
-                    await workflow.sleep(duration, summary=f"{purchase.deployment.name}: {purchase.failure}")
+                    await workflow.sleep(duration, summary=short(f"{step} waits to try again: {purchase.failure}"))
                 case Bind(excluding):
                     purchase = await self._bind(purchase, excluding)
                 case Buy(attempt, purchase) as buy:
@@ -65,9 +67,10 @@ class Purse:
                             effect,
                             ask(attempt, purchase.deployment, worst(purchase.deployment)),
                             task_queue=purchase.deployment.task_queue,
-                            summary=f"{purchase.deployment.name}, attempt {attempt}",
+                            summary=f"{step} at {purchase.deployment.name}, attempt {attempt}",
                         )
                     except EffectFailed as failure:
+                        self._notify(f"{step}, attempt {attempt}: {plain(failure.reason, REASON)}")
                         self.allowance = purchase.after_failure(self.allowance, free_of_charge=failure.free_of_charge)
                         purchase = purchase.failed(
                             failure.reason,

@@ -1,8 +1,11 @@
 """What a run keeps and shows of itself: how far it is, what it spent, what the guards found, and its result."""
 
+from collections.abc import Iterator
+
 from temporalio import workflow
 
 from perdure.contracts.budget import Allowance, Budget
+from perdure.contracts.fault import Fault
 from perdure.contracts.guards import Verdict
 from perdure.contracts.run import AnyPhase, Exhausted, Outcome, Phase, RunResult
 from perdure.contracts.search_attributes import (
@@ -14,6 +17,7 @@ from perdure.contracts.search_attributes import (
     STEPS,
     TENANT,
 )
+from workflows.headline import REASON, ended, plain, spent
 from workflows.paid import Purse
 from workflows.state_machines.purchase import OverBudget
 from workflows.timeline import Timeline
@@ -25,7 +29,9 @@ class Progress:
     def __init__(self, phase: AnyPhase, *, summed: bool = False) -> None:
         """`phase` is the first one. `summed` is the timeline's."""
         self.phase = phase
-        self.timeline = Timeline(summed=summed)
+        self.timeline = Timeline(summed=summed, headline=self.headline)
+        self.ending = ""
+        """How the run has ended, and why; empty while it goes on."""
         self.purse = Purse(Allowance(budget=Budget()), self.timeline.note)
         self.verdicts: tuple[Verdict, ...] = ()
         self.deployment: str | None = None
@@ -41,10 +47,10 @@ class Progress:
             workflow.upsert_search_attributes(missing)
         self.timeline.enter(self.phase, workflow.now())
 
-    def judge(self, stage: str, verdicts: tuple[Verdict, ...]) -> str:
-        """Keep the verdicts; the reasons of those that block, empty where none does."""
+    def judge(self, stage: str, verdicts: tuple[Verdict, ...], *, quietly: bool = False) -> str:
+        """Keep the verdicts; the reasons of those that block, empty where none does. `quietly` is the timeline's."""
         self.verdicts += verdicts
-        self.timeline.verdicts(stage, verdicts)
+        self.timeline.verdicts(stage, verdicts, quietly=quietly)
         triggered = [verdict.guard for verdict in self.verdicts if not verdict.passed]
         if triggered:
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
@@ -68,6 +74,23 @@ class Progress:
             reason=f"The budget's {over.limit} would not cover the next attempt: raise it, or ask for less.",
         )
 
+    def headline(self) -> Iterator[str]:
+        """What stands above the timeline."""
+        yield self.ending or f"**{self.phase.value}**"
+        yield spent(self.purse.allowance, self.purse.deployment or self.deployment)
+
+    def why(self, outcome: Outcome) -> str:
+        """Why it ended so, as far as these are words of ours."""
+        return ended(outcome)
+
+    def failed(self, fault: Fault) -> None:
+        """The run ends without an outcome. Temporal keeps the reason; here stands what to do about it."""
+        self.ending = (
+            f"**failed** while it was {self.phase.value}: {plain(str(fault), REASON)}. "
+            "Mend that, then start it again under another id: what it has done stays done."
+        )
+        self.timeline.step("**failed**", plain(str(fault), REASON), workflow.now())
+
     def enter(self, phase: AnyPhase) -> None:
         """Go on to the next phase.
 
@@ -82,6 +105,8 @@ class Progress:
     def close(self, outcome: Outcome) -> RunResult:
         """The result, with its evidence."""
         allowance = self.purse.allowance
+        why = self.why(outcome)
+        self.ending = f"**{outcome.kind}**: {why}" if why else f"**{outcome.kind}**"
         self.timeline.close(outcome.kind, allowance.settled, workflow.now())
         workflow.upsert_search_attributes(
             [

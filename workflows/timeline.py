@@ -1,6 +1,7 @@
 """A run told as a Markdown table, for the details page of the Temporal UI."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
 
 from temporalio import workflow
 
@@ -14,13 +15,27 @@ SHOWN = 100
 
 MILLISECOND = timedelta(milliseconds=1)
 
+GAP = "\u2003"
+"""Between two columns: the UI draws tables without any space between their cells."""
+
+
+def _no_headline() -> Iterable[str]:
+    return ()
+
 
 class Timeline:
     """What happened so far, a line for each phase and each finding. Times are workflow time."""
 
-    def __init__(self, *, summed: bool = False) -> None:
-        """`summed` is for runs that come back to each phase many times: a phase is told of once, with all its time."""
+    def __init__(self, *, summed: bool = False, headline: Callable[[], Iterable[str]] = _no_headline) -> None:
+        """`summed` is for runs that come back to each phase many times: a phase is told of once, with all its time.
+
+        `headline` says what stands above the table: paragraphs, for who wants to know how the run is now.
+        """
         self._summed = summed
+        self._headline = headline
+        self._day: date | None = None
+        """Of the newest line: a run may last for weeks, and each new day is told."""
+        self._shown = ""
         self._lines: list[str] = []
         self._earlier = 0
         """Lines that are shown no more."""
@@ -28,36 +43,41 @@ class Timeline:
         self._phase: str | None = None
         self._since: datetime | None = None
 
+    @property
+    def since(self) -> datetime | None:
+        """When the present phase began."""
+        return self._since
+
     def enter(self, phase: AnyPhase, now: datetime) -> None:
         """A phase begins."""
         self._leave(now)
         self._phase, self._since = phase.value, now
-        self.say(f"| {now:%H:%M:%S} | **{phase.value}** | |")
+        self.say(*self._new_day(now), f"| {now:%H:%M:%S}{GAP}| **{phase.value}** | |")
 
-    def verdicts(self, stage: str, verdicts: tuple[Verdict, ...]) -> None:
-        """Guards have spoken. Their reasons never hold the checked text."""
+    def verdicts(self, stage: str, verdicts: tuple[Verdict, ...], *, quietly: bool = False) -> None:
+        """Guards have spoken. Their reasons never hold the checked text. `quietly` tells only of what they found."""
         lines: list[str] = []
         silent = [verdict.guard for verdict in verdicts if verdict.passed and not verdict.reason]
-        if silent:
-            lines.append(f"| | {stage} | passed: {', '.join(silent)} |")
+        if silent and not quietly:
+            lines.append(f"| | {stage}{GAP}| passed: {', '.join(silent)} |")
         for verdict in (verdict for verdict in verdicts if verdict.reason or not verdict.passed):
             found = "passed" if verdict.passed else verdict.action.value
-            lines.append(f"| | {stage}: {verdict.guard} | {found}: {verdict.reason} |")
+            lines.append(f"| | {stage}: {verdict.guard}{GAP}| {found}: {verdict.reason} |")
         self.say(*lines)
 
     def note(self, notice: str) -> None:
         """Something that a reader should know."""
-        self.say(f"| | **notice** | {notice} |")
+        self.step("**notice**", notice, workflow.now())
 
     def step(self, name: str, found: str, now: datetime) -> None:
         """A step has come to something. Its words are ours: no text of a model or a tool is among them."""
-        self.say(f"| {now:%H:%M:%S} | {name} | {found} |")
+        self.say(*self._new_day(now), f"| {now:%H:%M:%S}{GAP}| {name}{GAP}| {found} |")
 
     def close(self, outcome: str, spent: Spend, now: datetime) -> None:
         """The run is over."""
         self._leave(now)
         cost = f"{spent.input_tokens} + {spent.output_tokens} tokens, ${spent.micro_dollars / 1_000_000:.6f}"
-        self.say(f"| {now:%H:%M:%S} | **{outcome}** | {cost} |")
+        self.step(f"**{outcome}**", cost, now)
 
     def say(self, *lines: str) -> None:
         """Show the table as it is now."""
@@ -66,11 +86,22 @@ class Timeline:
         self._earlier += over
         del self._lines[:over]
         head = [
-            "| time | step | found |",
+            *(f"{paragraph}\n" for paragraph in self._headline()),
+            f"| time (UTC){GAP}| step{GAP}| found |",
             "|---|---|---|",
             *([f"| | *{self._earlier} earlier lines* | |"] if self._earlier else []),
         ]
-        workflow.set_current_details("\n".join([*head, *self._lines]))
+        shown = "\n".join([*head, *self._lines])
+        if shown != self._shown:
+            self._shown = shown
+            workflow.set_current_details(shown)
+
+    def _new_day(self, now: datetime) -> list[str]:
+        """A line that names the day, where it is another one than before."""
+        if self._day == now.date():
+            return []
+        self._day = now.date()
+        return [f"| | {now:%Y-%m-%d}{GAP}| |"]
 
     def stages(self) -> tuple[StageTiming, ...]:
         """How long each phase took, up to the present one."""

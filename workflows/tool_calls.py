@@ -17,7 +17,7 @@ from perdure.contracts.tools import ToolEffect, ToolSpec
 from workflows.agent_progress import AgentProgress
 from workflows.continuing import should_continue
 from workflows.decisions import Decisions
-from workflows.effect import all_roles
+from workflows.effect import all_roles, short
 from workflows.effects import ACT, SCREEN_CALL, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
@@ -88,8 +88,8 @@ class ToolCalls:
         """What cannot be called needs nobody's time."""
         pinned = self._progress.state.pinned
         ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=call.arguments)
-        looked = await perform(SCREEN_CALL, ask, summary=call.tool)
-        self._progress.judge(call.id, looked.verdicts)
+        looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}")
+        self._progress.judge(call.id, looked.verdicts, quietly=True)
         tool = self._tool(call)
         if looked.rejected is not None:
             self._progress.put_call(tool_call.answered(call, looked.rejected))
@@ -114,7 +114,7 @@ class ToolCalls:
         """One attempt: reserved first, and settled by what its reply knows."""
         progress, purse, spec = self._progress, self._progress.purse, self._progress.state.spec
         if attempt.wait:
-            await workflow.sleep(attempt.wait, summary=f"{call.tool}: {call.failure}")
+            await workflow.sleep(attempt.wait, summary=short(f"{call.id} waits to try again: {call.failure}"))
         limit = purse.allowance.shortfall(attempt.worst, workflow.now())
         if limit is not None:
             self._fall_short(limit, attempt.worst)
@@ -177,9 +177,10 @@ class ToolCalls:
         # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.
         within = AROUND + 2 * (timedelta(0) if tool is None else tool.timeout)
         what = "called off" if call_off else f"attempt {call.attempts}"
+        summary = short(f"{call.id} {call.tool}, {what}")
         if not call_off and self._beside(tool):
-            return await perform(ACT, ask, summary=f"{call.tool}, {what}", within=QUICK, locally=True)
-        return await perform(ACT, ask, summary=f"{call.tool}, {what}", within=within)
+            return await perform(ACT, ask, summary=summary, within=QUICK, locally=True)
+        return await perform(ACT, ask, summary=summary, within=within)
 
     def _beside(self, tool: ToolSpec | None) -> bool:
         """Whether a call is made within the workflow's own task: only a quick one that no guard is run for.
@@ -194,4 +195,4 @@ class ToolCalls:
         purse = self._progress.purse
         for attempt in sorted(reply.charges):
             purse.allowance = purse.allowance.settle(f"{call.id}/{attempt}", reply.charges[attempt])
-        self._progress.judge(call.id, reply.verdicts)
+        self._progress.judge(call.id, reply.verdicts, quietly=True)

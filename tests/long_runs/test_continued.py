@@ -282,5 +282,5 @@ async def test_a_timeline_tells_a_long_run_as_one(platform: Platform, client: Cl
     assert len(thoughts) == 9, thoughts
     handle: WorkflowHandle[object, RunResult] = client.get_workflow_handle(workflow_id("default", "told"))
     shown = str(await handle.query("__temporal_workflow_metadata"))
-    assert "think-1 " in shown
+    assert "| think-1" in shown
     assert "the run goes on in its execution 2" in shown

@@ -110,7 +110,7 @@ async def test_a_long_run_ends_as_a_short_one_and_each_summary_is_on_the_bill(
     assert max(call.input_tokens for call in billed) <= WINDOW
 
     details = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
-    assert "| compact-1 | stub: " in str(details)
+    assert "| compact-1\u2003| stub: " in str(details)
     assert "turns summed up; " in str(details)
     assert AgentPhase.COMPACTING in [stage.stage for stage in result.timings]
     told = [entry async for entry in platform.timeline(run) if entry.name == "compact" and entry.found]
