@@ -1,6 +1,6 @@
 """An agent's run as it stands: its state, changed in one place, and what operators see of it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from temporalio import workflow
@@ -106,6 +106,10 @@ class AgentProgress(Progress):
         self.put(self.state.with_call(call))
         if call.stage is not before.stage:
             self._tell(call)
+
+    def _began(self) -> datetime:
+        """With the run: what is asked while it is pinned splits its first task, and a replay then has another now."""
+        return workflow.info().workflow_start_time
 
     def hold(self, who: str | None, notice: str) -> None:
         """Hold the run, or with None let it go on."""

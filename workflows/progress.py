@@ -1,5 +1,7 @@
 """What a run keeps and shows of itself: how far it is, what it spent, what the guards found, and its result."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from perdure.contracts.budget import Allowance, Budget
@@ -39,7 +41,11 @@ class Progress:
         missing = [label for label in labels if given.get(label.key) != label.value]
         if missing:
             workflow.upsert_search_attributes(missing)
-        self.timeline.enter(self.phase, workflow.now())
+        self.timeline.enter(self.phase, self._began())
+
+    def _began(self) -> datetime:
+        """When the first phase began."""
+        return workflow.now()
 
     def judge(self, stage: str, verdicts: tuple[Verdict, ...]) -> str:
         """Keep the verdicts; the reasons of those that block, empty where none does."""
