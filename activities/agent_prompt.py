@@ -6,8 +6,9 @@ from typing import Any
 
 from activities.ports import Message, Prompt, ToolCall, ToolSchema
 from activities.transcripts import Told
+from agents import summary
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.transcript import Role
+from perdure.contracts.transcript import Role, Turn
 
 
 def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Told]) -> Prompt:
@@ -18,6 +19,15 @@ def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Told]) -> Prom
     fixed = [_fixed(message) for message in json.loads(instructions)]
     tools = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in spec.tools]
     return Prompt([*fixed, *map(_message, turns)], tools=tools)
+
+
+def summary_prompt(instructions: str, opening: Sequence[Turn], older: Sequence[Turn]) -> Prompt:
+    """The exact request for a summary of the older turns, all of it one record: no tool can be called for it.
+
+    `opening` is the task, for the sake of which something matters or does not; turns come with their bodies.
+    """
+    said = summary.asked([_said(turn) for turn in (*opening, *older)])
+    return Prompt([Message("system", instructions), Message("user", said)])
 
 
 def turn_text(content: str, calls: Sequence[ToolCall]) -> str:
@@ -34,7 +44,7 @@ def _fixed(message: dict[str, Any]) -> Message:
 def _message(turn: Told) -> Message:
     body = turn.body
     match turn.role:
-        case Role.USER:
+        case Role.USER | Role.SUMMARY:
             return Message("user", body)
         case Role.TOOL:
             return Message("tool", body, tool_call_id=turn.call)
@@ -42,3 +52,12 @@ def _message(turn: Told) -> Message:
             said = json.loads(body)
             calls = tuple(ToolCall(call["id"], call["name"], call["arguments"]) for call in said["calls"])
             return Message("assistant", said["content"], calls)
+
+
+def _said(turn: Turn) -> summary.Said:
+    body = turn.body.body or ""
+    if turn.role is Role.ASSISTANT:
+        said = json.loads(body)
+        asked = [f"calls {call['name']}({call['arguments']})" for call in said["calls"]]
+        body = "\n".join([*([said["content"]] if said["content"] else []), *asked])
+    return summary.Said(turn.role.value, body)

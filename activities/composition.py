@@ -160,6 +160,7 @@ class Parts:
         from activities.adapters.sql_budget_windows import SqlBudgetWindows
         from activities.adapters.sql_paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.compacting import Compacting
         from activities.daily import DailyWindows
         from activities.extraction import Extraction
         from activities.generation import Generation
@@ -178,10 +179,12 @@ class Parts:
         replies = SqlPaidReplies(self.database)
         days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
         purchasing = Purchasing(TracedModel(model, self.catalogue), replies, days, self.log, log_lost_tokens)
+        transcripts = Transcripts(self.blobs)
         return [
             Generation(purchasing, self.blobs).generate,
             Extraction(purchasing, self.blobs).extract,
-            Thinking(purchasing, Transcripts(self.blobs), self.pins, self.blobs).think,
+            Thinking(purchasing, transcripts, self.pins, self.blobs).think,
+            Compacting(purchasing, transcripts, self.pins, self.blobs).compact,
         ]
 
     def tools(self) -> Activities:

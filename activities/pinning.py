@@ -27,6 +27,13 @@ class Pinning:
         if ask.tier is not None:
             spec = spec.model_copy(update={"tier": ask.tier})
         deployment = self._catalogue.deployment_for(spec.tier)
-        await texts.store(self._blobs, ask.tenant, ask.task, spec.instructions)
-        spec = spec.model_copy(update={"instructions": spec.instructions.reference()})
+        how = spec.compaction
+        summing_up = () if how is None else (how.instructions,)
+        await texts.store(self._blobs, ask.tenant, ask.task, spec.instructions, *summing_up)
+        spec = spec.model_copy(
+            update={
+                "instructions": spec.instructions.reference(),
+                "compaction": how and how.model_copy(update={"instructions": how.instructions.reference()}),
+            }
+        )
         return PinnedAgent(spec=spec, pinned=await self._pins.keep(ask.tenant, spec), deployment=deployment)

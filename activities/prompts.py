@@ -3,11 +3,12 @@
 from typing import assert_never
 
 from activities import answer_prompt, record_prompt, texts
-from activities.agent_prompt import prompt_of
+from activities.agent_prompt import prompt_of, summary_prompt
 from activities.pins import Pins
-from activities.ports import BlobStore, Prompt
+from activities.ports import BlobStore, NotConfigured, Prompt
 from activities.transcripts import Transcripts
 from perdure.contracts.agent_steps import Think
+from perdure.contracts.compaction import Compact
 from perdure.contracts.steps import Extract, Generate
 
 
@@ -20,16 +21,26 @@ class Prompts:
         self._transcripts = transcripts or Transcripts(blobs)
         self._pins = pins or Pins(blobs)
 
-    async def of(self, ask: Think | Generate | Extract) -> Prompt:
+    async def of(self, ask: Think | Compact | Generate | Extract) -> Prompt:
         """What is sent for a request. Raises `BodyMissing` or `BodyCorrupt`."""
         match ask:
             case Think():
                 spec = await self._pins.read(ask.key.tenant, ask.pinned)
                 instructions = await texts.read(self._blobs, ask.key.tenant, spec.instructions)
                 return prompt_of(spec, instructions, await self._transcripts.tell(ask.key.tenant, ask.transcript))
+            case Compact():
+                return await self._of_summary(ask)
             case Generate():
                 return (await answer_prompt.composed(ask, self._blobs)).prompt
             case Extract():
                 return await record_prompt.prompt_of(ask, self._blobs)
             case never:
                 assert_never(never)
+
+    async def _of_summary(self, ask: Compact) -> Prompt:
+        tenant, how = ask.key.tenant, (await self._pins.read(ask.key.tenant, ask.pinned)).compaction
+        if how is None:
+            raise NotConfigured("nothing is said of summaries in this run's spec: no such run asks for one")
+        instructions = await texts.read(self._blobs, tenant, how.instructions)
+        cut = await self._transcripts.cut(tenant, ask.transcript, ask.covers)
+        return summary_prompt(instructions, cut.opening, cut.older)

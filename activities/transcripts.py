@@ -32,6 +32,17 @@ class Told(NamedTuple):
     call: str | None
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What a prompt shows of a conversation, cut in two: the older turns can be summed up, the newer ones stay."""
+
+    opening: list[Turn]
+    """With what it begins: the task."""
+    older: list[Turn]
+    """An earlier summary, which stands first, is one of them."""
+    newer: list[Turn]
+
+
 class Transcripts:
     """Keeps and tells conversations, by tenant. What is kept never changes, so doing it again is safe."""
 
@@ -59,19 +70,64 @@ class Transcripts:
         return nodes
 
     async def tell(self, tenant: str, transcript: Transcript) -> list[Told]:
-        """The whole conversation, the oldest turn first.
+        """The conversation as a prompt shows it, the oldest turn first.
 
-        Raises `BodyMissing` or `BodyCorrupt`, which say which turn it is, counted from the newest.
+        Where there is a summary, it stands for the turns that it covers: they are still in the chain, but nothing of
+        them is read. Raises `BodyMissing` or `BodyCorrupt`, which say which turn it is, counted from the newest.
         """
-        turns = list(reversed(transcript.fresh))
-        link = transcript.stored
-        while link is not None:
-            node = await self._node(tenant, link, len(turns) + 1)
-            turns.append(node.turn)
-            link = node.parent
-        turns.reverse()
+        opening, summary, chain = await self._shown(tenant, transcript)
+        turns = [*opening, *summary, *_told(chain)]
         bodies = await self._bodies(tenant, turns)
         return [Told(turn.role, body, turn.call) for turn, body in zip(turns, bodies, strict=True)]
+
+    async def cut(self, tenant: str, transcript: Transcript, covers: Digest) -> Cut:
+        """The same, cut after the turn of this link. Raises as `tell`, and `BodyCorrupt` where it is not there."""
+        opening, summary, chain = await self._shown(tenant, transcript)
+        links = [link for link, _ in chain]
+        if covers not in links:
+            raise BodyCorrupt(f"the conversation cannot be cut: it shows no turn with the link {covers!r}")
+        at = links.index(covers) + 1
+        older, newer = _told(chain[:at]), _told(chain[at:])
+        if not summary:
+            opening, older = older[:1], older[1:]
+        told = await self._with_bodies(tenant, [*opening, *summary, *older, *newer])
+        first, last = len(opening), len(told) - len(newer)
+        return Cut(told[:first], told[first:last], told[last:])
+
+    async def _shown(
+        self, tenant: str, transcript: Transcript
+    ) -> tuple[list[Turn], list[Turn], list[tuple[Digest, Turn]]]:
+        """The opening and the newest summary, where there is one, and what the chain holds that it does not cover."""
+        fresh = transcript.placed()
+        chain, summary = list[tuple[Digest, Turn]](), list[Turn]()
+        link, until, number = transcript.head, None, 0
+        while link is not None and link != until:
+            number += 1
+            turn, parent = fresh.get(link) or await self._place(tenant, link, number)
+            chain.append((link, turn))
+            if turn.role is Role.SUMMARY and not summary:
+                summary, until = [turn], turn.covers
+            link = parent
+        chain.reverse()
+        opening = list[Turn]()
+        if summary:
+            link = summary[0].opening
+            while link is not None:
+                number += 1
+                turn, link = fresh.get(link) or await self._place(tenant, link, number)
+                opening.insert(0, turn)
+        return opening, summary, chain
+
+    async def _place(self, tenant: str, link: Digest, number: int) -> tuple[Turn, Digest | None]:
+        node = await self._node(tenant, link, number)
+        return node.turn, node.parent
+
+    async def _with_bodies(self, tenant: str, turns: list[Turn]) -> list[Turn]:
+        bodies = await self._bodies(tenant, turns)
+        return [
+            turn.model_copy(update={"body": turn.body.model_copy(update={"body": body})})
+            for turn, body in zip(turns, bodies, strict=True)
+        ]
 
     async def _bodies(self, tenant: str, turns: list[Turn]) -> list[str]:
         try:
@@ -94,7 +150,16 @@ class Transcripts:
         except (BodyMissing, BodyCorrupt) as error:
             raise _of_turn(error, number, None) from None
         body = Text(digest=fields["body"], tokens=fields["tokens"])
-        node = Node(Turn(role=Role(fields["role"]), body=body, call=fields["call"]), fields["parent"])
+        node = Node(
+            Turn(
+                role=Role(fields["role"]),
+                body=body,
+                call=fields["call"],
+                covers=fields.get("covers"),
+                opening=fields.get("opening"),
+            ),
+            fields["parent"],
+        )
         self._remember(tenant, link, node)
         return node
 
@@ -102,6 +167,11 @@ class Transcripts:
         self._nodes[tenant, link] = node
         while len(self._nodes) > self._most:
             self._nodes.popitem(last=False)
+
+
+def _told(chain: list[tuple[Digest, Turn]]) -> list[Turn]:
+    """The turns of a part of a chain: only the newest summary is told, and that before them."""
+    return [turn for _, turn in chain if turn.role is not Role.SUMMARY]
 
 
 def digest_of(node: bytes) -> Digest:

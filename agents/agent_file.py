@@ -8,10 +8,12 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from agents import summary
 from agents.fence import fenced
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.approvals import ApprovalPolicy
+from perdure.contracts.compaction import Compaction
 from perdure.contracts.contract import BadInput, Name
 from perdure.contracts.guards import GuardAction
 from perdure.contracts.text import Text
@@ -59,6 +61,16 @@ class ExampleFile(Table):
     answer: str = Field(min_length=1)
 
 
+class CompactionFile(Table):
+    """When the older turns of a long conversation are summed up, and how."""
+
+    at: float = Field(default=0.8, ge=0.1, le=1.0)
+    """The share of the model's window that prompt and reply may fill before."""
+    tokens: int = Field(default=400, ge=16, le=16_384)
+    """Of one summary at most."""
+    instructions: str = Field(default=summary.INSTRUCTIONS, pattern=r"\S")
+
+
 class AgentFile(Table):
     """An agent's TOML file."""
 
@@ -73,6 +85,7 @@ class AgentFile(Table):
     result_bytes: int = Field(default=16 * 1024, ge=1)
     tools: dict[str, GrantFile] = Field(default_factory=dict[str, GrantFile])
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
+    compaction: CompactionFile = CompactionFile()
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
     arguments: list[GuardFile] = Field(default_factory=list[GuardFile])
     results: list[GuardFile] = Field(default=list(SCREENED_FOR))
@@ -100,6 +113,11 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> Agent
         attempts=file.attempts,
         tool_attempts=file.tool_attempts,
         wait=timedelta(seconds=file.wait),
+        compaction=Compaction(
+            at=file.compaction.at,
+            tokens=file.compaction.tokens,
+            instructions=Text.of(file.compaction.instructions.strip()),
+        ),
     )
 
 

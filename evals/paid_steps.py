@@ -10,13 +10,15 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
 from perdure.contracts.agent_steps import Think, Thought
+from perdure.contracts.compaction import Compact, Compacted
 from perdure.contracts.steps import Extract, Extracted, Generate, Generated
 
-Ask: TypeAlias = Think | Generate | Extract
-Reply: TypeAlias = Thought | Generated | Extracted
+Ask: TypeAlias = Think | Compact | Generate | Extract
+Reply: TypeAlias = Thought | Compacted | Generated | Extracted
 
 PAID: dict[str, tuple[type[Ask], type[Reply]]] = {
     "think": (Think, Thought),
+    "compact": (Compact, Compacted),
     "generate": (Generate, Generated),
     "extract": (Extract, Extracted),
 }

@@ -11,6 +11,7 @@ from activities.ports import BodyMissing
 from evals.paid_steps import Attempt, payloads
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.agent_steps import Think, Thought
+from perdure.contracts.compaction import Compact
 from perdure.contracts.transcript import Role, Turn
 
 
@@ -40,7 +41,7 @@ class RecordedBodies:
     def take_turns(self, attempts: Iterable[Attempt]) -> None:
         """Remember the places of turns in their conversation: each request names those since the one before."""
         for ask, reply in ((attempt.ask, attempt.reply) for attempt in attempts):
-            if isinstance(ask, Think):
+            if isinstance(ask, Think | Compact):
                 said = [Turn(role=Role.ASSISTANT, body=reply.said)] if isinstance(reply, Thought) else []
                 parent = ask.transcript.stored
                 for turn in (*ask.transcript.fresh, *said):

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; 0 where the digest matches, 1 where it does not or cannot be checked."""
     parser = _Parser(prog="python -m evals show-prompt", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", metavar="RUN", help="a run's business id, or a file with an exported history")
-    parser.add_argument("step", metavar="STEP", help="think-3, generate, generate-repair-1, extract")
+    parser.add_argument("step", metavar="STEP", help="think-3, compact-1, generate, generate-repair-1, extract")
     parser.add_argument("--tenant", default="default", help="whose run it is (default: default)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)

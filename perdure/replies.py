@@ -93,6 +93,7 @@ def _items(reply: Any, name: str) -> list[Any]:
 
 _TOLD: dict[str, Callable[[Any], str]] = {
     "think": _thought,
+    "compact": lambda reply: f"{_model(reply)} sums up {part(reply, 'turns') or 0} turns",
     "act": _acted,
     "screen_call": _screened_call,
     "settle_call": _settled,

@@ -21,6 +21,7 @@ from perdure.contracts.text import Text
 from perdure.contracts.transcript import Transcript
 from perdure.contracts.wire import read_decision
 from workflows.agent_progress import AgentProgress
+from workflows.compacting import compact
 from workflows.continuing import should_continue
 from workflows.decisions import Decisions
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, perform
@@ -101,14 +102,14 @@ class Agent:
         """The agent itself: one step after the other, whichever comes next."""
         progress = self.progress
         while True:
-            # Nothing of the run is under way here: everything that it knows is in its state.
-            if should_continue():
-                workflow.continue_as_new(ask.going_on(progress.hand_over()))
+            self.continue_where_due(ask)
             match next_step(progress.state):
                 case agent.Hold():
                     await workflow.wait_condition(lambda: progress.paused is None or should_continue())
                 case agent.Think(step):
                     await self.think(ask.tenant, step)
+                case agent.Compact(step, cut):
+                    await compact(progress, ask.tenant, step, cut)
                 case agent.Work(names):
                     await calls.see_to(names)
                 case agent.Observe():
@@ -121,6 +122,11 @@ class Agent:
                     return progress.exhausted(OverBudget(short.limit, short.needed, short.window))
                 case never:
                     assert_never(never)
+
+    def continue_where_due(self, ask: AgentInput) -> None:
+        """Go on in a new execution, where it is time. Nothing of the run is under way: all it knows is in its state."""
+        if should_continue():
+            workflow.continue_as_new(ask.going_on(self.progress.hand_over()))
 
     async def think(self, tenant: str, step: str) -> None:
         """Buy the model's next move."""

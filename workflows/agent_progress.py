@@ -9,20 +9,21 @@ from temporalio.common import SearchAttributeUpdate
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.approvals import ApprovalPolicy
+from perdure.contracts.compaction import Compacted, Mark
 from perdure.contracts.continued import HandOver
 from perdure.contracts.decisions import DecisionReply, StepDecision
 from perdure.contracts.run import AnyPhase
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, PHASE
 from workflows.paid import Purse
 from workflows.progress import Progress
-from workflows.state_machines import agent, tool_call
+from workflows.state_machines import agent, compaction, tool_call
 from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted
 from workflows.state_machines.decisions import said
 
 STRAYS = 20
 """Signals that were no decision and are told of, each with what was wrong."""
 
-WORKING = (AgentPhase.THINKING, AgentPhase.ACTING, AgentPhase.CHECKING)
+WORKING = (AgentPhase.THINKING, AgentPhase.COMPACTING, AgentPhase.ACTING, AgentPhase.CHECKING)
 """The phases of a run that waits for nobody. They follow each other many times."""
 
 
@@ -130,6 +131,20 @@ class AgentProgress(Progress):
             self.timeline.note(f"{step}: {reply.dropped} calls beyond what one turn may ask for were left out")
         self.put(agent.thought(self.state, reply))
 
+    def compacted(self, step: str, cut: Mark, reply: Compacted) -> None:
+        """The older turns are summed up."""
+        charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
+        cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
+        self.timeline.step(step, f"{_plain(reply.model)}: {reply.turns} turns summed up{cost}", workflow.now())
+        if reply.empty:
+            self.notice(f"{step}: the model wrote no summary: what {reply.turns} turns said is lost to it")
+        self.put(compaction.compacted(self.state, cut, reply))
+
+    def notice(self, notice: str) -> None:
+        """A reader of the run, and of its result, should know this."""
+        self.purse.notices.append(notice)
+        self.timeline.note(notice)
+
     def decided(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:
         """A person has said something, and was answered."""
         who = f"{_plain(decision.step)} **{_plain(decision.by)}**"
@@ -157,9 +172,7 @@ class AgentProgress(Progress):
         if self._state is not None:
             self._state = self._state.model_copy(update={"strays": count})
         if count <= STRAYS:
-            notice = f"a signal was no decision: {_plain(reason, 240)}"
-            self.purse.notices.append(notice)
-            self.timeline.note(notice)
+            self.notice(f"a signal was no decision: {_plain(reason, 240)}")
 
     def _tell(self, call: RequestedCall) -> None:
         name = f"{call.id} {_plain(call.tool)}"

@@ -19,6 +19,7 @@ from perdure.contracts.agent_steps import (
     Think,
     Thought,
 )
+from perdure.contracts.compaction import Compact, Compacted
 from perdure.contracts.queues import Queue
 from perdure.contracts.steps import (
     BindDeployment,
@@ -173,6 +174,17 @@ THINK = Effect(
     retry_policy=ONCE,
     paid=True,
 )
+COMPACT = Effect(
+    name="compact",
+    ask=Compact,
+    reply=Compacted,
+    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
+    start_to_close_timeout=timedelta(minutes=5),
+    schedule_to_start_timeout=timedelta(minutes=5),
+    heartbeat_timeout=PULSE,
+    retry_policy=ONCE,
+    paid=True,
+)
 SCREEN_CALL = Effect(
     name="screen_call",
     ask=ScreenCall,
@@ -242,6 +254,7 @@ EFFECTS: tuple[Effect[Any, Any], ...] = (
     VALIDATE,
     PIN_AGENT,
     THINK,
+    COMPACT,
     SCREEN_CALL,
     ACT,
     SETTLE_CALL,

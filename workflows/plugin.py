@@ -43,6 +43,7 @@ WORKFLOWS: Sequence[type] = (*CHAINS, *AGENTS)
 PASSED_THROUGH = (
     "perdure",
     "workflows.agent_progress",
+    "workflows.compacting",
     "workflows.continuing",
     "workflows.decisions",
     "workflows.effect",

@@ -168,8 +168,8 @@ def _by_status(deployment: str, refusal: Refusal) -> PortError:
 def _ill_formed(deployment: str, refusal: Refusal) -> ModelRefused:
     if refusal.words & LENGTH_WORDS or TOO_LONG.search(refusal.message):
         return ModelRefused(
-            f"{deployment}: the prompt is longer than the model's context window: use fewer passages, or correct "
-            "the deployment's context_window"
+            f"{deployment}: the prompt is longer than the model's context window: use fewer passages, or a smaller "
+            "`result_bytes` for an agent, or correct the deployment's context_window"
         )
     return ModelRefused(f"{deployment}: the server refused the request (status {refusal.status})")
 

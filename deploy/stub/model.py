@@ -1,11 +1,13 @@
 """The stub model of agents: it says what the script in the conversation says, and keeps the bill."""
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from agents import summary
 from deploy.stub.ledger import BillFile
 from deploy.stub.replies import Json, completion, content_for, events
 from deploy.stub.server import Gone, StubServer, StubSpeech
@@ -20,13 +22,17 @@ BYTES_PER_TOKEN = 4
 """What a token is here: a count that a budget's upper bound, a token for each byte, always covers."""
 
 
+SUMMED_UP = re.compile(r"The stub has summed up (\d+) turns\.")
+"""What its summaries say: how many turns of the assistant they stand for. A conversation goes on after them."""
+
+
 @dataclass(frozen=True)
 class Cue:
     """Where a conversation stands in its script."""
 
     run: str
     number: int
-    """The model's turn, from 1."""
+    """The model's turn, from 1; 0 for a summary."""
     turn: Turn | None
     """None where there is no script: then the stub answers from the first sentence that it is shown."""
 
@@ -36,8 +42,13 @@ def cue(request: Json) -> Cue:
     script: Script | None = None
     spoken = 0
     for message in request["messages"]:
-        if message["role"] == "user" and script is None:
-            script, spoken = find_script(_text(message)), 0
+        text = _text(message) if message["role"] == "user" else ""
+        if text.startswith(summary.RECORD):
+            return _summed_up(text)
+        if text and script is None:
+            script, spoken = find_script(text), 0
+        elif text:
+            spoken += sum(map(int, SUMMED_UP.findall(text)))
         elif message["role"] == "assistant":
             spoken += 1
     if script is None:
@@ -45,6 +56,13 @@ def cue(request: Json) -> Cue:
     if spoken >= len(script.turns):
         raise BadInput(f"the script of {script.run!r} has {len(script.turns)} turns, and this is turn {spoken + 1}")
     return Cue(script.run, spoken + 1, script.turns[spoken])
+
+
+def _summed_up(record: str) -> Cue:
+    """A conversation that is to be summed up. Its own summary before is in the record, and counts too."""
+    script = find_script(record)
+    turns = record.count(f"\n{summary.ASSISTANT}\n") + sum(map(int, SUMMED_UP.findall(record)))
+    return Cue("" if script is None else script.run, 0, Turn(answer=f"The stub has summed up {turns} turns."))
 
 
 def item_of(request: Json, turn: Turn | None) -> Json:

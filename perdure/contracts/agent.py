@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from perdure.contracts.approvals import Voice
 from perdure.contracts.budget import Allowance, Spend
+from perdure.contracts.compaction import Compaction, Window
 from perdure.contracts.contract import Contract, Digest, Name
 from perdure.contracts.decisions import DecisionRecord
 from perdure.contracts.guards import GuardSpec, Verdict
@@ -25,6 +26,8 @@ class AgentPhase(StrEnum):
     """What decides the run is being pinned, and the task is being screened."""
     THINKING = "thinking"
     """The model is choosing its next move."""
+    COMPACTING = "compacting"
+    """The model's window is nearly full: it is summing the older turns up."""
     ACTING = "acting"
     """The tools that the model asked for are being called."""
     AWAITING_APPROVAL = "awaiting_approval"
@@ -72,6 +75,8 @@ class AgentSpec(Contract):
     """How often one call of a tool is tried at most, where trying again is safe; lost workers count."""
     wait: timedelta = timedelta(seconds=1)
     """Before the second attempt; doubled for each further one."""
+    compaction: Compaction | None = None
+    """When older turns are summed up; None for never, as for runs that began before there were summaries."""
 
     def tool(self, name: str) -> ToolSpec | None:
         """The tool of this name, as it was granted; None where none was."""
@@ -168,6 +173,10 @@ class AgentRun(Contract):
     """What people have said and were answered, the newest last."""
     strays: int = Field(default=0, ge=0)
     """Signals that were no decision."""
+    window: Window | None = None
+    """How full the model's window is; None before the first thought."""
+    compactions: int = Field(default=0, ge=0)
+    """Summaries so far."""
 
     def call(self, id: str) -> RequestedCall:
         """The call of this id. Raises `KeyError`."""

@@ -20,6 +20,8 @@ class Role(StrEnum):
     """The model: its words and the tools that it asks for, as JSON."""
     TOOL = "tool"
     """What a tool answered, wrapped as data."""
+    SUMMARY = "summary"
+    """What the model made of the turns before, wrapped as data: prompts show it in their place."""
 
 
 class Turn(Contract):
@@ -29,10 +31,16 @@ class Turn(Contract):
     body: Text
     call: str | None = None
     """Which call of the assistant's a tool answers."""
+    covers: Digest | None = None
+    """The link up to which a summary stands for the turns before it. They stay in the chain."""
+    opening: Digest | None = None
+    """The link of the turn with which the conversation begins: it is shown before the summary."""
 
     def node(self, parent: Digest | None) -> bytes:
         """The turn and its place, as the one JSON text whose SHA-256 is its link. The body is in it by digest."""
         fields = {"parent": parent, "role": self.role.value, "call": self.call, "body": self.body.digest}
+        if self.role is Role.SUMMARY:
+            fields |= {"covers": self.covers, "opening": self.opening}
         return json.dumps({**fields, "tokens": self.body.tokens}, sort_keys=True, ensure_ascii=False).encode()
 
     def link(self, parent: Digest | None) -> Digest:
@@ -52,9 +60,9 @@ class Transcript(Contract):
     fresh: tuple[Turn, ...] = ()
     """The turns since then, in call order, by digest alone."""
     tokens: int = Field(default=0, ge=0)
-    """An upper bound for all bodies together: a prompt is priced by it, without reading one."""
+    """An upper bound for all bodies that a prompt shows: it is priced by this, without reading one."""
     turns: int = Field(default=0, ge=0)
-    """How many there are: a chat template adds something around each."""
+    """How many of them it shows: a chat template adds something around each."""
 
     @property
     def head(self) -> Digest | None:
@@ -64,11 +72,23 @@ class Transcript(Contract):
             link = turn.link(link)
         return link
 
+    def placed(self) -> dict[Digest, tuple[Turn, Digest | None]]:
+        """The turns that are not stored yet, each by its link and with the link of the one before it."""
+        link, places = self.stored, dict[Digest, tuple[Turn, Digest | None]]()
+        for turn in self.fresh:
+            parent, link = link, turn.link(link)
+            places[link] = (turn, parent)
+        return places
+
     def add(self, *turns: Turn) -> Self:
         """With these turns at its end, in the order that is given: that of the calls, whichever came back first."""
         fresh = (*self.fresh, *(turn.model_copy(update={"body": turn.body.reference()}) for turn in turns))
         tokens = self.tokens + sum(turn.body.tokens for turn in turns)
         return self.model_copy(update={"fresh": fresh, "tokens": tokens, "turns": self.turns + len(turns)})
+
+    def showing(self, tokens: int, turns: int) -> Self:
+        """The same conversation, of which a prompt shows so much: a summary stands for the rest."""
+        return self.model_copy(update={"tokens": tokens, "turns": turns})
 
     def kept(self) -> Self:
         """Once an effect has stored its turns: the head stands for all of them."""

@@ -33,7 +33,7 @@ class BilledCall:
     run: str
     """The script's name for the run; empty for a call without a script."""
     turn: int
-    """The model's turn in it, from 1."""
+    """The model's turn in it, from 1; 0 for a summary of older turns."""
     attempt: int
     """Which call of this turn it is, from 1."""
     met: str

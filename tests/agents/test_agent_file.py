@@ -12,6 +12,7 @@ from activities.settings import ROOT
 from activities.tool_boundary import SCREENED_FOR
 from agents.agent_file import Grantable, parse_agent
 from agents.loader import BadSpec
+from agents.summary import INSTRUCTIONS
 from perdure.contracts.guards import GuardAction
 from perdure.contracts.tools import AllowedHosts, Approval
 from tools.folder import all_tools
@@ -88,6 +89,12 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
             ),
             "examples.1.calls.1.arguments: http_get: url: the host 'b.org' is not allowed: use a.org",
         ),
+        (GOOD + "[compaction]\nat = 0", "compaction.at: Input should be greater than or equal to 0.1 (got 0)"),
+        (GOOD + "[compaction]\nat = 1.5", "compaction.at: Input should be less than or equal to 1 (got 1.5)"),
+        (GOOD + "[compaction]\ntokens = 1", "compaction.tokens: Input should be greater than or equal to 16 (got 1)"),
+        (GOOD + "[compaction]\ninstructions = ' '", "compaction.instructions: String should match pattern"),
+        (GOOD + "[compaction]\nshare = 0.5", "compaction.share: Extra inputs are not permitted (got 0.5)"),
+        (GOOD + "compaction = false", "compaction: Input should be"),
         (GOOD + "[[arguments]]\naction = 'block'", "arguments.0.guard: Field required"),
         (GOOD + "[[results]]\nguard = 'a'\naction = 'warn'", "results.0.action"),
     ],
@@ -109,6 +116,16 @@ def test_what_the_file_says_is_what_the_agent_is() -> None:
     assert (spec.name, spec.collection, spec.tier, spec.max_output_tokens) == ("x", "books", "strong", 90)
     assert (spec.attempts, spec.tool_attempts, spec.wait) == (2, 7, timedelta(seconds=0.5))
     assert spec.result_bytes == 900
+
+
+def test_older_turns_are_summed_up_at_four_fifths_of_the_window_unless_the_file_says_otherwise() -> None:
+    usual = parse_agent("x", GOOD.encode(), TOOLS).compaction
+    assert usual is not None
+    assert (usual.at, usual.tokens, usual.instructions.body) == (0.8, 400, INSTRUCTIONS)
+    written = GOOD + '[compaction]\nat = 0.5\ntokens = 90\ninstructions = """\nKeep the numbers.\n"""'
+    own = parse_agent("x", written.encode(), TOOLS).compaction
+    assert own is not None
+    assert (own.at, own.tokens, own.instructions.body) == (0.5, 90, "Keep the numbers.")
 
 
 def test_an_agent_can_call_what_it_was_granted_and_nothing_else() -> None:

@@ -5,7 +5,7 @@ from perdure.contracts.budget import Budget
 from perdure.contracts.decisions import Rejected, Ruling
 from tests.replay.scenario import FAILED, Scenario
 from tests.replay.stage import Stage
-from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.agent_runs import LONG, MESSAGE, SUM, TICKET, answer, calls, says, waits
 from tests.support.waiting import until
 
 NOTE = {"text": "eighteen weeks"}
@@ -123,6 +123,19 @@ AGENTS = (
     ),
     Scenario(
         name="agent-answered-after-an-overload-and-a-wait", ending="answered", agent="tester", script=("503", answer())
+    ),
+    Scenario(
+        name="agent-summed-its-older-turns-up",
+        ending="answered",
+        agent="brief",
+        script=(calls(SUM), calls(SUM) | LONG, "503", answer("42."), calls(SUM) | LONG, answer("Twice."), answer()),
+    ),
+    Scenario(
+        name="agent-exhausted-by-a-summary",
+        ending="exhausted",
+        agent="brief",
+        budget=Budget(steps=2, tool_calls=24),
+        script=(calls(SUM), calls(SUM) | LONG),
     ),
     Scenario(
         name="agent-exhausted-by-tool-calls",

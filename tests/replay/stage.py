@@ -12,7 +12,7 @@ from temporalio.client import Client
 from activities.composition import Parts, Role
 from activities.settings import ROOT, Settings, Tools
 from deploy.local.desk import DeskServer
-from tests.support.agent_runs import READS, with_agents, write_agent
+from tests.support.agent_runs import BRIEF, READS, with_agents, write_agent
 from tests.support.odd_tools import Calls, odd_tools
 from tests.support.stub_model import StubModel
 from tools.base import Tool
@@ -38,6 +38,7 @@ async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Pa
     write_agent(agents)
     write_agent(agents, "odd", tuple(odd_tools(done)))
     write_agent(agents, "guarded", READS, GUARDED)
+    write_agent(agents, "brief", READS, BRIEF)
 
     class TheseParts(Parts):
         def all_tools(self) -> Mapping[str, Tool[Any]]:

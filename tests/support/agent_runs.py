@@ -17,11 +17,13 @@ WRITES = ("create_ticket", "send_message")
 _numbers = itertools.count(1)
 
 
-def write_agent(folder: Path, name: str = "tester", tools: Sequence[str] = (*READS, *WRITES), more: str = "") -> None:
-    """An agent's file: what is granted, and more of its TOML."""
+def write_agent(
+    folder: Path, name: str = "tester", tools: Sequence[str] = (*READS, *WRITES), more: str = "", after: str = ""
+) -> None:
+    """An agent's file: what is granted, and more of its TOML, before that and after."""
     granted = "\n".join(f"[tools.{tool}]" for tool in tools)
     head = 'kind = "agent"\ncollection = "handbook"\nsystem = "You do tasks."\nwait = 0.05\n'
-    (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n")
+    (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n{after}")
 
 
 def with_agents(settings: Settings, folder: Path, **groups: Any) -> Settings:
@@ -39,6 +41,12 @@ def answer(words: str = "It is done.") -> dict[str, Any]:
     """An item of the stub's script: the model answers."""
     return {"content": words}
 
+
+BRIEF = "[compaction]\nat = 0.1\ntokens = 50\n"
+"""More of an agent's file: it sums its turns up once a thought fills a tenth of the window, which is 8,192 tokens."""
+
+LONG = {"input_tokens": 1500}
+"""Of an item of the stub's script: so many tokens are counted for the prompt, which is more than that tenth."""
 
 TICKET = ("create_ticket", {"title": "Leave", "text": "Eighteen weeks."})
 MESSAGE = ("send_message", {"to": "facilities", "text": "Eighteen weeks."})

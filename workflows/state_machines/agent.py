@@ -6,16 +6,12 @@ from typing import TypeAlias
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.budget import Spend
+from perdure.contracts.compaction import Mark
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Turn
+from workflows.state_machines import compaction
 from workflows.state_machines.approvals import WAITING
-
-PROMPT_FRAME = 1024
-"""Tokens. What the chat template and the words around tools add to a prompt at most."""
-
-TURN_FRAME = 64
-"""Tokens. What a chat template adds around one turn at most."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,16 @@ class Think:
 
     step: str
     """The step's name in its run."""
+
+
+@dataclass(frozen=True)
+class Compact:
+    """The window is nearly full: the model sums the older turns up."""
+
+    step: str
+    """The step's name in its run."""
+    cut: Mark
+    """What is before it is summed up, and what comes after stays word for word."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Exhaust:
     short: Shortfall
 
 
-Step: TypeAlias = Hold | Think | Work | Observe | Check | Abstain | Exhaust
+Step: TypeAlias = Hold | Think | Compact | Work | Observe | Check | Abstain | Exhaust
 
 
 def next_step(run: AgentRun) -> Step:
@@ -78,15 +84,16 @@ def next_step(run: AgentRun) -> Step:
         return Check(run.answer)
     if run.silent:
         return Abstain()
-    return Think(f"think-{run.turn + 1}")
+    cut = compaction.cut(run)
+    return Think(f"think-{run.turn + 1}") if cut is None else Compact(f"compact-{run.compactions + 1}", cut)
 
 
 def worst_thought(run: AgentRun, deployment: Deployment) -> Spend:
     """What one attempt to think may cost at most at a deployment."""
-    fixed = PROMPT_FRAME + run.spec.instructions.tokens + run.pinned.tokens
-    prompt = fixed + run.transcript.tokens + TURN_FRAME * run.transcript.turns
     room = max(0, deployment.context_window - run.spec.max_output_tokens)
-    return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=run.spec.max_output_tokens)
+    return deployment.worst_case(
+        input_tokens=min(compaction.bound(run), room), output_tokens=run.spec.max_output_tokens
+    )
 
 
 def begun(run: AgentRun, task: Text) -> AgentRun:
@@ -103,6 +110,7 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
     return run.model_copy(
         update={
             "turn": run.turn + 1,
+            "window": compaction.noted(run, reply),
             "transcript": transcript,
             "calls": calls,
             "answer": None if calls else reply.answer,

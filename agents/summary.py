@@ -1,0 +1,46 @@
+"""How a model is asked to sum up the older part of a conversation, and how its summary is shown. Pure functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.fence import within
+
+INSTRUCTIONS = """
+You keep the memory of an assistant that does a task with tools. You are shown the older part of its conversation, \
+which it will not see again. Write down what it needs to go on: what was found out, with every name, number, date and \
+source exactly as it stands there; what was done already, and what came of it; what was refused or failed, and why; \
+what is still open. Write short plain sentences, and nothing that is not in the conversation. Call no tool, and do not \
+do the task yourself.
+""".strip()
+"""What the model is told about summaries where an agent's file says nothing of it."""
+
+RECORD = "The older part of the conversation"
+"""How the request for a summary begins."""
+
+ASSISTANT = "[assistant]"
+"""What stands before a turn of the assistant."""
+
+NOTHING = "(nothing was written down)"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One turn of the older part, as words."""
+
+    who: str
+    """`user`, `assistant`, `tool` or `summary`."""
+    words: str
+
+
+def asked(turns: Sequence[Said]) -> str:
+    """The user's message that asks for a summary of these turns, the task first."""
+    told = "\n\n".join(f"[{turn.who}]\n{turn.words}" for turn in turns)
+    return within(RECORD, told, ("Write the summary now.",))
+
+
+def shown(summary: str, turns: int) -> str:
+    """A summary as the model sees it later: as data of its own making, which takes the place of so many turns."""
+    what = (
+        f"A summary of the {turns} turns that followed, made by the assistant itself from what it and its tools said,"
+    )
+    return within(what, summary or NOTHING, ("What follows it is word for word.",))

@@ -1,0 +1,45 @@
+"""A worker may die while the older turns of a conversation are summed up: no saved summary is bought twice."""
+
+import uuid
+
+import pytest
+
+from perdure.client import workflow_id
+from perdure.contracts.budget import Budget
+from perdure.contracts.run import Answered
+from perdure.testing import Script, answer, calls, kill_points
+from tests.chaos.agents import AgentWorld, audit_bill
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+BUDGET = Budget(steps=60, tool_calls=60)
+
+READS = 16
+"""Six or so fill the tenth of the window that the agent may fill."""
+
+
+def reading(run: str) -> str:
+    return Script.of(run, [*[calls(("read_log", {"lines": 80}))] * READS, answer("It ran.")]).task()
+
+
+async def test_a_summary_whose_worker_dies_is_saved_once_and_the_run_goes_on_from_it(agent_world: AgentWorld) -> None:
+    world = agent_world
+    first = f"undisturbed-{uuid.uuid4()}"
+    result = await world.platform.run_agent(reading(first), agent="reader", business_id=first, budget=BUDGET)
+    assert isinstance(result.outcome, Answered)
+    audit_bill(world, first, result, BUDGET)
+    summaries = sum(call.turn == 0 for call in world.stack.stub.bill.calls(first))
+    assert summaries >= 2
+    points = [point for point in kill_points(await world.stack.history(first)) if point.name.endswith(" compact")]
+    assert len(points) == 3 * summaries
+    for point in points[:3]:
+        run = f"killed-{uuid.uuid4()}"
+        await world.platform.start_agent(reading(run), agent="reader", business_id=run, budget=BUDGET)
+        await world.stack.kill_worker_at(run, point.event)
+        result = await world.platform.result(run)
+        assert isinstance(result.outcome, Answered), point
+        assert result.outcome.answer.body == "It ran."
+        audit_bill(world, run, result, BUDGET)
+        attempts = [one for one in world.attempts.of(workflow_id("default", run)) if one.step.startswith("compact-")]
+        saved = [one.step for one in attempts if one.reply is not None]
+        assert len(saved) == len(set(saved)) == summaries, point

@@ -1,0 +1,54 @@
+"""A server that wants a new execution after a few dozen events, so that a long run takes a second and not an hour."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.testing import WorkflowEnvironment
+
+from activities.settings import Settings, Tools
+from deploy.local.desk import Desk, DeskServer
+from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from tests.support.agent_runs import READS, with_agents, write_agent
+from tests.support.temporal import TEMPORAL, TIME_SKIPPING
+from workflows.plugin import PerdurePlugin
+
+EVENTS = 60
+"""After so many events the server suggests a new execution; of itself it does after 4,096."""
+
+REMINDED = "\n[tools.send_message.policy]\nremind = 86400\ntimeout = 604800\n"
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    """A real server whose workflows' clocks skip idle time."""
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        plugins=[PerdurePlugin()],
+        search_attributes=SEARCH_ATTRIBUTES,
+        dev_server_existing_path=str(TEMPORAL),
+        dev_server_extra_args=[
+            *TIME_SKIPPING,
+            *("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={EVENTS}"),
+        ],
+        dev_server_log_level="error",
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskServer]:
+    with DeskServer(0, tmp_path / "desk.db") as server:
+        yield server
+
+
+@pytest.fixture
+def received(desk: DeskServer) -> Desk:
+    return desk.desk
+
+
+@pytest.fixture
+def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
+    write_agent(tmp_path)
+    write_agent(tmp_path, "reminded", (*READS, "create_ticket", "send_message"), after=REMINDED)
+    return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))

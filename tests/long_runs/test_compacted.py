@@ -1,0 +1,40 @@
+"""A run that goes on in a new execution knows what was summed up, and how full the model's window is."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.settings import Settings
+from perdure.client import Platform
+from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.run import Answered
+from tests.support.agent_runs import BRIEF, LONG, READS, SUM, answer, calls, write_agent
+from tests.support.stub_model import StubModel
+
+pytestmark = pytest.mark.usefixtures("working")
+
+BUDGET = Budget(steps=60, tool_calls=60, input_tokens=10**7, output_tokens=10**6, micro_dollars=10**7)
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    write_agent(tmp_path, "brief", READS, BRIEF)
+    return settings
+
+
+async def test_summaries_outlive_the_execution_in_which_they_were_made(platform: Platform, stub: StubModel) -> None:
+    turn, long = calls(SUM), calls(SUM) | LONG
+    early, late = [turn, turn, turn, long, answer("First.")], [*[turn] * 8, long, answer("Second.")]
+    stub.script = [*early, *late, *[turn] * 4, answer("All is done.")]
+    result = await platform.run_agent("Do much.", agent="brief", business_id="summed-up", budget=BUDGET)
+    assert isinstance(result.outcome, Answered)
+    assert result.outcome.answer.body == "All is done."
+    assert len(await platform.executions("summed-up")) >= 3
+    assert (result.spent.steps, result.unsettled) == (len(early) + len(late) + 5, Spend())
+    request = stub.requests[len(early) + len(late) - 1]
+    assert "First." in str(request["messages"]), "the later summary covers the earlier one"
+    _, task, summary, *rest = stub.requests[-1]["messages"]
+    assert "Do much." in str(task)
+    assert "Second." in str(summary)
+    assert "First." not in str(stub.requests[-1]["messages"])
+    assert len(rest) == 2 * 5, "what is newer than the summary stays word for word"

@@ -1,0 +1,286 @@
+"""A run whose history grows long goes on in a new execution, and loses nothing of what it knew."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from activities.adapters.token_logs import open_token_log
+from activities.settings import Settings
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.continued import AgentInput, HandOver
+from perdure.contracts.decisions import Accepted, Ruling
+from perdure.contracts.queues import Queue
+from perdure.contracts.run import AgentRequest, Answered, Cancelled, Exhausted, RunResult
+from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, PHASE, STEPS, TENANT
+from perdure.contracts.steps import StepKey
+from perdure.contracts.timeline import EntryState
+from perdure.errors import RunConflict, RunFailed
+from perdure.launch import TASK_TIMEOUT, Launch
+from perdure.runs import workflow_id
+from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.stub_model import StubModel
+from tests.support.token_reader import Reader
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("working")
+
+in_real_time = pytest.mark.usefixtures("real_time")
+
+BUDGET = Budget(steps=60, tool_calls=60, input_tokens=10**7, output_tokens=10**6, micro_dollars=10**7)
+
+
+async def executions(platform: Platform, run: str) -> int:
+    return len(await platform.executions(run))
+
+
+async def grown(handle: WorkflowHandle[object, object], platform: Platform, run: str, count: int) -> None:
+    """Send what is no decision until the run is in this execution: each signal costs the history four events."""
+
+    async def there() -> bool:
+        await handle.signal("decide", {"nonsense": "of a chatty client"})
+        return await executions(platform, run) >= count
+
+    await until(there, what=f"the run goes on in execution {count}")
+
+
+@pytest.fixture
+def run() -> str:
+    """A run's business id."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def handle(client: Client, run: str) -> WorkflowHandle[object, object]:
+    return client.get_workflow_handle(workflow_id("default", run))
+
+
+@pytest.fixture
+def real_time(environment: WorkflowEnvironment) -> Iterator[None]:
+    """Clocks do not skip: a run that waits for people would have its policy speak at once."""
+    with environment.with_time_skipping_disabled():
+        yield
+
+
+async def test_a_long_run_ends_as_a_short_one_would(
+    platform: Platform, client: Client, stub: StubModel, received: Desk
+) -> None:
+    turns = [calls(TICKET if turn % 3 == 0 else SUM) for turn in range(18)]
+    stub.script = [*turns, answer("All is done.")]
+    result = await platform.run_agent("Do much.", agent="tester", business_id="much", budget=BUDGET)
+    assert isinstance(result.outcome, Answered)
+    assert result.outcome.answer.body == "All is done."
+    histories = await platform.executions("much")
+    assert len(histories) >= 3
+    assert result.spent.steps == 19
+    assert result.spent.tool_calls == 18
+    assert result.unsettled == Spend()
+    assert list(received.received()["tickets"].values()) == [1] * 6
+    assert len(stub.requests[-1]["messages"]) == 2 + 2 * 18, "the model is shown the whole conversation"
+    seen = await client.get_workflow_handle(workflow_id("default", "much")).describe()
+    labels = seen.typed_search_attributes
+    assert (labels[TENANT], labels[AGENT], labels[STEPS]) == ("default", "tester", 19)
+    assert labels[COST_MICROS] == result.spent.micro_dollars
+    stages = [timing.stage for timing in result.timings]
+    assert stages == ["pinning", "thinking", "acting"]
+
+
+async def test_a_continued_run_is_still_known_by_its_request(platform: Platform, stub: StubModel) -> None:
+    stub.script = [*(calls(SUM) for _ in range(8)), answer()]
+    await platform.run_agent("Do much.", agent="tester", business_id="known", budget=BUDGET)
+    assert await executions(platform, "known") >= 2
+    assert await platform.start_agent("Do much.", agent="tester", business_id="known", budget=BUDGET) == "known"
+    with pytest.raises(RunConflict):
+        await platform.start_agent("Do other things.", agent="tester", business_id="known", budget=BUDGET)
+
+
+@in_real_time
+async def test_what_waits_for_a_person_goes_on_waiting_under_the_same_digest(
+    platform: Platform,
+    handle: WorkflowHandle[object, object],
+    run: str,
+    stub: StubModel,
+    received: Desk,
+) -> None:
+    stub.script = [calls(MESSAGE, TICKET, MESSAGE), answer()]
+    await platform.start_agent("Tell them.", agent="tester", business_id=run)
+    first, second = await waits(platform, run, 2)
+    early = says(first, Ruling.APPROVE)
+    await grown(handle, platform, run, 2)
+    assert await waits(platform, run, 2) == (first, second)
+    seen = (await handle.describe()).typed_search_attributes
+    assert (seen[PHASE], seen[AWAITING_APPROVAL]) == ("awaiting_approval", True)
+    assert isinstance((await platform.decide(run, early)).came, Accepted)
+    await grown(handle, platform, run, 3)
+    again = await platform.decide(run, early)
+    assert isinstance(again.came, Accepted), "the same decision is answered as it was two executions before"
+    await platform.decide(run, says(second, Ruling.DENY))
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Answered)
+    assert list(received.received()["messages"].values()) == [1]
+    assert list(received.received()["tickets"].values()) == [1]
+    assert result.spent.tool_calls == 2
+
+
+async def test_the_times_at_which_a_policy_speaks_stay_as_they_were(
+    platform: Platform, client: Client, run: str, stub: StubModel, received: Desk
+) -> None:
+    stub.script = [*(calls(SUM) for _ in range(3)), calls(MESSAGE), answer()]
+    await platform.start_agent("Tell them.", agent="reminded", business_id=run)
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Answered)
+    [waiting] = [call for call in (await handed_over(client, platform, run)).run.calls if call.tool == "send_message"]
+    assert 0 < waiting.reminders < 6, "it went on anew between two reminders"
+    told = str(await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata"))
+    assert told.count("still waits for a person") == 6
+    stages = {timing.stage: timedelta(milliseconds=timing.milliseconds) for timing in result.timings}
+    assert abs(stages["awaiting_approval"] - timedelta(days=7)) < timedelta(minutes=5)
+    assert received.received()["messages"] == {}
+
+
+@in_real_time
+async def test_a_paused_run_is_still_paused_in_its_next_execution(
+    platform: Platform,
+    handle: WorkflowHandle[object, object],
+    run: str,
+    stub: StubModel,
+) -> None:
+    stub.script = [calls(MESSAGE), answer()]
+    await platform.start_agent("Tell them.", agent="tester", business_id=run)
+    [step] = await waits(platform, run)
+    await platform.pause(run, by="ada", reason="the desk is closed")
+    await platform.decide(run, says(step, Ruling.DENY))
+    await grown(handle, platform, run, 3)
+    assert (await handle.describe()).typed_search_attributes[PHASE] == "paused"
+    assert stub.calls == 1
+    await platform.resume(run, by="ada")
+    assert isinstance((await platform.result(run)).outcome, Answered)
+
+
+@in_real_time
+async def test_a_cancelled_run_says_what_all_of_its_executions_have_spent(
+    platform: Platform,
+    handle: WorkflowHandle[object, object],
+    run: str,
+    stub: StubModel,
+) -> None:
+    stub.script = [calls(SUM), calls(MESSAGE)]
+    await platform.start_agent("Tell them.", agent="tester", business_id=run)
+    await waits(platform, run)
+    await grown(handle, platform, run, 2)
+    await platform.cancel(run)
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Cancelled)
+    assert (result.spent.steps, result.spent.tool_calls) == (2, 1)
+
+
+@in_real_time
+async def test_what_an_attempt_of_unknown_outcome_holds_stays_reserved(
+    platform: Platform,
+    handle: WorkflowHandle[object, object],
+    run: str,
+    stub: StubModel,
+) -> None:
+    stub.script = ["cut", calls(MESSAGE), calls(SUM)]
+    budget = BUDGET.model_copy(update={"steps": 2})
+    await platform.start_agent("Tell them.", agent="tester", business_id=run, budget=budget)
+    [step] = await waits(platform, run)
+    await grown(handle, platform, run, 2)
+    await platform.decide(run, says(step, Ruling.DENY))
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Exhausted)
+    assert result.outcome.limit == "steps"
+    assert result.spent.steps == 1
+    assert result.unsettled.steps == 1, "the lost attempt of the first execution"
+
+
+@in_real_time
+async def test_no_decision_is_lost_while_a_run_goes_on_anew(
+    platform: Platform,
+    handle: WorkflowHandle[object, object],
+    run: str,
+    stub: StubModel,
+    received: Desk,
+) -> None:
+    rounds = 12
+    stub.script = [*(calls(MESSAGE, TICKET) for _ in range(rounds)), answer()]
+    await platform.start_agent("Tell them.", agent="tester", business_id=run, budget=BUDGET)
+    for number in range(rounds):
+        [step] = await waits(platform, run)
+        said = [says(step, Ruling.APPROVE, decision_id=f"{number}-{who}", by=who) for who in ("ada", "bob", "eve")]
+        noise = [handle.signal("decide", {"nonsense": number}) for _ in range(10)]
+        sending = asyncio.gather(*noise)
+        replies = await asyncio.gather(*(platform.decide(run, one) for one in said))
+        await sending
+        came = [reply.came for reply in replies]
+        assert sum(isinstance(one, Accepted) for one in came) == 1, "each is answered, and one of them holds"
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Answered)
+    assert await executions(platform, run) >= 5
+    assert list(received.received()["messages"].values()) == [1] * rounds
+    assert list(received.received()["tickets"].values()) == [1] * rounds
+    assert len([notice for notice in result.notices if "no decision" in notice]) == 20, "of many, the first are told"
+
+
+async def test_what_a_step_says_is_read_where_it_was_before(
+    platform: Platform, settings: Settings, stub: StubModel
+) -> None:
+    stub.script = [*(calls(SUM) for _ in range(8)), answer("At last.")]
+    await platform.run_agent("Do much.", agent="tester", business_id="said", budget=BUDGET)
+    first, *_ = await platform.executions("said")
+    original = first.events[0].workflow_execution_started_event_attributes.original_execution_run_id
+    key = StepKey(tenant="default", workflow_id=workflow_id("default", "said"), run_id=original, step="think-9")
+    async with open_token_log(settings) as log:
+        reader = Reader(log, key)
+        await asyncio.wait_for(reader.to_the_end(), 10)
+    assert reader.text == "At last."
+
+
+async def test_nobody_starts_a_run_from_a_state_of_their_own(
+    client: Client, stub: StubModel, platform: Platform
+) -> None:
+    stub.script = [*(calls(SUM) for _ in range(8)), answer()]
+    await platform.run_agent("Do much.", agent="tester", business_id="honest", budget=BUDGET)
+    handed = await handed_over(client, platform, "honest")
+    bought = stub.calls
+    request = AgentRequest.strictly({"task": "Do much.", "agent": "tester"})
+    launch = Launch.of(request, Queue.PLATFORM)
+    forged = AgentInput(task=request.task, agent="tester", handed_over=handed)
+    await client.start_workflow(
+        launch.kind,
+        forged,
+        id=workflow_id("default", "forged"),
+        task_queue=launch.task_queue,
+        task_timeout=TASK_TIMEOUT,
+    )
+    with pytest.raises(RunFailed, match="handed_over: only an execution that was continued may have it"):
+        await platform.result("forged")
+    assert stub.calls == bought
+
+
+async def handed_over(client: Client, platform: Platform, run: str) -> HandOver:
+    """What the first execution of a run has handed to the second."""
+    last = (await platform.executions(run))[0].events[-1].workflow_execution_continued_as_new_event_attributes
+    [read] = await client.data_converter.decode(last.input.payloads, [AgentInput])
+    assert isinstance(read, AgentInput)
+    assert read.task.body is None, "a task's words are stored by then"
+    assert read.handed_over is not None
+    return read.handed_over
+
+
+async def test_a_timeline_tells_a_long_run_as_one(platform: Platform, client: Client, stub: StubModel) -> None:
+    stub.script = [*(calls(SUM) for _ in range(8)), answer()]
+    await platform.run_agent("Do much.", agent="tester", business_id="told", budget=BUDGET)
+    entries = [entry async for entry in platform.timeline("told")]
+    thoughts = [entry.summary for entry in entries if entry.name == "think" and entry.state is EntryState.DONE]
+    assert len(thoughts) == 9, thoughts
+    handle: WorkflowHandle[object, RunResult] = client.get_workflow_handle(workflow_id("default", "told"))
+    shown = str(await handle.query("__temporal_workflow_metadata"))
+    assert "think-1 " in shown
+    assert "the run goes on in its execution 2" in shown

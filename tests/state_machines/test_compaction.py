@@ -1,0 +1,247 @@
+"""When older turns are summed up: before the window is full, never in vain, and never for ever."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import summary
+from perdure.contracts.agent import AgentRun
+from perdure.contracts.agent_steps import AskedCall, Thought
+from perdure.contracts.budget import Spend
+from perdure.contracts.compaction import Compacted, Compaction
+from perdure.contracts.text import Text
+from perdure.contracts.transcript import Role
+from tests.state_machines.agent_states import NEAR, SPEC, outcome, run_of
+from workflows.state_machines import agent, compaction, tool_call
+from workflows.state_machines.agent import Compact, Think, next_step
+
+INSTRUCTIONS = Text.of(summary.INSTRUCTIONS).reference()
+
+BYTES_FOR_A_TOKEN = 4
+
+
+@dataclass
+class Told:
+    """A conversation as a model's server sees it, kept beside the machine's own account of it."""
+
+    window: int = 4096
+    at: float = 0.8
+    summary_tokens: int = 200
+    fixed: int = 300
+    """Tokens of the fixed beginning, as the server counts them."""
+    run: AgentRun = field(init=False)
+    real: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens of each turn, by its link."""
+    thoughts: int = 0
+
+    def __post_init__(self) -> None:
+        how = Compaction(at=self.at, tokens=self.summary_tokens, instructions=INSTRUCTIONS)
+        spec = SPEC.model_copy(update={"compaction": how})
+        near = NEAR.model_copy(update={"context_window": self.window})
+        self.run = agent.begun(run_of(spec=spec, deployment=near), Text.of("Do it." * 10))
+        self.order: list[str] = []
+        self.covered = 0
+        self.summary: str | None = None
+        self._count(15)
+
+    def _count(self, *tokens: int) -> None:
+        """Take note of the newest turns, which take so many tokens each."""
+        places = self.run.transcript.placed()
+        for link, counted in zip(list(places)[-len(tokens) :], tokens, strict=True):
+            self.real[link] = counted
+            self.order.append(link)
+
+    @property
+    def shown(self) -> list[str]:
+        """The turns that a prompt shows."""
+        if self.summary is None:
+            return self.order
+        return [self.order[0], self.summary, *(one for one in self.order[self.covered :] if one != self.summary)]
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the next thought's prompt, as the server would count them."""
+        return self.fixed + sum(self.real[link] + 5 for link in self.shown)
+
+    def think(self, said: int = 40, result: int = 400, *, tokens: int | None = None, reports: bool = True) -> None:
+        """The model asks for a call, and a result of so many bytes comes back."""
+        self.thoughts += 1
+        charge = Spend(steps=1, input_tokens=self.prompt if reports else 0, output_tokens=said)
+        asked = AskedCall(id=f"call-{self.thoughts}-1", tool="search", arguments=Text.of("{}"))
+        words = Text.of("x" * said * BYTES_FOR_A_TOKEN)
+        self.run = agent.thought(self.run, thought(asked, said=words, charges={1: charge}))
+        self._count(said)
+        call = self.run.call(asked.id)
+        self.run = agent.observed(self.run.with_call(tool_call.answered(call, outcome("y" * result))))
+        self._count(min(result, result // BYTES_FOR_A_TOKEN if tokens is None else tokens))
+
+    def compact(self, step: Compact, written: int = 150) -> None:
+        """The model sums up what is before the cut."""
+        body = Text.of(summary.shown("z" * written * BYTES_FOR_A_TOKEN, 3))
+        charge = Spend(steps=1, input_tokens=1, output_tokens=written)
+        reply = Compacted(
+            summary=body, turns=3, model="m", finish_reason="stop", prompt_digest="1" * 64, charges={1: charge}
+        )
+        self.covered = self.order.index(step.cut.link) + 1
+        self.run = compaction.compacted(self.run, step.cut, reply)
+        self._count(written + 100)
+        self.summary = self.order[-1]
+
+
+def thought(*calls: AskedCall, **more: Any) -> Thought:
+    return Thought(calls=calls, model="m", finish_reason="stop", prompt_digest="1" * 64, **more)
+
+
+def full(**how: Any) -> tuple[Told, Compact]:
+    """A conversation whose window is nearly full."""
+    told = Told(**how)
+    for _ in range(1000):
+        step = next_step(told.run)
+        if isinstance(step, Compact):
+            return told, step
+        told.think()
+    raise AssertionError("the window never fills")
+
+
+def test_a_full_window_is_compacted_before_the_next_thought() -> None:
+    told, step = full()
+    assert step.step == "compact-1"
+    assert told.prompt + SPEC.max_output_tokens <= 4096
+    assert told.thoughts > 10, "it is not full as long as the server's own count says so"
+
+
+def test_the_newest_turns_stay_word_for_word_up_to_half_of_the_room() -> None:
+    told, step = full()
+    told.compact(step)
+    kept = told.shown[2:]
+    assert kept == told.order[-1 - len(kept) : -1]
+    assert len(kept) >= 2
+    assert told.prompt <= 4096 * 0.8 // 2
+    assert next_step(told.run) == Think(f"think-{told.thoughts + 1}")
+
+
+def test_a_cut_never_parts_a_result_from_the_turn_that_asked_for_it() -> None:
+    told, step = full()
+    roles = [turn.role for turn, _ in told.run.transcript.placed().values()]
+    before = told.order.index(step.cut.link)
+    assert told.real[told.order[before]] == 100, "a result stands before it"
+    assert told.real[told.order[before + 1]] == 40, "and what the model said after it"
+    assert roles[-1] is Role.TOOL
+
+
+def test_the_conversation_is_one_chain_and_its_account_is_of_what_is_shown() -> None:
+    told, step = full()
+    head, before = told.run.transcript.head, told.run.transcript
+    told.compact(step)
+    after = told.run.transcript
+    assert after.stored == head, "what came before it is still there"
+    [turn] = after.fresh
+    assert (turn.role, turn.covers, turn.opening) == (Role.SUMMARY, step.cut.link, told.order[0])
+    assert after.turns == len(told.shown) < before.turns
+    assert after.tokens < before.tokens
+
+
+def test_a_later_compaction_covers_the_summary_before_it() -> None:
+    told, step = full()
+    told.compact(step)
+    first = told.summary
+    while not isinstance(step := next_step(told.run), Compact):
+        told.think()
+    assert step.step == "compact-2"
+    told.compact(step)
+    assert first not in told.shown
+    assert told.run.compactions == 2
+    assert told.run.transcript.turns == len(told.shown)
+
+
+def test_a_window_that_is_full_of_the_newest_turn_alone_is_left_to_the_models_server() -> None:
+    told = Told()
+    told.think()
+    assert next_step(told.run) == Think("think-2")
+    told = Told()
+    told.think(result=50_000)
+    assert not compaction.fits(told.run)
+    assert next_step(told.run) == Think("think-2"), "there is nothing to sum up"
+
+
+def test_no_summary_is_bought_that_might_be_longer_than_what_it_stands_for() -> None:
+    told = Told(window=2048, summary_tokens=1500)
+    for _ in range(40):
+        told.think()
+        assert isinstance(next_step(told.run), Think)
+    assert not compaction.fits(told.run)
+
+
+def test_a_run_that_says_nothing_of_summaries_is_never_compacted() -> None:
+    told = Told()
+    told.run = told.run.model_copy(update={"spec": SPEC})
+    for _ in range(60):
+        told.think()
+        assert isinstance(next_step(told.run), Think)
+    assert told.run.window is None
+
+
+def test_without_a_servers_count_the_bound_is_taken() -> None:
+    counted, bounded = full()[0], Told()
+    while not isinstance(next_step(bounded.run), Compact) and bounded.thoughts < counted.thoughts:
+        bounded.think(reports=False)
+    assert bounded.thoughts < counted.thoughts
+
+
+def test_the_worst_case_of_a_summary_is_what_it_may_read_and_write_and_never_beyond_the_window() -> None:
+    told, step = full()
+    worst = compaction.worst(told.run, step.cut, told.run.deployment)
+    assert (worst.steps, worst.output_tokens) == (1, 200)
+    assert told.prompt < worst.input_tokens <= 4096 - 200
+
+
+turns = st.lists(
+    st.tuples(st.integers(1, 300), st.integers(0, 12_000), st.sampled_from([1, 2, 4, 6])), min_size=1, max_size=40
+)
+conversations = st.builds(
+    Told,
+    window=st.sampled_from([1024, 2048, 4096, 8192, 32_768]),
+    at=st.floats(0.1, 1),
+    summary_tokens=st.integers(16, 800),
+    fixed=st.integers(10, compaction.PROMPT_FRAME),
+)
+
+
+@given(told=conversations, turns=turns, data=st.data())
+def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
+    told: Told, turns: list[tuple[int, int, int]], data: st.DataObject
+) -> None:
+    window, most = told.window, told.summary_tokens
+    for said, result, density in turns:
+        bought = 0
+        while isinstance(step := next_step(told.run), Compact):
+            bought += 1
+            assert bought <= compaction.MARKS, "each one takes at least one mark away"
+            state = told.run.window
+            assert state is not None
+            before = compaction.expected(told.run, state)
+            asked = [told.order[0], *told.shown[1:]]
+            newer = set(told.order[told.order.index(step.cut.link) + 1 :]) - {told.summary}
+            request = sum(told.real[link] + 5 for link in asked if link not in newer)
+            frame = len(summary.asked([]).encode())
+            assert request + frame + INSTRUCTIONS.tokens + most <= window, "the request finds room"
+            told.compact(step, written=data.draw(st.integers(1, most)))
+            after = told.run.window
+            assert after is not None
+            assert compaction.expected(told.run, after) < before, "it has helped"
+            assert told.run.transcript.turns == len(told.shown)
+        assert isinstance(step, Think)
+        if told.run.window is not None and compaction.fits(told.run):
+            assert told.prompt + SPEC.max_output_tokens <= window
+        told.think(said, result, tokens=result // density)
+    assert next_step(AgentRun.model_validate_json(told.run.model_dump_json())) == next_step(told.run), (
+        "wherever it goes on"
+    )
+
+
+@given(st.integers(0, 10**6))
+def test_the_words_around_a_summary_are_within_what_is_reckoned_for_them(turns: int) -> None:
+    assert len(summary.shown("", turns).encode()) <= compaction.SUMMARY_FRAME
+    assert len(summary.asked([]).encode()) <= compaction.SUMMARY_FRAME

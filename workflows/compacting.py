@@ -1,0 +1,45 @@
+"""Buys the summary that takes the place of an agent's older turns, as a thought is bought."""
+
+import functools
+
+from temporalio import workflow
+
+from perdure.contracts.agent import AgentPhase, Shortfall
+from perdure.contracts.compaction import Compact, Mark
+from perdure.contracts.steps import StepKey
+from workflows.agent_progress import AgentProgress
+from workflows.effects import COMPACT
+from workflows.state_machines import compaction
+from workflows.state_machines.purchase import OverBudget
+
+
+async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) -> None:
+    """Sum up what is before the cut. A budget that does not cover it ends the run, as it does for a thought."""
+    run, info = progress.state, workflow.info()
+    progress.enter(AgentPhase.COMPACTING)
+    key = StepKey(tenant=tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
+    reply = await progress.purse.buy(
+        COMPACT,
+        step,
+        lambda attempt, deployment, reserved: Compact(
+            key=key,
+            attempt=attempt,
+            deployment=deployment,
+            pinned=run.pinned,
+            transcript=run.transcript,
+            covers=cut.link,
+            worst=reserved,
+        ),
+        deployment=run.deployment,
+        worst=functools.partial(compaction.worst, run, cut),
+        attempts=run.spec.attempts,
+        wait=run.spec.wait,
+    )
+    if isinstance(reply, OverBudget):
+        short = Shortfall(limit=reply.limit, needed=reply.needed, window=reply.window)
+        progress.put(progress.state.model_copy(update={"short": short}))
+        progress.notice(
+            f"{step}: the model's window is nearly full, and a summary of the older turns is not affordable"
+        )
+    else:
+        progress.compacted(step, cut, reply)

@@ -1,0 +1,163 @@
+"""When an agent's older turns are summed up, and up to where: what is known of the model's window decides. Pure.
+
+A body's bound is its bytes, about four times its tokens, and a window that is counted so is full long before it is. So
+the server's own count of each prompt is kept, and only what came since is bounded.
+"""
+
+from perdure.contracts.agent import AgentRun
+from perdure.contracts.agent_steps import Thought
+from perdure.contracts.budget import Spend
+from perdure.contracts.compaction import Compacted, Compaction, Mark, Window
+from perdure.contracts.spec import Deployment
+from perdure.contracts.steps import PaidReply
+from perdure.contracts.transcript import Role, Turn
+
+PROMPT_FRAME = 1024
+"""Tokens. What the chat template and the words around tools add to a prompt at most."""
+
+TURN_FRAME = 64
+"""Tokens. What a chat template adds around one turn at most."""
+
+SUMMARY_FRAME = 512
+"""Tokens. What the words around a summary, or around the turns that are to be summed up, add at most."""
+
+MARKS = 8
+"""Places at which a conversation can be cut that are remembered: as many thoughts are kept word for word at most."""
+
+
+def bound(run: AgentRun) -> int:
+    """Tokens that the next thought's prompt takes at most, whatever tokenizer reads it."""
+    fixed = PROMPT_FRAME + run.spec.instructions.tokens + run.pinned.tokens
+    return fixed + run.transcript.tokens + TURN_FRAME * run.transcript.turns
+
+
+def expected(run: AgentRun, window: Window) -> int:
+    """The same, from the newest prompt that the server has counted."""
+    known, now = window.newest, run.transcript
+    return min(bound(run), known.prompt + now.tokens - known.tokens + TURN_FRAME * (now.turns - known.turns))
+
+
+def fits(run: AgentRun) -> bool:
+    """Whether the next thought is sure to find room."""
+    how, window = run.spec.compaction, run.window
+    if how is None or window is None:
+        return True
+    return expected(run, window) + run.spec.max_output_tokens <= _room(run, how)
+
+
+def cut(run: AgentRun) -> Mark | None:
+    """Where the conversation is cut before the next thought; None where it fits, or where no summary would help.
+
+    As much as fills half of the room stays word for word. A summary is only bought where it is sure to be shorter than
+    what it stands for, and where the request for it finds room itself: so each one takes marks away and makes the
+    prompt smaller, and a thought comes next in the end.
+    """
+    how, window = run.spec.compaction, run.window
+    if how is None or window is None or fits(run):
+        return None
+    after = {mark: expected(run, window) - mark.prompt + _floor(window, how) for mark in window.marks}
+    able = [
+        mark
+        for mark in window.marks
+        if _floor(window, how) < mark.prompt
+        and _request(window, how, mark) + how.tokens <= run.deployment.context_window
+    ]
+    roomy = (mark for mark in able if after[mark] + run.spec.max_output_tokens <= _room(run, how) // 2)
+    return next(roomy, able[-1] if able else None)
+
+
+def worst(run: AgentRun, mark: Mark, deployment: Deployment) -> Spend:
+    """What one attempt to sum up what is before the mark may cost at most at a deployment."""
+    how = _how(run)
+    prompt = PROMPT_FRAME + SUMMARY_FRAME + how.instructions.tokens + mark.tokens + TURN_FRAME * mark.turns
+    room = max(0, deployment.context_window - how.tokens)
+    return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=how.tokens)
+
+
+def noted(run: AgentRun, reply: Thought) -> Window | None:
+    """What the window is known to hold, now that a thought's prompt was counted. `run` is as it was asked."""
+    link = run.transcript.head
+    if run.spec.compaction is None or link is None:
+        return run.window
+    counted = _charge(reply).input_tokens
+    mark = Mark(
+        link=link,
+        tokens=run.transcript.tokens,
+        turns=run.transcript.turns,
+        prompt=min(bound(run), counted or bound(run)),
+    )
+    if run.window is None:
+        return Window(opening=mark, floor=mark)
+    return run.window.model_copy(update={"marks": (*run.window.marks, mark)[-MARKS:]})
+
+
+def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
+    """The summary joins the transcript, and stands in prompts for what is before the mark."""
+    how, window, body = _how(run), _window(run), reply.summary
+    turn = Turn(role=Role.SUMMARY, body=body, covers=mark.link, opening=window.opening.link)
+    size = min(body.tokens, SUMMARY_FRAME + (_charge(reply).output_tokens or how.tokens)) + TURN_FRAME
+    floor = Mark(
+        link=mark.link,
+        tokens=window.opening.tokens + body.tokens,
+        turns=window.opening.turns + 1,
+        prompt=window.opening.prompt + size,
+    )
+    later = tuple(_moved(one, mark, floor) for one in window.marks if one.turns > mark.turns)
+    shown = run.transcript
+    transcript = shown.kept().add(turn)
+    return run.model_copy(
+        update={
+            "transcript": transcript.showing(
+                shown.tokens - mark.tokens + floor.tokens, shown.turns - mark.turns + floor.turns
+            ),
+            "window": Window(opening=window.opening, floor=floor, marks=later),
+            "compactions": run.compactions + 1,
+        }
+    )
+
+
+def _room(run: AgentRun, how: Compaction) -> int:
+    return int(run.deployment.context_window * how.at)
+
+
+def _floor(window: Window, how: Compaction) -> int:
+    """Tokens of the fixed beginning, the task and a new summary at most."""
+    return window.opening.prompt + how.tokens + SUMMARY_FRAME + TURN_FRAME
+
+
+def _request(window: Window, how: Compaction, mark: Mark) -> int:
+    """Tokens of the request for a summary of what is before the mark at most.
+
+    It shows what the prompt there did, without the fixed beginning: of that at least so much is known.
+    """
+    opening = window.opening
+    fixed = max(0, opening.prompt - opening.tokens - TURN_FRAME * opening.turns)
+    shown = min(mark.prompt - fixed, mark.tokens + TURN_FRAME * mark.turns)
+    return shown + how.instructions.tokens + SUMMARY_FRAME
+
+
+def _moved(mark: Mark, before: Mark, after: Mark) -> Mark:
+    """The mark, once what was before another one is shown as something shorter."""
+    return Mark(
+        link=mark.link,
+        tokens=mark.tokens - before.tokens + after.tokens,
+        turns=mark.turns - before.turns + after.turns,
+        prompt=max(after.prompt, mark.prompt - before.prompt + after.prompt),
+    )
+
+
+def _charge(reply: PaidReply) -> Spend:
+    """What the attempt that replied was charged; nothing where its server has not said."""
+    return reply.charges[max(reply.charges)] if reply.charges else Spend()
+
+
+def _how(run: AgentRun) -> Compaction:
+    if run.spec.compaction is None:
+        raise ValueError("nothing is said of summaries in this run's spec")
+    return run.spec.compaction
+
+
+def _window(run: AgentRun) -> Window:
+    if run.window is None:
+        raise ValueError("there is nothing to sum up before the first thought")
+    return run.window
