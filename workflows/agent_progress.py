@@ -1,7 +1,7 @@
 """An agent's run as it stands: its state, changed in one place, and what operators see of it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from temporalio import workflow
@@ -129,6 +129,10 @@ class AgentProgress(Progress):
             self.timeline.step(f"{call.id} {plain(call.tool)}", failed, workflow.now())
         else:
             self.timeline.say()
+
+    def _began(self) -> datetime:
+        """With the run: what is asked while it is pinned splits its first task, and a replay then has another now."""
+        return workflow.info().workflow_start_time
 
     def hold(self, who: str | None, notice: str) -> None:
         """Hold the run, or with None let it go on."""

@@ -1,6 +1,7 @@
 """What a run keeps and shows of itself: how far it is, what it spent, what the guards found, and its result."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from temporalio import workflow
 
@@ -45,7 +46,11 @@ class Progress:
         missing = [label for label in labels if given.get(label.key) != label.value]
         if missing:
             workflow.upsert_search_attributes(missing)
-        self.timeline.enter(self.phase, workflow.now())
+        self.timeline.enter(self.phase, self._began())
+
+    def _began(self) -> datetime:
+        """When the first phase began."""
+        return workflow.now()
 
     def judge(self, stage: str, verdicts: tuple[Verdict, ...], *, quietly: bool = False) -> str:
         """Keep the verdicts; the reasons of those that block, empty where none does. `quietly` is the timeline's."""
