@@ -64,6 +64,8 @@ class Embedded(Group):
     """Temporal's gRPC port."""
     ui_port: int = Field(default=8233, ge=1, le=65535)
     """The Temporal UI's port."""
+    continue_after: int | None = Field(default=None, ge=10)
+    """Events after which a run goes on in a new execution; None for the server's own number, 4,096. For tests."""
     model_port: int = Field(default=8081, ge=1, le=65535)
     """The model server of the deployment `fast`."""
     strong_port: int = Field(default=8082, ge=1, le=65535)

@@ -117,7 +117,8 @@ class Stack:
         logs = self._state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         if given is None:
-            self._begin(temporal.part(embedded.temporal_port, embedded.ui_port, self._state, logs))
+            ports = embedded.temporal_port, embedded.ui_port
+            self._begin(temporal.part(*ports, self._state, logs, continue_after=embedded.continue_after))
         if store is not None:
             self._begin(weaviate.part(store, logs / "weaviate.log"))
         for name, serving in servers.items():

@@ -45,14 +45,20 @@ def require(address: str) -> None:
         raise NoTemporal(f"no Temporal server at {address}: start one or {remedy}")
 
 
-def part(port: int, ui_port: int, state: Path, logs: Path) -> Part:
-    """The embedded server, with its database in the state folder."""
+def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: int | None = None) -> Part:
+    """The embedded server, with its database in the state folder.
+
+    `continue_after` events it suggests that a run goes on in a new execution; None for its own number.
+    """
+    config = [*DYNAMIC_CONFIG]
+    if continue_after is not None:
+        config.append(f"limit.historyCount.suggestContinueAsNew={continue_after}")
     attributes = [f"{key.name}={_kind(int(key.indexed_value_type))}" for key in SEARCH_ATTRIBUTES]
     command = [
         *(_binary(), "server", "start-dev", "--ip", HOST, "--port", str(port), "--ui-port", str(ui_port)),
         *("--ui-disable-news-fetch", "--log-level", "error", "--db-filename", str(state / "temporal.db")),
         *(argument for pragma in PRAGMAS for argument in ("--sqlite-pragma", pragma)),
-        *(argument for value in DYNAMIC_CONFIG for argument in ("--dynamic-config-value", value)),
+        *(argument for value in config for argument in ("--dynamic-config-value", value)),
         *(argument for attribute in attributes for argument in ("--search-attribute", attribute)),
     ]
 

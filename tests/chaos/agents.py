@@ -121,11 +121,9 @@ class Person:
         waiting = {run: asyncio.create_task(self.world.platform.result(run)) for run in runs}
         looking = asyncio.create_task(self._look(waiting))
         try:
-            async with asyncio.timeout(within):
-                await asyncio.gather(*waiting.values())
-        except TimeoutError:
+            await asyncio.wait(waiting.values(), timeout=within)
             stuck = [f"{run} ({await self._phase(run)})" for run, task in waiting.items() if not task.done()]
-            raise AssertionError(f"stuck: {', '.join(stuck)}") from None
+            assert not stuck, f"stuck: {', '.join(stuck)}"
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)

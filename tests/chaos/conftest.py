@@ -3,8 +3,8 @@
 import json
 import math
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,8 +20,10 @@ from deploy.local.ports import free_ports
 from deploy.local.relief import Nursery, Relief
 from perdure.contracts.converter import data_converter
 from perdure.testing import Checkout, embedded_stack
+from tests.chaos import long_runs
 from tests.chaos.agents import AGENT, READER, TOOLS, AgentWorld
 from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
+from tests.chaos.long_runs import Passage
 from tests.chaos.processes import Server, Stub
 from tests.chaos.trial import Trial, Workers, World
 from tests.chaos.volley import Volley, told
@@ -56,6 +58,7 @@ class Report:
     trials: list[Trial] = field(default_factory=list[Trial])
     volleys: list[Volley] = field(default_factory=list[Volley])
     bills: list[str] = field(default_factory=list[str])
+    passages: list[Passage] = field(default_factory=list[Passage])
 
 
 REPORT = pytest.StashKey[Report]()
@@ -82,9 +85,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what each kill cost."""
     report = config.stash[REPORT]
-    if report.volleys or report.bills:
+    lines = [*told(report.volleys), *report.bills, *long_runs.told(report.passages)]
+    if lines:
         terminalreporter.section(f"chaos of agents: seed {report.seed}")
-        for line in [*told(report.volleys), *report.bills]:
+        for line in lines:
             terminalreporter.write_line(line)
     if not report.trials:
         return
@@ -172,16 +176,32 @@ def sampled(request: pytest.FixtureRequest) -> bool:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
     """One stack, as authors of agents start it, whose desk leaves time for a kill between what it does and says."""
-    agents = tmp_path_factory.mktemp("agents")
-    (agents / "chaos.toml").write_text(AGENT)
-    (agents / "reader.toml").write_text(READER)
+    async with _agent_world(tmp_path_factory, {"chaos": AGENT, "reader": READER}) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def long_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
+    """As `agent_world`, on a server that soon wants a new execution of a run."""
+    early = {"PERDURE_EMBEDDED__CONTINUE_AFTER": str(long_runs.CONTINUE_AFTER)}
+    async with _agent_world(tmp_path_factory, {"long": long_runs.AGENT}, early) as world:
+        yield world
+
+
+@asynccontextmanager
+async def _agent_world(
+    folders: pytest.TempPathFactory, specs: Mapping[str, str], more: Mapping[str, str] = MappingProxyType({})
+) -> AsyncGenerator[AgentWorld]:
+    agents = folders.mktemp("agents")
+    for name, spec in specs.items():
+        (agents / f"{name}.toml").write_text(spec)
     with embedded_stack(
         Checkout(ROOT),
-        state=tmp_path_factory.mktemp("agent-chaos"),
+        state=folders.mktemp("agent-chaos"),
         agents=agents,
         tools=TOOLS,
         desk_pause=timedelta(seconds=0.3),
-        settings={"PERDURE_TELEMETRY__TRACES": "false"},
+        settings={"PERDURE_TELEMETRY__TRACES": "false", **more},
     ) as stack:
         client = await Client.connect(stack.address, data_converter=data_converter)
         async with await stack.platform() as platform:
