@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.fence import within
+from agents.fence import unwrapped, within
 
 INSTRUCTIONS = """
 You keep the memory of an assistant that does a task with tools. You are shown the older part of its conversation, \
@@ -20,6 +20,12 @@ RECORD = "The older part of the conversation"
 ASSISTANT = "[assistant]"
 """What stands before a turn of the assistant."""
 
+ASK = """
+Sum this conversation up now, in your own words and in short sentences: 1. What was found out, with every name, number \
+and date? 2. What was done, and what was refused? 3. What is still open?
+""".strip()
+"""How it ends. A small model does what is said last."""
+
 NOTHING = "(nothing was written down)"
 
 
@@ -34,8 +40,9 @@ class Said:
 
 def asked(turns: Sequence[Said]) -> str:
     """The user's message that asks for a summary of these turns, the task first."""
-    told = "\n\n".join(f"[{turn.who}]\n{turn.words}" for turn in turns)
-    return within(RECORD, told, ("Write the summary now.",))
+    # A small model repeats the words of every fence that it sees: one around all of them is enough.
+    told = "\n\n".join(f"[{turn.who}]\n{unwrapped(turn.words)}" for turn in turns)
+    return within(RECORD, told, (ASK,))
 
 
 def shown(summary: str, turns: int) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.tool_results import LARGEST, NotText, plain
-from agents.fence import fenced, first_absent
+from agents.fence import fenced, first_absent, unwrapped
 
 
 def test_a_large_result_is_cut_at_a_whole_character_and_says_how_much() -> None:
@@ -92,3 +92,10 @@ def test_a_text_that_copies_a_fence_gets_another() -> None:
 def test_a_repeated_step_makes_the_same_prompt_and_another_run_another_fence() -> None:
     assert fenced("t", "x", seed="t/r/s") == fenced("t", "x", seed="t/r/s")
     assert fenced("t", "x", seed="t/r/s") != fenced("t", "x", seed="t/q/s")
+
+
+@given(st.text(), st.sampled_from([(), ("[note]",), ("[one]", "[two]")]))
+def test_a_fence_can_be_taken_off_again_and_nothing_else_is(text: str, notes: tuple[str, ...]) -> None:
+    assert unwrapped(fenced("calculator", text, notes)) == "\n".join([text, *notes])
+    assert unwrapped(text) == text
+    assert unwrapped(f"before\n{fenced('calculator', text)}") == f"before\n{fenced('calculator', text)}"
