@@ -129,7 +129,9 @@ class Agent:
     def continue_where_due(self, ask: AgentInput) -> None:
         """Go on in a new execution, where it is time. Nothing of the run is under way: all it knows is in its state."""
         if should_continue():
-            workflow.continue_as_new(ask.going_on(self.progress.hand_over()))
+            handed = self.progress.hand_over()
+            self.progress.goes_on()
+            workflow.continue_as_new(ask.going_on(handed))
 
     async def think(self, tenant: str, step: str) -> None:
         """Buy the model's next move."""

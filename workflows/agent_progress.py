@@ -104,10 +104,21 @@ class AgentProgress(Progress):
             execution=self._execution + 1,
         )
 
+    def goes_on(self) -> None:
+        """This execution ends here: its page says where the run is now."""
+        self.ending = (
+            f"**continued** as execution {self._execution + 1} of this run, since the history was long: "
+            "how it is now stands on the page of the latest execution."
+        )
+        self.timeline.say()
+
     def put(self, state: AgentRun) -> None:
         """The run is in this state now."""
+        first = self._state is None
         self._state = state.model_copy(update={"paused": self.paused})
         self._show()
+        if first:
+            self.timeline.say()  # until its task is screened nothing else tells what is pinned
 
     def headline(self) -> Iterator[str]:
         """What the run does now, what it asks of people, and what it has spent."""
@@ -136,6 +147,10 @@ class AgentProgress(Progress):
         if triggered != self._found_guards:
             self._found_guards = triggered
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
+
+    def last_labels(self) -> list[SearchAttributeUpdate[Any]]:
+        """A run that was cancelled with a call of unknown outcome waits for nobody any more."""
+        return [AWAITING_APPROVAL.value_set(value=False)] if self._found_awaiting else []
 
     def put_call(self, call: RequestedCall) -> None:
         """One of its calls is in this state now."""

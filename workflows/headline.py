@@ -81,7 +81,7 @@ def now(run: AgentRun, phase: AgentPhase, since: datetime | None, name: str) -> 
         case AgentPhase.THINKING:
             yield f"{head}: the model chooses its next move (think-{run.turn + 1})."
         case AgentPhase.COMPACTING:
-            yield f"{head}: the model sums the older turns up, since its window is nearly full."
+            yield f"{head}: the model sums older turns up before its window is full (compact-{run.compactions + 1})."
         case AgentPhase.ACTING:
             yield f"{head}: tools are called."
         case AgentPhase.AWAITING_APPROVAL | AgentPhase.AWAITING_DECISION | AgentPhase.AWAITING_ANSWER:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 from perdure.contracts.budget import Allowance, Budget
 from perdure.contracts.fault import Fault
@@ -113,6 +115,10 @@ class Progress:
         if phase in (Phase.GENERATING, Phase.EXTRACTING):
             workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
+    def last_labels(self) -> list[SearchAttributeUpdate[Any]]:
+        """What else the run is found by once it is over."""
+        return []
+
     def close(self, outcome: Outcome) -> RunResult:
         """The result, with its evidence."""
         allowance = self.purse.allowance
@@ -125,6 +131,7 @@ class Progress:
                 OUTCOME.value_set(outcome.kind),
                 COST_MICROS.value_set(allowance.settled.micro_dollars),
                 STEPS.value_set(allowance.settled.steps + allowance.reserved.steps),
+                *self.last_labels(),
             ]
         )
         return RunResult(

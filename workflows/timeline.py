@@ -1,5 +1,6 @@
 """A run told as a Markdown table, for the details page of the Temporal UI."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 
@@ -14,6 +15,9 @@ SHOWN = 100
 """Lines. The server keeps 20,000 bytes of details; of a long run the newest lines are shown."""
 
 MILLISECOND = timedelta(milliseconds=1)
+
+DAY = re.compile(r"\| \| (\d{4}-\d\d-\d\d)")
+"""A line that names a day."""
 
 GAP = "\u2003"
 """Between two columns: the UI draws tables without any space between their cells."""
@@ -81,10 +85,8 @@ class Timeline:
 
     def say(self, *lines: str) -> None:
         """Show the table as it is now."""
-        self._lines.extend(lines)
-        over = max(0, len(self._lines) - SHOWN)
-        self._earlier += over
-        del self._lines[:over]
+        self._lines, left_out = newest([*self._lines, *lines])
+        self._earlier += left_out
         head = [
             *(f"{paragraph}\n" for paragraph in self._headline()),
             f"| time (UTC){GAP}| step{GAP}| found |",
@@ -116,6 +118,8 @@ class Timeline:
     def go_on(self, phase: AnyPhase, telling: Telling) -> None:
         """What an earlier execution has told, and the phase that it was in."""
         self._lines, self._earlier = list(telling.lines), telling.earlier
+        days = [found[1] for found in map(DAY.match, self._lines) if found]
+        self._day = date.fromisoformat(days[-1]) if days else None
         self._took = [(timing.stage, timing.milliseconds * MILLISECOND) for timing in telling.timings]
         self._phase, self._since = phase.value, telling.since
         self._day = telling.day
@@ -130,3 +134,13 @@ class Timeline:
         else:
             self._took.append((phase, took))
         self._phase = None
+
+
+def newest(lines: list[str]) -> tuple[list[str], int]:
+    """The lines to show, below the day of the oldest of them, and how many others are left out."""
+    over = max(0, len(lines) - SHOWN)
+    left_out, shown = lines[:over], lines[over:]
+    days = [line for line in left_out if DAY.match(line)]
+    if days and not DAY.match(shown[0]):
+        shown.insert(0, days[-1])
+    return shown, over - len(days)

@@ -229,7 +229,7 @@ async def test_a_run_shows_who_decided_and_that_nobody_has_verified_it(
     await platform.decide(run, decision(step, ruling=Ruling.DENY, reason="no"))
     await platform.result(run)
     details = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
-    assert "**eve**\u2003| deny, unverified |" in str(details)
+    assert "**eve**\u2003| deny, unverified (no) |" in str(details)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from perdure.client import Platform
 from perdure.contracts.decisions import Accepted, Rejected, Ruling, Waiting
 from perdure.contracts.ledger import Succeeded
 from perdure.contracts.run import Answered, Cancelled
+from perdure.contracts.search_attributes import AWAITING_APPROVAL
 from perdure.contracts.text import Text
+from perdure.runs import workflow_id
 from tests.support.agent_runs import answer, calls, says, tool_messages, waits, with_agents, write_agent
 from tests.support.odd_tools import Calls, odd_tools
 from tests.support.stub_model import StubModel
@@ -140,6 +142,19 @@ async def test_a_word_that_does_not_fit_the_question_is_rejected(platform: Platf
     result = await platform.result(run)
     assert isinstance(result.outcome, Cancelled)
     assert result.outcome.unknown == ("call-1-1 (doubtful) may have happened: nobody knows",)
+
+
+async def test_a_run_that_is_over_is_not_found_among_those_that_wait_for_a_person(
+    platform: Platform, client: Client, stub: StubModel
+) -> None:
+    stub.script = [calls(("doubtful", NOTE)), answer()]
+    run = await platform.start_agent("Write.", agent="tester")
+    await waits(platform, run)
+    handle = client.get_workflow_handle(workflow_id("default", run))
+    assert (await handle.describe()).typed_search_attributes[AWAITING_APPROVAL] is True
+    await platform.cancel(run)
+    await platform.result(run)
+    assert (await handle.describe()).typed_search_attributes[AWAITING_APPROVAL] is False
 
 
 async def test_what_a_tool_can_find_out_needs_no_person(platform: Platform, stub: StubModel, done: Calls) -> None:

@@ -89,6 +89,18 @@ async def test_a_paused_run_says_who_paused_it_and_how_it_goes_on(
 
 
 @pytest.mark.usefixtures("working")
+async def test_a_denied_call_is_told_with_who_denied_it_and_why(
+    platform: Platform, client: Client, stub: StubModel
+) -> None:
+    stub.script = [calls(MESSAGE), answer()]
+    run = await platform.start_agent("Tell them.", agent="tester")
+    [step] = await waits(platform, run)
+    await platform.decide(run, says(step, Ruling.DENY, by="ann", reason="they know | already"))
+    await platform.result(run)
+    assert "call-1-1 **ann**\u2003| deny, unverified (they know ? already) |" in await details(client, run)
+
+
+@pytest.mark.usefixtures("working")
 async def test_a_failed_run_says_what_failed_and_what_to_do(
     platform: Platform, client: Client, stub: StubModel
 ) -> None:

@@ -14,8 +14,8 @@ from tests.support.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 
-LEAK = ("search_knowledge", {"query": "aws_secret = AKIAIOSFODNN7EXAMPLE"})
-GUARD = 'results = []\n[[arguments]]\nguard = "secrets_present"\naction = "flag"\n'
+LEAK = ("search_knowledge", {"query": "parental leave"})
+GUARD = 'results = []\n[[arguments]]\nguard = "valid_length"\naction = "flag"\narguments = { max = 4 }\n'
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ async def test_a_guard_that_finds_the_same_again_is_told_of_once(
     run = await platform.start_agent("Look.", agent="watched")
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
-    assert [verdict.guard for verdict in result.verdicts if not verdict.passed] == ["secrets_present"]
+    assert [verdict.guard for verdict in result.verdicts if not verdict.passed] == ["valid_length"]
     handle = client.get_workflow_handle(workflow_id("default", run))
-    assert (await handle.describe()).typed_search_attributes[GUARD_TRIGGERED] == ["secrets_present"]
+    assert (await handle.describe()).typed_search_attributes[GUARD_TRIGGERED] == ["valid_length"]
     written = [
         event
         for event in (await handle.fetch_history()).events

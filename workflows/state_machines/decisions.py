@@ -103,11 +103,12 @@ def recorded(run: AgentRun, decision: StepDecision, reply: DecisionReply) -> Age
 
 
 def said(decision: StepDecision, reply: DecisionReply) -> str:
-    """What came of a decision, in words of ours for the timeline."""
+    """What came of a decision, for the timeline: in words of ours, and the person's own for why."""
     match reply.came:
         case Accepted(verified=verified, missing=missing):
             whose = "" if verified else ", unverified"
             more = f": {missing} more to agree" if missing else ""
-            return f"{decision.ruling.value}{whose}{more}"
+            why = f" ({decision.reason})" if decision.reason else ""
+            return f"{decision.ruling.value}{whose}{more}{why}"
         case Rejected(reason=reason):
             return f"rejected: {reason}"
