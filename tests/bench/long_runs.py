@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowHistory
 from deploy.stub.replies import Json
 from perdure.client import Platform
 from tests.bench.agent import SHAPES, Shape, answered
-from tests.bench.agent_contenders import AskAgent, platform
+from tests.bench.agent_contenders import GUARDED, SPEC, AskAgent, platform
 from tests.bench.contenders import TENANT, Running, serving
 from tests.bench.notes_model import NotesModel
 from tests.bench.report import Row, verdict
@@ -32,12 +32,22 @@ LONGER = Shape("1,000 model calls, a task of 40 KB", 1000, 40_000)
 class Series:
     """What runs on one server, one run after the other."""
 
+    title: str
+    spec: str
+    """The agent's file."""
     limit: int | None
     """Events after which it suggests a new execution; None for its own limits."""
     shapes: tuple[Shape, ...]
 
 
-SERIES = (Series(None, (LONG, LONGER)), Series(EARLY, (LONG,)))
+SERIES = tuple(
+    Series(f"{guards}, {after}", spec, limit, shapes)
+    for guards, spec in (("no guards", SPEC), ("guards of results", GUARDED))
+    for after, limit, shapes in (
+        ("the server's own limits", None, (LONG, LONGER)),
+        (f"a limit of {EARLY} events", EARLY, (LONG,)),
+    )
+)
 
 PATIENCE = 900.0
 """Seconds. The stub is sent the whole conversation with every call, so that the later steps take longer."""
@@ -45,17 +55,20 @@ PATIENCE = 900.0
 QUARTERS = 4
 
 METHOD = (
-    "Long runs: the agent of the part `agent`, on the platform alone, in the window of a model that holds the whole "
-    "conversation. The server suggests a new execution after its own limits, 4,096 events or 4 MB, as in production; "
-    f"and once after {EARLY} events, to show what going on anew costs.\n"
+    "Long runs: the agent of the part `agent`, on the platform alone, with a model whose window holds the whole "
+    "conversation; and the same agent with the guards of results that an agent has where its file names none, stubbed "
+    "to find nothing, at once: then its tool is an activity and no local one. The server suggests a new execution "
+    f"after its own limits, 4,096 events or 4 MB, as in production; and once after {EARLY} events, to show what going "
+    "on anew costs.\n"
     "Bytes of an execution are the server's count. Bytes of a step are those of its events, as they are sent: from one "
-    "thought's event to the next one's, whatever lies between, a new execution's beginning too. CPU, of worker and "
+    "thought's event to the next one's, whatever lies between, the end of an execution and the beginning of a new one "
+    "too: `anew` counts these. CPU, of worker and "
     "server, and time are measured from call to call of the model; every call sends the whole conversation over HTTP, "
     "so that they grow with it whatever the history does."
 )
 
 ROWS = (
-    Row("flat", "bytes a step, last quarter / first", "<= 1.10", at_most=1.1),
+    Row("flat", "bytes a step, dearest quarter / first", "<= 1.10", at_most=1.1),
     Row("total", "history, all executions, MB", "< 10", at_most=10.0),
     Row("largest", "largest execution, MB", "< 5", at_most=5.0),
 )
@@ -106,6 +119,8 @@ class LongRun:
     """What was measured of one run."""
 
     executions: Sequence[Execution]
+    anew: Sequence[int]
+    """The steps in which a new execution began, from 0."""
     beginning: int
     """Bytes of events before the first thought."""
     steps: Sequence[int]
@@ -121,9 +136,9 @@ class LongRun:
 
     @property
     def flat(self) -> float:
-        """A step's bytes in the last quarter by those in the first."""
+        """A step's bytes in the quarter where they are most by those in the first."""
         each = [_mean(self.steps[part]) for part in self.parts]
-        return each[-1] / each[0]
+        return max(each) / each[0]
 
     @property
     def total(self) -> float:
@@ -150,8 +165,8 @@ def long_runs(console: Console, folder: Path, done: Callable[[], None]) -> None:
     """Measure and print. It takes a few minutes on two cores."""
     console.print(METHOD)
     with WatchedModel() as model:
-        contender = platform("platform", model.url, folder / "long")
         for number, series in enumerate(SERIES):
+            contender = platform("platform", model.url, folder / f"long-agent-{number}", series.spec)
             with serving(contender, folder / f"long-{number}", continue_after=series.limit) as one:
                 asyncio.run(_series(console, one, model, series, done))
 
@@ -162,11 +177,10 @@ async def _series(
     ask, client = await one.contender.asker(one.address)
     for number in range(3):
         await answered(ask, f"warm-up-{number}", SHAPES[0])
-    limits = "the server's own limits" if series.limit is None else f"a limit of {series.limit} events"
     for shape in series.shapes:
         moments = await _watched(one, ask, model, shape, done)
         run = await _read(client, _name(shape), moments)
-        _print(console, f"{shape.title}, {limits}", run)
+        _print(console, f"{shape.title}, {series.title}", run)
     # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
     await asyncio.sleep(0.05)
 
@@ -192,6 +206,7 @@ async def _watched(
 async def _read(client: Client, name: str, moments: Sequence[Moment]) -> LongRun:
     histories = await Platform(client).executions(name, tenant=TENANT)
     executions: list[Execution] = []
+    anew: list[int] = []
     sizes = [0]
     for history in histories:
         found = _names(history)
@@ -205,11 +220,13 @@ async def _read(client: Client, name: str, moments: Sequence[Moment]) -> LongRun
                 begun=history.events[0].ByteSize(),
             )
         )
+        if history is not histories[0]:
+            anew.append(len(sizes) - 2)
         for event, scheduled in zip(history.events, found, strict=True):
             if scheduled == THINK.name:
                 sizes.append(0)
             sizes[-1] += event.ByteSize()
-    return LongRun(executions=executions, beginning=sizes[0], steps=sizes[1:], moments=moments)
+    return LongRun(executions=executions, anew=anew, beginning=sizes[0], steps=sizes[1:], moments=moments)
 
 
 def _name(shape: Shape) -> str:
@@ -228,7 +245,7 @@ def _print(console: Console, title: str, run: LongRun) -> None:
         found.add_row(str(number), *(f"{figure:,}" for figure in figures))
     console.print(found)
 
-    found = _table("", "steps", "bytes a step", "CPU, ms a step", "worker", "server", "wall, ms a step")
+    found = _table("", "steps", "anew", "bytes a step", "CPU, ms a step", "worker", "server", "wall, ms a step")
     for number, part in enumerate(run.parts):
         steps = run.steps[part]
         before, after = run.moments[number], run.moments[number + 1]
@@ -239,6 +256,7 @@ def _print(console: Console, title: str, run: LongRun) -> None:
         figures = (worker + server, worker, server, wall)
         found.add_row(
             f"{part.start + 1:,} to {part.stop:,}",
+            str(sum(part.start <= step < part.stop for step in run.anew)),
             f"{_mean(steps):,.0f}",
             *(f"{figure:,.1f}" for figure in figures),
         )
