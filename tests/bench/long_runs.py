@@ -24,8 +24,8 @@ from workflows.effects import COMPACT, THINK
 EARLY = 200
 """Events. With such a limit a run of some hundred steps goes on anew every few dozen."""
 
-LONG = Shape("300 model calls, a task of 40 KB", 300, 40_000)
-LONGER = Shape("1,000 model calls, a task of 40 KB", 1000, 40_000)
+LONG = Shape("300 model calls on 40 KB", 300, 40_000)
+LONGER = Shape("1,000 model calls on 40 KB", 1000, 40_000)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ SERIES = tuple(
     Series(f"{guards}, {after}", spec, limit, shapes)
     for guards, spec in (("no guards", SPEC), ("guards of results", GUARDED))
     for after, limit, shapes in (
-        ("the server's own limits", None, (LONG, LONGER)),
+        ("the server's limits", None, (LONG, LONGER)),
         (f"a limit of {EARLY} events", EARLY, (LONG,)),
     )
 )
@@ -62,9 +62,8 @@ METHOD = (
     "on anew costs.\n"
     "Bytes of an execution are the server's count. Bytes of a step are those of its events, as they are sent: from one "
     "thought's event to the next one's, whatever lies between, the end of an execution and the beginning of a new one "
-    "too: `anew` counts these. CPU, of worker and "
-    "server, and time are measured from call to call of the model; every call sends the whole conversation over HTTP, "
-    "so that they grow with it whatever the history does."
+    "too: `anew` counts these. CPU, of worker and server, and time are measured from call to call of the model; every "
+    "call sends the whole conversation over HTTP, so that they grow with it whatever the history does."
 )
 
 ROWS = (
@@ -125,6 +124,8 @@ class LongRun:
     """Bytes of events before the first thought."""
     steps: Sequence[int]
     """Bytes of each step's events."""
+    closing: int
+    """Bytes of the last event, which carries the result: the last step's too."""
     moments: Sequence[Moment]
     """At the beginning of each quarter, and at the end."""
 
@@ -162,7 +163,7 @@ def calls() -> int:
 
 
 def long_runs(console: Console, folder: Path, done: Callable[[], None]) -> None:
-    """Measure and print. It takes a few minutes on two cores."""
+    """Measure and print. On two cores it takes five to ten minutes."""
     console.print(METHOD)
     with WatchedModel() as model:
         for number, series in enumerate(SERIES):
@@ -226,7 +227,14 @@ async def _read(client: Client, name: str, moments: Sequence[Moment]) -> LongRun
             if scheduled == THINK.name:
                 sizes.append(0)
             sizes[-1] += event.ByteSize()
-    return LongRun(executions=executions, anew=anew, beginning=sizes[0], steps=sizes[1:], moments=moments)
+    return LongRun(
+        executions=executions,
+        anew=anew,
+        beginning=sizes[0],
+        steps=sizes[1:],
+        closing=histories[-1].events[-1].ByteSize(),
+        moments=moments,
+    )
 
 
 def _name(shape: Shape) -> str:
@@ -239,13 +247,13 @@ def _names(history: WorkflowHistory) -> list[str]:
 
 
 def _print(console: Console, title: str, run: LongRun) -> None:
-    found = _table(f"Long runs, {title}", "execution", "events", "thoughts", "sums", "bytes", "of these its beginning")
+    found = _table(f"Long run, {title}", "execution", "events", "thoughts", "sums", "bytes", "of these its beginning")
     for number, one in enumerate(run.executions, start=1):
         figures = (one.events, one.thoughts, one.compactions, one.bytes, one.begun)
         found.add_row(str(number), *(f"{figure:,}" for figure in figures))
     console.print(found)
 
-    found = _table("", "steps", "anew", "bytes a step", "CPU, ms a step", "worker", "server", "wall, ms a step")
+    found = _table("Each of its steps", "steps", "anew", "bytes", "CPU, ms", "worker", "server", "wall, ms")
     for number, part in enumerate(run.parts):
         steps = run.steps[part]
         before, after = run.moments[number], run.moments[number + 1]
@@ -267,6 +275,7 @@ def _print(console: Console, title: str, run: LongRun) -> None:
         figure = getattr(run, row.metric)
         found.add_row(row.title, f"{figure:.2f}", f"{row.aim} {verdict(row, figure)}")
     found.add_row("before the first thought, bytes", f"{run.beginning:,}", "")
+    found.add_row("the last event, which carries the result, bytes", f"{run.closing:,}", "")
     found.add_row("from the first call to the end, s", f"{run.moments[-1].clock - run.moments[0].clock:.0f}", "")
     console.print(found)
 
