@@ -1,7 +1,8 @@
 """Shows the exact prompt of a paid step: `python -m evals show-prompt RUN STEP [--tenant T] [--json]`.
 
 It is rebuilt from the run's history by the functions that the step's effect itself uses, and its digest is held against
-the one in the step's reply. RUN is a run's business id, or a file with an exported history.
+the one in the step's reply. Of a run that went on in new executions the steps of all of them are known. RUN is a run's
+business id, or a file with an exported history.
 """
 
 import argparse
@@ -19,7 +20,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from temporalio.service import RPCError
 
 from activities.adapters.databases import FILE, open_database
 from activities.adapters.payload_storage import payload_storage
@@ -33,10 +33,10 @@ from deploy.local.rest import rested
 from evals.paid_steps import Attempt, paid_steps
 from evals.prompt_report import Rebuilt, report
 from evals.recorded_bodies import NoStore, Reads, RecordedBodies
+from perdure.client import Platform
 from perdure.contracts.contract import BadInput, explain
 from perdure.contracts.converter import data_converter
 from perdure.errors import PlatformError
-from perdure.runs import checked_id, patiently, unknown_or, workflow_id
 
 LARGEST = 2**31 - 1
 """Bytes. Nothing is ever stored from here: payloads are only read."""
@@ -72,9 +72,11 @@ async def rebuilt(settings: Settings, run: str, step: str, tenant: str) -> Rebui
     async with _store(settings) as store:
         bodies = RecordedBodies(store)
         converter = dataclasses.replace(data_converter, external_storage=payload_storage(bodies, LARGEST))
-        events = await _events(settings, bodies, run, tenant)
-        bodies.take(events)
-        steps = await paid_steps(events, converter)
+        steps: dict[str, list[Attempt]] = {}
+        for events in await _executions(settings, bodies, run, tenant):
+            bodies.take(events)
+            for name, made in (await paid_steps(events, converter)).items():
+                steps.setdefault(name, []).extend(made)
         attempts = steps.get(step)
         if attempts is None:
             known = ", ".join(steps) or "none yet"
@@ -107,18 +109,16 @@ async def _store(settings: Settings) -> AsyncGenerator[Reads]:
         yield SqlBlobs(database)
 
 
-async def _events(settings: Settings, bodies: RecordedBodies, run: str, tenant: str) -> Sequence[HistoryEvent]:
-    """A run's history, from the server or from a file."""
+async def _executions(
+    settings: Settings, bodies: RecordedBodies, run: str, tenant: str
+) -> Sequence[Sequence[HistoryEvent]]:
+    """A run's histories, the oldest first, from the server; or one from a file."""
     kept = await asyncio.to_thread(_read, Path(run))
     if kept is not None:
-        return kept
-    name = workflow_id(tenant, checked_id(run))
+        return [kept]
     quiet = settings.model_copy(update={"telemetry": settings.telemetry.model_copy(update={"traces": False})})
-    client = await connect(quiet, bodies)
-    try:
-        return (await patiently(client.get_workflow_handle(name).fetch_history)).events
-    except RPCError as error:
-        raise unknown_or(error, run, tenant) from None
+    platform = Platform(await connect(quiet, bodies))
+    return [history.events for history in await platform.executions(run, tenant=tenant)]
 
 
 def _read(path: Path) -> Sequence[HistoryEvent] | None:

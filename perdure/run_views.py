@@ -90,8 +90,12 @@ class RunViews:
     async def _executions(self, tenant: str, business_id: str) -> list[str]:
         """The run ids of a run's executions, the oldest first. The server forgets the old ones of a long run."""
         name = workflow_id(tenant, checked_id(business_id))
+        try:
+            # Of a run that was reset this is the one that goes on; the first event names the one that was left.
+            before = (await patiently(self._client.get_workflow_handle(name).describe)).run_id
+        except RPCError as error:
+            raise unknown_or(error, business_id, tenant) from None
         known: list[str] = []
-        before: str | None = None
         while True:
             handle = self._client.get_workflow_handle(name, run_id=before)
             try:
@@ -101,7 +105,7 @@ class RunViews:
                     return known
                 raise unknown_or(error, business_id, tenant) from None
             begun = event.workflow_execution_started_event_attributes
-            known.insert(0, before or begun.original_execution_run_id)
+            known.insert(0, before)
             before = begun.continued_execution_run_id
             if not before:
                 return known

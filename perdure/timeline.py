@@ -128,16 +128,16 @@ class Reader:
         asked = _Asked(event, str(part(data, "activity_type") or "?"), _summary(event))
         if asked.name == BIND:
             return None
+        asked.step = asked.summary.partition(" ")[0]
         if it.HasField("failure"):
             return self._of(event, asked, found=_why(it.failure), state=EntryState.FAILED)
         reply = first(it.details["result"]) if "result" in it.details else None
-        spent = charges_of(reply)
         return self._of(
             event,
             asked,
             found=found_of(asked.name, reply),
             verdicts=verdicts_of(reply),
-            spent=sum(spent.values(), Spend()) if spent else None,
+            spent=self._news(asked, reply),
         )
 
     def _news(self, asked: _Asked, reply: Any) -> Spend | None:

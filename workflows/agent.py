@@ -16,15 +16,15 @@ from perdure.contracts.control import Held, Pause, Resume
 from perdure.contracts.decisions import DecisionReply, Pending, StepDecision
 from perdure.contracts.fault import Fault
 from perdure.contracts.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
-from perdure.contracts.steps import Check, Screen, StepKey
+from perdure.contracts.steps import Check, Screen
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Transcript
 from perdure.contracts.wire import read_decision
 from workflows.agent_progress import AgentProgress
 from workflows.compacting import compact
-from workflows.continuing import should_continue
+from workflows.continuing import should_continue, was_continued
 from workflows.decisions import Decisions
-from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, perform
+from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of, perform
 from workflows.state_machines import agent
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
@@ -45,7 +45,7 @@ class Agent:
     async def run(self, ask: AgentInput) -> RunResult:
         if ask.handed_over is None:
             self.progress.begin(ask.tenant, ask.agent, ask.budget)
-        elif workflow.info().continued_run_id is None:
+        elif not was_continued():
             raise Fault("handed_over: only an execution that was continued may have it: send a request without it")
         else:
             self.progress.go_on(ask.handed_over)
@@ -133,10 +133,9 @@ class Agent:
 
     async def think(self, tenant: str, step: str) -> None:
         """Buy the model's next move."""
-        progress, run, info = self.progress, self.progress.state, workflow.info()
+        progress, run, key = self.progress, self.progress.state, key_of(tenant, step)
         if progress.phase is not AgentPhase.THINKING:
             progress.enter(AgentPhase.THINKING)
-        key = StepKey(tenant=tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
         reply = await progress.purse.buy(
             THINK,
             step,

@@ -13,9 +13,10 @@ from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.compaction import Compacted, Mark
 from perdure.contracts.continued import HandOver
 from perdure.contracts.decisions import DecisionReply, StepDecision
+from perdure.contracts.guards import Verdict
 from perdure.contracts.run import Abstained, AnyPhase, Outcome, Refused
-from perdure.contracts.search_attributes import AWAITING_APPROVAL, PHASE
-from workflows.headline import REASON, now, plain, spent
+from perdure.contracts.search_attributes import AWAITING_APPROVAL, GUARD_TRIGGERED, PHASE
+from workflows.headline import REASON, named, now, plain, spent
 from workflows.paid import Purse
 from workflows.progress import Progress
 from workflows.state_machines import agent, compaction, tool_call
@@ -24,6 +25,9 @@ from workflows.state_machines.decisions import said
 
 STRAYS = 20
 """Signals that were no decision and are told of, each with what was wrong."""
+
+VERDICTS = 500
+"""Verdicts that differ, and that are kept for the run's result: the history has them all."""
 
 WORKING = (AgentPhase.THINKING, AgentPhase.COMPACTING, AgentPhase.ACTING, AgentPhase.CHECKING)
 """The phases of a run that waits for nobody. They follow each other many times."""
@@ -43,6 +47,7 @@ class AgentProgress(Progress):
         self._strays = 0
         self._awaiting = False
         self._found_awaiting = False
+        self._found_guards: list[str] = []
         self._sought = self.phase
         """The phase by which the run is found."""
         self._execution = 1
@@ -68,6 +73,7 @@ class AgentProgress(Progress):
         self.phase = handed.phase
         self._sought = AgentPhase(given.get(PHASE, handed.phase.value))
         self._found_awaiting = given.get(AWAITING_APPROVAL, default=False)
+        self._found_guards = list(given.get(GUARD_TRIGGERED, default=()))
         self.timeline.go_on(handed.phase, handed.telling)
         self.purse = Purse(run.allowance, self.timeline.note)
         self.purse.notices.extend(run.notices)
@@ -109,7 +115,7 @@ class AgentProgress(Progress):
             yield self.ending or f"**{self.phase.value}**"
         else:
             phase, since = AgentPhase(self.phase), self.timeline.since
-            yield from now(self._state, phase, since, workflow.info().workflow_id.partition(":")[2])
+            yield from now(self._state, phase, since, named(workflow.info().workflow_id))
         starter = "" if self._state is None else plain(self._state.started_by)
         whose = f" Started by **{starter}**." if starter else ""
         yield spent(self.purse.allowance, self.purse.deployment or self.deployment) + whose
@@ -117,6 +123,19 @@ class AgentProgress(Progress):
     def why(self, outcome: Outcome) -> str:
         """An agent's guards say why it abstained or was refused: their reasons never hold the checked text."""
         return plain(outcome.reason, REASON) if isinstance(outcome, Abstained | Refused) else super().why(outcome)
+
+    def _keep(self, verdicts: tuple[Verdict, ...]) -> None:
+        """Each that says something else once: a long run has the same said of thousands of calls."""
+        for verdict in verdicts:
+            if verdict not in self.verdicts and len(self.verdicts) < VERDICTS:
+                self.verdicts += (verdict,)
+
+    def _let_guards_be_found(self) -> None:
+        """Each guard once, and only where there is another one: the server bounds a list, and a write has its price."""
+        triggered = sorted({verdict.guard for verdict in self.verdicts if not verdict.passed})
+        if triggered != self._found_guards:
+            self._found_guards = triggered
+            workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
 
     def put_call(self, call: RequestedCall) -> None:
         """One of its calls is in this state now."""
@@ -164,7 +183,7 @@ class AgentProgress(Progress):
 
     def notice(self, notice: str) -> None:
         """A reader of the run, and of its result, should know this."""
-        self.purse.notices.append(notice)
+        self.purse.notice(notice)
         self.timeline.note(notice)
 
     def decided(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:

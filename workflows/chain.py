@@ -31,10 +31,9 @@ from perdure.contracts.steps import (
     Routed,
     Screen,
     Screened,
-    StepKey,
 )
 from perdure.contracts.text import Text
-from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, perform
+from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of, perform
 from workflows.progress import Progress
 from workflows.race import called_off
 from workflows.repair import repair_tokens, write_until_valid
@@ -177,7 +176,6 @@ class Chain:
     async def write(self, ask: AskRequest, routed: Routed, found: Retrieved) -> Generated | OverBudget:
         """Buy the answer, and have it repaired where it cannot be read."""
         spec = routed.spec
-        info = workflow.info()
         parts = tuple(part.reference() for part in routed.parts)
         passages = tuple(passage.reference() for passage in found.passages)
         prompt_tokens = (
@@ -193,9 +191,7 @@ class Chain:
             return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=spec.max_output_tokens)
 
         async def write(step: str, repair: Repair | None) -> Generated | OverBudget:
-            key = StepKey(
-                tenant=ask.tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step
-            )
+            key = key_of(ask.tenant, step)
             return await self.progress.purse.buy(
                 GENERATE,
                 step,

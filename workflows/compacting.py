@@ -2,22 +2,18 @@
 
 import functools
 
-from temporalio import workflow
-
 from perdure.contracts.agent import AgentPhase, Shortfall
 from perdure.contracts.compaction import Compact, Mark
-from perdure.contracts.steps import StepKey
 from workflows.agent_progress import AgentProgress
-from workflows.effects import COMPACT
+from workflows.effects import COMPACT, key_of
 from workflows.state_machines import compaction
 from workflows.state_machines.purchase import OverBudget
 
 
 async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) -> None:
     """Sum up what is before the cut. A budget that does not cover it ends the run, as it does for a thought."""
-    run, info = progress.state, workflow.info()
+    run, key = progress.state, key_of(tenant, step)
     progress.enter(AgentPhase.COMPACTING)
-    key = StepKey(tenant=tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
     reply = await progress.purse.buy(
         COMPACT,
         step,

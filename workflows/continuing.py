@@ -3,7 +3,17 @@
 from temporalio import workflow
 
 LEAST_EVENTS = 32
-"""An execution that has done nothing yet is not continued, however much was handed to it."""
+"""An execution that has done nothing yet is not continued, however much was handed to it: beginning takes fewer."""
+
+
+def was_continued() -> bool:
+    """Whether an earlier execution of this run has ended to go on in this one.
+
+    A client that starts a run may have it retried, or repeated by a calendar: such an execution has an earlier one too,
+    and takes the client's own input again.
+    """
+    info = workflow.info()
+    return info.continued_run_id is not None and info.attempt == 1 and not info.cron_schedule
 
 
 def should_continue() -> bool:

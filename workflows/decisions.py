@@ -17,7 +17,7 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolSpec
 from workflows.agent_progress import AgentProgress
-from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, perform
+from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of, perform
 from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import (
     WAITING,
@@ -198,10 +198,7 @@ class Decisions:
         return settled.refused or None
 
     def _key(self, call: RequestedCall) -> StepKey:
-        info = workflow.info()
-        return StepKey(
-            tenant=self._tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=call.id
-        )
+        return key_of(self._tenant, call.id)
 
 
 def _named(due: Due) -> str:

@@ -15,6 +15,7 @@ from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.queues import BY_ROLE, Queue
 from perdure.contracts.remedy import Remedy
+from perdure.contracts.steps import StepKey
 from perdure.contracts.windows import WindowShortage
 
 Ask = TypeVar("Ask", bound=Contract)
@@ -60,6 +61,9 @@ PATIENT = RetryPolicy(
 )
 """For free effects: about a minute of tries, so that a restart of what they need goes unnoticed."""
 
+UNTIRING = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20))
+"""For what a run begins with: it waits until that can be done, or somebody cancels it."""
+
 ONCE = RetryPolicy(maximum_attempts=1)
 """For paid effects: every attempt is reserved and recorded by the workflow."""
 
@@ -77,6 +81,12 @@ AGENT = "agent"
 def short(summary: str) -> str:
     """A summary that the server takes: it refuses one of more than 400 bytes, and with it the whole task."""
     return summary if len(summary.encode()) <= SUMMARY else summary.encode()[:SUMMARY].decode(errors="ignore") + "…"
+
+
+def key_of(tenant: str, step: str) -> StepKey:
+    """By what a step of this run is known to ledger, saved replies and token log, in whichever execution it is made."""
+    info = workflow.info()
+    return StepKey(tenant=tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
 
 
 async def perform(

@@ -47,13 +47,15 @@ from workflows.effect import (
     ONCE,
     PATIENT,
     PULSE,
+    UNTIRING,
     Effect,
     RunsAs,
     failure_of,
+    key_of,
     perform,
 )
 
-__all__ = ["COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "perform"]
+__all__ = ["COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
 
 ROUTE = Effect(
     name="route",
@@ -161,7 +163,8 @@ PIN_AGENT = Effect(
     # Whoever runs an agent's workflow has it, in every deployment. The task then crosses the history once, not twice.
     runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=PATIENT,
+    # Nothing is spent yet, and a run's id can be used once: it waits for its store for as long as that is away.
+    retry_policy=UNTIRING,
 )
 THINK = Effect(
     name="think",

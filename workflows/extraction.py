@@ -11,10 +11,10 @@ from perdure.contracts.extraction import Problem
 from perdure.contracts.fault import Fault
 from perdure.contracts.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.spec import Deployment
-from perdure.contracts.steps import Extract, Parse, Parsed, Repair, Screen, StepKey, Validate, Validated
+from perdure.contracts.steps import Extract, Parse, Parsed, Repair, Screen, Validate, Validated
 from perdure.contracts.steps import Extracted as Reply
 from perdure.contracts.text import Text
-from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, perform
+from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of, perform
 from workflows.progress import Progress
 from workflows.race import called_off
 from workflows.repair import repair_tokens, write_until_valid
@@ -113,8 +113,7 @@ class Extraction:
     async def write(self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None) -> Reply | OverBudget:
         """Buy one reading of the document."""
         spec, document = parsed.spec, parsed.document.reference()
-        info = workflow.info()
-        key = StepKey(tenant=ask.tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
+        key = key_of(ask.tenant, step)
         prompt_tokens = (
             PROMPT_FRAME
             + spec.instructions.tokens

@@ -20,6 +20,14 @@ def plain(text: str, most: int = 80) -> str:
     return "".join(sign if sign.isalnum() or sign in " ,-_.:;/'()+=%" else "?" for sign in text[:most])
 
 
+def named(workflow_id: str) -> str:
+    """What commands call a run by: its tenant, unless that is the default one, and its id. None holds an odd name."""
+    tenant, _, business_id = workflow_id.partition(":")
+    if not all(sign.isascii() and (sign.isalnum() or sign in "._/@+:-") for sign in workflow_id):
+        return "RUN"
+    return business_id if tenant == "default" else f"--tenant {tenant} {business_id}"
+
+
 def spent(allowance: Allowance, deployment: str | None) -> str:
     """What is paid for, what is held for attempts in flight or of unknown outcome, and what the budget allows."""
     paid, budget = allowance.settled, allowance.budget

@@ -20,6 +20,9 @@ from workflows.state_machines.purchase import Bind, Buy, GiveUp, OverBudget, Pur
 Ask = TypeVar("Ask", bound=Contract)
 Paid = TypeVar("Paid", bound=PaidReply)
 
+NOTICES = 100
+"""Notices that a run's result holds."""
+
 
 class Purse:
     """A run's allowance, and the only place that spends from it."""
@@ -32,6 +35,13 @@ class Purse:
         self.notices: list[str] = []
         """Every change of deployment, in words: a tier that falls back must not do so unseen."""
         self._notify = notify
+
+    def notice(self, notice: str) -> None:
+        """Keep it for the run's result. Of very many the first are kept: the history has them all."""
+        if len(self.notices) < NOTICES:
+            self.notices.append(notice)
+        elif len(self.notices) == NOTICES:
+            self.notices.append("there were more notices than are kept: the history has them all")
 
     async def buy(
         self,
@@ -98,6 +108,6 @@ class Purse:
         bound = await perform(BIND_DEPLOYMENT, asked, summary=before.tier)
         if bound.deployment.name != before.name:
             notice = f"the tier {before.tier!r} fell back to {bound.deployment.name!r}: {purchase.failure}"
-            self.notices.append(notice)
-            self._notify(notice)
+            self.notice(notice)
+            self._notify(plain(notice, REASON))
         return purchase.bound(bound.deployment)

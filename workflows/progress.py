@@ -54,12 +54,18 @@ class Progress:
 
     def judge(self, stage: str, verdicts: tuple[Verdict, ...], *, quietly: bool = False) -> str:
         """Keep the verdicts; the reasons of those that block, empty where none does. `quietly` is the timeline's."""
-        self.verdicts += verdicts
+        self._keep(verdicts)
         self.timeline.verdicts(stage, verdicts, quietly=quietly)
+        self._let_guards_be_found()
+        return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
+
+    def _keep(self, verdicts: tuple[Verdict, ...]) -> None:
+        self.verdicts += verdicts
+
+    def _let_guards_be_found(self) -> None:
         triggered = [verdict.guard for verdict in self.verdicts if not verdict.passed]
         if triggered:
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
-        return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
 
     def exhausted(self, over: OverBudget) -> Exhausted:
         """The ending of a run whose budget, or whose tenant's day, does not cover what comes next."""

@@ -109,13 +109,16 @@ class Timeline:
 
     def telling(self) -> Telling:
         """All of it, for the run's next execution."""
-        return Telling(lines=tuple(self._lines), earlier=self._earlier, timings=self.stages(), since=self._since)
+        return Telling(
+            lines=tuple(self._lines), earlier=self._earlier, timings=self.stages(), since=self._since, day=self._day
+        )
 
     def go_on(self, phase: AnyPhase, telling: Telling) -> None:
         """What an earlier execution has told, and the phase that it was in."""
         self._lines, self._earlier = list(telling.lines), telling.earlier
         self._took = [(timing.stage, timing.milliseconds * MILLISECOND) for timing in telling.timings]
         self._phase, self._since = phase.value, telling.since
+        self._day = telling.day
 
     def _leave(self, now: datetime) -> None:
         if self._phase is None or self._since is None:

@@ -18,7 +18,7 @@ from workflows.agent_progress import AgentProgress
 from workflows.continuing import should_continue
 from workflows.decisions import Decisions
 from workflows.effect import all_roles, short
-from workflows.effects import ACT, SCREEN_CALL, perform
+from workflows.effects import ACT, SCREEN_CALL, key_of, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
 from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, next_move
@@ -160,10 +160,7 @@ class ToolCalls:
         return self._progress.state.spec.tool(call.tool)
 
     def _key(self, call: RequestedCall) -> StepKey:
-        info = workflow.info()
-        return StepKey(
-            tenant=self._tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=call.id
-        )
+        return key_of(self._tenant, call.id)
 
     async def _act(self, call: RequestedCall, tool: ToolSpec | None, *, call_off: bool = False) -> Acted:
         ask = Act(

@@ -1,5 +1,6 @@
 """What one execution of an agent's run hands to the next, so that each history stays short and nothing is lost."""
 
+from datetime import date
 from typing import Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
@@ -21,6 +22,8 @@ class Telling(Contract):
     """What each phase has taken, up to the present one."""
     since: AwareDatetime | None = None
     """When the present phase began."""
+    day: date | None = None
+    """The last one that a line names."""
 
 
 class HandOver(Contract):
@@ -46,12 +49,11 @@ class AgentInput(AgentRequest):
     @field_validator("task", mode="after")
     @classmethod
     def _is_a_task(cls, task: Text) -> Text:
-        """A request's alone: see below."""
-        return task
+        """A task's words are stored once a run goes on, and are named by digest alone."""
+        return task if task.body is None else legible_task(task)
 
     @model_validator(mode="after")
-    def _is_a_task_or_goes_on(self) -> Self:
-        """A task's words are stored by then, so that what goes on names them by digest alone."""
+    def _has_words_or_goes_on(self) -> Self:
         if self.handed_over is None:
             legible_task(self.task)
         return self

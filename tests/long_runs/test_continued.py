@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import RetryPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities.adapters.token_logs import open_token_log
@@ -242,25 +243,26 @@ async def test_what_a_step_says_is_read_where_it_was_before(
     assert reader.text == "At last."
 
 
+@pytest.mark.parametrize("attempts", [1, 2], ids=["started", "retried"])
 async def test_nobody_starts_a_run_from_a_state_of_their_own(
-    client: Client, stub: StubModel, platform: Platform
+    client: Client, stub: StubModel, platform: Platform, run: str, attempts: int
 ) -> None:
     stub.script = [*(calls(SUM) for _ in range(8)), answer()]
-    await platform.run_agent("Do much.", agent="tester", business_id="honest", budget=BUDGET)
-    handed = await handed_over(client, platform, "honest")
+    await platform.run_agent("Do much.", agent="tester", business_id=run, budget=BUDGET)
+    handed = await handed_over(client, platform, run)
     bought = stub.calls
     request = AgentRequest.strictly({"task": "Do much.", "agent": "tester"})
     launch = Launch.of(request, Queue.PLATFORM)
-    forged = AgentInput(task=request.task, agent="tester", handed_over=handed)
     await client.start_workflow(
         launch.kind,
-        forged,
-        id=workflow_id("default", "forged"),
+        AgentInput(task=request.task, agent="tester", handed_over=handed),
+        id=workflow_id("default", f"{run}-forged"),
         task_queue=launch.task_queue,
         task_timeout=TASK_TIMEOUT,
+        retry_policy=RetryPolicy(maximum_attempts=attempts, initial_interval=timedelta(milliseconds=100)),
     )
     with pytest.raises(RunFailed, match="handed_over: only an execution that was continued may have it"):
-        await platform.result("forged")
+        await platform.result(f"{run}-forged")
     assert stub.calls == bought
 
 

@@ -65,6 +65,11 @@ async def _cancelled_while_it_waits(platform: Platform, run: str, _: Stage) -> N
     await platform.cancel(run)
 
 
+CONTINUE_AFTER = 60
+"""Events, for the runs that go on in new executions."""
+
+MANY_TURNS = (*(calls(SUM) for _ in range(8)), calls(MESSAGE), answer())
+
 AGENTS = (
     Scenario(
         name="agent-answered-after-reading-side-by-side",
@@ -193,5 +198,22 @@ AGENTS = (
     ),
     Scenario(name="agent-abstained-in-silence", ending="abstained", agent="tester", script=(answer(" "),)),
     Scenario(name="agent-failed-because-the-model-refused", ending=FAILED, agent="tester", script=("400",)),
+    Scenario(
+        name="agent-handed-over-to-its-next-execution",
+        ending="answered",
+        agent="tester",
+        script=MANY_TURNS,
+        continue_after=CONTINUE_AFTER,
+        execution=0,
+        meanwhile=_denied,
+    ),
+    Scenario(
+        name="agent-went-on-from-what-was-handed-over",
+        ending="answered",
+        agent="tester",
+        script=MANY_TURNS,
+        continue_after=CONTINUE_AFTER,
+        meanwhile=_denied,
+    ),
 )
 """Runs of today's code."""

@@ -7,7 +7,7 @@ result passes it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio import workflow
@@ -16,6 +16,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
+    ContinueAsNewInput,
     ExecuteWorkflowInput,
     Interceptor,
     Replayer,
@@ -25,6 +26,7 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
+from perdure.contracts.continued import AgentInput
 from perdure.contracts.fault import Fault
 from tests.replay.payloads import TYPES, difference
 from workflows.plugin import WORKFLOWS, PerdurePlugin
@@ -51,6 +53,8 @@ class Replayed:
 
     scheduled: list[StartActivityInput] = field(default_factory=list[StartActivityInput])
     result: object = None
+    handed_over: list[Any] = field(default_factory=list[Any])
+    """What the next execution of the run goes on from."""
     error: BaseException | None = None
 
 
@@ -80,6 +84,10 @@ class Watch(Interceptor):
             def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
                 seen.scheduled.append(input)
                 return super().start_activity(input)
+
+            def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
+                seen.handed_over = list(input.args)
+                super().continue_as_new(input)
 
         class Inbound(WorkflowInboundInterceptor):
             def init(self, outbound: WorkflowOutboundInterceptor) -> None:
@@ -122,6 +130,9 @@ def _ending(event: HistoryEvent, replayed: Replayed) -> list[Change]:
             payloads = event.workflow_execution_completed_event_attributes.result.payloads
             returned = [] if replayed.error is not None else [replayed.result]
             return _values(event.event_id, "the run's result", payloads, returned, type(replayed.result))
+        case "workflow_execution_continued_as_new_event_attributes":
+            payloads = event.workflow_execution_continued_as_new_event_attributes.input.payloads
+            return _values(event.event_id, "what is handed over", payloads, replayed.handed_over, AgentInput)
         case "workflow_execution_failed_event_attributes":
             was = event.workflow_execution_failed_event_attributes.failure
             now = (type(replayed.error).__name__, str(replayed.error))

