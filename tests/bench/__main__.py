@@ -25,6 +25,8 @@ from tests.bench.database import databases
 from tests.bench.decisions import decisions
 from tests.bench.first_token import first_token
 from tests.bench.ledger import ledger
+from tests.bench.long_runs import calls as long_calls
+from tests.bench.long_runs import long_runs
 from tests.bench.model_port import model_port, steps
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
@@ -99,6 +101,11 @@ def _agent(console: Console, folder: Path, turns: int) -> None:
         agent(console, folder, turns, lambda: progress.advance(task))
 
 
+def _long(console: Console, folder: Path, _: int) -> None:
+    with _bar("calls of long runs", long_calls()) as (progress, task):
+        long_runs(console, folder, lambda: progress.advance(task))
+
+
 def _stores(console: Console, folder: Path, _: int) -> None:
     asyncio.run(stores.measure(console, folder, secrets.randbelow(10**6)))
 
@@ -121,6 +128,7 @@ PARTS = {
     "chain": Part(8, "rounds", _chain),
     "starts": Part(2, "starts of each role", _starts),
     "agent": Part(5, "rounds", _agent),
+    "long": Part(1, "series of 300 and 1,000 model calls", _long),
     "refusal": Part(30, "runs", _live("refusals", live.refusals)),
     "guards": Part(30, "pairs", _live("guards on and off", live.guards_on_and_off)),
     "first-token": Part(30, "pairs", _live("first words", first_token)),

@@ -113,7 +113,7 @@ async def _compete(
     for one in running:
         ask, _ = askers[one.contender.name]
         for number in range(3):
-            await _answered(ask, f"warm-up-{number}", SHAPES[0])
+            await answered(ask, f"warm-up-{number}", SHAPES[0])
     for place, shape in enumerate(SHAPES):
         found: dict[str, list[Turn]] = {one.contender.name: [] for one in running}
         for turn in range(rounds):
@@ -138,7 +138,7 @@ async def _compete(
 async def _turn(one: Running[AskAgent], ask: AskAgent, client: Client, prefix: str, shape: Shape) -> Turn:
     worker, server, began = cpu_seconds(one.worker), cpu_seconds(one.server), time.perf_counter()
     for number in range(shape.runs):
-        await _answered(ask, f"{prefix}-{number}", shape)
+        await answered(ask, f"{prefix}-{number}", shape)
     each = 1000 / (shape.runs * shape.calls)
     wall = (time.perf_counter() - began) * each
     worker, server = (cpu_seconds(one.worker) - worker) * each, (cpu_seconds(one.server) - server) * each
@@ -147,9 +147,10 @@ async def _turn(one: Running[AskAgent], ask: AskAgent, client: Client, prefix: s
     return Turn(worker=worker, server=server, wall=wall, bytes=length, events=events)
 
 
-async def _answered(ask: AskAgent, name: str, shape: Shape) -> None:
+async def answered(ask: AskAgent, name: str, shape: Shape, patience: float = PATIENCE) -> None:
+    """Make a run of this shape, and wait for its answer. Raises `NoAnswer` where it has none."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             answer = await ask(name, task(shape.calls, shape.size, name))
     except TimeoutError:
         raise DeployError(f"the run {name!r} hangs: was the code edited under its worker?") from None
@@ -168,7 +169,7 @@ async def _long(one: Running[AskAgent], ask: AskAgent, client: Client, model: No
     """A run that may die of its history, and what is known of it then."""
     calls, began = model.calls, time.perf_counter()
     try:
-        await _answered(ask, "long", LONG)
+        await answered(ask, "long", LONG)
         ended = "answered"
     except NoAnswer as error:
         ended = str(error)

@@ -51,6 +51,9 @@ results = []
 """
 """Without guards: the loops have none."""
 
+GUARDED = SPEC.replace("results = []\n", "")
+"""With the guards that look through results where a file says nothing of it."""
+
 
 class NoAnswer(Exception):
     """A run ended without an answer; the message says how."""
@@ -82,12 +85,12 @@ def loop(name: str, workflow: str, url: str) -> Contender[AskAgent]:
     )
 
 
-def platform(name: str, url: str, folder: Path) -> Contender[AskAgent]:
+def platform(name: str, url: str, folder: Path, spec: str = SPEC) -> Contender[AskAgent]:
     """The platform, over the model at this address; its agent and its catalogue are written into the folder."""
     folder.mkdir(parents=True)
     (folder / "catalogue.toml").write_text(CATALOGUE)
     (agents := folder / "agents").mkdir()
-    (agents / f"{AGENT}.toml").write_text(SPEC)
+    (agents / f"{AGENT}.toml").write_text(spec)
 
     async def asker(address: str) -> tuple[AskAgent, Client]:
         client = await Client.connect(address, data_converter=data_converter)

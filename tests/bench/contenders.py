@@ -96,11 +96,14 @@ RAW = Contender(name="raw SDK", module="tests.bench.raw.worker", environment={},
 
 
 @contextmanager
-def serving(contender: Contender[Asks], state: Path) -> Generator[Running[Asks]]:
-    """Start a contender's server and worker as the embedded stack does, and stop them at the end."""
+def serving(contender: Contender[Asks], state: Path, *, continue_after: int | None = None) -> Generator[Running[Asks]]:
+    """Start a contender's server and worker as the embedded stack does, and stop them at the end.
+
+    After `continue_after` events the server suggests a new execution; None for its own number.
+    """
     state.mkdir(parents=True)
     port, ui_port = free_ports(2)
-    server = temporal.part(port, ui_port, state, state)
+    server = temporal.part(port, ui_port, state, state, continue_after=continue_after)
     worker = Part(
         f"the worker of {contender.name!r}",
         [sys.executable, "-m", contender.module],
