@@ -146,7 +146,7 @@ class AgentProgress(Progress):
         asked = (
             ", ".join(call.tool for call in reply.calls) if reply.calls else "an answer" if reply.answer else "nothing"
         )
-        charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
+        charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
         self.timeline.step(step, f"{plain(reply.model)}: {plain(asked)}{cost}", workflow.now())
         if reply.dropped:
@@ -155,7 +155,7 @@ class AgentProgress(Progress):
 
     def compacted(self, step: str, cut: Mark, reply: Compacted) -> None:
         """The older turns are summed up."""
-        charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
+        charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
         self.timeline.step(step, f"{plain(reply.model)}: {reply.turns} turns summed up{cost}", workflow.now())
         if reply.empty:

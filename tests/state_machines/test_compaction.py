@@ -65,24 +65,35 @@ class Told:
         """Tokens of the next thought's prompt, as the server would count them."""
         return self.fixed + sum(self.real[link] + 5 for link in self.shown)
 
-    def think(self, said: int = 40, result: int = 400, *, tokens: int | None = None, reports: bool = True) -> None:
-        """The model asks for a call, and a result of so many bytes comes back."""
+    def think(
+        self, said: int = 40, result: int = 400, *, tokens: int | None = None, reports: bool = True, lost: bool = False
+    ) -> None:
+        """The model asks for a call, and a result of so many bytes comes back.
+
+        `lost`: the worker that bought the reply died before it told, and another attempt got it for nothing.
+        """
         self.thoughts += 1
         charge = Spend(steps=1, input_tokens=self.prompt if reports else 0, output_tokens=said)
         asked = AskedCall(id=f"call-{self.thoughts}-1", tool="search", arguments=Text.of("{}"))
         words = Text.of("x" * said * BYTES_FOR_A_TOKEN)
-        self.run = agent.thought(self.run, thought(asked, said=words, charges={1: charge}))
+        charges = {1: charge, 2: Spend()} if lost else {1: charge}
+        self.run = agent.thought(self.run, thought(asked, said=words, charges=charges))
         self._count(said)
         call = self.run.call(asked.id)
         self.run = agent.observed(self.run.with_call(tool_call.answered(call, outcome("y" * result))))
         self._count(min(result, result // BYTES_FOR_A_TOKEN if tokens is None else tokens))
 
-    def compact(self, step: Compact, written: int = 150) -> None:
+    def compact(self, step: Compact, written: int = 150, *, lost: bool = False) -> None:
         """The model sums up what is before the cut."""
         body = Text.of(summary.shown("z" * written * BYTES_FOR_A_TOKEN, 3))
         charge = Spend(steps=1, input_tokens=1, output_tokens=written)
         reply = Compacted(
-            summary=body, turns=3, model="m", finish_reason="stop", prompt_digest="1" * 64, charges={1: charge}
+            summary=body,
+            turns=3,
+            model="m",
+            finish_reason="stop",
+            prompt_digest="1" * 64,
+            charges={1: charge, 2: Spend()} if lost else {1: charge},
         )
         self.covered = self.order.index(step.cut.link) + 1
         self.run = compaction.compacted(self.run, step.cut, reply)
@@ -188,6 +199,19 @@ def test_without_a_servers_count_the_bound_is_taken() -> None:
     while not isinstance(next_step(bounded.run), Compact) and bounded.thoughts < counted.thoughts:
         bounded.think(reports=False)
     assert bounded.thoughts < counted.thoughts
+
+
+def test_a_reply_that_was_saved_by_an_attempt_whose_worker_died_is_counted_as_that_attempt_was_charged() -> None:
+    told, lost = Told(), Told()
+    for _ in range(4):
+        told.think()
+        lost.think(lost=True)
+    assert lost.run.window == told.run.window, "the second attempt is charged nothing: it says nothing of the prompt"
+    full_one, step = full()
+    other, _ = full()
+    full_one.compact(step)
+    other.compact(step, lost=True)
+    assert other.run.window == full_one.run.window
 
 
 def test_the_worst_case_of_a_summary_is_what_it_may_read_and_write_and_never_beyond_the_window() -> None:

@@ -9,7 +9,6 @@ from perdure.contracts.agent_steps import Thought
 from perdure.contracts.budget import Spend
 from perdure.contracts.compaction import Compacted, Compaction, Mark, Window
 from perdure.contracts.spec import Deployment
-from perdure.contracts.steps import PaidReply
 from perdure.contracts.transcript import Role, Turn
 
 PROMPT_FRAME = 1024
@@ -79,7 +78,7 @@ def noted(run: AgentRun, reply: Thought) -> Window | None:
     link = run.transcript.head
     if run.spec.compaction is None or link is None:
         return run.window
-    counted = _charge(reply).input_tokens
+    counted = 0 if reply.charge is None else reply.charge.input_tokens
     mark = Mark(
         link=link,
         tokens=run.transcript.tokens,
@@ -95,7 +94,8 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
     """The summary joins the transcript, and stands in prompts for what is before the mark."""
     how, window, body = _how(run), _window(run), reply.summary
     turn = Turn(role=Role.SUMMARY, body=body, covers=mark.link, opening=window.opening.link)
-    size = min(body.tokens, SUMMARY_FRAME + (_charge(reply).output_tokens or how.tokens)) + TURN_FRAME
+    written = 0 if reply.charge is None else reply.charge.output_tokens
+    size = min(body.tokens, SUMMARY_FRAME + (written or how.tokens)) + TURN_FRAME
     floor = Mark(
         link=mark.link,
         tokens=window.opening.tokens + body.tokens,
@@ -144,11 +144,6 @@ def _moved(mark: Mark, before: Mark, after: Mark) -> Mark:
         turns=mark.turns - before.turns + after.turns,
         prompt=max(after.prompt, mark.prompt - before.prompt + after.prompt),
     )
-
-
-def _charge(reply: PaidReply) -> Spend:
-    """What the attempt that replied was charged; nothing where its server has not said."""
-    return reply.charges[max(reply.charges)] if reply.charges else Spend()
 
 
 def _how(run: AgentRun) -> Compaction:
