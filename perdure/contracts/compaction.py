@@ -44,6 +44,11 @@ class Window(Contract):
     marks: tuple[Mark, ...] = ()
     """Places after the floor at which the conversation can be cut, the newest last; older ones than these few are never
     chosen."""
+    counted: bool = False
+    """Whether the newest prompt was counted by its server as it is: not where a summary has changed it since."""
+    density: int | None = Field(default=None, ge=0, le=1000)
+    """Tokens as they are counted for a thousand that there might be at most; None where no two prompts were counted one
+    after the other."""
 
     @property
     def newest(self) -> Mark:

@@ -1,7 +1,7 @@
 """When an agent's older turns are summed up, and up to where: what is known of the model's window decides. Pure.
 
 A body's bound is its bytes, about four times its tokens, and a window that is counted so is full long before it is. So
-the server's own count of each prompt is kept, and only what came since is bounded.
+the server's own count of each prompt is kept, and what came since is reckoned as densely as what was counted before.
 """
 
 from perdure.contracts.agent import AgentRun
@@ -20,6 +20,12 @@ TURN_FRAME = 64
 SUMMARY_FRAME = 512
 """Tokens. What the words around a summary, or around the turns that are to be summed up, add at most."""
 
+LEAST_DENSITY = 300
+"""Tokens of a thousand bytes that are reckoned with at least: numbers and code are denser than most of a talk."""
+
+LEAST_GAIN = 4
+"""A summary takes away at least this part of the room, as its divisor, unless nothing else would do."""
+
 MARKS = 8
 """Places at which a conversation can be cut that are remembered: as many thoughts are kept word for word at most."""
 
@@ -30,38 +36,51 @@ def bound(run: AgentRun) -> int:
     return fixed + run.transcript.tokens + TURN_FRAME * run.transcript.turns
 
 
-def expected(run: AgentRun, window: Window) -> int:
+def at_most(run: AgentRun, window: Window) -> int:
     """The same, from the newest prompt that the server has counted."""
-    known, now = window.newest, run.transcript
-    return min(bound(run), known.prompt + now.tokens - known.tokens + TURN_FRAME * (now.turns - known.turns))
+    return min(bound(run), window.newest.prompt + _since(run, window.newest))
+
+
+def likely(run: AgentRun, window: Window) -> int:
+    """Tokens of the next thought's prompt, where what is not counted yet is about as dense as what was before it."""
+    return min(bound(run), window.newest.prompt + _estimated(run, window))
+
+
+def is_sure_to_fit(run: AgentRun) -> bool:
+    """Whether the next thought finds room, however dense its newest turns are."""
+    how, window = run.spec.compaction, run.window
+    return how is None or window is None or at_most(run, window) + run.spec.max_output_tokens <= _room(run, how)
 
 
 def fits(run: AgentRun) -> bool:
-    """Whether the next thought is sure to find room."""
+    """Whether the next thought is expected to find room."""
     how, window = run.spec.compaction, run.window
-    if how is None or window is None:
-        return True
-    return expected(run, window) + run.spec.max_output_tokens <= _room(run, how)
+    return how is None or window is None or likely(run, window) + run.spec.max_output_tokens <= _room(run, how)
 
 
 def cut(run: AgentRun) -> Mark | None:
     """Where the conversation is cut before the next thought; None where it fits, or where no summary would help.
 
-    As much as fills half of the room stays word for word. A summary is only bought where it is sure to be shorter than
-    what it stands for, and where the request for it finds room itself: so each one takes marks away and makes the
-    prompt smaller, and a thought comes next in the end.
+    As much as fills half of the room stays word for word. A summary is only bought where the thought after it is
+    expected to fit, where it takes a good part of the room away, and where the request for it finds room itself. With a
+    smaller gain the next thoughts would each need another one: where the window itself still has room, the thought
+    comes first. Each summary takes marks away and makes the prompt smaller, so a thought comes next in the end.
     """
     how, window = run.spec.compaction, run.window
     if how is None or window is None or fits(run):
         return None
-    after = {mark: expected(run, window) - mark.prompt + _floor(window, how) for mark in window.marks}
+    most, floor = run.deployment.context_window, _floor(window, how)
+    pressing = likely(run, window) + run.spec.max_output_tokens > most
+    room, gain = (most, 1) if pressing else (_room(run, how), _room(run, how) // LEAST_GAIN)
+    after = {mark: _after(run, window, floor, mark) + run.spec.max_output_tokens for mark in window.marks}
     able = [
         mark
         for mark in window.marks
-        if _floor(window, how) < mark.prompt
+        if mark.prompt - floor >= gain
+        and after[mark] <= room
         and _request(window, how, mark) + how.tokens <= run.deployment.context_window
     ]
-    roomy = (mark for mark in able if after[mark] + run.spec.max_output_tokens <= _room(run, how) // 2)
+    roomy = (mark for mark in able if after[mark] <= _room(run, how) // 2)
     return next(roomy, able[-1] if able else None)
 
 
@@ -85,9 +104,14 @@ def noted(run: AgentRun, reply: Thought) -> Window | None:
         turns=run.transcript.turns,
         prompt=min(bound(run), counted or bound(run)),
     )
-    if run.window is None:
-        return Window(opening=mark, floor=mark)
-    return run.window.model_copy(update={"marks": (*run.window.marks, mark)[-MARKS:]})
+    known, is_counted = run.window, counted > 0
+    if known is None:
+        return Window(opening=mark, floor=mark, counted=is_counted)
+    density = known.density
+    if known.counted and is_counted and mark.prompt > known.newest.prompt:
+        density = _density(density, mark.prompt - known.newest.prompt, _since(run, known.newest))
+    marks = (*known.marks, mark)[-MARKS:]
+    return known.model_copy(update={"marks": marks, "counted": is_counted, "density": density})
 
 
 def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
@@ -110,7 +134,7 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
             "transcript": transcript.showing(
                 shown.tokens - mark.tokens + floor.tokens, shown.turns - mark.turns + floor.turns
             ),
-            "window": Window(opening=window.opening, floor=floor, marks=later),
+            "window": Window(opening=window.opening, floor=floor, marks=later, density=window.density),
             "compactions": run.compactions + 1,
         }
     )
@@ -118,6 +142,31 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
 
 def _room(run: AgentRun, how: Compaction) -> int:
     return int(run.deployment.context_window * how.at)
+
+
+def _since(run: AgentRun, mark: Mark) -> int:
+    """Tokens of what came after the mark at most."""
+    now = run.transcript
+    return now.tokens - mark.tokens + TURN_FRAME * (now.turns - mark.turns)
+
+
+def _estimated(run: AgentRun, window: Window) -> int:
+    """Tokens of what came after the newest prompt: a quarter more than by the density that is known."""
+    most = _since(run, window.newest)
+    if window.density is None:
+        return most
+    return min(most, most * max(LEAST_DENSITY, window.density * 5 // 4) // 1000 + 1)
+
+
+def _density(before: int | None, counted: int, most: int) -> int:
+    """Tokens for a thousand that there might be. A dense turn raises it at once, others lower it little by little."""
+    found = min(1000, counted * 1000 // max(1, most) + 1)
+    return found if before is None else max(found, (3 * before + found) // 4)
+
+
+def _after(run: AgentRun, window: Window, floor: int, mark: Mark) -> int:
+    """Tokens of the next thought's prompt, once what is before the mark is summed up, as `likely` will have it."""
+    return floor + max(0, window.newest.prompt - mark.prompt) + _estimated(run, window)
 
 
 def _floor(window: Window, how: Compaction) -> int:
