@@ -154,12 +154,13 @@ class AgentProgress(Progress):
         self.put(agent.thought(self.state, reply))
 
     def compacted(self, step: str, cut: Mark, reply: Compacted) -> None:
-        """The older turns are summed up."""
+        """The older turns are summed up, or nothing came of it."""
+        summed = "no summary" if reply.empty else f"{reply.turns} turns summed up"
         charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{plain(reply.model)}: {reply.turns} turns summed up{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {summed}{cost}", workflow.now())
         if reply.empty:
-            self.notice(f"{step}: the model wrote no summary: what {reply.turns} turns said is lost to it")
+            self.notice(f"{step}: the model wrote no summary: the older turns stay as they are")
         self.put(compaction.compacted(self.state, cut, reply))
 
     def notice(self, notice: str) -> None:

@@ -1,5 +1,7 @@
 """When older turns are summed up: before the window is full, never in vain, and never for ever."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +112,36 @@ def test_a_reply_that_was_saved_by_an_attempt_whose_worker_died_is_counted_as_th
     assert other.run.window == full_one.run.window
 
 
+def test_an_empty_summary_takes_nothing_away_and_thoughts_come_next() -> None:
+    told, step = full(window=8192)
+    before, shown = told.run, told.shown
+    told.compact(step, written=0)
+    after = told.run.transcript
+    assert (after.head, after.tokens, after.turns) == (before.transcript.head, before.transcript.tokens, len(shown))
+    assert next_step(told.run) == Think(f"think-{told.thoughts + 1}"), "whatever the bound says"
+    told.think()
+    assert isinstance(next_step(told.run), Think)
+    told.think()
+    again = next_step(told.run)
+    assert isinstance(again, Compact)
+    assert again.step == "compact-2", "the saved reply of the first one is not taken again"
+    told.compact(again)
+    assert told.summary in told.shown
+    assert len(told.shown) < len(shown)
+
+
+def test_a_model_that_writes_no_summaries_is_asked_less_and_less_often() -> None:
+    told, _ = full(window=8192)
+    asked = list[int]()
+    for _ in range(40):
+        while isinstance(step := next_step(told.run), Compact):
+            asked.append(told.thoughts)
+            told.compact(step, written=0)
+        told.think(result=0)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert gaps == [2, 4, 8]
+
+
 def test_the_worst_case_of_a_summary_is_what_it_may_read_and_write_and_never_beyond_the_window() -> None:
     told, step = full()
     worst = compaction.worst(told.run, step.cut, told.run.deployment)
@@ -148,9 +180,13 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
             request = sum(told.real[link] + 5 for link in asked if link not in newer)
             frame = len(summary.asked([]).encode())
             assert request + frame + INSTRUCTIONS.tokens + most <= window, "the request finds room"
-            told.compact(step, written=data.draw(st.integers(1, most)))
+            written = data.draw(st.sampled_from([0, 1, most]) | st.integers(1, most))
+            told.compact(step, written=written)
             after = told.run.window
             assert after is not None
+            if not written:
+                assert isinstance(next_step(told.run), Think), "what did not help is not tried again at once"
+                continue
             assert compaction.likely(told.run, after) < before, "it has helped"
             left = compaction.likely(told.run, after) + SPEC.max_output_tokens
             assert compaction.fits(told.run) or (pressing and left <= window), "the thought after it is said to fit"

@@ -80,7 +80,7 @@ class Told:
         self._count(min(result, result // BYTES_FOR_A_TOKEN if tokens is None else tokens))
 
     def compact(self, step: Compact, written: int = 150, *, lost: bool = False) -> None:
-        """The model sums up what is before the cut."""
+        """The model sums up what is before the cut. Where it writes nothing, nothing changes."""
         body = Text.of(summary.shown("z" * written * BYTES_FOR_A_TOKEN, 3))
         charge = Spend(steps=1, input_tokens=1, output_tokens=written)
         reply = Compacted(
@@ -88,9 +88,13 @@ class Told:
             turns=3,
             model="m",
             finish_reason="stop",
+            empty=not written,
             prompt_digest="1" * 64,
             charges={1: charge, 2: Spend()} if lost else {1: charge},
         )
+        if not written:
+            self.run = compaction.compacted(self.run, step.cut, reply)
+            return
         self.covered = self.order.index(step.cut.link) + 1
         self.run = compaction.compacted(self.run, step.cut, reply)
         self._count(written + 100)

@@ -26,6 +26,9 @@ LEAST_DENSITY = 300
 LEAST_GAIN = 4
 """A summary takes away at least this part of the room, as its divisor, unless nothing else would do."""
 
+LONGEST_REST = 32
+"""Thoughts between two attempts to sum up, where the model keeps writing nothing."""
+
 MARKS = 8
 """Places at which a conversation can be cut that are remembered: as many thoughts are kept word for word at most."""
 
@@ -67,7 +70,7 @@ def cut(run: AgentRun) -> Mark | None:
     comes first. Each summary takes marks away and makes the prompt smaller, so a thought comes next in the end.
     """
     how, window = run.spec.compaction, run.window
-    if how is None or window is None or fits(run):
+    if how is None or window is None or window.rest or fits(run):
         return None
     most, floor = run.deployment.context_window, _floor(window, how)
     pressing = likely(run, window) + run.spec.max_output_tokens > most
@@ -111,12 +114,27 @@ def noted(run: AgentRun, reply: Thought) -> Window | None:
     if known.counted and is_counted and mark.prompt > known.newest.prompt:
         density = _density(density, mark.prompt - known.newest.prompt, _since(run, known.newest))
     marks = (*known.marks, mark)[-MARKS:]
-    return known.model_copy(update={"marks": marks, "counted": is_counted, "density": density})
+    return known.model_copy(
+        update={"marks": marks, "counted": is_counted, "density": density, "rest": max(0, known.rest - 1)}
+    )
 
 
 def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
-    """The summary joins the transcript, and stands in prompts for what is before the mark."""
+    """The summary joins the transcript, and stands in prompts for what is before the mark.
+
+    An empty one does not: nothing would be known of the turns any more. They stay, and thoughts come next, twice as
+    many before each further attempt: a model that writes no summaries is not asked for one at every thought.
+    """
     how, window, body = _how(run), _window(run), reply.summary
+    if reply.empty:
+        rest = min(LONGEST_REST, 2 ** (window.empty + 1))
+        return run.model_copy(
+            update={
+                "transcript": run.transcript.kept(),
+                "window": window.model_copy(update={"empty": window.empty + 1, "rest": rest}),
+                "compactions": run.compactions + 1,
+            }
+        )
     turn = Turn(role=Role.SUMMARY, body=body, covers=mark.link, opening=window.opening.link)
     written = 0 if reply.charge is None else reply.charge.output_tokens
     size = min(body.tokens, SUMMARY_FRAME + (written or how.tokens)) + TURN_FRAME
