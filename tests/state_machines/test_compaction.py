@@ -16,7 +16,7 @@ from workflows.state_machines.agent import Compact, Think, next_step
 
 def test_a_full_window_is_compacted_before_the_next_thought() -> None:
     told, step = full()
-    assert step.step == "compact-1"
+    assert step.step == f"compact-1-{step.cut.link[:8]}"
     assert told.prompt + SPEC.max_output_tokens <= 4096
     assert told.thoughts > 10, "it is not full as long as the server's own count says so"
 
@@ -58,7 +58,7 @@ def test_a_later_compaction_covers_the_summary_before_it() -> None:
     first = told.summary
     while not isinstance(step := next_step(told.run), Compact):
         told.think()
-    assert step.step == "compact-2"
+    assert step.step == f"compact-2-{step.cut.link[:8]}"
     told.compact(step)
     assert first not in told.shown
     assert told.run.compactions == 2
@@ -112,6 +112,17 @@ def test_a_reply_that_was_saved_by_an_attempt_whose_worker_died_is_counted_as_th
     assert other.run.window == full_one.run.window
 
 
+def test_other_turns_are_summed_up_in_another_step_as_after_a_reset() -> None:
+    one, step = full()
+    other = Told()
+    other.think(said=41)
+    while not isinstance(again := next_step(other.run), Compact):
+        other.think()
+    assert one.run.compactions == other.run.compactions
+    assert step.step != again.step, "a saved reply is found by the step's name alone"
+    assert next_step(one.run) == step, "and the same turns are the same step"
+
+
 def test_an_empty_summary_takes_nothing_away_and_thoughts_come_next() -> None:
     told, step = full(window=8192)
     before, shown = told.run, told.shown
@@ -124,7 +135,7 @@ def test_an_empty_summary_takes_nothing_away_and_thoughts_come_next() -> None:
     told.think()
     again = next_step(told.run)
     assert isinstance(again, Compact)
-    assert again.step == "compact-2", "the saved reply of the first one is not taken again"
+    assert again.step.startswith("compact-2-"), "the saved reply of the first one is not taken again"
     told.compact(again)
     assert told.summary in told.shown
     assert len(told.shown) < len(shown)
