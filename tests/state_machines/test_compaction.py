@@ -142,7 +142,7 @@ def test_an_empty_summary_takes_nothing_away_and_thoughts_come_next() -> None:
 
 
 def test_a_model_that_writes_no_summaries_is_asked_less_and_less_often() -> None:
-    told, _ = full(window=8192)
+    told, _ = full(window=16_384)
     asked = list[int]()
     for _ in range(40):
         while isinstance(step := next_step(told.run), Compact):
@@ -188,7 +188,7 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
             pressing = before + SPEC.max_output_tokens > window
             asked = [told.order[0], *told.shown[1:]]
             newer = set(told.order[told.order.index(step.cut.link) + 1 :]) - {told.summary}
-            request = sum(told.real[link] + 5 for link in asked if link not in newer)
+            request = sum(told.real[link] + 5 + compaction.MARKER for link in asked if link not in newer)
             frame = len(summary.asked([]).encode())
             assert request + frame + INSTRUCTIONS.tokens + most <= window, "the request finds room"
             written = data.draw(st.sampled_from([0, 1, most]) | st.integers(1, most))
@@ -216,3 +216,7 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
 def test_the_words_around_a_summary_are_within_what_is_reckoned_for_them(turns: int) -> None:
     assert len(summary.shown("", turns).encode()) <= compaction.SUMMARY_FRAME
     assert len(summary.asked([]).encode()) <= compaction.SUMMARY_FRAME
+    said = [summary.Said("assistant", "")] * (turns % 2000)
+    marked = len(summary.asked(said).encode()) - len(summary.asked([]).encode())
+    assistant = len("assistant") - 1  # a word of every tokenizer
+    assert marked <= (5 + compaction.MARKER + assistant) * len(said)

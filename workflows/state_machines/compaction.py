@@ -20,6 +20,9 @@ TURN_FRAME = 64
 SUMMARY_FRAME = 512
 """Tokens. What the words around a summary, or around the turns that are to be summed up, add at most."""
 
+MARKER = 10
+"""Tokens. What stands before a turn that is to be summed up takes so much more than a chat template's own words do."""
+
 LEAST_DENSITY = 300
 """Tokens of a thousand bytes that are reckoned with at least: numbers and code are denser than most of a talk."""
 
@@ -199,7 +202,7 @@ def _request(window: Window, how: Compaction, mark: Mark) -> int:
     """
     opening = window.opening
     fixed = max(0, opening.prompt - opening.tokens - TURN_FRAME * opening.turns)
-    shown = min(mark.prompt - fixed, mark.tokens + TURN_FRAME * mark.turns)
+    shown = min(mark.prompt - fixed + MARKER * mark.turns, mark.tokens + TURN_FRAME * mark.turns)
     return shown + how.instructions.tokens + SUMMARY_FRAME
 
 
