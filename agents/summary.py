@@ -1,9 +1,12 @@
 """How a model is asked to sum up the older part of a conversation, and how its summary is shown. Pure functions."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from agents.fence import unwrapped, within
+from agents.fence import first_absent, unwrapped, within
 
 INSTRUCTIONS = """
 You keep the memory of an assistant that does a task with tools. You are shown the older part of its conversation, \
@@ -17,7 +20,7 @@ do the task yourself.
 RECORD = "The older part of the conversation"
 """How the request for a summary begins."""
 
-ASSISTANT = "[assistant]"
+ASSISTANT = re.compile(r"^\[assistant [0-9a-f]{6}\]$", re.MULTILINE)
 """What stands before a turn of the assistant."""
 
 ASK = """
@@ -41,8 +44,15 @@ class Said:
 def asked(turns: Sequence[Said]) -> str:
     """The user's message that asks for a summary of these turns, the task first."""
     # A small model repeats the words of every fence that it sees: one around all of them is enough.
-    told = "\n\n".join(f"[{turn.who}]\n{unwrapped(turn.words)}" for turn in turns)
-    return within(RECORD, told, (ASK,))
+    words = [unwrapped(turn.words) for turn in turns]
+    mark = _mark("\n".join(words))
+    told = "\n\n".join(f"[{turn.who} {mark}]\n{said}" for turn, said in zip(turns, words, strict=True))
+    return within(RECORD, told, (f"Each turn in it begins with a line that ends with {mark}].", ASK))
+
+
+def _mark(told: str) -> str:
+    """A word that nothing in the turns holds: what a tool returned could begin a turn of the user's otherwise."""
+    return first_absent(told, (hashlib.sha256(f"{number}\n{told}".encode()).hexdigest()[:6] for number in count()))
 
 
 def shown(summary: str, turns: int) -> str:

@@ -1,6 +1,6 @@
 """The paid steps of a recorded run: what each attempt asked for, and what its reply says it was sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -60,6 +60,18 @@ async def paid_steps(events: Sequence[HistoryEvent], converter: DataConverter) -
             ended = _why(end)
         steps.setdefault(ask.key.step, []).append(Attempt(ask, reply, ended))
     return steps
+
+
+def whole_name(steps: Iterable[str], step: str) -> str | None:
+    """A step's name, from what somebody wrote; None where no step is called so, or more than one is.
+
+    A summary's ends with where the conversation was cut, which nobody needs to write: `compact-2` is enough.
+    """
+    known = list(steps)
+    if step in known:
+        return step
+    found = [name for name in known if name.startswith("compact-") and name.rpartition("-")[0] == step]
+    return found[0] if len(found) == 1 else None
 
 
 ENDS = {

@@ -30,7 +30,7 @@ from activities.prompts import Prompts
 from activities.settings import Settings
 from activities.settings import load as load_settings
 from deploy.local.rest import rested
-from evals.paid_steps import Attempt, paid_steps
+from evals.paid_steps import Attempt, paid_steps, whole_name
 from evals.prompt_report import Rebuilt, report
 from evals.recorded_bodies import NoStore, Reads, RecordedBodies
 from perdure.client import Platform
@@ -77,12 +77,12 @@ async def rebuilt(settings: Settings, run: str, step: str, tenant: str) -> Rebui
             bodies.take(events)
             for name, made in (await paid_steps(events, converter)).items():
                 steps.setdefault(name, []).extend(made)
-        attempts = steps.get(step)
-        if attempts is None:
+        name = whole_name(steps, step)
+        if name is None:
             known = ", ".join(steps) or "none yet"
             raise BadInput(f"the run {run!r} has no paid step {step!r}: its paid steps are {known}")
         bodies.take_turns(attempt for each in steps.values() for attempt in each)
-        return await _of(attempts, Prompts(bodies), run, step)
+        return await _of(steps[name], Prompts(bodies), run, name)
 
 
 async def _of(attempts: list[Attempt], prompts: Prompts, run: str, step: str) -> Rebuilt:

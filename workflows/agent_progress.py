@@ -182,7 +182,7 @@ class AgentProgress(Progress):
         asked = (
             ", ".join(call.tool for call in reply.calls) if reply.calls else "an answer" if reply.answer else "nothing"
         )
-        charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
+        charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
         self.timeline.step(step, f"{plain(reply.model)}: {plain(asked)}{cost}", workflow.now())
         if reply.dropped:
@@ -190,12 +190,13 @@ class AgentProgress(Progress):
         self.put(agent.thought(self.state, reply))
 
     def compacted(self, step: str, cut: Mark, reply: Compacted) -> None:
-        """The older turns are summed up."""
-        charge = reply.charges.get(max(reply.charges), None) if reply.charges else None
+        """The older turns are summed up, or nothing came of it."""
+        summed = "no summary" if reply.empty else f"{reply.turns} turns summed up"
+        charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{plain(reply.model)}: {reply.turns} turns summed up{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {summed}{cost}", workflow.now())
         if reply.empty:
-            self.notice(f"{step}: the model wrote no summary: what {reply.turns} turns said is lost to it")
+            self.notice(f"{step}: the model wrote no summary: the older turns stay as they are")
         self.put(compaction.compacted(self.state, cut, reply))
 
     def notice(self, notice: str) -> None:

@@ -61,7 +61,7 @@ def cue(request: Json) -> Cue:
 def _summed_up(record: str) -> Cue:
     """A conversation that is to be summed up. Its own summary before is in the record, and counts too."""
     script = find_script(record)
-    turns = record.count(f"\n{summary.ASSISTANT}\n") + sum(map(int, SUMMED_UP.findall(record)))
+    turns = len(summary.ASSISTANT.findall(record)) + sum(map(int, SUMMED_UP.findall(record)))
     return Cue("" if script is None else script.run, 0, Turn(answer=f"The stub has summed up {turns} turns."))
 
 

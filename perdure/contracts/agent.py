@@ -176,7 +176,7 @@ class AgentRun(Contract):
     window: Window | None = None
     """How full the model's window is; None before the first thought."""
     compactions: int = Field(default=0, ge=0)
-    """Summaries so far."""
+    """Summaries so far, those that came to nothing among them."""
 
     def call(self, id: str) -> RequestedCall:
         """The call of this id. Raises `KeyError`."""

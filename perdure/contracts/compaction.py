@@ -44,6 +44,15 @@ class Window(Contract):
     marks: tuple[Mark, ...] = ()
     """Places after the floor at which the conversation can be cut, the newest last; older ones than these few are never
     chosen."""
+    counted: bool = False
+    """Whether the newest prompt was counted by its server as it is: not where a summary has changed it since."""
+    density: int | None = Field(default=None, ge=0, le=1000)
+    """Tokens as they are counted for a thousand that there might be at most; None where no two prompts were counted one
+    after the other."""
+    empty: int = Field(default=0, ge=0)
+    """How many summaries in a row came to nothing, the newest ones: they have changed nothing."""
+    rest: int = Field(default=0, ge=0)
+    """Thoughts until another one is tried, whatever the window holds."""
 
     @property
     def newest(self) -> Mark:
@@ -73,7 +82,7 @@ class Compacted(PaidReply):
     turns: int = Field(ge=0)
     """How many turns it stands for. An earlier summary among them is one."""
     empty: bool = False
-    """Whether the model wrote nothing: what the turns said is not shown any more then."""
+    """Whether the model wrote nothing: the turns stay as they are then."""
     model: str
     finish_reason: str
     prompt_digest: Digest

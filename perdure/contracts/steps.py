@@ -117,6 +117,15 @@ class PaidReply(Contract):
     first_token_ms: float | None = None
     """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
 
+    @property
+    def charge(self) -> Spend | None:
+        """What the attempt that bought the reply was charged; None where no charge is known.
+
+        It need not be the newest: one whose worker died between saving and acknowledging is followed by an attempt
+        that gets its reply and is charged nothing.
+        """
+        return max(self.charges.values(), key=lambda one: (one.input_tokens, one.output_tokens), default=None)
+
 
 class Repair(Contract):
     """What the model is shown of its own reply when it is asked again."""

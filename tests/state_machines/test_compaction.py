@@ -1,113 +1,22 @@
 """When older turns are summed up: before the window is full, never in vain, and never for ever."""
 
-from dataclasses import dataclass, field
-from typing import Any
+import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import summary
 from perdure.contracts.agent import AgentRun
-from perdure.contracts.agent_steps import AskedCall, Thought
-from perdure.contracts.budget import Spend
-from perdure.contracts.compaction import Compacted, Compaction
-from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role
-from tests.state_machines.agent_states import NEAR, SPEC, outcome, run_of
-from workflows.state_machines import agent, compaction, tool_call
+from tests.state_machines.agent_states import SPEC
+from tests.state_machines.told import INSTRUCTIONS, Told, full
+from workflows.state_machines import compaction
 from workflows.state_machines.agent import Compact, Think, next_step
-
-INSTRUCTIONS = Text.of(summary.INSTRUCTIONS).reference()
-
-BYTES_FOR_A_TOKEN = 4
-
-
-@dataclass
-class Told:
-    """A conversation as a model's server sees it, kept beside the machine's own account of it."""
-
-    window: int = 4096
-    at: float = 0.8
-    summary_tokens: int = 200
-    fixed: int = 300
-    """Tokens of the fixed beginning, as the server counts them."""
-    run: AgentRun = field(init=False)
-    real: dict[str, int] = field(default_factory=dict[str, int])
-    """Tokens of each turn, by its link."""
-    thoughts: int = 0
-
-    def __post_init__(self) -> None:
-        how = Compaction(at=self.at, tokens=self.summary_tokens, instructions=INSTRUCTIONS)
-        spec = SPEC.model_copy(update={"compaction": how})
-        near = NEAR.model_copy(update={"context_window": self.window})
-        self.run = agent.begun(run_of(spec=spec, deployment=near), Text.of("Do it." * 10))
-        self.order: list[str] = []
-        self.covered = 0
-        self.summary: str | None = None
-        self._count(15)
-
-    def _count(self, *tokens: int) -> None:
-        """Take note of the newest turns, which take so many tokens each."""
-        places = self.run.transcript.placed()
-        for link, counted in zip(list(places)[-len(tokens) :], tokens, strict=True):
-            self.real[link] = counted
-            self.order.append(link)
-
-    @property
-    def shown(self) -> list[str]:
-        """The turns that a prompt shows."""
-        if self.summary is None:
-            return self.order
-        return [self.order[0], self.summary, *(one for one in self.order[self.covered :] if one != self.summary)]
-
-    @property
-    def prompt(self) -> int:
-        """Tokens of the next thought's prompt, as the server would count them."""
-        return self.fixed + sum(self.real[link] + 5 for link in self.shown)
-
-    def think(self, said: int = 40, result: int = 400, *, tokens: int | None = None, reports: bool = True) -> None:
-        """The model asks for a call, and a result of so many bytes comes back."""
-        self.thoughts += 1
-        charge = Spend(steps=1, input_tokens=self.prompt if reports else 0, output_tokens=said)
-        asked = AskedCall(id=f"call-{self.thoughts}-1", tool="search", arguments=Text.of("{}"))
-        words = Text.of("x" * said * BYTES_FOR_A_TOKEN)
-        self.run = agent.thought(self.run, thought(asked, said=words, charges={1: charge}))
-        self._count(said)
-        call = self.run.call(asked.id)
-        self.run = agent.observed(self.run.with_call(tool_call.answered(call, outcome("y" * result))))
-        self._count(min(result, result // BYTES_FOR_A_TOKEN if tokens is None else tokens))
-
-    def compact(self, step: Compact, written: int = 150) -> None:
-        """The model sums up what is before the cut."""
-        body = Text.of(summary.shown("z" * written * BYTES_FOR_A_TOKEN, 3))
-        charge = Spend(steps=1, input_tokens=1, output_tokens=written)
-        reply = Compacted(
-            summary=body, turns=3, model="m", finish_reason="stop", prompt_digest="1" * 64, charges={1: charge}
-        )
-        self.covered = self.order.index(step.cut.link) + 1
-        self.run = compaction.compacted(self.run, step.cut, reply)
-        self._count(written + 100)
-        self.summary = self.order[-1]
-
-
-def thought(*calls: AskedCall, **more: Any) -> Thought:
-    return Thought(calls=calls, model="m", finish_reason="stop", prompt_digest="1" * 64, **more)
-
-
-def full(**how: Any) -> tuple[Told, Compact]:
-    """A conversation whose window is nearly full."""
-    told = Told(**how)
-    for _ in range(1000):
-        step = next_step(told.run)
-        if isinstance(step, Compact):
-            return told, step
-        told.think()
-    raise AssertionError("the window never fills")
 
 
 def test_a_full_window_is_compacted_before_the_next_thought() -> None:
     told, step = full()
-    assert step.step == "compact-1"
+    assert step.step == f"compact-1-{step.cut.link[:8]}"
     assert told.prompt + SPEC.max_output_tokens <= 4096
     assert told.thoughts > 10, "it is not full as long as the server's own count says so"
 
@@ -149,7 +58,7 @@ def test_a_later_compaction_covers_the_summary_before_it() -> None:
     first = told.summary
     while not isinstance(step := next_step(told.run), Compact):
         told.think()
-    assert step.step == "compact-2"
+    assert step.step == f"compact-2-{step.cut.link[:8]}"
     told.compact(step)
     assert first not in told.shown
     assert told.run.compactions == 2
@@ -184,10 +93,64 @@ def test_a_run_that_says_nothing_of_summaries_is_never_compacted() -> None:
 
 
 def test_without_a_servers_count_the_bound_is_taken() -> None:
-    counted, bounded = full()[0], Told()
+    counted, bounded = full(window=16_384)[0], Told(window=16_384)
     while not isinstance(next_step(bounded.run), Compact) and bounded.thoughts < counted.thoughts:
         bounded.think(reports=False)
     assert bounded.thoughts < counted.thoughts
+
+
+def test_a_reply_that_was_saved_by_an_attempt_whose_worker_died_is_counted_as_that_attempt_was_charged() -> None:
+    told, lost = Told(), Told()
+    for _ in range(4):
+        told.think()
+        lost.think(lost=True)
+    assert lost.run.window == told.run.window, "the second attempt is charged nothing: it says nothing of the prompt"
+    full_one, step = full()
+    other, _ = full()
+    full_one.compact(step)
+    other.compact(step, lost=True)
+    assert other.run.window == full_one.run.window
+
+
+def test_other_turns_are_summed_up_in_another_step_as_after_a_reset() -> None:
+    one, step = full()
+    other = Told()
+    other.think(said=41)
+    while not isinstance(again := next_step(other.run), Compact):
+        other.think()
+    assert one.run.compactions == other.run.compactions
+    assert step.step != again.step, "a saved reply is found by the step's name alone"
+    assert next_step(one.run) == step, "and the same turns are the same step"
+
+
+def test_an_empty_summary_takes_nothing_away_and_thoughts_come_next() -> None:
+    told, step = full(window=8192)
+    before, shown = told.run, told.shown
+    told.compact(step, written=0)
+    after = told.run.transcript
+    assert (after.head, after.tokens, after.turns) == (before.transcript.head, before.transcript.tokens, len(shown))
+    assert next_step(told.run) == Think(f"think-{told.thoughts + 1}"), "whatever the bound says"
+    told.think()
+    assert isinstance(next_step(told.run), Think)
+    told.think()
+    again = next_step(told.run)
+    assert isinstance(again, Compact)
+    assert again.step.startswith("compact-2-"), "the saved reply of the first one is not taken again"
+    told.compact(again)
+    assert told.summary in told.shown
+    assert len(told.shown) < len(shown)
+
+
+def test_a_model_that_writes_no_summaries_is_asked_less_and_less_often() -> None:
+    told, _ = full(window=16_384)
+    asked = list[int]()
+    for _ in range(40):
+        while isinstance(step := next_step(told.run), Compact):
+            asked.append(told.thoughts)
+            told.compact(step, written=0)
+        told.think(result=0)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert gaps == [2, 4, 8]
 
 
 def test_the_worst_case_of_a_summary_is_what_it_may_read_and_write_and_never_beyond_the_window() -> None:
@@ -221,19 +184,27 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
             assert bought <= compaction.MARKS, "each one takes at least one mark away"
             state = told.run.window
             assert state is not None
-            before = compaction.expected(told.run, state)
+            before = compaction.likely(told.run, state)
+            pressing = before + SPEC.max_output_tokens > window
             asked = [told.order[0], *told.shown[1:]]
             newer = set(told.order[told.order.index(step.cut.link) + 1 :]) - {told.summary}
-            request = sum(told.real[link] + 5 for link in asked if link not in newer)
+            request = sum(told.real[link] + 5 + compaction.MARKER for link in asked if link not in newer)
             frame = len(summary.asked([]).encode())
             assert request + frame + INSTRUCTIONS.tokens + most <= window, "the request finds room"
-            told.compact(step, written=data.draw(st.integers(1, most)))
+            written = data.draw(st.sampled_from([0, 1, most]) | st.integers(1, most))
+            told.compact(step, written=written)
             after = told.run.window
             assert after is not None
-            assert compaction.expected(told.run, after) < before, "it has helped"
+            if not written:
+                assert isinstance(next_step(told.run), Think), "what did not help is not tried again at once"
+                continue
+            assert compaction.likely(told.run, after) < before, "it has helped"
+            left = compaction.likely(told.run, after) + SPEC.max_output_tokens
+            assert compaction.fits(told.run) or (pressing and left <= window), "the thought after it is said to fit"
             assert told.run.transcript.turns == len(told.shown)
         assert isinstance(step, Think)
-        if told.run.window is not None and compaction.fits(told.run):
+        if told.run.window is not None and compaction.is_sure_to_fit(told.run):
+            assert compaction.fits(told.run)
             assert told.prompt + SPEC.max_output_tokens <= window
         told.think(said, result, tokens=result // density)
     assert next_step(AgentRun.model_validate_json(told.run.model_dump_json())) == next_step(told.run), (
@@ -245,3 +216,7 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
 def test_the_words_around_a_summary_are_within_what_is_reckoned_for_them(turns: int) -> None:
     assert len(summary.shown("", turns).encode()) <= compaction.SUMMARY_FRAME
     assert len(summary.asked([]).encode()) <= compaction.SUMMARY_FRAME
+    said = [summary.Said("assistant", "")] * (turns % 2000)
+    marked = len(summary.asked(said).encode()) - len(summary.asked([]).encode())
+    assistant = len("assistant") - 1  # a word of every tokenizer
+    assert marked <= (5 + compaction.MARKER + assistant) * len(said)

@@ -42,11 +42,11 @@ def answer(words: str = "It is done.") -> dict[str, Any]:
     return {"content": words}
 
 
-BRIEF = "[compaction]\nat = 0.1\ntokens = 50\n"
-"""More of an agent's file: it sums its turns up once a thought fills a tenth of the window, which is 8,192 tokens."""
+BRIEF = "[compaction]\nat = 0.3\ntokens = 50\n"
+"""More of an agent's file: it sums its turns up once a thought fills three tenths of the window of 8,192 tokens."""
 
-LONG = {"input_tokens": 1500}
-"""Of an item of the stub's script: so many tokens are counted for the prompt, which is more than that tenth."""
+LONG = {"input_tokens": 2000}
+"""Of an item of the stub's script: so many tokens are counted for the prompt, which nearly fills it."""
 
 TICKET = ("create_ticket", {"title": "Leave", "text": "Eighteen weeks."})
 MESSAGE = ("send_message", {"to": "facilities", "text": "Eighteen weeks."})

@@ -1,5 +1,6 @@
 """An agent whose conversation outgrows its model's window goes on with summaries, reserved as thoughts are."""
 
+import re
 import sqlite3
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -110,7 +111,7 @@ async def test_a_long_run_ends_as_a_short_one_and_each_summary_is_on_the_bill(
     assert max(call.input_tokens for call in billed) <= WINDOW
 
     details = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
-    assert "| compact-1\u2003| stub: " in str(details)
+    assert re.search("\\| compact-1-[0-9a-f]{8}\u2003\\| stub: ", str(details))
     assert "turns summed up; " in str(details)
     assert AgentPhase.COMPACTING in [stage.stage for stage in result.timings]
     told = [entry async for entry in platform.timeline(run) if entry.name == "compact" and entry.found]
@@ -147,8 +148,11 @@ async def test_a_budget_that_does_not_cover_a_summary_ends_the_run_and_says_so(p
     assert isinstance(result.outcome, Exhausted)
     assert (result.outcome.limit, result.outcome.needed.steps) == ("steps", 1)
     assert result.outcome.needed.output_tokens == 100
-    assert result.notices == (
-        "compact-1: the model's window is nearly full, and a summary of the older turns is not affordable",
+    [notice] = result.notices
+    assert re.fullmatch(
+        r"compact-1-[0-9a-f]{8}: the model's window is nearly full, "
+        "and a summary of the older turns is not affordable",
+        notice,
     )
     assert [call.turn for call in bill.calls("poor")] == list(range(1, before + 1)), "no summary was bought"
 

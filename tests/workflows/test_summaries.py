@@ -1,5 +1,6 @@
 """A summary may fail, come to nothing, or try to be more than one: the run stays well and says so."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,15 @@ async def test_marks_between_messages_in_a_summary_are_no_marks_any_more(platfor
     assert "<|im_start|>" not in shown
 
 
-async def test_a_summary_that_says_nothing_is_told_of(platform: Platform, stub: StubModel) -> None:
+async def test_a_summary_that_says_nothing_changes_nothing_and_is_told_of(platform: Platform, stub: StubModel) -> None:
     stub.script = [calls(SUM), calls(SUM) | LONG, answer(" "), answer()]
     result = await platform.run_agent("Count.", agent="brief")
     assert isinstance(result.outcome, Answered)
-    assert result.notices == ("compact-1: the model wrote no summary: what 2 turns said is lost to it",)
-    assert "(nothing was written down)" in words(stub.requests[-1])
+    [notice] = result.notices
+    assert re.fullmatch("compact-1-[0-9a-f]{8}: the model wrote no summary: the older turns stay as they are", notice)
+    before, after = stub.requests[1]["messages"], stub.requests[-1]["messages"]
+    assert after[: len(before)] == before
+    assert len(after) == len(before) + 2, "all that was said and found is still there"
 
 
 async def test_a_run_that_is_cancelled_while_it_sums_up_says_what_it_was_doing(

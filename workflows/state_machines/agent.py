@@ -68,6 +68,9 @@ class Exhaust:
     short: Shortfall
 
 
+CUT_SHOWN = 8
+"""Characters of the place where a conversation is cut, in the name of the step that sums up what is before it."""
+
 Step: TypeAlias = Hold | Think | Compact | Work | Observe | Check | Abstain | Exhaust
 
 
@@ -85,7 +88,12 @@ def next_step(run: AgentRun) -> Step:
     if run.silent:
         return Abstain()
     cut = compaction.cut(run)
-    return Think(f"think-{run.turn + 1}") if cut is None else Compact(f"compact-{run.compactions + 1}", cut)
+    # After a reset other turns may be summed up under the same number: their summary is another step.
+    return (
+        Think(f"think-{run.turn + 1}")
+        if cut is None
+        else Compact(f"compact-{run.compactions + 1}-{cut.link[:CUT_SHOWN]}", cut)
+    )
 
 
 def worst_thought(run: AgentRun, deployment: Deployment) -> Spend:
