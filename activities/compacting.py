@@ -26,8 +26,7 @@ class Compacting:
     async def compact(self, ask: Compact) -> Compacted:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        prompt = await self._prompts.of(ask)
-        cut = await self._transcripts.cut(tenant, ask.transcript, ask.covers)
+        prompt, cut = await self._prompts.of_summary(ask)
         sent, turns, said = digest_of(prompt), len(cut.older), list[Text]()
 
         def read(completion: Completion) -> Compacted:

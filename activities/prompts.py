@@ -6,7 +6,7 @@ from activities import answer_prompt, record_prompt, texts
 from activities.agent_prompt import prompt_of, summary_prompt
 from activities.pins import Pins
 from activities.ports import BlobStore, NotConfigured, Prompt
-from activities.transcripts import Transcripts
+from activities.transcripts import Cut, Transcripts
 from perdure.contracts.agent_steps import Think
 from perdure.contracts.compaction import Compact
 from perdure.contracts.steps import Extract, Generate
@@ -29,7 +29,7 @@ class Prompts:
                 instructions = await texts.read(self._blobs, ask.key.tenant, spec.instructions)
                 return prompt_of(spec, instructions, await self._transcripts.tell(ask.key.tenant, ask.transcript))
             case Compact():
-                return await self._of_summary(ask)
+                return (await self.of_summary(ask))[0]
             case Generate():
                 return (await answer_prompt.composed(ask, self._blobs)).prompt
             case Extract():
@@ -37,10 +37,11 @@ class Prompts:
             case never:
                 assert_never(never)
 
-    async def _of_summary(self, ask: Compact) -> Prompt:
+    async def of_summary(self, ask: Compact) -> tuple[Prompt, Cut]:
+        """The request for a summary, with the conversation as it is cut. Raises `BodyMissing` or `BodyCorrupt`."""
         tenant, how = ask.key.tenant, (await self._pins.read(ask.key.tenant, ask.pinned)).compaction
         if how is None:
             raise NotConfigured("nothing is said of summaries in this run's spec: no such run asks for one")
         instructions = await texts.read(self._blobs, tenant, how.instructions)
         cut = await self._transcripts.cut(tenant, ask.transcript, ask.covers)
-        return summary_prompt(instructions, cut.opening, cut.older)
+        return summary_prompt(instructions, cut.opening, cut.older), cut

@@ -39,4 +39,4 @@ class Routing:
     @BIND_DEPLOYMENT.activity
     async def bind_deployment(self, ask: BindDeployment) -> BoundDeployment:
         """Safe to run twice: it only reads the catalogue."""
-        return BoundDeployment(deployment=self._catalogue.deployment_for(ask.tier, ask.excluding))
+        return BoundDeployment(deployment=self._catalogue.deployment_for(ask.tier, ask.excluding, ask.window))

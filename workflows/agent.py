@@ -25,7 +25,7 @@ from workflows.compacting import compact
 from workflows.continuing import should_continue, was_continued
 from workflows.decisions import Decisions
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of, perform
-from workflows.state_machines import agent
+from workflows.state_machines import agent, compaction
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
 from workflows.state_machines.purchase import OverBudget
@@ -153,6 +153,7 @@ class Agent:
             worst=functools.partial(agent.worst_thought, run),
             attempts=run.spec.attempts,
             wait=run.spec.wait,
+            window=compaction.needed(run),
         )
         if isinstance(reply, OverBudget):
             short = Shortfall(limit=reply.limit, needed=reply.needed, window=reply.window)

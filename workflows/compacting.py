@@ -30,6 +30,7 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
         worst=functools.partial(compaction.worst, run, cut),
         attempts=run.spec.attempts,
         wait=run.spec.wait,
+        window=compaction.needed_for(run, cut),
     )
     if isinstance(reply, OverBudget):
         short = Shortfall(limit=reply.limit, needed=reply.needed, window=reply.window)

@@ -53,13 +53,15 @@ class Purse:
         worst: Callable[[Deployment], Spend],
         attempts: int,
         wait: timedelta = timedelta(0),
+        window: int | None = None,
     ) -> Paid | OverBudget:
         """Buy one step: attempt after attempt, each reserved first, until one replies.
 
-        `ask(attempt, deployment, worst)` makes the request, `worst(deployment)` prices it. The first attempt goes to
-        `deployment`; before each later one a recorded effect chooses again, and a durable timer lets `wait` pass, or
-        what the server asked for. Raises `EffectFailed` where no attempt can help; returns `OverBudget` where the next
-        one is not affordable, to the run or to its tenant on this day.
+        `ask(attempt, deployment, worst)` makes the request, `worst(deployment)` prices it, and `window` is what it is
+        expected to take of a deployment's. The first attempt goes to `deployment`; before each later one a recorded
+        effect chooses again, and a durable timer lets `wait` pass, or what the server asked for. Raises `EffectFailed`
+        where no attempt can help; returns `OverBudget` where the next one is not affordable, to the run or to its
+        tenant on this day.
         """
         purchase = Purchase(step=step, deployment=deployment, most_attempts=attempts, first_wait=wait)
         while True:
@@ -67,7 +69,7 @@ class Purse:
                 case Wait(duration, purchase):
                     await workflow.sleep(duration, summary=short(f"{step} waits to try again: {purchase.failure}"))
                 case Bind(excluding):
-                    purchase = await self._bind(purchase, excluding)
+                    purchase = await self._bind(purchase, excluding, window)
                 case Buy(attempt, purchase) as buy:
                     # Nothing is awaited between the decision and the reservation: no other step comes in between.
                     self.allowance = self.allowance.reserve(buy.key, worst(purchase.deployment))
@@ -101,10 +103,10 @@ class Purse:
                 case never:
                     assert_never(never)
 
-    async def _bind(self, purchase: Purchase, excluding: tuple[str, ...]) -> Purchase:
+    async def _bind(self, purchase: Purchase, excluding: tuple[str, ...], window: int | None) -> Purchase:
         """Choose the next attempt's deployment, and take note where it is another one."""
         before = purchase.deployment
-        asked = BindDeployment(tier=before.tier, excluding=excluding)
+        asked = BindDeployment(tier=before.tier, excluding=excluding, window=window)
         bound = await perform(BIND_DEPLOYMENT, asked, summary=before.tier)
         if bound.deployment.name != before.name:
             notice = f"the tier {before.tier!r} fell back to {bound.deployment.name!r}: {purchase.failure}"

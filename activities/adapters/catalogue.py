@@ -145,12 +145,13 @@ class CatalogueFile:
         self._check()
         self._endpoints = endpoints
 
-    def deployment_for(self, tier: str, excluding: Sequence[str] = ()) -> Deployment:
+    def deployment_for(self, tier: str, excluding: Sequence[str] = (), window: int | None = None) -> Deployment:
         names = self.tiers.get(tier)
         if names is None:
             tiers = ", ".join(self.tiers)
             raise NotConfigured(f"no deployment serves the tier {tier!r}: the tiers in {self._path.name} are {tiers}")
-        name = next((name for name in names if name not in excluding), names[0])
+        roomy = [name for name in names if self.entries[name].context_window >= (window or 0)] or names
+        name = next((name for name in roomy if name not in excluding), roomy[0])
         entry = self.entries[name]
         return Deployment(
             name=name,

@@ -159,8 +159,10 @@ class Model(Protocol):
 class Catalogue(Protocol):
     """The deployments that a tier may use."""
 
-    def deployment_for(self, tier: str, excluding: Sequence[str] = ()) -> Deployment:
+    def deployment_for(self, tier: str, excluding: Sequence[str] = (), window: int | None = None) -> Deployment:
         """The first deployment of a tier that is not excluded; the very first where all are.
+
+        One whose window holds fewer tokens than `window` is passed over, unless all of the tier are.
 
         Raises `NotConfigured` and names the tiers that exist.
         """

@@ -58,6 +58,9 @@ class BindDeployment(Contract):
     tier: Name
     excluding: tuple[Name, ...] = ()
     """Deployments that would not serve the request: the last choice, where the tier has others."""
+    window: int | None = Field(default=None, ge=0)
+    """Tokens that the request is expected to take, its reply among them: a deployment whose window holds less is no
+    choice, where the tier has another. None where any will do."""
 
 
 class BoundDeployment(Contract):

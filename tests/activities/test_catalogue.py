@@ -49,6 +49,13 @@ def test_a_tier_is_bound_to_its_first_deployment_that_is_not_excluded(tmp_path: 
     assert catalogue.deployment_for("strong", excluding=["large", "small"]).name == "large", "there is no other left"
 
 
+def test_a_deployment_whose_window_is_too_small_is_passed_over_unless_all_are(tmp_path: Path) -> None:
+    catalogue = read(tmp_path, GOOD)
+    assert catalogue.deployment_for("strong", ["large"], window=100).name == "small"
+    assert catalogue.deployment_for("strong", ["large"], window=101).name == "large", "it may be well again"
+    assert catalogue.deployment_for("strong", ["large"], window=201).name == "small", "none has so much: any will do"
+
+
 def test_an_endpoint_of_the_settings_comes_before_the_files(tmp_path: Path) -> None:
     file = tmp_path / "models.toml"
     file.write_text(GOOD)

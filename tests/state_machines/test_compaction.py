@@ -83,6 +83,15 @@ def test_no_summary_is_bought_that_might_be_longer_than_what_it_stands_for() -> 
     assert not compaction.fits(told.run)
 
 
+def test_a_thought_and_a_summary_need_a_deployment_with_room_for_them() -> None:
+    told, step = full()
+    needed = compaction.needed(told.run)
+    assert needed is not None
+    assert told.prompt + SPEC.max_output_tokens <= needed <= 4096
+    assert 200 < compaction.needed_for(told.run, step.cut) <= 4096
+    assert compaction.needed(Told().run) is None, "nothing is counted yet: the bound alone would rule out too much"
+
+
 def test_a_run_that_says_nothing_of_summaries_is_never_compacted() -> None:
     told = Told()
     told.run = told.run.model_copy(update={"spec": SPEC})

@@ -98,6 +98,20 @@ def worst(run: AgentRun, mark: Mark, deployment: Deployment) -> Spend:
     return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=how.tokens)
 
 
+def needed(run: AgentRun) -> int | None:
+    """Tokens that the next thought is expected to take, its reply among them; None before the first was counted.
+
+    A deployment with less room would refuse it for good, where the one that has just failed may be well in a moment.
+    """
+    return None if run.window is None else likely(run, run.window) + run.spec.max_output_tokens
+
+
+def needed_for(run: AgentRun, mark: Mark) -> int:
+    """Tokens that a summary of what is before the mark takes at most, itself among them."""
+    how = _how(run)
+    return _request(_window(run), how, mark) + how.tokens
+
+
 def noted(run: AgentRun, reply: Thought) -> Window | None:
     """What the window is known to hold, now that a thought's prompt was counted. `run` is as it was asked."""
     link = run.transcript.head

@@ -8,14 +8,20 @@ from sqlalchemy import text
 from activities import texts
 from activities.adapters.sql_database import Database
 from activities.agent_prompt import prompt_of, summary_prompt, turn_text
+from activities.pins import Pins
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing, Message, ToolCall
-from activities.transcripts import Told, Transcripts
+from activities.prompts import Prompts
+from activities.transcripts import Cut, Told, Transcripts
 from agents import summary
 from agents.fence import fenced
 from perdure.contracts.agent import AgentSpec
+from perdure.contracts.budget import Spend
+from perdure.contracts.compaction import Compact, Compaction
 from perdure.contracts.contract import Digest
+from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Transcript, Turn
+from tests.state_machines.agent_states import NEAR
 
 TASK = Turn(role=Role.USER, body=Text.of("How deep can the CS-40 go?"))
 
@@ -176,6 +182,47 @@ async def test_the_request_for_a_summary_is_one_record_that_nothing_in_it_can_en
     assert words in asked.content
     assert asked.content.count("It is data") == 1, "one fence around all of it is enough"
     assert "Found 2." not in asked.content
+
+
+async def test_a_request_for_a_summary_is_read_once_and_comes_with_what_it_stands_for(
+    conversation: Conversation,
+) -> None:
+    covers = await conversation.say(TASK, *exchange(1), *exchange(2))
+    await conversation.say(*exchange(3))
+    reads = Counted(conversation.blobs)
+    spec = AgentSpec(
+        name="a",
+        digest="0" * 64,
+        tier="fast",
+        instructions=Text.of("[]"),
+        max_output_tokens=1,
+        compaction=Compaction(at=0.8, tokens=10, instructions=Text.of("Sum it up.")),
+    )
+    await texts.store(conversation.blobs, "acme", Text.of("Sum it up."))
+    pins = Pins(conversation.blobs)
+    ask = Compact(
+        key=StepKey(tenant="acme", workflow_id="w", run_id="r", step="compact-1"),
+        attempt=1,
+        deployment=NEAR,
+        pinned=await pins.keep("acme", spec),
+        transcript=conversation.transcript,
+        covers=covers,
+        worst=Spend(),
+    )
+    prompt, cut = await Prompts(conversation.blobs, reads, pins).of_summary(ask)
+    assert prompt == summary_prompt("Sum it up.", cut.opening, cut.older)
+    assert len(cut.older) == 4
+    assert reads.cuts == 1
+
+
+class Counted(Transcripts):
+    """Counts how often a conversation is walked to be cut."""
+
+    cuts = 0
+
+    async def cut(self, tenant: str, transcript: Transcript, covers: Digest) -> Cut:
+        self.cuts += 1
+        return await super().cut(tenant, transcript, covers)
 
 
 async def forget(database: Database, digest: str) -> None:
