@@ -137,8 +137,10 @@ class AgentProgress(Progress):
 
     def _keep(self, verdicts: tuple[Verdict, ...]) -> None:
         """Each that says something else once: a long run has the same said of thousands of calls."""
+        known = {_finding(verdict) for verdict in self.verdicts}
         for verdict in verdicts:
-            if verdict not in self.verdicts and len(self.verdicts) < VERDICTS:
+            if _finding(verdict) not in known and len(self.verdicts) < VERDICTS:
+                known.add(_finding(verdict))
                 self.verdicts += (verdict,)
 
     def _let_guards_be_found(self) -> None:
@@ -276,3 +278,8 @@ class AgentProgress(Progress):
             labels.append(PHASE.value_set(self.phase))
         if labels:
             workflow.upsert_search_attributes(labels)
+
+
+def _finding(verdict: Verdict) -> tuple[str, ...]:
+    """What a verdict says: how long it took is another time each time."""
+    return (verdict.guard, str(verdict.passed), verdict.action, verdict.reason, verdict.ended)
