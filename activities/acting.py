@@ -78,6 +78,7 @@ class Acting:
         if tool is None:
             return await self._answered(ask, unknown_tool(ask.tool, [granted.name for granted in spec.tools]))
         arguments = await texts.read(self._blobs, tenant, ask.arguments)
+        verdicts: tuple[Verdict, ...] = ()
         if tool.effect is ToolEffect.READ_ONLY or ask.attempt == 1 or await self._ledger.look(ask.key) is None:
             # Of what an earlier attempt may have called, the ledger speaks: also where the tool was changed since.
             rejected, verdicts = await self._objection(spec, tool, ask.tool, arguments)
@@ -85,9 +86,9 @@ class Acting:
                 return await self._answered(ask, rejected, verdicts)
         if ask.call_off:
             return await self._call_off(ask, tool)
-        if tool.effect is ToolEffect.READ_ONLY:
-            return await self._call(ask, spec, tool, arguments)
-        acted = await self._call_once(ask, spec, tool, arguments)
+        call = self._call if tool.effect is ToolEffect.READ_ONLY else self._call_once
+        acted = await call(ask, spec, tool, arguments)
+        acted = acted.model_copy(update={"verdicts": (*verdicts, *acted.verdicts)})
         if isinstance(acted.came, AskPerson):
             # Whoever has to say what became of it has to see what it was.
             came = acted.came.model_copy(update={"arguments": Text.of(arguments).carried()})
