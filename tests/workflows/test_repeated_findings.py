@@ -9,7 +9,7 @@ from activities.settings import Settings
 from perdure.client import Platform, workflow_id
 from perdure.contracts.run import Answered
 from perdure.contracts.search_attributes import GUARD_TRIGGERED
-from tests.support.agent_runs import READS, answer, calls, with_agents, write_agent
+from tests.support.agent_runs import READS, SUM, answer, calls, with_agents, write_agent
 from tests.support.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
@@ -21,6 +21,7 @@ GUARD = 'results = []\n[[arguments]]\nguard = "valid_length"\naction = "flag"\na
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     write_agent(tmp_path, "watched", READS, GUARD)
+    write_agent(tmp_path, "reader", READS)
     return with_agents(settings, tmp_path)
 
 
@@ -41,3 +42,11 @@ async def test_a_guard_that_finds_the_same_again_is_told_of_once(
         in event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
     ]
     assert len(written) == 1, "each write costs the server as much as an activity"
+
+
+async def test_guards_that_find_nothing_are_told_of_once_however_long_they_took(
+    platform: Platform, stub: StubModel
+) -> None:
+    stub.script = [calls(SUM, SUM), calls(SUM, SUM), answer()]
+    result = await platform.run_agent("Add.", agent="reader")
+    assert [verdict.guard for verdict in result.verdicts] == ["injection", "secrets_present"]
