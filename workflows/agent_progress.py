@@ -137,15 +137,15 @@ class AgentProgress(Progress):
 
     def _keep(self, verdicts: tuple[Verdict, ...]) -> None:
         """Each that says something else once: a long run has the same said of thousands of calls."""
-        known = set(map(_said, self.verdicts))
+        known = dict.fromkeys(map(_said, self.verdicts))
         for verdict in verdicts:
             if _said(verdict) not in known and len(self.verdicts) < VERDICTS:
-                known.add(_said(verdict))
+                known[_said(verdict)] = None
                 self.verdicts += (verdict,)
 
     def _let_guards_be_found(self) -> None:
         """Each guard once, and only where there is another one: the server bounds a list, and a write has its price."""
-        triggered = sorted({verdict.guard for verdict in self.verdicts if not verdict.passed})
+        triggered = sorted(dict.fromkeys(verdict.guard for verdict in self.verdicts if not verdict.passed))
         if triggered != self._found_guards:
             self._found_guards = triggered
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])

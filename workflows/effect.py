@@ -61,8 +61,10 @@ PATIENT = RetryPolicy(
 )
 """For free effects: about a minute of tries, so that a restart of what they need goes unnoticed."""
 
-UNTIRING = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20))
-"""For what a run begins with: it waits until that can be done, or somebody cancels it."""
+UNTIRING = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=1000
+)
+"""For what a run begins with: it waits five hours until that can be done, or somebody cancels it."""
 
 ONCE = RetryPolicy(maximum_attempts=1)
 """For paid effects: every attempt is reserved and recorded by the workflow."""

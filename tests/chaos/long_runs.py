@@ -74,15 +74,14 @@ class Reviewer:
         try:
             # What goes before the kill takes its time too.
             await asyncio.wait(waiting.values(), timeout=2 * STUCK_SECONDS)
+            gone = [str(task.exception()) for task in looking if task.done() and task.exception() is not None]
+            assert not gone, f"nobody decides any more: {gone}"
             stuck = [f"{run} ({await self._standing(run)})" for run, task in waiting.items() if not task.done()]
             assert not stuck, f"stuck: {', '.join(stuck)}"
         finally:
             for task in looking:
                 task.cancel()
-            found = await asyncio.gather(*looking, return_exceptions=True)
-        for problem in found:
-            if isinstance(problem, AssertionError):
-                raise problem
+            await asyncio.gather(*looking, return_exceptions=True)
         return {run: task.result() for run, task in waiting.items()}
 
     async def _standing(self, run: str) -> str:
