@@ -108,7 +108,12 @@ class Reviewer:
             # The same whenever it is asked again: a decision that was sent before the kill is the one sent after it.
             ruling = Ruling.DENY if random.Random(name).random() < 1 / 3 else Ruling.APPROVE  # noqa: S311 - a sample
         decision = StepDecision(
-            decision_id=f"{name}/{number}", step=step.step, digest=step.digest, ruling=ruling, by="ada"
+            decision_id=f"{name}/{number}",
+            step=step.step,
+            digest=step.digest,
+            ruling=ruling,
+            by="ada",
+            result="It is posted." if ruling is Ruling.DID_HAPPEN else None,
         )
         first = await self.world.platform.decide(run, decision)
         again = await self.world.platform.decide(run, decision)
