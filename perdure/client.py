@@ -58,8 +58,8 @@ class Platform(RunControl, RunViews):
         if namespace is not None:
             config["namespace"] = namespace
         try:
-            connecting = Client.connect(**config, data_converter=data_converter)
-            return cls(await asyncio.wait_for(connecting, within.total_seconds()), task_queue=task_queue)
+            async with asyncio.timeout(within.total_seconds()):
+                return cls(await Client.connect(**config, data_converter=data_converter), task_queue=task_queue)
         except (TimeoutError, RuntimeError, OSError):
             where = config["target_host"]
             raise NoServer(

@@ -225,7 +225,8 @@ def _start(
 
 async def _limited(following: Any, limit: float | None, run: str) -> None:
     try:
-        await asyncio.wait_for(following, limit)
+        async with asyncio.timeout(limit):
+            await following
     except TimeoutError:
         raise Ended(Exit.GOES_ON, f"waited {limit:.0f} s: run {run!r} goes on: perdure watch {run}") from None
     except asyncio.CancelledError:
@@ -259,6 +260,8 @@ async def _follow(
 async def _now_waiting(platform: Platform, run: str, tenant: str) -> Any:
     """What waits now; nothing where nobody can say: the run goes on all the same."""
     try:
-        return await asyncio.wait_for(platform.pending(run, tenant=tenant), 5)
+        # Not `wait_for`: before Python 3.12 it forgets a Ctrl-C that comes together with the answer.
+        async with asyncio.timeout(5):
+            return await platform.pending(run, tenant=tenant)
     except (PlatformError, TimeoutError):
         return ()

@@ -72,7 +72,8 @@ def session_of(context: typer.Context) -> Session:
 async def answered(asking: Awaitable[Found], run: str) -> Found:
     """What a worker answers. Raises `PlatformError` where none does."""
     try:
-        return await asyncio.wait_for(asking, ANSWERED_WITHIN.total_seconds())
+        async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
+            return await asking
     except TimeoutError:
         raise PlatformError(
             f"no worker answered for run {run!r} within {ANSWERED_WITHIN.seconds} s: is one running? start one with "

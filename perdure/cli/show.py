@@ -65,7 +65,8 @@ async def _pending(platform: Platform, status: RunStatus) -> tuple[PendingStep, 
     if status.state != "running":
         return ()
     try:
-        return await asyncio.wait_for(platform.pending(status.business_id, tenant=status.tenant), 5)
+        async with asyncio.timeout(5):
+            return await platform.pending(status.business_id, tenant=status.tenant)
     except TimeoutError:
         return None
     except PlatformError:  # a chain: nothing in it waits for people
