@@ -40,6 +40,7 @@ class Told:
         self.order: list[str] = []
         self.covered = 0
         self.summary: str | None = None
+        self.summaries: list[str] = []
         self._count(15)
 
     def _count(self, *tokens: int) -> None:
@@ -51,10 +52,10 @@ class Told:
 
     @property
     def shown(self) -> list[str]:
-        """The turns that a prompt shows."""
+        """The turns that a prompt shows. The newest summary covers those before it, also where it is cut before them."""
         if self.summary is None:
             return self.order
-        return [self.order[0], self.summary, *(one for one in self.order[self.covered :] if one != self.summary)]
+        return [self.order[0], self.summary, *(one for one in self.order[self.covered :] if one not in self.summaries)]
 
     @property
     def prompt(self) -> int:
@@ -99,6 +100,7 @@ class Told:
         self.run = compaction.compacted(self.run, step.cut, reply)
         self._count(written + 100)
         self.summary = self.order[-1]
+        self.summaries.append(self.summary)
 
 
 def thought(*calls: AskedCall, **more: Any) -> Thought:
