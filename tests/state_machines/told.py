@@ -52,7 +52,7 @@ class Told:
 
     @property
     def shown(self) -> list[str]:
-        """The turns that a prompt shows. The newest summary covers those before it, also where it is cut before them."""
+        """The turns that a prompt shows. A summary covers all earlier ones, also where it is cut before them."""
         if self.summary is None:
             return self.order
         return [self.order[0], self.summary, *(one for one in self.order[self.covered :] if one not in self.summaries)]
