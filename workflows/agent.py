@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
-from perdure.contracts.agent import AgentPhase, AgentRun, Shortfall
+from perdure.contracts.agent import AgentPhase, AgentRun
 from perdure.contracts.agent_steps import PinAgent, Think
 from perdure.contracts.continued import AgentInput
 from perdure.contracts.contract import BadInput
@@ -156,8 +156,7 @@ class Agent:
             window=compaction.needed(run),
         )
         if isinstance(reply, OverBudget):
-            short = Shortfall(limit=reply.limit, needed=reply.needed, window=reply.window)
-            progress.put(progress.state.model_copy(update={"short": short}))
+            progress.fall_short(reply)
         else:
             progress.thought(step, reply)
 

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
-from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
+from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.compaction import Compacted, Mark
@@ -22,6 +22,7 @@ from workflows.progress import Progress
 from workflows.state_machines import agent, compaction, tool_call
 from workflows.state_machines.approvals import WAITING, Due, Escalate, Lapse, Remind, lasted
 from workflows.state_machines.decisions import said
+from workflows.state_machines.purchase import OverBudget
 
 STRAYS = 20
 """Signals that were no decision and are told of, each with what was wrong."""
@@ -153,6 +154,11 @@ class AgentProgress(Progress):
     def last_labels(self) -> list[SearchAttributeUpdate[Any]]:
         """A run that was cancelled with a call of unknown outcome waits for nobody any more."""
         return [AWAITING_APPROVAL.value_set(value=False)] if self._found_awaiting else []
+
+    def fall_short(self, over: OverBudget) -> None:
+        """The budget, or the tenant's day, does not cover what would come next: the run ends by it."""
+        short = Shortfall(limit=over.limit, needed=over.needed, window=over.window)
+        self.put(self.state.model_copy(update={"short": short}))
 
     def put_call(self, call: RequestedCall) -> None:
         """One of its calls is in this state now."""

@@ -2,7 +2,7 @@
 
 import functools
 
-from perdure.contracts.agent import AgentPhase, Shortfall
+from perdure.contracts.agent import AgentPhase
 from perdure.contracts.compaction import Compact, Mark
 from workflows.agent_progress import AgentProgress
 from workflows.effects import COMPACT, key_of
@@ -33,8 +33,7 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
         window=compaction.needed_for(run, cut),
     )
     if isinstance(reply, OverBudget):
-        short = Shortfall(limit=reply.limit, needed=reply.needed, window=reply.window)
-        progress.put(progress.state.model_copy(update={"short": short}))
+        progress.fall_short(reply)
         progress.notice(
             f"{step}: the model's window is nearly full, and a summary of the older turns is not affordable"
         )

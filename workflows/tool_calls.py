@@ -8,7 +8,7 @@ from typing import assert_never
 
 from temporalio import workflow
 
-from perdure.contracts.agent import RequestedCall, Shortfall
+from perdure.contracts.agent import RequestedCall
 from perdure.contracts.agent_steps import Act, Acted, ScreenCall
 from perdure.contracts.budget import Spend
 from perdure.contracts.fault import EffectFailed
@@ -21,6 +21,7 @@ from workflows.effect import all_roles, short
 from workflows.effects import ACT, SCREEN_CALL, key_of, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
+from workflows.state_machines.purchase import OverBudget
 from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, next_move
 
 AROUND = timedelta(seconds=30)
@@ -101,14 +102,10 @@ class ToolCalls:
         purse, worst = self._progress.purse, Spend(tool_calls=1)
         limit = purse.allowance.shortfall(worst, workflow.now())
         if limit is not None:
-            self._fall_short(limit, worst)
+            self._progress.fall_short(OverBudget(limit, worst))
             return False
         purse.allowance = purse.allowance.reserve(f"{call.id}/1", worst).settle(f"{call.id}/1", worst)
         return True
-
-    def _fall_short(self, limit: str, needed: Spend) -> None:
-        short = Shortfall(limit=limit, needed=needed)
-        self._progress.put(self._progress.state.model_copy(update={"short": short}))
 
     async def _try(self, call: RequestedCall, attempt: Try) -> None:
         """One attempt: reserved first, and settled by what its reply knows."""
@@ -117,7 +114,7 @@ class ToolCalls:
             await workflow.sleep(attempt.wait, summary=short(f"{call.id} waits to try again: {call.failure}"))
         limit = purse.allowance.shortfall(attempt.worst, workflow.now())
         if limit is not None:
-            self._fall_short(limit, attempt.worst)
+            progress.fall_short(OverBudget(limit, attempt.worst))
             return
         purse.allowance = purse.allowance.reserve(attempt.key(call), attempt.worst)
         started, tool = tool_call.tried(call, attempt.attempt), self._tool(call)
