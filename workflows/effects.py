@@ -48,7 +48,9 @@ from workflows.effect import (
     PATIENT,
     PULSE,
     UNTIRING,
+    Ask,
     Effect,
+    Reply,
     RunsAs,
     failure_of,
     key_of,
@@ -56,6 +58,22 @@ from workflows.effect import (
 )
 
 __all__ = ["COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
+
+
+def _call_of_a_model(name: str, ask: type[Ask], reply: type[Reply]) -> Effect[Ask, Reply]:
+    """What is bought of a model, one attempt at a time, on its deployment's own queue."""
+    return Effect(
+        name=name,
+        ask=ask,
+        reply=reply,
+        world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
+        start_to_close_timeout=timedelta(minutes=5),
+        schedule_to_start_timeout=timedelta(minutes=5),
+        heartbeat_timeout=PULSE,
+        retry_policy=ONCE,
+        paid=True,
+    )
+
 
 ROUTE = Effect(
     name="route",
@@ -99,17 +117,7 @@ BIND_DEPLOYMENT = Effect(
     start_to_close_timeout=timedelta(seconds=5),
     retry_policy=PATIENT,
 )
-GENERATE = Effect(
-    name="generate",
-    ask=Generate,
-    reply=Generated,
-    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
-    start_to_close_timeout=timedelta(minutes=5),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=ONCE,
-    paid=True,
-)
+GENERATE = _call_of_a_model("generate", Generate, Generated)
 CHECK = Effect(
     name="check",
     ask=Check,
@@ -132,17 +140,7 @@ PARSE = Effect(
     heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
 )
-EXTRACT = Effect(
-    name="extract",
-    ask=Extract,
-    reply=Extracted,
-    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
-    start_to_close_timeout=timedelta(minutes=5),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=ONCE,
-    paid=True,
-)
+EXTRACT = _call_of_a_model("extract", Extract, Extracted)
 VALIDATE = Effect(
     name="validate",
     ask=Validate,
@@ -166,28 +164,8 @@ PIN_AGENT = Effect(
     # Nothing is spent yet, and a run's id can be used once: it waits for its store for as long as that is away.
     retry_policy=UNTIRING,
 )
-THINK = Effect(
-    name="think",
-    ask=Think,
-    reply=Thought,
-    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
-    start_to_close_timeout=timedelta(minutes=5),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=ONCE,
-    paid=True,
-)
-COMPACT = Effect(
-    name="compact",
-    ask=Compact,
-    reply=Compacted,
-    world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
-    start_to_close_timeout=timedelta(minutes=5),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=ONCE,
-    paid=True,
-)
+THINK = _call_of_a_model("think", Think, Thought)
+COMPACT = _call_of_a_model("compact", Compact, Compacted)
 SCREEN_CALL = Effect(
     name="screen_call",
     ask=ScreenCall,
