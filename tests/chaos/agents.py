@@ -4,12 +4,14 @@ import asyncio
 import itertools
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from temporalio.client import Client
 
@@ -55,6 +57,9 @@ tokens = 64
 """Sums its turns up once they fill a tenth of the stub's window."""
 
 TOOLS = Path(__file__).resolve().parent / "tools"
+
+Waits: TypeAlias = "dict[str, asyncio.Task[RunResult]]"
+"""Runs by name, each with what waits for its end."""
 
 _decisions = itertools.count(1)
 
@@ -110,34 +115,47 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 @dataclass
-class Person:
-    """Looks at runs until they are over, and says of calls that nobody knows of whether they happened."""
+class Onlooker(ABC):
+    """Looks at runs until they are over, and does what it is there for."""
 
     world: AgentWorld
-    decided: Counter[Ruling] = field(default_factory=Counter[Ruling])
 
     async def results(self, runs: Sequence[str], *, within: float = STUCK_SECONDS) -> dict[str, RunResult]:
-        """What came of the runs. Fails where one is stuck: not over within so many seconds."""
+        """What came of the runs. Fails where one is stuck: not over within so many seconds; or where nobody looks."""
         waiting = {run: asyncio.create_task(self.world.platform.result(run)) for run in runs}
-        looking = asyncio.create_task(self._look(waiting))
+        looking = asyncio.create_task(self.look(waiting))
         try:
             await asyncio.wait(waiting.values(), timeout=within)
-            stuck = [f"{run} ({await self._phase(run)})" for run, task in waiting.items() if not task.done()]
+            if looking.done():
+                looking.result()
+            stuck = [f"{run} ({await self.phase(run)})" for run, task in waiting.items() if not task.done()]
             assert not stuck, f"stuck: {', '.join(stuck)}"
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
         return {run: task.result() for run, task in waiting.items()}
 
-    async def _look(self, waiting: dict[str, "asyncio.Task[RunResult]"]) -> None:
+    @abstractmethod
+    async def look(self, waiting: Waits) -> None:
+        """Look at the runs that are waited for. It is stopped when they are over."""
+
+    async def phase(self, run: str) -> object:
+        """What a run does now."""
+        return (await self.world.platform.status(run)).phase
+
+
+@dataclass
+class Person(Onlooker):
+    """Says of calls that nobody knows of whether they happened."""
+
+    decided: Counter[Ruling] = field(default_factory=Counter[Ruling])
+
+    async def look(self, waiting: Waits) -> None:
         while True:
             for run in [run for run, task in waiting.items() if not task.done()]:
-                if await self._phase(run) is AgentPhase.AWAITING_DECISION:
+                if await self.phase(run) is AgentPhase.AWAITING_DECISION:
                     await self._decide(run)
             await asyncio.sleep(LOOK_SECONDS)
-
-    async def _phase(self, run: str) -> object:
-        return (await self.world.platform.status(run)).phase
 
     async def _decide(self, run: str) -> None:
         try:

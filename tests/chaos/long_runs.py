@@ -17,7 +17,7 @@ from perdure.contracts.run import Answered, RunResult
 from perdure.errors import PlatformError
 from perdure.testing import Script, answer, calls
 from perdure.testing.kills import reached
-from tests.chaos.agents import LOOK_SECONDS, STUCK_SECONDS, AgentWorld, audit_bill, audit_writes
+from tests.chaos.agents import LOOK_SECONDS, STUCK_SECONDS, AgentWorld, Onlooker, Waits, audit_bill, audit_writes
 from tests.support.waiting import until
 
 CONTINUE_AFTER = 60
@@ -59,36 +59,16 @@ class Passage:
 
 
 @dataclass
-class Reviewer:
+class Reviewer(Onlooker):
     """Decides about every ticket, twice over, and tells what became of notices that nobody knows of."""
 
-    world: AgentWorld
-    chance: random.Random
     said: dict[tuple[str, str], Ruling] = field(default_factory=dict[tuple[str, str], Ruling])
     """What a run has accepted, by run and step."""
 
-    async def results(self, runs: Sequence[str]) -> dict[str, RunResult]:
-        """What came of the runs. Fails where one is stuck."""
-        waiting = {run: asyncio.create_task(self.world.platform.result(run)) for run in runs}
-        looking = [asyncio.create_task(self._look(run, task)) for run, task in waiting.items()]
-        try:
-            # What goes before the kill takes its time too.
-            await asyncio.wait(waiting.values(), timeout=2 * STUCK_SECONDS)
-            gone = [str(task.exception()) for task in looking if task.done() and task.exception() is not None]
-            assert not gone, f"nobody decides any more: {gone}"
-            stuck = [f"{run} ({await self._standing(run)})" for run, task in waiting.items() if not task.done()]
-            assert not stuck, f"stuck: {', '.join(stuck)}"
-        finally:
-            for task in looking:
-                task.cancel()
-            await asyncio.gather(*looking, return_exceptions=True)
-        return {run: task.result() for run, task in waiting.items()}
+    async def look(self, waiting: Waits) -> None:
+        await asyncio.gather(*(self._look_at(run, result) for run, result in waiting.items()))
 
-    async def _standing(self, run: str) -> str:
-        status, steps = await self.world.platform.status(run), await self.world.platform.pending(run)
-        return f"{status.phase}, {status.temporal_run_id}, waiting: {[step.step for step in steps]}"
-
-    async def _look(self, run: str, result: "asyncio.Task[RunResult]") -> None:
+    async def _look_at(self, run: str, result: "asyncio.Task[RunResult]") -> None:
         while not result.done():
             try:
                 for step in await self.world.platform.pending(run):
@@ -140,8 +120,8 @@ async def passage(world: AgentWorld, chance: random.Random, execution: int, even
             for run in runs
         )
     )
-    reviewer = Reviewer(world, chance)
-    finishing = asyncio.create_task(reviewer.results(runs))
+    reviewer = Reviewer(world)
+    finishing = asyncio.create_task(reviewer.results(runs, within=2 * STUCK_SECONDS))
     try:
         point = await asyncio.wait_for(_reached(world, watched, execution, event), STUCK_SECONDS)
         killed = await world.kill()
