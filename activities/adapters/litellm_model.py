@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from activities.adapters.catalogue import CatalogueFile, DeploymentEntry
-from activities.adapters.litellm_reply import Gathered, finishes
+from activities.adapters.litellm_reply import Gathered, choice_of
 from activities.adapters.litellm_request import arguments, require_capable
 from activities.adapters.model_asides import ASIDE_SECONDS, Asides
 from activities.adapters.model_wire import ModelWire
@@ -174,13 +174,15 @@ class _Call:
         if heard is None:
             gathered.whole(reply)
         else:
-            pieces = aiter(reply)
+            # What LiteLLM reads of the provider's events. Its wrapper around them makes each piece anew for logs that
+            # nobody keeps, and takes words that come a hundred times for an error.
+            pieces = aiter(reply.completion_stream)
             while (piece := await self._guarded(anext(pieces, None))) is not None:
-                await self._tell(gathered.hear(piece), heard)
-                if finishes(piece):
-                    # What follows is the usage, which the wire hears. LiteLLM would put the whole reply together once
-                    # more, on another thread, for logs that nobody keeps.
-                    await self._guarded(self._wire.rest())
+                if (choice := choice_of(piece)) is None:
+                    continue
+                await self._tell(gathered.hear(choice), heard)
+                if choice.finish_reason:
+                    await self._guarded(self._wire.rest())  # the usage is still to come
                     await reply.aclose()
                     break
         return await self._completed(gathered, heard)

@@ -33,9 +33,9 @@ class Gathered:
         choice = reply.choices[0]
         self._take(choice, choice.message)
 
-    def hear(self, piece: Any) -> str:
-        """Take a piece, and return its text."""
-        return self._take(piece.choices[0], piece.choices[0].delta) if piece.choices else ""
+    def hear(self, choice: Any) -> str:
+        """Take what a piece says, and return its text."""
+        return self._take(choice, choice.delta)
 
     def _take(self, choice: Any, said: Any) -> str:
         # What a small model writes after its call is no answer: SGLang leaves it out of a whole reply, not of a stream.
@@ -56,9 +56,10 @@ class Gathered:
         return text
 
 
-def finishes(piece: Any) -> bool:
-    """Whether a piece is the last one that says anything: LiteLLM keeps the reason for the end until then."""
-    return bool(piece.choices) and piece.choices[0].finish_reason is not None
+def choice_of(piece: Any) -> Any:
+    """What a piece says: None where it only reports usage, and for a line of the stream that is no event."""
+    choices: list[Any] = getattr(piece, "choices", None) or []  # LiteLLM makes a dict of such a line
+    return choices[0] if choices else None
 
 
 def _get(found: Any, name: str) -> Any:
