@@ -46,6 +46,15 @@ litellm.disable_streaming_logging = True
 warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
 logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 
+
+def _unpriced(**_: object) -> float:
+    return 0.0
+
+
+# What a call costs is the catalogue's to say. LiteLLM prices each one before its first word, which takes milliseconds
+# for a model that it does not know, and has no switch for that.
+setattr(litellm, "response_cost_calculator", _unpriced)  # noqa: B010 - its own has the same parameters by name
+
 SPARE_BYTES = 256 * 1024
 TOKEN_BYTES, LOGPROB_BYTES = 1024, 512
 """What a reply may have: a streamed token is an event of a few hundred bytes, and each log probability adds to it."""
@@ -71,22 +80,6 @@ class LiteLLMModel:
         self._tls = httpx.create_ssl_context()
         self._asides = Asides(self._tls, seconds=min(ASIDE_SECONDS, timeout_seconds / 2))
         self._served = ServedModels(self._asides, shared)
-        # Without an entry LiteLLM looks each unknown model up, four milliseconds a call.
-        litellm.register_model(
-            {
-                f"{entry.protocol}/{entry.asked_as}": {
-                    "litellm_provider": entry.protocol,
-                    "mode": "chat",
-                    "max_tokens": entry.context_window,
-                    "input_cost_per_token": entry.prices.input / 1e12,
-                    "output_cost_per_token": entry.prices.output / 1e12,
-                    "cache_creation_input_token_cost": 0.0,
-                    "cache_read_input_token_cost": entry.prices.input / 1e12,
-                }
-                for entry in catalogue.entries.values()
-                if entry.protocol == "hosted_vllm"  # it knows what the others' models can do
-            }
-        )
 
     async def complete(
         self,
