@@ -1,4 +1,4 @@
-"""The agents that are compared: the platform's, and two loops on the bare SDK."""
+"""The agents that are compared: the platform's, and loops on the bare SDK."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -59,8 +59,8 @@ class NoAnswer(Exception):
     """A run ended without an answer; the message says how."""
 
 
-def loop(name: str, workflow: str, url: str) -> Contender[AskAgent]:
-    """One of the loops, over the model at this address."""
+def loop(name: str, workflow: str, url: str, module: str = "worker") -> Contender[AskAgent]:
+    """One of the loops, over the model at this address; `module` is its worker's, in `tests.bench.loops`."""
 
     async def asker(address: str) -> tuple[AskAgent, Client]:
         client = await Client.connect(address, data_converter=pydantic_data_converter)
@@ -78,7 +78,7 @@ def loop(name: str, workflow: str, url: str) -> Contender[AskAgent]:
 
     return Contender(
         name=name,
-        module="tests.bench.loops.worker",
+        module=f"tests.bench.loops.{module}",
         environment={"PERDURE_MODEL__ENDPOINTS": json.dumps({DEPLOYMENT: url})},
         asker=asker,
         run_id=lambda run: run,

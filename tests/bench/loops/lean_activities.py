@@ -4,13 +4,13 @@ from temporalio import activity
 
 from tests.bench.loops.contracts import Head, Make, Move, Task
 from tests.bench.loops.messages import Messages
-from tests.bench.loops.model import Model, asked, read
+from tests.bench.loops.model import Speaks, asked, read
 
 
 class Lean:
     """Each keeps what it makes before it says so."""
 
-    def __init__(self, model: Model, messages: Messages) -> None:
+    def __init__(self, model: Speaks, messages: Messages) -> None:
         self._model = model
         self._messages = messages
 

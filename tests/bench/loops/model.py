@@ -1,7 +1,7 @@
-"""The call of the model and the one tool, as both loops make them: httpx, the protocol's own JSON, nothing else."""
+"""The call of the model and the one tool, as the loops make them: httpx, the protocol's own JSON, nothing else."""
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -18,6 +18,14 @@ TOOLS = [
         },
     }
 ]
+
+
+class Speaks(Protocol):
+    """A way to call the model."""
+
+    async def reply(self, messages: list[Message]) -> Message: ...
+
+    async def close(self) -> None: ...
 
 
 class Model:

@@ -3,13 +3,13 @@
 from temporalio import activity
 
 from tests.bench.loops.contracts import Call, Conversation, Said
-from tests.bench.loops.model import Model, read
+from tests.bench.loops.model import Speaks, read
 
 
 class Whole:
     """Everything travels through the history."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Speaks) -> None:
         self._model = model
 
     @activity.defn(name="whole-think")

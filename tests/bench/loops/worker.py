@@ -1,7 +1,8 @@
-"""The worker of either loop: one task queue, the SDK's own defaults. It reads the same settings as the platform's."""
+"""The worker of the loops: one task queue, the SDK's own defaults. It reads the same settings as the platform's."""
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -13,18 +14,18 @@ from tests.bench.loops.contracts import QUEUE
 from tests.bench.loops.lean_activities import Lean
 from tests.bench.loops.lean_workflow import LeanLoop
 from tests.bench.loops.messages import Messages
-from tests.bench.loops.model import Model
+from tests.bench.loops.model import Model, Speaks
 from tests.bench.loops.whole_activities import Whole
 from tests.bench.loops.whole_workflow import WholeLoop
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, calling: Callable[[str], Speaks] = Model) -> None:
     """Serve until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = await Client.connect(**ClientConfig.load_client_connect_config(), data_converter=pydantic_data_converter)
     [url] = settings.model.endpoints.values()
-    model, messages = Model(url), Messages(settings.paths.state / "messages.db")
+    model, messages = calling(url), Messages(settings.paths.state / "messages.db")
     whole, lean = Whole(model), Lean(model, messages)
     work = [whole.think, whole.act, lean.begin, lean.think, lean.act]
     async with Worker(client, task_queue=QUEUE, workflows=[WholeLoop, LeanLoop], activities=work):
