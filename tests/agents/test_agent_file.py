@@ -23,6 +23,7 @@ GOOD = 'kind = "agent"\nsystem = "Help."\n'
 HOSTS = GOOD + "[tools.http_get.constraints.url]\n"
 SENDS = GOOD + "[tools.send_message.policy]\n"
 CALCULATES = GOOD + "[tools.calculator]\n"
+ORDERED = CALCULATES.removeprefix(GOOD) + "after = ['read_document']\n[tools.read_document]\n"
 
 
 def example(call: str, granted: str = "[tools.calculator]\n") -> str:
@@ -89,6 +90,23 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
             ),
             "examples.1.calls.1.arguments: http_get: url: the host 'b.org' is not allowed: use a.org",
         ),
+        (
+            CALCULATES + "after = ['search_knowledge']",
+            "tools.calculator.after.1: 'search_knowledge' is not granted: grant it in [tools], or name one of none",
+        ),
+        (CALCULATES + "after = 'calculator'", "tools.calculator.after: Input should be a valid list"),
+        (
+            CALCULATES + "after = ['calculator']",
+            "tools: calculator after calculator: none of them could ever be called",
+        ),
+        (
+            CALCULATES + "after = ['read_document']\n[tools.read_document]\nafter = ['calculator']",
+            "none of them could ever be called: leave one `after` out",
+        ),
+        (
+            example("tool = 'calculator', result = 'c'", ORDERED),
+            "examples.1.calls.1: calculator is granted after read_document, which the example does not call before it",
+        ),
         (GOOD + "[compaction]\nat = 0", "compaction.at: Input should be greater than or equal to 0.1 (got 0)"),
         (GOOD + "[compaction]\nat = 1.5", "compaction.at: Input should be less than or equal to 1 (got 1.5)"),
         (GOOD + "[compaction]\ntokens = 1", "compaction.tokens: Input should be greater than or equal to 16 (got 1)"),
@@ -134,6 +152,11 @@ def test_an_agent_can_call_what_it_was_granted_and_nothing_else() -> None:
     assert [tool.name for tool in spec.tools] == ["calculator", "http_get"]
     assert spec.tools[1].constraints == {"url": AllowedHosts(hosts=("a.org",))}
     assert parse_agent("x", GOOD.encode(), TOOLS).tools == ()
+
+
+def test_a_grant_says_what_has_to_return_before() -> None:
+    spec = parse_agent("x", (GOOD + ORDERED).encode(), TOOLS)
+    assert {tool.name: tool.after for tool in spec.tools} == {"calculator": ("read_document",), "read_document": ()}
 
 
 def test_a_grant_may_ask_for_a_person_where_the_tool_does_not() -> None:
