@@ -87,6 +87,8 @@ class AgentFile(Table):
     wait: float = Field(default=1.0, ge=0, le=60)
     result_bytes: int = Field(default=16 * 1024, ge=1)
     tools: dict[str, GrantFile] = Field(default_factory=dict[str, GrantFile])
+    begins_with: str | None = None
+    """The granted tool that the first thought has to call."""
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
     compaction: CompactionFile = CompactionFile()
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
@@ -108,6 +110,7 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> Agent
         instructions=Text.of(_instructions(where, file, tools)),
         collection=file.collection,
         tools=granted,
+        begins_with=file.begins_with,
         screen=guards(file.screen),
         arguments=guards(file.arguments),
         results=guards(file.results),
@@ -149,15 +152,16 @@ def _granted(where: str, name: str, grant: GrantFile, tools: Mapping[str, Granta
 
 def _check_order(where: str, file: AgentFile) -> None:
     """Every tool can be called at some time: what comes before it is granted, and does not wait for it in turn."""
+    if file.begins_with is not None:
+        _check_granted(f"{where}: begins_with", file.begins_with, file)
+        if file.tools[file.begins_with].after:
+            raise BadSpec(
+                f"{where}: begins_with: {file.begins_with!r} is granted after others: begin with one that is not"
+            )
     orders = TopologicalSorter[str]()
     for name, grant in file.tools.items():
         for number, first in enumerate(grant.after, start=1):
-            if first not in file.tools:
-                known = ", ".join(tool for tool in file.tools if tool != name) or "none"
-                raise BadSpec(
-                    f"{where}: tools.{name}.after.{number}: {first!r} is not granted: grant it in [tools], or name one "
-                    f"of {known}"
-                )
+            _check_granted(f"{where}: tools.{name}.after.{number}", first, file)
         orders.add(name, *grant.after)
     try:
         orders.prepare()
@@ -184,8 +188,16 @@ def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -
     return json.dumps(messages, ensure_ascii=False)
 
 
+def _check_granted(where: str, tool: str, file: AgentFile) -> None:
+    if tool not in file.tools:
+        known = ", ".join(file.tools) or "none"
+        raise BadSpec(f"{where}: {tool!r} is not granted: grant it in [tools], or name one of {known}")
+
+
 def _check_turn(where: str, call: CallFile, before: Sequence[CallFile], file: AgentFile) -> None:
     """An example that calls too early would teach what every run refuses."""
+    if not before and file.begins_with not in (None, call.tool):
+        raise BadSpec(f"{where}: the agent begins with {file.begins_with}: let the example begin with it too")
     grant = file.tools.get(call.tool)
     missing = [] if grant is None else [name for name in grant.after if name not in {one.tool for one in before}]
     if missing:

@@ -57,6 +57,8 @@ class AgentSpec(Contract):
     """The documents that its tools may search; None for none."""
     tools: tuple[ToolSpec, ...] = ()
     """All that it may call, as it was granted. There are no others."""
+    begins_with: ToolName | None = None
+    """The tool that the first thought has to call; None where it is free to choose."""
     screen: tuple[GuardSpec, ...] = ()
     """Guards over the task."""
     arguments: tuple[GuardSpec, ...] = ()

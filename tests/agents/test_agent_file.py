@@ -92,7 +92,7 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
         ),
         (
             CALCULATES + "after = ['search_knowledge']",
-            "tools.calculator.after.1: 'search_knowledge' is not granted: grant it in [tools], or name one of none",
+            "tools.calculator.after.1: 'search_knowledge' is not granted: grant it in [tools], or name one of",
         ),
         (CALCULATES + "after = 'calculator'", "tools.calculator.after: Input should be a valid list"),
         (
@@ -106,6 +106,18 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
         (
             example("tool = 'calculator', result = 'c'", ORDERED),
             "examples.1.calls.1: calculator is granted after read_document, which the example does not call before it",
+        ),
+        (GOOD + "begins_with = 'calculator'", "begins_with: 'calculator' is not granted: grant it in [tools], or name"),
+        (
+            f"{GOOD}begins_with = 'calculator'\n{ORDERED}",
+            "begins_with: 'calculator' is granted after others: begin with one that is not",
+        ),
+        (
+            example(
+                "tool = 'calculator', result = 'c'",
+                "begins_with = 'read_document'\n[tools.calculator]\n[tools.read_document]\n",
+            ),
+            "examples.1.calls.1: the agent begins with read_document: let the example begin with it too",
         ),
         (GOOD + "[compaction]\nat = 0", "compaction.at: Input should be greater than or equal to 0.1 (got 0)"),
         (GOOD + "[compaction]\nat = 1.5", "compaction.at: Input should be less than or equal to 1 (got 1.5)"),
@@ -128,12 +140,12 @@ def test_a_mistake_names_the_file_and_the_key(text: str, complaint: str) -> None
 def test_what_the_file_says_is_what_the_agent_is() -> None:
     text = GOOD + (
         "collection = 'books'\ntier = 'strong'\nmax_output_tokens = 90\nattempts = 2\ntool_attempts = 7\n"
-        "wait = 0.5\nresult_bytes = 900\n"
+        "wait = 0.5\nresult_bytes = 900\nbegins_with = 'calculator'\n[tools.calculator]\n"
     )
     spec = parse_agent("x", text.encode(), TOOLS)
     assert (spec.name, spec.collection, spec.tier, spec.max_output_tokens) == ("x", "books", "strong", 90)
     assert (spec.attempts, spec.tool_attempts, spec.wait) == (2, 7, timedelta(seconds=0.5))
-    assert spec.result_bytes == 900
+    assert (spec.result_bytes, spec.begins_with) == (900, "calculator")
 
 
 def test_older_turns_are_summed_up_at_four_fifths_of_the_window_unless_the_file_says_otherwise() -> None:
