@@ -8,7 +8,7 @@ from typing import assert_never
 from temporalio import activity
 
 from activities import texts
-from activities.call_outcomes import from_ledger, not_called, said
+from activities.call_outcomes import from_ledger, not_called, said, too_early
 from activities.pins import Pins
 from activities.ports import BlobStore, Done, EffectLedger, Fresh, Guards, Subject, Superseded, Unknown
 from activities.tool_boundary import ToolBoundary, unknown_tool
@@ -57,7 +57,7 @@ class Acting:
         tenant = ask.key.tenant
         spec = await self._pins.read(tenant, ask.pinned)
         arguments = await texts.read(self._blobs, tenant, ask.arguments)
-        rejected, verdicts = await self._objection(spec, spec.tool(ask.tool), ask.tool, arguments)
+        rejected, verdicts = await self._objection(spec, ask, arguments)
         if rejected is None:
             await texts.store(self._blobs, tenant, ask.arguments)
             return ScreenedCall(arguments=Text.of(arguments).carried(), verdicts=verdicts)
@@ -81,7 +81,7 @@ class Acting:
         verdicts: tuple[Verdict, ...] = ()
         if tool.effect is ToolEffect.READ_ONLY or ask.attempt == 1 or await self._ledger.look(ask.key) is None:
             # Of what an earlier attempt may have called, the ledger speaks: also where the tool was changed since.
-            rejected, verdicts = await self._objection(spec, tool, ask.tool, arguments)
+            rejected, verdicts = await self._objection(spec, ask, arguments)
             if rejected is not None:
                 return await self._answered(ask, rejected, verdicts)
         if ask.call_off:
@@ -111,11 +111,14 @@ class Acting:
                 assert_never(never)
 
     async def _objection(
-        self, spec: AgentSpec, tool: ToolSpec | None, name: str, arguments: str
+        self, spec: AgentSpec, ask: Act | ScreenCall, arguments: str
     ) -> tuple[ToolOutcome | None, tuple[Verdict, ...]]:
         """Why a call cannot be made, as its outcome; None where it can."""
+        tool = spec.tool(ask.tool)
         if tool is None:
-            return unknown_tool(name, [granted.name for granted in spec.tools]), ()
+            return unknown_tool(ask.tool, [granted.name for granted in spec.tools]), ()
+        if ask.missing:
+            return too_early(tool.name, ask.missing), ()
         rejected = await self._boundary.objection(tool, arguments, spec.results, spec.result_bytes)
         if rejected is not None or not spec.arguments:
             return rejected, ()

@@ -1,5 +1,7 @@
 """Outcomes of calls that no tool has told: what the ledger knows, what was not called, and what a person has said."""
 
+from collections.abc import Sequence
+
 from perdure.contracts.ledger import Succeeded
 from perdure.contracts.ledger import ToolOutcome as Told
 from perdure.contracts.text import Text
@@ -24,6 +26,13 @@ def not_called(tool: str, ended: ToolEnded, reason: str) -> ToolOutcome:
     """A call that was never made."""
     said = f"{tool} was not called: {' '.join(reason.split())}"
     return ToolOutcome(tool=tool, ended=ended, happened=Happened.NO, result=Text.of(said))
+
+
+def too_early(tool: str, missing: Sequence[str]) -> ToolOutcome:
+    """A call that came before what it has to be based on. The remedy is for the model."""
+    first = " and ".join(missing)
+    reason = f"{first} must return something first. Call {first}, read the result, then call {tool} with what it says."
+    return not_called(tool, ToolEnded.TOO_EARLY, reason)
 
 
 def said(outcome: ToolOutcome) -> str:

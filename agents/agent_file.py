@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
@@ -41,6 +42,8 @@ class GrantFile(Table):
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     approval: Approval | None = None
     """None: what the tool itself says."""
+    after: list[str] = Field(default_factory=list[str])
+    """The granted tools that have to have returned in an earlier turn."""
     policy: ApprovalPolicy | None = None
     """Who decides about its calls; None for the policy's own defaults. Times are in seconds."""
 
@@ -84,6 +87,8 @@ class AgentFile(Table):
     wait: float = Field(default=1.0, ge=0, le=60)
     result_bytes: int = Field(default=16 * 1024, ge=1)
     tools: dict[str, GrantFile] = Field(default_factory=dict[str, GrantFile])
+    begins_with: str | None = None
+    """The granted tool that the first thought has to call."""
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
     compaction: CompactionFile = CompactionFile()
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
@@ -97,6 +102,7 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> Agent
     where = f"agents/{name}.toml"
     file = validated(where, AgentFile, read_toml(where, data))
     granted = tuple(_granted(where, tool, grant, tools) for tool, grant in file.tools.items())
+    _check_order(where, file)
     return AgentSpec(
         name=name,
         digest=hashlib.sha256(data).hexdigest(),
@@ -104,6 +110,7 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> Agent
         instructions=Text.of(_instructions(where, file, tools)),
         collection=file.collection,
         tools=granted,
+        begins_with=file.begins_with,
         screen=guards(file.screen),
         arguments=guards(file.arguments),
         results=guards(file.results),
@@ -135,11 +142,32 @@ def _granted(where: str, name: str, grant: GrantFile, tools: Mapping[str, Granta
             f"{where}: tools.{name}.approval: 'never' is less than the tool itself asks for, which is 'always': "
             "leave the key out"
         )
-    spec = spec.model_copy(update={"approval": grant.approval or spec.approval, "policy": grant.policy})
+    approval = grant.approval or spec.approval
+    spec = spec.model_copy(update={"approval": approval, "policy": grant.policy, "after": tuple(grant.after)})
     decided = spec.asks or spec.approval is Approval.ALWAYS or spec.effect is not ToolEffect.READ_ONLY
     if spec.policy is not None and not decided:
         raise BadSpec(f'{where}: tools.{name}.policy: nobody decides about its calls: write approval = "always" too')
     return spec
+
+
+def _check_order(where: str, file: AgentFile) -> None:
+    """Every tool can be called at some time: what comes before it is granted, and does not wait for it in turn."""
+    if file.begins_with is not None:
+        _check_granted(f"{where}: begins_with", file.begins_with, file)
+        if file.tools[file.begins_with].after:
+            raise BadSpec(
+                f"{where}: begins_with: {file.begins_with!r} is granted after others: begin with one that is not"
+            )
+    orders = TopologicalSorter[str]()
+    for name, grant in file.tools.items():
+        for number, first in enumerate(grant.after, start=1):
+            _check_granted(f"{where}: tools.{name}.after.{number}", first, file)
+        orders.add(name, *grant.after)
+    try:
+        orders.prepare()
+    except CycleError as error:
+        circle = " after ".join(reversed(error.args[1]))
+        raise BadSpec(f"{where}: tools: {circle}: none of them could ever be called: leave one `after` out") from None
 
 
 def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -> str:
@@ -149,6 +177,7 @@ def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -
         messages.append({"role": "user", "content": example.task.strip()})
         for step, call in enumerate(example.calls, start=1):
             named = f"example-{number}-{step}"
+            _check_turn(f"{where}: examples.{number}.calls.{step}", call, example.calls[: step - 1], file)
             arguments = _callable(f"{where}: examples.{number}.calls.{step}", call, file, tools)
             asked = {"id": named, "name": call.tool, "arguments": arguments}
             messages.append({"role": "assistant", "content": "", "tool_calls": [asked]})
@@ -157,6 +186,25 @@ def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -
             messages.append({"role": "tool", "content": shown, "tool_call_id": named})
         messages.append({"role": "assistant", "content": example.answer.strip()})
     return json.dumps(messages, ensure_ascii=False)
+
+
+def _check_granted(where: str, tool: str, file: AgentFile) -> None:
+    if tool not in file.tools:
+        known = ", ".join(file.tools) or "none"
+        raise BadSpec(f"{where}: {tool!r} is not granted: grant it in [tools], or name one of {known}")
+
+
+def _check_turn(where: str, call: CallFile, before: Sequence[CallFile], file: AgentFile) -> None:
+    """An example that calls too early would teach what every run refuses."""
+    if not before and file.begins_with not in (None, call.tool):
+        raise BadSpec(f"{where}: the agent begins with {file.begins_with}: let the example begin with it too")
+    grant = file.tools.get(call.tool)
+    missing = [] if grant is None else [name for name in grant.after if name not in {one.tool for one in before}]
+    if missing:
+        raise BadSpec(
+            f"{where}: {call.tool} is granted after {', '.join(missing)}, which the example does not call before it: "
+            "put that call first"
+        )
 
 
 def _callable(where: str, call: CallFile, file: AgentFile, tools: Mapping[str, Grantable]) -> str:

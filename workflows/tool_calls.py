@@ -88,7 +88,13 @@ class ToolCalls:
     async def _look(self, call: RequestedCall) -> None:
         """What cannot be called needs nobody's time."""
         pinned = self._progress.state.pinned
-        ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=call.arguments)
+        ask = ScreenCall(
+            key=self._key(call),
+            pinned=pinned,
+            tool=call.tool,
+            arguments=call.arguments,
+            missing=tool_call.missing(self._tool(call), self._progress.state.returned),
+        )
         looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}")
         self._progress.judge(call.id, looked.verdicts, quietly=True)
         tool = self._tool(call)
@@ -166,6 +172,7 @@ class ToolCalls:
             pinned=self._progress.state.pinned,
             tool=call.tool,
             arguments=call.arguments.reference(),
+            missing=tool_call.missing(tool, self._progress.state.returned),
             call_off=call_off,
         )
         # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.

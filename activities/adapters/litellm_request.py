@@ -78,7 +78,10 @@ def _add_tools(asked: Json, entry: DeploymentEntry, prompt: Prompt) -> None:
         for function in functions:
             function["strict"] = True  # SGLang holds arguments to their schema only then
     tools = [{"type": "function", "function": function} for function in functions]
-    chosen = {"tools": tools, "tool_choice": "required" if prompt.tool_required else "auto"}
+    choice: Json | str = "required" if prompt.tool_required else "auto"
+    if prompt.tool is not None:
+        choice = {"type": "function", "function": {"name": prompt.tool}}
+    chosen = {"tools": tools, "tool_choice": choice}
     if entry.protocol == "hosted_vllm":
         # LiteLLM would remove `strict` and `additionalProperties` on this way.
         asked["extra_body"] = {**asked.get("extra_body", {}), **chosen}

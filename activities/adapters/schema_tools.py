@@ -19,9 +19,11 @@ ANSWER = 'To answer, reply with {"answer": ...}.'
 def as_choice(prompt: Prompt) -> Prompt:
     """The same prompt without tools: they stand in the first message, and the schema allows a call or an answer."""
     choices: list[Json] = [
-        _object({"tool": {"const": tool.name}, "arguments": dict(tool.parameters)}) for tool in prompt.tools
+        _object({"tool": {"const": tool.name}, "arguments": dict(tool.parameters)})
+        for tool in prompt.tools
+        if prompt.tool in (None, tool.name)
     ]
-    if not prompt.tool_required:
+    if prompt.tool is None and not prompt.tool_required:
         choices.append(_object({"answer": dict(prompt.schema) if prompt.schema is not None else {"type": "string"}}))
     return Prompt(_told(prompt), schema={"anyOf": choices})
 
@@ -72,6 +74,7 @@ class ChoiceReader:
 
 
 def _told(prompt: Prompt) -> Sequence[Message]:
+    """The messages. A call that is due is left to the schema, so that their beginning is the same in every turn."""
     tools = [
         json.dumps({"tool": tool.name, "does": tool.description, "arguments": dict(tool.parameters)})
         for tool in prompt.tools

@@ -54,6 +54,8 @@ class Prompt:
     """What the model may call; with a schema as well, it either calls or answers by the schema."""
     tool_required: bool = False
     """Whether it must call one of the tools."""
+    tool: str | None = None
+    """The one of them that it must call; None where it is free to choose."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def digest_of(prompt: Prompt) -> str:
         request["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in prompt.tools]
     if prompt.tool_required:
         request["tool_required"] = True
+    if prompt.tool is not None:
+        request["tool"] = prompt.tool
     return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded
-from perdure.contracts.tools import ToolSpec
+from perdure.contracts.tools import ToolName, ToolSpec
 from perdure.contracts.transcript import Transcript
 from perdure.contracts.windows import WindowShortage
 
@@ -57,6 +57,8 @@ class AgentSpec(Contract):
     """The documents that its tools may search; None for none."""
     tools: tuple[ToolSpec, ...] = ()
     """All that it may call, as it was granted. There are no others."""
+    begins_with: ToolName | None = None
+    """The tool that the first thought has to call; None where it is free to choose."""
     screen: tuple[GuardSpec, ...] = ()
     """Guards over the task."""
     arguments: tuple[GuardSpec, ...] = ()
@@ -175,6 +177,8 @@ class AgentRun(Contract):
     """Signals that were no decision."""
     window: Window | None = None
     """How full the model's window is; None before the first thought."""
+    returned: tuple[ToolName, ...] = ()
+    """The tools that have returned something in earlier turns, in the order in which each did so first."""
     compactions: int = Field(default=0, ge=0)
     """Summaries so far, those that came to nothing among them."""
 

@@ -13,6 +13,7 @@ from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import PaidReply, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import ToolOutcome
+from perdure.contracts.tools import ToolName
 from perdure.contracts.transcript import Transcript
 
 
@@ -82,6 +83,8 @@ class ScreenCall(Contract):
     pinned: Text
     tool: str
     arguments: Text
+    missing: tuple[ToolName, ...] = ()
+    """What has to return before it and has not."""
 
 
 class ScreenedCall(Contract):
@@ -107,6 +110,8 @@ class Act(Contract):
     tool: str
     arguments: Text
     """JSON, by digest."""
+    missing: tuple[ToolName, ...] = ()
+    """What has to return before it and has not: it is not called then."""
     call_off: bool = False
     """Only see to it that no attempt of this call begins any more: the run is cancelled."""
 

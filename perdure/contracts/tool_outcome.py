@@ -20,6 +20,8 @@ class ToolEnded(StrEnum):
     """It returned what is no text: bytes, binary, nothing."""
     REJECTED = "rejected"
     """Its arguments broke the schema or a constraint."""
+    TOO_EARLY = "too_early"
+    """Tools that have to return before it have not, so it was not called."""
     FAILED = "failed"
     """It said that it could not, or its code broke."""
     TIMED_OUT = "timed_out"

@@ -84,5 +84,7 @@ class ToolSpec(Contract):
     """Whether a call is a question to a person, whose answer is its result: nothing is called."""
     quick: bool = False
     """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
+    after: tuple[ToolName, ...] = ()
+    """What has to have returned in an earlier turn of the run before this is called, every one of them."""
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     """By argument. An argument that needs one and has none here is refused."""

@@ -43,6 +43,7 @@ def test_a_digest_changes_with_everything_that_is_said_of_tools() -> None:
         replace(TURN, messages=[*SAID, ASKED, replace(TOLD, tool_call_id="call-2")]),
         replace(TURN, messages=[*SAID, ASKED, replace(TOLD, tool_call_id=None)]),
         replace(TURN, tool_required=True),
+        replace(TURN, tool="calculator"),
         replace(TURN, tools=[replace(CALCULATOR, name="other")]),
         replace(TURN, tools=()),
     ]

@@ -23,6 +23,7 @@ GOOD = 'kind = "agent"\nsystem = "Help."\n'
 HOSTS = GOOD + "[tools.http_get.constraints.url]\n"
 SENDS = GOOD + "[tools.send_message.policy]\n"
 CALCULATES = GOOD + "[tools.calculator]\n"
+ORDERED = CALCULATES.removeprefix(GOOD) + "after = ['read_document']\n[tools.read_document]\n"
 
 
 def example(call: str, granted: str = "[tools.calculator]\n") -> str:
@@ -89,6 +90,35 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
             ),
             "examples.1.calls.1.arguments: http_get: url: the host 'b.org' is not allowed: use a.org",
         ),
+        (
+            CALCULATES + "after = ['search_knowledge']",
+            "tools.calculator.after.1: 'search_knowledge' is not granted: grant it in [tools], or name one of",
+        ),
+        (CALCULATES + "after = 'calculator'", "tools.calculator.after: Input should be a valid list"),
+        (
+            CALCULATES + "after = ['calculator']",
+            "tools: calculator after calculator: none of them could ever be called",
+        ),
+        (
+            CALCULATES + "after = ['read_document']\n[tools.read_document]\nafter = ['calculator']",
+            "none of them could ever be called: leave one `after` out",
+        ),
+        (
+            example("tool = 'calculator', result = 'c'", ORDERED),
+            "examples.1.calls.1: calculator is granted after read_document, which the example does not call before it",
+        ),
+        (GOOD + "begins_with = 'calculator'", "begins_with: 'calculator' is not granted: grant it in [tools], or name"),
+        (
+            f"{GOOD}begins_with = 'calculator'\n{ORDERED}",
+            "begins_with: 'calculator' is granted after others: begin with one that is not",
+        ),
+        (
+            example(
+                "tool = 'calculator', result = 'c'",
+                "begins_with = 'read_document'\n[tools.calculator]\n[tools.read_document]\n",
+            ),
+            "examples.1.calls.1: the agent begins with read_document: let the example begin with it too",
+        ),
         (GOOD + "[compaction]\nat = 0", "compaction.at: Input should be greater than or equal to 0.1 (got 0)"),
         (GOOD + "[compaction]\nat = 1.5", "compaction.at: Input should be less than or equal to 1 (got 1.5)"),
         (GOOD + "[compaction]\ntokens = 1", "compaction.tokens: Input should be greater than or equal to 16 (got 1)"),
@@ -110,12 +140,12 @@ def test_a_mistake_names_the_file_and_the_key(text: str, complaint: str) -> None
 def test_what_the_file_says_is_what_the_agent_is() -> None:
     text = GOOD + (
         "collection = 'books'\ntier = 'strong'\nmax_output_tokens = 90\nattempts = 2\ntool_attempts = 7\n"
-        "wait = 0.5\nresult_bytes = 900\n"
+        "wait = 0.5\nresult_bytes = 900\nbegins_with = 'calculator'\n[tools.calculator]\n"
     )
     spec = parse_agent("x", text.encode(), TOOLS)
     assert (spec.name, spec.collection, spec.tier, spec.max_output_tokens) == ("x", "books", "strong", 90)
     assert (spec.attempts, spec.tool_attempts, spec.wait) == (2, 7, timedelta(seconds=0.5))
-    assert spec.result_bytes == 900
+    assert (spec.result_bytes, spec.begins_with) == (900, "calculator")
 
 
 def test_older_turns_are_summed_up_at_four_fifths_of_the_window_unless_the_file_says_otherwise() -> None:
@@ -134,6 +164,11 @@ def test_an_agent_can_call_what_it_was_granted_and_nothing_else() -> None:
     assert [tool.name for tool in spec.tools] == ["calculator", "http_get"]
     assert spec.tools[1].constraints == {"url": AllowedHosts(hosts=("a.org",))}
     assert parse_agent("x", GOOD.encode(), TOOLS).tools == ()
+
+
+def test_a_grant_says_what_has_to_return_before() -> None:
+    spec = parse_agent("x", (GOOD + ORDERED).encode(), TOOLS)
+    assert {tool.name: tool.after for tool in spec.tools} == {"calculator": ("read_document",), "read_document": ()}
 
 
 def test_a_grant_may_ask_for_a_person_where_the_tool_does_not() -> None:

@@ -12,6 +12,7 @@ from perdure.contracts.agent import AgentPhase, CallStage, RequestedCall, Shortf
 from perdure.contracts.agent_steps import AskedCall, Thought
 from perdure.contracts.budget import Spend
 from perdure.contracts.text import Text
+from perdure.contracts.tool_outcome import ToolEnded
 from perdure.contracts.transcript import Role, Turn
 from tests.state_machines.agent_states import NEAR, SPEC, call, names, outcome, run_of
 from tests.state_machines.agent_states import stages as any_stage
@@ -107,6 +108,17 @@ def test_turns_join_in_the_order_of_their_calls_whichever_is_answered_first(orde
     assert [turn.body.digest for turn in told] == [Text.of(f"result {number}").digest for number in sorted(order)]
     assert all(turn.body.body is None for turn in after.transcript.fresh)
     assert after.calls == ()
+
+
+def test_a_tool_waits_for_those_that_its_grant_names_to_return_in_an_earlier_turn() -> None:
+    tool = SPEC.tools[0].model_copy(update={"after": ("search", "look")})
+    run = run_of(tool_call.answered(call("search", 1), outcome()), call("pay", 2), turn=1)
+    assert tool_call.missing(tool, run.returned) == ("search", "look")
+    refused = tool_call.answered(call("look", 3), outcome().model_copy(update={"ended": ToolEnded.FAILED}))
+    after = agent.observed(run_of(run.calls[0], refused, turn=1))
+    assert after.returned == ("search",)
+    assert tool_call.missing(tool, after.returned) == ("look",)
+    assert tool_call.missing(None, after.returned) == ()
 
 
 @given(numbers_in_any_order)

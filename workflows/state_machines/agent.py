@@ -9,6 +9,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.compaction import Mark
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
+from perdure.contracts.tool_outcome import ToolEnded
 from perdure.contracts.transcript import Role, Turn
 from workflows.state_machines import compaction
 from workflows.state_machines.approvals import WAITING
@@ -130,7 +131,9 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
 def observed(run: AgentRun) -> AgentRun:
     """The answers join the transcript in the order of their calls, whichever came back first."""
     turns = [Turn(role=Role.TOOL, body=call.result, call=call.id) for call in run.calls if call.result is not None]
-    return run.model_copy(update={"transcript": run.transcript.add(*turns), "calls": ()})
+    news = (call.tool for call in run.calls if call.ended is ToolEnded.RETURNED)
+    returned = tuple(dict.fromkeys((*run.returned, *news)))
+    return run.model_copy(update={"transcript": run.transcript.add(*turns), "returned": returned, "calls": ()})
 
 
 def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:

@@ -84,6 +84,11 @@ def _wait(call: RequestedCall, spec: AgentSpec) -> timedelta:
     return timedelta(0) if call.tries == 0 else min(spec.wait * 2 ** (call.tries - 1), max(LONGEST_WAIT, spec.wait))
 
 
+def missing(tool: ToolSpec | None, returned: tuple[str, ...]) -> tuple[str, ...]:
+    """What has to return before a tool is called and has not. Calls of one turn go side by side: none counts yet."""
+    return () if tool is None else tuple(name for name in tool.after if name not in returned)
+
+
 def binding(call: RequestedCall, tool: ToolSpec) -> Digest:
     """What a decision has to name: the tool, its edition, these arguments, what is known of it, and the policy."""
     bound: dict[str, Any] = {

@@ -36,6 +36,17 @@ CALCULATOR = ToolSchema(
     },
 )
 
+LOOK_UP = ToolSchema(
+    "look_up",
+    "Look a word up.",
+    {
+        "type": "object",
+        "properties": {"word": {"type": "string", "maxLength": 20}},
+        "required": ["word"],
+        "additionalProperties": False,
+    },
+)
+
 
 def catalogue(folder: Path, endpoint: str, *, model: str = "stub", **extra: Any) -> CatalogueFile:
     """A catalogue with the one deployment `fast`; `extra` are more lines of its table, or others for the same keys."""

@@ -10,7 +10,7 @@ from collections.abc import Generator
 import pytest
 
 from activities.ports import Caller, Completion, Message, NotConfigured, Prompt, Sampling
-from tests.contracts.ports.model_cases import ASK, CALCULATOR, COLOUR, FEW, ME, STREAMS, Listener
+from tests.contracts.ports.model_cases import ASK, CALCULATOR, COLOUR, FEW, LOOK_UP, ME, STREAMS, Listener
 from tests.contracts.ports.model_servers import Served, llama_cpp, sglang, stubbed
 from tests.support.waiting import until
 
@@ -135,6 +135,18 @@ async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema
     assert completion.finish_reason == "tool_calls"
     assert completion.content == listener.text == ""
     assert bool(listener.counts) == streams, "who waits hears that it lives"
+
+
+@STREAMS
+async def test_the_tool_that_is_due_is_called_whatever_was_asked(served: Served, *, streams: bool) -> None:
+    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR, LOOK_UP], tool="look_up")
+    asked = served.model.complete("fast", ask, TO_A_CALL, ME, Listener() if streams else None)
+    if not served.can.tools:
+        with pytest.raises(NotConfigured, match="tools"):
+            await asked
+        return
+    (call,) = (await asked).tool_calls
+    assert (call.name, list(json.loads(call.arguments))) == ("look_up", ["word"])
 
 
 async def test_a_tool_call_cut_by_the_limit_is_neither_text_nor_a_call(served: Served) -> None:

@@ -27,6 +27,7 @@ from tests.contracts.ports.model_cases import (
     CALCULATOR,
     COLOUR,
     FEW,
+    LOOK_UP,
     ME,
     STREAMS,
     Listener,
@@ -73,6 +74,18 @@ async def test_tools_are_called_as_the_server_calls_them(
     function = request["tools"][0]["function"]
     assert function["parameters"]["additionalProperties"] is False, "the schema goes out whole"
     assert function["strict"] is True
+
+
+@STREAMS
+async def test_the_tool_that_has_to_be_called_is_named_to_the_server(
+    model: LiteLLMModel, stub: StubModel, *, streams: bool
+) -> None:
+    stub.script = [{"tool_calls": [{"name": "calculator", "arguments": {"expression": "1+1"}}]}]
+    ask = Prompt([Message("user", "Sums?")], tools=[CALCULATOR, LOOK_UP], tool="calculator")
+    await model.complete("fast", ask, FEW, ME, Listener() if streams else None)
+    (request,) = stub.requests
+    assert request["tool_choice"] == {"type": "function", "function": {"name": "calculator"}}
+    assert [tool["function"]["name"] for tool in request["tools"]] == ["calculator", "look_up"]
 
 
 async def test_usage_is_the_servers_own(model: LiteLLMModel) -> None:
