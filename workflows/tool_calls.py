@@ -17,7 +17,7 @@ from perdure.contracts.tools import ToolEffect, ToolSpec
 from workflows.agent_progress import AgentProgress
 from workflows.continuing import should_continue
 from workflows.decisions import Decisions
-from workflows.effect import all_roles, short
+from workflows.effect import all_roles, numbered, short
 from workflows.effects import ACT, SCREEN_CALL, key_of, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
@@ -170,8 +170,8 @@ class ToolCalls:
         )
         # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.
         within = AROUND + 2 * (timedelta(0) if tool is None else tool.timeout)
-        what = "called off" if call_off else f"attempt {call.attempts}"
-        summary = short(f"{call.id} {call.tool}, {what}")
+        name = f"{call.id} {call.tool}"
+        summary = short(f"{name}, called off" if call_off else numbered(name, call.attempts))
         if not call_off and self._beside(tool):
             return await perform(ACT, ask, summary=summary, within=QUICK, locally=True)
         return await perform(ACT, ask, summary=summary, within=within)
