@@ -9,7 +9,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import Deployment, PricedDeployment
 from perdure.contracts.steps import PaidReply, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import ToolOutcome
@@ -40,9 +40,10 @@ class Think(Contract):
 
     key: StepKey
     attempt: int = Field(ge=1)
-    deployment: Deployment
+    deployment: PricedDeployment
     pinned: Text
     transcript: Transcript
+    """Without what prices it."""
     worst: Spend
     """What is reserved for this attempt: the prompt and the reply are kept within it."""
 
