@@ -110,6 +110,9 @@ class Act(Contract):
     """JSON, by digest."""
     call_off: bool = False
     """Only see to it that no attempt of this call begins any more: the run is cancelled."""
+    after: Digest | None = None
+    """The link of the turn that what is answered comes right after, where that is known before: of several calls in one
+    turn it is not."""
 
 
 class Answered(Variant):
@@ -148,6 +151,8 @@ class Acted(Contract):
     """What attempts of this call are known to have cost, by number."""
     stopped: bool = False
     """Whether it was called off while it ran."""
+    kept: bool = False
+    """Whether the answer is stored with its place in the conversation, so that the next request need not tell it."""
 
 
 class SettleCall(Contract):

@@ -7,6 +7,7 @@ from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCa
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.budget import Spend
 from perdure.contracts.compaction import Mark
+from perdure.contracts.contract import Digest
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Turn
@@ -130,7 +131,15 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
 def observed(run: AgentRun) -> AgentRun:
     """The answers join the transcript in the order of their calls, whichever came back first."""
     turns = [Turn(role=Role.TOOL, body=call.result, call=call.id) for call in run.calls if call.result is not None]
-    return run.model_copy(update={"transcript": run.transcript.add(*turns), "calls": ()})
+    transcript = run.transcript.add(*turns)
+    if place_of_answer(run) is not None and all(call.kept for call in run.calls):
+        transcript = transcript.kept()
+    return run.model_copy(update={"transcript": transcript, "calls": ()})
+
+
+def place_of_answer(run: AgentRun) -> Digest | None:
+    """The link that the answer comes right after, where it is the turn's only one and all before it is stored."""
+    return run.transcript.stored if len(run.calls) == 1 and not run.transcript.fresh else None
 
 
 def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:
