@@ -119,6 +119,10 @@ def _bodies(value: Any) -> Iterator[bytes]:
                 yield AgentSpec.model_validate(value["spec"]).model_dump_json().encode()
             for each in cast("dict[str, Any]", value).values():
                 yield from _bodies(each)
+        case str():
+            yield value.encode(
+                errors="replace"
+            )  # it may be a text's body: replies are written so, and what is none is never asked for
         case list():
             for each in cast("list[Any]", value):
                 yield from _bodies(each)

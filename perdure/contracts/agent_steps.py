@@ -11,7 +11,7 @@ from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
 from perdure.contracts.spec import Deployment, PricedDeployment
 from perdure.contracts.steps import PaidReply, StepKey
-from perdure.contracts.text import Text
+from perdure.contracts.text import PlainText, Text
 from perdure.contracts.tool_outcome import ToolOutcome
 from perdure.contracts.transcript import Transcript
 
@@ -54,14 +54,14 @@ class AskedCall(Contract):
     id: str
     """`call-3-1`, given by us: a model's own names may repeat."""
     tool: str
-    arguments: Text
-    """JSON as the model wrote it, by digest: the thought's own text holds it."""
+    arguments: PlainText
+    """JSON as the model wrote it: by digest, since the thought's own text holds it, unless it is shorter than that."""
 
 
 class Thought(PaidReply):
     """The model's next move: calls of tools, or its answer."""
 
-    said: Text
+    said: PlainText
     """The turn for the transcript: JSON with the words and the calls. Without its body where it is the answer."""
     calls: tuple[AskedCall, ...] = ()
     dropped: int = Field(default=0, ge=0)

@@ -115,7 +115,9 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
     transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
     if reply.kept:
         transcript = transcript.kept()
-    calls = tuple(RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments) for call in reply.calls)
+    calls = tuple(
+        RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments.reference()) for call in reply.calls
+    )
     return run.model_copy(
         update={
             "turn": run.turn + 1,
