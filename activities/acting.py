@@ -12,6 +12,7 @@ from activities.call_outcomes import from_ledger, not_called, said, too_early
 from activities.pins import Pins
 from activities.ports import BlobStore, Done, EffectLedger, Fresh, Guards, Subject, Superseded, Unknown
 from activities.tool_boundary import ToolBoundary, unknown_tool
+from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.agent_steps import Act, Acted, Again, Answered, AskPerson, ScreenCall, ScreenedCall
 from perdure.contracts.budget import Spend
@@ -21,6 +22,7 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
 from perdure.contracts.tools import ToolEffect, ToolSpec
+from perdure.contracts.transcript import Role, Transcript, Turn
 from tools.base import ToolContext
 from tools.errors import ToolError
 from workflows.effects import ACT, SCREEN_CALL
@@ -42,6 +44,7 @@ class Acting:
         guards: Guards,
         blobs: BlobStore,
         pins: Pins,
+        transcripts: Transcripts,
         contexts: Contexts,
     ) -> None:
         self._boundary = boundary
@@ -49,6 +52,7 @@ class Acting:
         self._guards = guards
         self._blobs = blobs
         self._pins = pins
+        self._transcripts = transcripts
         self._contexts = contexts
 
     @SCREEN_CALL.activity
@@ -247,10 +251,19 @@ class Acting:
         charges: dict[int, Spend] | None = None,
     ) -> Acted:
         """With the words that the model is shown in the store, and the attempt settled."""
-        await texts.store(self._blobs, ask.key.tenant, outcome.result)
+        await texts.store(self._blobs, ask.key.tenant, outcome.result, *self._place(ask, outcome))
         carried = outcome.model_copy(update={"result": outcome.result.carried(), "verdicts": ()})
         settled = charges if charges is not None else {ask.attempt: Spend(tool_calls=1)}
-        return Acted(came=Answered(outcome=carried), verdicts=verdicts, charges=settled)
+        kept = ask.parent is not None
+        return Acted(came=Answered(outcome=carried), verdicts=verdicts, charges=settled, kept=kept)
+
+    def _place(self, ask: Act, outcome: ToolOutcome) -> list[Text]:
+        """The answer's turn, to be stored along with its words; nothing where it is not known what it comes after."""
+        if ask.parent is None:
+            return []
+        turn = Turn(role=Role.TOOL, body=outcome.result, call=ask.key.step)
+        nodes = self._transcripts.fresh(ask.key.tenant, Transcript(stored=ask.parent).add(turn))
+        return [Text.of(node.decode()) for node in nodes]
 
 
 def _intended(ask: Act, tool: ToolSpec) -> IntendedCall:

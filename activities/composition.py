@@ -10,6 +10,7 @@ from activities.pins import Pins
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
 from activities.remembered_bodies import RememberedBodies
 from activities.settings import Settings
+from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.steps import StepKey
 
@@ -56,6 +57,7 @@ class Parts:
         self.database = database
         self.blobs = RememberedBodies(SqlBlobs(database))
         self.pins = Pins(self.blobs)
+        self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
         self.log = log
         self.shared = shared
@@ -166,7 +168,6 @@ class Parts:
         from activities.generation import Generation
         from activities.purchasing import Purchasing
         from activities.thinking import Thinking
-        from activities.transcripts import Transcripts
 
         calls = self.settings.model
         model = LiteLLMModel(
@@ -179,12 +180,11 @@ class Parts:
         replies = SqlPaidReplies(self.database)
         days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
         purchasing = Purchasing(TracedModel(model, self.catalogue), replies, days, self.log, log_lost_tokens)
-        transcripts = Transcripts(self.blobs)
         return [
             Generation(purchasing, self.blobs).generate,
             Extraction(purchasing, self.blobs).extract,
-            Thinking(purchasing, transcripts, self.pins, self.blobs).think,
-            Compacting(purchasing, transcripts, self.pins, self.blobs).compact,
+            Thinking(purchasing, self.transcripts, self.pins, self.blobs).think,
+            Compacting(purchasing, self.transcripts, self.pins, self.blobs).compact,
         ]
 
     def tools(self) -> Activities:
@@ -198,7 +198,15 @@ class Parts:
         guards = self.guards_in_use
         ledger = SqlEffectLedger(self.database)
         boundary = ToolBoundary(self.toolbox, guards, log_broken_tool)
-        acting = Acting(boundary, ledger, guards=guards, blobs=self.blobs, pins=self.pins, contexts=self._world())
+        acting = Acting(
+            boundary,
+            ledger,
+            guards=guards,
+            blobs=self.blobs,
+            pins=self.pins,
+            transcripts=self.transcripts,
+            contexts=self._world(),
+        )
         settling = Settling(boundary, ledger, self.blobs, self.pins)
         return [acting.screen_call, acting.act, settling.settle_call]
 

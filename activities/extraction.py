@@ -87,7 +87,7 @@ class Extraction:
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
-                deployment=ask.deployment,
+                deployment=ask.deployment.priced,
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 worst=ask.worst,

@@ -36,7 +36,7 @@ class Generation:
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
-                deployment=ask.deployment,
+                deployment=ask.deployment.priced,
                 prompt=composed.prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 worst=ask.worst,

@@ -22,7 +22,7 @@ from activities.ports import (
 )
 from activities.token_writer import Lost, TokenWriter
 from perdure.contracts.budget import Spend
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import PricedDeployment
 from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 
@@ -36,7 +36,7 @@ class Call(Generic[Paid]):
 
     key: StepKey
     attempt: int
-    deployment: Deployment
+    deployment: PricedDeployment
     prompt: Prompt
     sampling: Sampling
     worst: Spend
@@ -141,7 +141,7 @@ async def _unheard(_: str, __: Usage | None) -> None:
     """Nobody waits for the words, but a reply that streams can be called off."""
 
 
-def _charge(deployment: Deployment, used: Usage | None) -> Spend:
+def _charge(deployment: PricedDeployment, used: Usage | None) -> Spend:
     """What a call cost, or cost at least: a step, and what its server has reported."""
     if used is None:
         return Spend(steps=1)

@@ -10,9 +10,11 @@ from temporalio.api.history.v1 import HistoryEvent
 from activities.ports import BodyMissing
 from evals.paid_steps import Attempt, payloads
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.agent_steps import Think, Thought
+from perdure.contracts.agent_steps import Acted, Answered, Think, Thought
 from perdure.contracts.compaction import Compact
+from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Turn
+from perdure.timeline import LOCAL
 
 
 class Reads(Protocol):
@@ -30,23 +32,46 @@ class RecordedBodies:
         """`store` has what the history only names: bodies from 64 KiB on, and the fixed beginning of prompts."""
         self._store = store
         self._held: dict[str, bytes] = {}
+        self._answers: dict[str, Text] = {}
+        """What calls were answered whose place no request names, by call."""
 
     def take(self, events: Iterable[HistoryEvent]) -> None:
         """Remember every body in these events, and the spec that an agent's run has pinned."""
         for event in events:
+            if event.marker_recorded_event_attributes.marker_name == LOCAL:
+                self._take_answer(event)
             for payload in payloads(event):
                 if payload.metadata.get("encoding") == b"json/plain":
                     self._hold(*_bodies(json.loads(payload.data)))
+
+    def _take_answer(self, event: HistoryEvent) -> None:
+        """A call within the workflow's own task may have been answered, and the answer kept with its place."""
+        details = event.marker_recorded_event_attributes.details
+        [about] = [json.loads(payload.data) for payload in details["data"].payloads]
+        if about["activity_type"] != "act" or "result" not in details:
+            return
+        [acted] = [Acted.model_validate_json(payload.data) for payload in details["result"].payloads]
+        if acted.kept and isinstance(acted.came, Answered):
+            call = json.loads(event.user_metadata.summary.data).partition(" ")[0]
+            self._answers[call] = acted.came.outcome.result
 
     def take_turns(self, attempts: Iterable[Attempt]) -> None:
         """Remember the places of turns in their conversation: each request names those since the one before."""
         for ask, reply in ((attempt.ask, attempt.reply) for attempt in attempts):
             if isinstance(ask, Think | Compact):
-                said = [Turn(role=Role.ASSISTANT, body=reply.said)] if isinstance(reply, Thought) else []
+                said = self._said(reply) if isinstance(reply, Thought) else []
                 parent = ask.transcript.stored
                 for turn in (*ask.transcript.fresh, *said):
                     self._hold(turn.node(parent))
                     parent = turn.link(parent)
+
+    def _said(self, reply: Thought) -> list[Turn]:
+        """What a thought adds to its conversation: its own turn, and the one answer that was kept right after it."""
+        turns = [Turn(role=Role.ASSISTANT, body=reply.said)]
+        calls = [call.id for call in reply.calls]
+        if len(calls) == 1 and calls[0] in self._answers:
+            turns.append(Turn(role=Role.TOOL, body=self._answers[calls[0]], call=calls[0]))
+        return turns
 
     def _hold(self, *bodies: bytes) -> None:
         self._held |= {hashlib.sha256(body).hexdigest(): body for body in bodies}
@@ -94,6 +119,10 @@ def _bodies(value: Any) -> Iterator[bytes]:
                 yield AgentSpec.model_validate(value["spec"]).model_dump_json().encode()
             for each in cast("dict[str, Any]", value).values():
                 yield from _bodies(each)
+        case str():
+            yield value.encode(
+                errors="replace"
+            )  # it may be a text's body: replies are written so, and what is none is never asked for
         case list():
             for each in cast("list[Any]", value):
                 yield from _bodies(each)

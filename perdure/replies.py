@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.guards import Verdict
+from perdure.contracts.tool_outcome import USUAL
 from perdure.payloads import part
 
 
@@ -76,7 +77,7 @@ def _acted(reply: Any) -> str:
     match part(reply, "came", "kind"):
         case "answered":
             outcome = part(reply, "came", "outcome")
-            ended, happened = part(outcome, "ended"), part(outcome, "happened")
+            ended, happened = (part(outcome, field) or usual for field, usual in USUAL.items())
             return f"{ended}, {part(outcome, 'size') or 0:,} bytes" if happened != "unknown" else f"{ended}, unknown"
         case "again":
             return f"nothing is known yet: {part(reply, 'came', 'reason')}"

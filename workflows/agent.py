@@ -144,9 +144,9 @@ class Agent:
             lambda attempt, deployment, reserved: Think(
                 key=key,
                 attempt=attempt,
-                deployment=deployment,
+                deployment=deployment.priced,
                 pinned=run.pinned,
-                transcript=run.transcript,
+                transcript=run.transcript.unpriced(),
                 worst=reserved,
             ),
             deployment=run.deployment,

@@ -20,9 +20,9 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
         lambda attempt, deployment, reserved: Compact(
             key=key,
             attempt=attempt,
-            deployment=deployment,
+            deployment=deployment.priced,
             pinned=run.pinned,
-            transcript=run.transcript,
+            transcript=run.transcript.unpriced(),
             covers=cut.link,
             worst=reserved,
         ),

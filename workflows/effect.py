@@ -85,6 +85,11 @@ def short(summary: str) -> str:
     return summary if len(summary.encode()) <= SUMMARY else summary.encode()[:SUMMARY].decode(errors="ignore") + "…"
 
 
+def numbered(what: str, attempt: int) -> str:
+    """A summary of an attempt: only from the second on it says which one, since most steps need no other."""
+    return what if attempt == 1 else f"{what}, attempt {attempt}"
+
+
 def key_of(tenant: str, step: str) -> StepKey:
     """By what a step of this run is known to ledger, saved replies and token log, in whichever execution it is made."""
     info = workflow.info()

@@ -12,7 +12,7 @@ from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import BindDeployment, PaidReply
-from workflows.effect import short
+from workflows.effect import numbered, short
 from workflows.effects import BIND_DEPLOYMENT, Effect, perform
 from workflows.headline import REASON, plain
 from workflows.state_machines.purchase import Bind, Buy, GiveUp, OverBudget, Purchase, Wait, next_step
@@ -79,7 +79,7 @@ class Purse:
                             effect,
                             ask(attempt, purchase.deployment, worst(purchase.deployment)),
                             task_queue=purchase.deployment.task_queue,
-                            summary=f"{step} at {purchase.deployment.name}, attempt {attempt}",
+                            summary=numbered(f"{step} at {purchase.deployment.name}", attempt),
                         )
                     except EffectFailed as failure:
                         self._notify(f"{step}, attempt {attempt}: {plain(failure.reason, REASON)}")

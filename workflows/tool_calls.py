@@ -17,10 +17,11 @@ from perdure.contracts.tools import ToolEffect, ToolSpec
 from workflows.agent_progress import AgentProgress
 from workflows.continuing import should_continue
 from workflows.decisions import Decisions
-from workflows.effect import all_roles, short
+from workflows.effect import all_roles, numbered, short
 from workflows.effects import ACT, SCREEN_CALL, key_of, perform
 from workflows.race import called_off
 from workflows.state_machines import tool_call
+from workflows.state_machines.agent import place_of_answer
 from workflows.state_machines.purchase import OverBudget
 from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, next_move
 
@@ -177,10 +178,12 @@ class ToolCalls:
         )
         # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.
         within = AROUND + 2 * (timedelta(0) if tool is None else tool.timeout)
-        what = "called off" if call_off else f"attempt {call.attempts}"
-        summary = short(f"{call.id} {call.tool}, {what}")
+        name = f"{call.id} {call.tool}"
+        summary = short(f"{name}, called off" if call_off else numbered(name, call.attempts))
         if not call_off and self._beside(tool):
-            return await perform(ACT, ask, summary=summary, within=QUICK, locally=True)
+            # Its request is in no history, so it may well be told where in the conversation the answer is to be kept.
+            placed = ask.model_copy(update={"parent": place_of_answer(self._progress.state)})
+            return await perform(ACT, placed, summary=summary, within=QUICK, locally=True)
         return await perform(ACT, ask, summary=summary, within=within)
 
     def _beside(self, tool: ToolSpec | None) -> bool:

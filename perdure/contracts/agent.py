@@ -133,6 +133,8 @@ class RequestedCall(Contract):
     result: Text | None = None
     ended: ToolEnded | None = None
     happened: Happened | None = None
+    kept: bool = False
+    """Whether its answer is stored with its place in the conversation, right after the turn that asked for it."""
 
 
 class Shortfall(Contract):

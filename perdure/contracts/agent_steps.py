@@ -9,9 +9,9 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import Deployment, PricedDeployment
 from perdure.contracts.steps import PaidReply, StepKey
-from perdure.contracts.text import Text
+from perdure.contracts.text import PlainText, Text
 from perdure.contracts.tool_outcome import ToolOutcome
 from perdure.contracts.tools import ToolName
 from perdure.contracts.transcript import Transcript
@@ -41,9 +41,10 @@ class Think(Contract):
 
     key: StepKey
     attempt: int = Field(ge=1)
-    deployment: Deployment
+    deployment: PricedDeployment
     pinned: Text
     transcript: Transcript
+    """Without what prices it."""
     worst: Spend
     """What is reserved for this attempt: the prompt and the reply are kept within it."""
 
@@ -54,14 +55,14 @@ class AskedCall(Contract):
     id: str
     """`call-3-1`, given by us: a model's own names may repeat."""
     tool: str
-    arguments: Text
-    """JSON as the model wrote it, by digest: the thought's own text holds it."""
+    arguments: PlainText
+    """JSON as the model wrote it: by digest, since the thought's own text holds it, unless it is shorter than that."""
 
 
 class Thought(PaidReply):
     """The model's next move: calls of tools, or its answer."""
 
-    said: Text
+    said: PlainText
     """The turn for the transcript: JSON with the words and the calls. Without its body where it is the answer."""
     calls: tuple[AskedCall, ...] = ()
     dropped: int = Field(default=0, ge=0)
@@ -114,6 +115,9 @@ class Act(Contract):
     """What has to return before it and has not: it is not called then."""
     call_off: bool = False
     """Only see to it that no attempt of this call begins any more: the run is cancelled."""
+    parent: Digest | None = None
+    """The link of the turn that what is answered comes right after, where that is known before: of several calls in one
+    turn it is not."""
 
 
 class Answered(Variant):
@@ -152,6 +156,8 @@ class Acted(Contract):
     """What attempts of this call are known to have cost, by number."""
     stopped: bool = False
     """Whether it was called off while it ran."""
+    kept: bool = False
+    """Whether the answer is stored with its place in the conversation, so that the next request need not tell it."""
 
 
 class SettleCall(Contract):

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Contract, Digest
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import PricedDeployment
 from perdure.contracts.steps import PaidReply, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Transcript
@@ -65,9 +65,10 @@ class Compact(Contract):
 
     key: StepKey
     attempt: int = Field(ge=1)
-    deployment: Deployment
+    deployment: PricedDeployment
     pinned: Text
     transcript: Transcript
+    """Without what prices it."""
     covers: Digest
     """The link up to which the turns are summed up; the task, and what comes later, stays as it is."""
     worst: Spend

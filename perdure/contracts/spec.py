@@ -62,6 +62,13 @@ class Prices(Contract):
         return -(-(input_tokens * self.input + output_tokens * self.output) // 1_000_000)
 
 
+class PricedDeployment(Contract):
+    """What a paid call has to know of its deployment: a run makes thousands, and its history has each request."""
+
+    name: Name
+    prices: Prices
+
+
 class Deployment(Contract):
     """Which deployment a paid attempt uses. Its endpoint is looked up when the call is made."""
 
@@ -72,6 +79,11 @@ class Deployment(Contract):
     context_window: int = Field(ge=1)
     """Tokens, prompt and answer together."""
     prices: Prices
+
+    @property
+    def priced(self) -> PricedDeployment:
+        """What of it is told to a paid call."""
+        return PricedDeployment(name=self.name, prices=self.prices)
 
     def worst_case(self, *, input_tokens: int, output_tokens: int) -> Spend:
         """What one attempt may cost at most."""

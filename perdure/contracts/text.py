@@ -1,9 +1,9 @@
 """Text is one type: a digest, a bound on its tokens, and its body only where it is created."""
 
 import hashlib
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer, model_validator
 
 from perdure.contracts.contract import Contract, Digest
 
@@ -12,6 +12,9 @@ INLINE_LIMIT = 1024 * 1024
 
 BODY_LIMIT = 64 * 1024
 """Bytes. From here on a reply leaves the body in the blob store and carries the digest alone."""
+
+BRIEF = 64
+"""Bytes. Up to here a body is no longer than what names it."""
 
 
 class Text(Contract):
@@ -61,3 +64,18 @@ class Text(Contract):
     def carried(self) -> Self:
         """As a reply carries it: with its body below `BODY_LIMIT`, by digest alone from there on."""
         return self if self.tokens < BODY_LIMIT else self.reference()
+
+    def told(self) -> Self:
+        """As a reply carries a few words whose body crosses the history elsewhere: with it where that takes no more."""
+        return self if self.tokens <= BRIEF else self.reference()
+
+
+def _as_plain(text: Text, write: SerializerFunctionWrapHandler) -> Any:
+    """A body says its own digest and bound: where it travels, they need not."""
+    plain = text.body is not None and text.tokens == len(text.body.encode())
+    return text.body if plain else write(text)
+
+
+PlainText = Annotated[Text, WrapSerializer(_as_plain, when_used="json")]
+"""A text that is written as a plain string where it has a body, which any reader takes for the text. For what each step
+of a run replies: its history is made of that. Never for a text that is to be forgotten: its digest has to stay."""

@@ -1,12 +1,13 @@
 """How a call of a tool ended: one of a closed set, whatever the tool's code did."""
 
 from enum import StrEnum
+from typing import Any, cast
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.guards import Verdict
-from perdure.contracts.text import Text
+from perdure.contracts.text import PlainText
 
 
 class ToolEnded(StrEnum):
@@ -47,6 +48,10 @@ class Happened(StrEnum):
     """It may have: never call it again before that is known."""
 
 
+USUAL = {"ended": ToolEnded.RETURNED.value, "happened": Happened.NO.value}
+"""How most calls end. Their payloads do not say it, so it never changes. Code has to: it is no default."""
+
+
 class ToolOutcome(Contract):
     """What a call of a tool came to."""
 
@@ -54,7 +59,7 @@ class ToolOutcome(Contract):
     """Its name, as the model wrote it."""
     ended: ToolEnded
     happened: Happened
-    result: Text
+    result: PlainText
     """What the model is shown: data within a fence, or one line that says why there is none."""
     verdicts: tuple[Verdict, ...] = ()
     """What guards found in the result."""
@@ -62,3 +67,12 @@ class ToolOutcome(Contract):
     """Bytes that the tool returned."""
     cut: int = Field(default=0, ge=0)
     """Bytes of these that are not shown."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_usual(cls, value: Any) -> Any:
+        return USUAL | cast("dict[str, Any]", value) if isinstance(value, dict) else value
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _without_the_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {field: said for field, said in write(self).items() if USUAL.get(field) != said}

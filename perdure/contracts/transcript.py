@@ -90,6 +90,10 @@ class Transcript(Contract):
         """The same conversation, of which a prompt shows so much: a summary stands for the rest."""
         return self.model_copy(update={"tokens": tokens, "turns": turns})
 
+    def unpriced(self) -> Self:
+        """The same for an effect, which reads it: what its prompt may take at most is worked out before it is asked."""
+        return self.showing(0, 0)
+
     def kept(self) -> Self:
         """Once an effect has stored its turns: the head stands for all of them."""
         return self.model_copy(update={"stored": self.head, "fresh": ()})

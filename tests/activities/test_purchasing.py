@@ -52,7 +52,7 @@ class Shop(NamedTuple):
         call = Call(
             key=KEY.model_copy(update={"step": step}),
             attempt=attempt,
-            deployment=FAST,
+            deployment=FAST.priced,
             prompt=ASK,
             sampling=Sampling(max_output_tokens=WORST.output_tokens),
             worst=WORST,

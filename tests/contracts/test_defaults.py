@@ -32,7 +32,7 @@ THINK = Think(
     attempt=1,
     deployment=Deployment(
         name="small", tier="fast", task_queue="q", context_window=1000, prices=Prices(input=1, output=1)
-    ),
+    ).priced,
     pinned=Text.of("{}").reference(),
     transcript=Transcript().add(Turn(role=Role.USER, body=Text.of("Hello."))),
     worst=Spend(steps=1, input_tokens=5),

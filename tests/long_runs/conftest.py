@@ -50,5 +50,6 @@ def received(desk: DeskServer) -> Desk:
 @pytest.fixture
 def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
     write_agent(tmp_path)
+    write_agent(tmp_path, "unguarded", READS, "results = []\n")
     write_agent(tmp_path, "reminded", (*READS, "create_ticket", "send_message"), after=REMINDED)
     return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))

@@ -19,11 +19,12 @@ async def test_every_step_of_every_execution_is_shown_as_it_was_sent(
     platform: Platform, client: Client, settings: Settings, stub: StubModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
-    stub.script = [*(calls(SUM) for _ in range(15)), answer()]
-    run = await platform.start_agent("Do much.", agent="tester", budget=BUDGET)
-    await platform.result(run)
-    assert len(await platform.executions(run)) >= 2
-    for turn in range(1, 17):
-        shown = await rebuilt(settings, run, f"think-{turn}", "default")
-        assert shown.recorded == shown.digest
-        assert len(shown.prompt.messages) == 2 * turn
+    for agent in ("tester", "unguarded"):
+        stub.script = [*(calls(SUM) for _ in range(15)), answer()]
+        run = await platform.start_agent(f"Do much as {agent}.", agent=agent, budget=BUDGET)
+        await platform.result(run)
+        assert len(await platform.executions(run)) >= 2
+        for turn in range(1, 17):
+            shown = await rebuilt(settings, run, f"think-{turn}", "default")
+            assert shown.recorded == shown.digest
+            assert len(shown.prompt.messages) == 2 * turn

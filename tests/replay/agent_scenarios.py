@@ -77,6 +77,12 @@ AGENTS = (
         agent="tester",
         script=(calls(SUM, SEARCH), answer()),
     ),
+    Scenario(
+        name="agent-answered-from-quick-calls",
+        ending="answered",
+        agent="unguarded",
+        script=(calls(SUM), calls(SUM, SUM), calls(SUM), answer()),
+    ),
     Scenario(name="agent-opened-a-ticket", ending="answered", agent="tester", script=(calls(TICKET), answer())),
     Scenario(
         name="agent-sent-what-a-person-had-edited",

@@ -39,6 +39,7 @@ async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Pa
     write_agent(agents, "odd", tuple(odd_tools(done)))
     write_agent(agents, "guarded", READS, GUARDED)
     write_agent(agents, "brief", READS, BRIEF)
+    write_agent(agents, "unguarded", READS, "results = []\n")
 
     class TheseParts(Parts):
         def all_tools(self) -> Mapping[str, Tool[Any]]:

@@ -13,7 +13,7 @@ from perdure.contracts.agent_steps import AskedCall, Thought
 from perdure.contracts.budget import Spend
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import ToolEnded
-from perdure.contracts.transcript import Role, Turn
+from perdure.contracts.transcript import Role, Transcript, Turn
 from tests.state_machines.agent_states import NEAR, SPEC, call, names, outcome, run_of
 from tests.state_machines.agent_states import stages as any_stage
 from workflows.state_machines import agent, tool_call
@@ -22,6 +22,8 @@ from workflows.state_machines.agent import Abstain, Check, Compact, Exhaust, Hol
 turns_of_calls = st.lists(st.tuples(names, any_stage), max_size=6).map(
     lambda pairs: tuple(call(name, number, stage=stage) for number, (name, stage) in enumerate(pairs, start=1))
 )
+TASK = Turn(role=Role.USER, body=Text.of("Do it."))
+STORED = Transcript().add(TASK).kept()
 numbers_in_any_order = st.integers(min_value=1, max_value=6).flatmap(lambda most: st.permutations(range(1, most + 1)))
 
 
@@ -51,6 +53,30 @@ def test_a_turn_whose_calls_are_all_answered_is_observed_before_the_next_thought
     run = run_of(tool_call.answered(call(), outcome()), turn=1)
     assert next_step(run) == Observe()
     assert next_step(agent.observed(run)) == Think("think-2")
+
+
+def test_the_only_answer_of_a_turn_that_is_stored_with_its_place_is_not_told_again() -> None:
+    done = tool_call.answered(call(), outcome())
+    told = agent.observed(run_of(done, transcript=STORED)).transcript
+    kept = agent.observed(run_of(done.model_copy(update={"kept": True}), transcript=STORED)).transcript
+    assert (kept.stored, kept.fresh) == (told.head, ())
+    assert (kept.tokens, kept.turns) == (told.tokens, told.turns)
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=3), st.sampled_from([STORED, STORED.add(TASK), Transcript().add(TASK)])
+)
+def test_an_answer_whose_place_was_not_known_before_is_told(kept: list[bool], before: Transcript) -> None:
+    run = run_of(
+        *(
+            tool_call.answered(call(number=number), outcome()).model_copy(update={"kept": flag})
+            for number, flag in enumerate(kept, start=1)
+        ),
+        transcript=before,
+    )
+    after, known = agent.observed(run).transcript, len(kept) == 1 and before == STORED
+    assert (after.fresh == ()) == (known and kept == [True])
+    assert agent.place_of_answer(run) == (STORED.head if known else None)
 
 
 def test_an_answer_is_checked() -> None:

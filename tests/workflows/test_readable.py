@@ -135,10 +135,10 @@ async def test_the_summaries_of_activities_name_the_step_and_the_model_or_the_to
     await platform.result(run)
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
     summaries = " ".join(event.user_metadata.summary.data.decode() for event in history.events)
-    assert '"think-1 at fast, attempt 1"' in summaries
-    assert '"call-1-1 create_ticket, attempt 1"' in summaries
+    assert '"think-1 at fast"' in summaries
+    assert '"call-1-1 create_ticket"' in summaries
     told = [entry.summary async for entry in platform.timeline(run)]
-    assert "think-1 at fast, attempt 1" in told, "the step is named once"
+    assert "think-1 at fast" in told, "the step is named once"
 
 
 def test_money_has_no_sign_that_the_ui_would_take_for_a_formula() -> None:

@@ -48,5 +48,13 @@ async def test_every_attempt_that_fails_has_a_line_with_its_reason(
     assert "the last to fail: create_ticket gave no result" in head
     assert "attempt 1 told nothing: create_ticket gave no result" in table
     assert "think-1, attempt 1: fast: the server is overloaded" in table
+    lines = [entry.summary async for entry in platform.timeline(run)]
+    named = (
+        "think-1 at fast",
+        "think-1 at fast, attempt 2",
+        "call-1-2 create_ticket",
+        "call-1-2 create_ticket, attempt 2",
+    )
+    assert [name for name in named if name not in lines] == [], "only a second attempt says which one it is"
     await platform.cancel(run)
     await platform.result(run)

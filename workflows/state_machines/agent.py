@@ -7,6 +7,7 @@ from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCa
 from perdure.contracts.agent_steps import Thought
 from perdure.contracts.budget import Spend
 from perdure.contracts.compaction import Mark
+from perdure.contracts.contract import Digest
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import ToolEnded
@@ -115,7 +116,9 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
     transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
     if reply.kept:
         transcript = transcript.kept()
-    calls = tuple(RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments) for call in reply.calls)
+    calls = tuple(
+        RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments.reference()) for call in reply.calls
+    )
     return run.model_copy(
         update={
             "turn": run.turn + 1,
@@ -133,7 +136,15 @@ def observed(run: AgentRun) -> AgentRun:
     turns = [Turn(role=Role.TOOL, body=call.result, call=call.id) for call in run.calls if call.result is not None]
     news = (call.tool for call in run.calls if call.ended is ToolEnded.RETURNED)
     returned = tuple(dict.fromkeys((*run.returned, *news)))
-    return run.model_copy(update={"transcript": run.transcript.add(*turns), "returned": returned, "calls": ()})
+    transcript = run.transcript.add(*turns)
+    if place_of_answer(run) is not None and all(call.kept for call in run.calls):
+        transcript = transcript.kept()
+    return run.model_copy(update={"transcript": transcript, "returned": returned, "calls": ()})
+
+
+def place_of_answer(run: AgentRun) -> Digest | None:
+    """The link that the answer comes right after, where it is the turn's only one and all before it is stored."""
+    return run.transcript.stored if len(run.calls) == 1 and not run.transcript.fresh else None
 
 
 def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:

@@ -139,7 +139,7 @@ def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentS
     """What an attempt that replied makes of the call."""
     match reply.came:
         case Answered(outcome=outcome):
-            return answered(call, outcome)
+            return answered(call, outcome).model_copy(update={"kept": reply.kept})
         case Again(reason=reason):
             return lost(call, tool, reason, spec, now)
         case AskPerson(attempt=attempt, reason=reason, arguments=arguments):

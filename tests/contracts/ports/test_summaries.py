@@ -203,7 +203,7 @@ async def test_a_request_for_a_summary_is_read_once_and_comes_with_what_it_stand
     ask = Compact(
         key=StepKey(tenant="acme", workflow_id="w", run_id="r", step="compact-1"),
         attempt=1,
-        deployment=NEAR,
+        deployment=NEAR.priced,
         pinned=await pins.keep("acme", spec),
         transcript=conversation.transcript,
         covers=covers,
