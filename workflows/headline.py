@@ -122,8 +122,10 @@ def asks(step: PendingStep, name: str) -> str:
 
 
 def _who(step: PendingStep) -> str:
-    may = plain(", ".join((*step.names, *(f"the group {group}" for group in step.groups))), REASON) or "Anybody"
-    said = [f"{may} may say so"]
+    they = ", ".join((*step.names, *(f"the group {group}" for group in step.groups))) or "anybody"
+    if not step.names:  # a name stands as it is
+        they = they[0].upper() + they[1:]
+    said = [f"{plain(they, REASON)} may {'answer' if step.waiting is Waiting.ANSWER else 'say so'}"]
     said += [f"not {plain(step.barred)}, who started it"] if step.barred else []
     said += ["signed"] if step.trust is Trust.SIGNED else []
     said += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []

@@ -25,10 +25,13 @@ def desk(tmp_path: Path) -> Iterator[DeskServer]:
         yield server
 
 
+GROUP = '[tools.ask_person.policy]\ngroups = ["sites"]\n'
+
+
 @pytest.fixture
 def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
     write_agent(tmp_path)
-    write_agent(tmp_path, "asking", ("calculator", "ask_person"))
+    write_agent(tmp_path, "asking", ("calculator", "ask_person"), after=GROUP)
     return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))
 
 
@@ -65,7 +68,7 @@ async def test_a_question_to_a_person_says_how_to_answer_it(
     await waits(platform, run)
     head = await details(client, run)
     assert head.startswith("**awaiting_answer**")
-    assert "`perdure answer ask-1 call-1-1 ANSWER`" in head
+    assert "The group sites may answer. `perdure answer ask-1 call-1-1 ANSWER`" in head
     assert "Which site" not in head
     await platform.cancel(run)
     await platform.result(run)
