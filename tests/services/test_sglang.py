@@ -232,7 +232,12 @@ async def test_behind_its_router_calls_go_on_when_a_server_dies(
         lines = {"model": sglang_server.model, "provider": '"sglang"', "api_key": '"user"'}
         seen = HttpModelServers(catalogue(tmp_path, f"{root}/v1", **lines), api_keys=keys(sglang_server))
         assert (await seen.health("fast")).ready
-        assert (await seen.load("fast")).running == 0
+
+        async def at_rest() -> bool:
+            return (await seen.load("fast")).running == 0
+
+        # Told when a batch begins, and anew once the server has been idle for half a minute.
+        await until(at_rest, what="no call is said to run any more", seconds=120, every=0.5)
 
         second.part.kill()
         answered = 0
