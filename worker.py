@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -100,12 +101,13 @@ async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = 
 
     began = time.monotonic()
     log_events(settings.telemetry.log_level)
-    if settings.telemetry.traces:
-        record_spans(settings)
+    close_spans = record_spans(settings) if settings.telemetry.traces else None
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as stack:
+        if close_spans is not None:
+            stack.push_async_callback(asyncio.to_thread, close_spans)
         try:
             parts = await Parts.open(settings, stack)
             client = await connect(settings, parts.blobs)
@@ -152,6 +154,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asyncio.run(serve(settings, roles, given.alive))
 
 
+def leave() -> NoReturn:
+    """End the process at once: all is written and closed by now.
+
+    A guard that is still being loaded beside may hold the lock of Python's imports. What libraries leave behind imports
+    when the interpreter takes it apart, and would wait for that lock for ever.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def _sentence(role: Role) -> str:
     return {
         Role.WORKFLOWS: "runs workflows and effects that only read files;",
@@ -164,3 +177,4 @@ def _sentence(role: Role) -> str:
 
 if __name__ == "__main__":
     main()
+    leave()

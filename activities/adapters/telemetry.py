@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +125,17 @@ def _since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 1)
 
 
-def record_spans(settings: Settings, exporter: SpanExporter | None = None) -> None:
-    """Install the tracer provider: spans go to `exporter`, to an OTLP collector, or to a file under the state."""
+def record_spans(settings: Settings, exporter: SpanExporter | None = None) -> Callable[[], None]:
+    """Install the tracer provider: spans go to `exporter`, to an OTLP collector, or to a file under the state.
+
+    Returns what writes the last ones and ends it; without that they are written when the interpreter ends.
+    """
     if exporter is None:
         exporter = _configured_exporter(settings)
     provider = create_tracer_provider(resource=Resource.create({"service.name": "perdure-worker"}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
+    return provider.shutdown
 
 
 def _configured_exporter(settings: Settings) -> SpanExporter:

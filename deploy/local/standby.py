@@ -88,8 +88,9 @@ def be_worker(log: str, lifeline: int) -> None:
     print(STANDING_BY, flush=True)
     signal.sigwait({signal.SIGUSR1})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
-    importlib.import_module("worker").main(["--role", "all"])
-    os._exit(0)
+    worker = importlib.import_module("worker")
+    worker.main(["--role", "all"])
+    worker.leave()
 
 
 def _end_with_the_starter(lifeline: int) -> None:

@@ -126,3 +126,29 @@ def test_where_weaviate_is_chosen_its_client_is_loaded_in_lancedbs_place() -> No
     )
     assert {"lancedb", "weaviate"} & set(ended.stdout.split()) == {"weaviate"}
     assert ended.stderr == "", "it says nothing of what it will deprecate one day"
+
+
+def test_it_ends_while_something_is_still_imported_beside_it() -> None:
+    """As where it is stopped while its guards are loaded. Without `leave` this process would never end."""
+    code = """
+import _imp, threading, worker
+
+class Late:
+    def __del__(self):
+        import this  # what a library does in the end
+
+def hold():
+    _imp.acquire_lock()
+    held.set()
+    threading.Event().wait()
+
+held, late = threading.Event(), Late()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+print("served")
+worker.leave()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "served\n", "")
