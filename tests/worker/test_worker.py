@@ -131,7 +131,7 @@ def test_where_weaviate_is_chosen_its_client_is_loaded_in_lancedbs_place() -> No
 def test_it_ends_while_something_is_still_imported_beside_it() -> None:
     """As where it is stopped while its guards are loaded. Without `leave` this process would never end."""
     code = """
-import _imp, threading, worker
+import _imp, gc, threading, worker
 
 class Late:
     def __del__(self):
@@ -142,7 +142,10 @@ def hold():
     held.set()
     threading.Event().wait()
 
+gc.disable()
 held, late = threading.Event(), Late()
+late.itself = late
+del late  # found by the last collection of all
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
 print("served")
