@@ -19,7 +19,7 @@ def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Told]) -> Prom
     fixed = [_fixed(message) for message in json.loads(instructions)]
     tools = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in spec.tools]
     begins = all(turn.role is Role.USER for turn in turns)
-    return Prompt([*fixed, *map(_message, turns)], tools=tools, tool=spec.begins_with if begins else None)
+    return Prompt([*fixed, *map(_message, turns)], tools=tools, tool_choice=spec.begins_with if begins else None)
 
 
 def summary_prompt(instructions: str, opening: Sequence[Told], older: Sequence[Told]) -> Prompt:

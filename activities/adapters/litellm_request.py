@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.adapters.catalogue import DeploymentEntry
-from activities.ports import Message, NotConfigured, Prompt, Sampling
+from activities.ports import ANY_TOOL, Message, NotConfigured, Prompt, Sampling
 
 Json = dict[str, Any]
 
@@ -78,15 +78,18 @@ def _add_tools(asked: Json, entry: DeploymentEntry, prompt: Prompt) -> None:
         for function in functions:
             function["strict"] = True  # SGLang holds arguments to their schema only then
     tools = [{"type": "function", "function": function} for function in functions]
-    choice: Json | str = "required" if prompt.tool_required else "auto"
-    if prompt.tool is not None:
-        choice = {"type": "function", "function": {"name": prompt.tool}}
-    chosen = {"tools": tools, "tool_choice": choice}
+    chosen = {"tools": tools, "tool_choice": _tool_choice(prompt.tool_choice)}
     if entry.protocol == "hosted_vllm":
         # LiteLLM would remove `strict` and `additionalProperties` on this way.
         asked["extra_body"] = {**asked.get("extra_body", {}), **chosen}
         return
     asked.update(chosen)
+
+
+def _tool_choice(choice: str | None) -> Json | str:
+    if choice is None:
+        return "auto"
+    return "required" if choice == ANY_TOOL else {"type": "function", "function": {"name": choice}}
 
 
 def _message(message: Message) -> Json:

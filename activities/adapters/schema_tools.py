@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
-from activities.ports import Message, Prompt, ToolCall
+from activities.ports import ANY_TOOL, Message, Prompt, ToolCall
 
 Json = dict[str, Any]
 
@@ -21,9 +21,9 @@ def as_choice(prompt: Prompt) -> Prompt:
     choices: list[Json] = [
         _object({"tool": {"const": tool.name}, "arguments": dict(tool.parameters)})
         for tool in prompt.tools
-        if prompt.tool in (None, tool.name)
+        if prompt.tool_choice in (None, ANY_TOOL, tool.name)
     ]
-    if prompt.tool is None and not prompt.tool_required:
+    if prompt.tool_choice is None:
         choices.append(_object({"answer": dict(prompt.schema) if prompt.schema is not None else {"type": "string"}}))
     return Prompt(_told(prompt), schema={"anyOf": choices})
 
@@ -74,12 +74,12 @@ class ChoiceReader:
 
 
 def _told(prompt: Prompt) -> Sequence[Message]:
-    """The messages. A call that is due is left to the schema, so that their beginning is the same in every turn."""
+    """The messages. A tool that is due is left to the schema, so that their beginning is the same in every turn."""
     tools = [
         json.dumps({"tool": tool.name, "does": tool.description, "arguments": dict(tool.parameters)})
         for tool in prompt.tools
     ]
-    told = "\n".join(["Tools:", *tools, CALL, *(() if prompt.tool_required else (ANSWER,))])
+    told = "\n".join(["Tools:", *tools, CALL, *(() if prompt.tool_choice == ANY_TOOL else (ANSWER,))])
     messages = [_as_text(message) for message in prompt.messages]
     if messages and messages[0].role == "system":
         return [replace(messages[0], content=f"{messages[0].content}\n\n{told}"), *messages[1:]]

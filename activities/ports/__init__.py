@@ -57,6 +57,7 @@ from activities.ports.knowledge import (
     VectorStore,
 )
 from activities.ports.model import (
+    ANY_TOOL,
     Caller,
     Catalogue,
     Completion,
@@ -100,6 +101,7 @@ from activities.ports.tokens import (
 )
 
 __all__ = [
+    "ANY_TOOL",
     "NO_TENANT",
     "Audit",
     "BadCredential",

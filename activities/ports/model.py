@@ -43,6 +43,10 @@ class ToolSchema:
     """The JSON schema of its arguments."""
 
 
+ANY_TOOL = "*"
+"""A choice among all tools: no tool is called so."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """What a model is asked. What stays the same from call to call comes first, so that its computation is reused."""
@@ -52,10 +56,8 @@ class Prompt:
     """The JSON schema that the reply is held to; None for free text."""
     tools: Sequence[ToolSchema] = ()
     """What the model may call; with a schema as well, it either calls or answers by the schema."""
-    tool_required: bool = False
-    """Whether it must call one of the tools."""
-    tool: str | None = None
-    """The one of them that it must call; None where it is free to choose."""
+    tool_choice: str | None = None
+    """The name of the tool that it must call, or `ANY_TOOL` for one of them; None where it may answer as well."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,8 @@ def digest_of(prompt: Prompt) -> str:
     request: dict[str, object] = {"messages": [_said(message) for message in prompt.messages], "schema": prompt.schema}
     if prompt.tools:
         request["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in prompt.tools]
-    if prompt.tool_required:
-        request["tool_required"] = True
-    if prompt.tool is not None:
-        request["tool"] = prompt.tool
+    if prompt.tool_choice is not None:
+        request["tool_choice"] = prompt.tool_choice
     return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

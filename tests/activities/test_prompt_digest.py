@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.ports import Message, Prompt, ToolCall, ToolSchema, digest_of
+from activities.ports import ANY_TOOL, Message, Prompt, ToolCall, ToolSchema, digest_of
 
 SAID = (Message("system", "Answer from the sentences."), Message("user", "How deep? Ünïcode 深い"))
 CALCULATOR = ToolSchema("calculator", "Works it out.", {"type": "object"})
@@ -42,8 +42,8 @@ def test_a_digest_changes_with_everything_that_is_said_of_tools() -> None:
         ),
         replace(TURN, messages=[*SAID, ASKED, replace(TOLD, tool_call_id="call-2")]),
         replace(TURN, messages=[*SAID, ASKED, replace(TOLD, tool_call_id=None)]),
-        replace(TURN, tool_required=True),
-        replace(TURN, tool="calculator"),
+        replace(TURN, tool_choice=ANY_TOOL),
+        replace(TURN, tool_choice="calculator"),
         replace(TURN, tools=[replace(CALCULATOR, name="other")]),
         replace(TURN, tools=()),
     ]

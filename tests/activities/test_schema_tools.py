@@ -27,7 +27,7 @@ def test_earlier_answers_and_calls_stand_as_the_model_has_to_write_them() -> Non
 def test_a_call_that_is_due_is_all_that_the_schema_allows_and_the_messages_stay() -> None:
     other = ToolSchema("look", "Look.", {"type": "object", "properties": {}})
     free = Prompt([Message("system", "Help."), Message("user", "What is 1?")], tools=[ADD, other])
-    held = as_choice(replace(free, tool="look"))
+    held = as_choice(replace(free, tool_choice="look"))
     assert held.messages == as_choice(free).messages
     assert held.schema is not None
     assert [choice["properties"]["tool"] for choice in held.schema["anyOf"]] == [{"const": "look"}]

@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from activities.ports import Caller, Completion, Message, NotConfigured, Prompt, Sampling
+from activities.ports import ANY_TOOL, Caller, Completion, Message, NotConfigured, Prompt, Sampling
 from tests.contracts.ports.model_cases import ASK, CALCULATOR, COLOUR, FEW, LOOK_UP, ME, STREAMS, Listener
 from tests.contracts.ports.model_servers import Served, llama_cpp, sglang, stubbed
 from tests.support.waiting import until
@@ -121,7 +121,7 @@ async def test_a_reply_holds_to_its_schema(served: Served, *, streams: bool) -> 
 async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema(
     served: Served, *, streams: bool
 ) -> None:
-    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_required=True)
+    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_choice=ANY_TOOL)
     listener = Listener()
     asked = served.model.complete("fast", ask, TO_A_CALL, ME, listener if streams else None)
     if not served.can.tools:
@@ -139,7 +139,7 @@ async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema
 
 @STREAMS
 async def test_the_tool_that_is_due_is_called_whatever_was_asked(served: Served, *, streams: bool) -> None:
-    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR, LOOK_UP], tool="look_up")
+    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR, LOOK_UP], tool_choice="look_up")
     asked = served.model.complete("fast", ask, TO_A_CALL, ME, Listener() if streams else None)
     if not served.can.tools:
         with pytest.raises(NotConfigured, match="tools"):
@@ -150,7 +150,7 @@ async def test_the_tool_that_is_due_is_called_whatever_was_asked(served: Served,
 
 
 async def test_a_tool_call_cut_by_the_limit_is_neither_text_nor_a_call(served: Served) -> None:
-    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_required=True)
+    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_choice=ANY_TOOL)
     listener = Listener()
     for heard in (None, listener):
         asked = served.model.complete("fast", ask, Sampling(max_output_tokens=9), ME, heard)
@@ -165,7 +165,7 @@ async def test_a_tool_call_cut_by_the_limit_is_neither_text_nor_a_call(served: S
 
 async def test_a_conversation_with_a_tools_result_goes_on(served: Served) -> None:
     question = Message("user", "What is 17*23+5?")
-    asked = served.model.complete("fast", Prompt([question], tools=[CALCULATOR], tool_required=True), TO_A_CALL, ME)
+    asked = served.model.complete("fast", Prompt([question], tools=[CALCULATOR], tool_choice=ANY_TOOL), TO_A_CALL, ME)
     if not served.can.tools:
         with pytest.raises(NotConfigured, match="tools"):
             await asked

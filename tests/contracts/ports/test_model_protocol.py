@@ -10,6 +10,7 @@ import pytest
 
 from activities.adapters.litellm_model import LiteLLMModel
 from activities.ports import (
+    ANY_TOOL,
     Message,
     ModelFailed,
     ModelUnreachable,
@@ -62,7 +63,7 @@ async def test_tools_are_called_as_the_server_calls_them(
 ) -> None:
     called = [{"name": "calculator", "arguments": {"expression": text}} for text in ("1+1", "2+2")]
     stub.script = [{"tool_calls": called}]
-    ask = Prompt([Message("user", "Sums?")], tools=[CALCULATOR], tool_required=True)
+    ask = Prompt([Message("user", "Sums?")], tools=[CALCULATOR], tool_choice=ANY_TOOL)
     completion = await model.complete("fast", ask, FEW, ME, Listener() if streams else None)
     assert [(call.id, call.name, json.loads(call.arguments)) for call in completion.tool_calls] == [
         ("call-1", "calculator", {"expression": "1+1"}),
@@ -81,7 +82,7 @@ async def test_the_tool_that_has_to_be_called_is_named_to_the_server(
     model: LiteLLMModel, stub: StubModel, *, streams: bool
 ) -> None:
     stub.script = [{"tool_calls": [{"name": "calculator", "arguments": {"expression": "1+1"}}]}]
-    ask = Prompt([Message("user", "Sums?")], tools=[CALCULATOR, LOOK_UP], tool="calculator")
+    ask = Prompt([Message("user", "Sums?")], tools=[CALCULATOR, LOOK_UP], tool_choice="calculator")
     await model.complete("fast", ask, FEW, ME, Listener() if streams else None)
     (request,) = stub.requests
     assert request["tool_choice"] == {"type": "function", "function": {"name": "calculator"}}
