@@ -25,27 +25,23 @@ COLOUR = {
     "additionalProperties": False,
 }
 
-CALCULATOR = ToolSchema(
-    "calculator",
-    "Work out arithmetic exactly.",
-    {
-        "type": "object",
-        "properties": {"expression": {"type": "string", "maxLength": 40}},
-        "required": ["expression"],
-        "additionalProperties": False,
-    },
-)
 
-LOOK_UP = ToolSchema(
-    "look_up",
-    "Look a word up.",
-    {
-        "type": "object",
-        "properties": {"word": {"type": "string", "maxLength": 20}},
-        "required": ["word"],
-        "additionalProperties": False,
-    },
-)
+def with_one_text(name: str, does: str, argument: str, longest: int) -> ToolSchema:
+    """A tool with one argument, which is a text of so many characters at most."""
+    return ToolSchema(
+        name,
+        does,
+        {
+            "type": "object",
+            "properties": {argument: {"type": "string", "maxLength": longest}},
+            "required": [argument],
+            "additionalProperties": False,
+        },
+    )
+
+
+CALCULATOR = with_one_text("calculator", "Work out arithmetic exactly.", "expression", 40)
+LOOK_UP = with_one_text("look_up", "Look a word up.", "word", 20)
 
 
 def catalogue(folder: Path, endpoint: str, *, model: str = "stub", **extra: Any) -> CatalogueFile:
