@@ -120,9 +120,8 @@ def _bodies(value: Any) -> Iterator[bytes]:
             for each in cast("dict[str, Any]", value).values():
                 yield from _bodies(each)
         case str():
-            yield value.encode(
-                errors="replace"
-            )  # it may be a text's body: replies are written so, and what is none is never asked for
+            # Perhaps a text's body, as replies write them; what is none is never asked for.
+            yield value.encode(errors="replace")
         case list():
             for each in cast("list[Any]", value):
                 yield from _bodies(each)
