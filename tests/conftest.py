@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
 from deploy.local.corpus import index_folder
+from deploy.local.desk import DeskServer
 from perdure.client import Platform
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.services.postgres_server import PostgresServer, postgres_server
@@ -42,6 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def stub() -> Iterator[StubModel]:
     with StubModel(0) as server:
+        yield server
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskServer]:
+    """The service that tools write to, which counts what it receives."""
+    with DeskServer(0, tmp_path / "desk.db") as server:
         yield server
 
 

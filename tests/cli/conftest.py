@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -35,12 +35,6 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_log_level="error",
     ) as started:
         yield started
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
 
 
 @pytest.fixture

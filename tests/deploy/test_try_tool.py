@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +16,6 @@ from deploy.local.try_tool import allowed
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tools import AllowedAmount, AllowedHosts, AllowedPaths
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
 
 
 def tried(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 """A server that wants a new execution after a few dozen events, so that a long run takes a second and not an hour."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,6 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_log_level="error",
     ) as started:
         yield started
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The tools that write: a ticket is opened once for its key; a message can be asked after, and is never sent again."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,6 @@ MESSAGE = {"to": "ann", "text": "Wet."}
 def writer(url: str | None, key: str = "run/step-1", timeout: float = 20) -> ToolContext:
     services = NamedServices(Tools(services={} if url is None else {"desk": url}, timeout_seconds=timeout))
     return ToolContext("acme", "r", "s", key, http=ToolHttp(PublicWeb(FileDocuments()), services))
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
 
 
 async def test_a_ticket_is_opened_once_however_often_it_is_tried(desk: DeskServer) -> None:

@@ -1,7 +1,6 @@
 """An agent on a real server: it thinks, acts side by side, and ends within its budget. Tools are the real ones."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,6 @@ from tests.support.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A run can be read in the Temporal UI: what it does, whom it waits for, what it spent, and why it ended."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, 
 from tests.support.stub_model import StubModel
 from workflows.effect import SUMMARY, short
 from workflows.headline import dollars, named, plain, spent
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
-
 
 GROUP = '[tools.ask_person.policy]\ngroups = ["sites"]\n'
 

@@ -1,6 +1,6 @@
 """The order in which an agent may call its tools: what it begins with, and what has to return before something else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,6 @@ after = ["search_knowledge"]
 [tools.send_message]
 after = ["search_knowledge", "create_ticket"]
 """
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskServer]:
-    with DeskServer(0, tmp_path / "desk.db") as server:
-        yield server
 
 
 @pytest.fixture
