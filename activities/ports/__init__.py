@@ -35,7 +35,9 @@ from activities.ports.errors import (
     ModelUnreachable,
     ModelUnusable,
     NotConfigured,
+    NotThisRun,
     PortError,
+    ServerAway,
     StorageFailed,
     StorageFull,
     StorageReadOnly,
@@ -45,6 +47,7 @@ from activities.ports.errors import (
     WindowSpent,
     WrongDimension,
     WrongModel,
+    nothing_sent,
 )
 from activities.ports.knowledge import (
     Chunk,
@@ -75,6 +78,12 @@ from activities.ports.model import (
 from activities.ports.people import (
     Audit,
     Credentials,
+)
+from activities.ports.runs import (
+    Clock,
+    Execution,
+    Executions,
+    Runs,
 )
 from activities.ports.servers import (
     Health,
@@ -113,6 +122,7 @@ __all__ = [
     "Catalogue",
     "Chunk",
     "CircuitOpen",
+    "Clock",
     "Completion",
     "Credentials",
     "Decided",
@@ -121,6 +131,8 @@ __all__ = [
     "EffectLedger",
     "Embedder",
     "End",
+    "Execution",
+    "Executions",
     "Filter",
     "Fresh",
     "Fusion",
@@ -142,6 +154,7 @@ __all__ = [
     "ModelUnreachable",
     "ModelUnusable",
     "NotConfigured",
+    "NotThisRun",
     "Over",
     "Paid",
     "PaidReplies",
@@ -155,7 +168,9 @@ __all__ = [
     "Reserved",
     "Reset",
     "Rules",
+    "Runs",
     "Sampling",
+    "ServerAway",
     "SharedKey",
     "SharedState",
     "Short",
@@ -178,4 +193,5 @@ __all__ = [
     "WrongDimension",
     "WrongModel",
     "digest_of",
+    "nothing_sent",
 ]

@@ -1,7 +1,8 @@
 """The errors with which the world answers. Each says what failed, the value, and what to do about it."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.remedy import Remedy
@@ -11,12 +12,14 @@ from perdure.contracts.windows import WindowShortage
 class PortError(Exception):
     """The world said no. The message says what failed, the value, and what to do about it."""
 
-    final: ClassVar[bool] = False
+    final: bool = False
     """Whether trying again is pointless."""
-    free_of_charge: ClassVar[bool] = False
+    free_of_charge: bool = False
     """Whether a paid attempt that ended so is known to have cost nothing."""
-    remedy: ClassVar[Remedy] = Remedy.RETRY
+    remedy: Remedy = Remedy.RETRY
     """What a paid attempt that ended so asks for."""
+    outage: bool = False
+    """Whether something that is needed is away for a while: what asked for it is right, and only has to wait."""
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
@@ -85,13 +88,33 @@ class CircuitOpen(PortError):
 class StorageFull(PortError):
     """The disk is full. What was written before is safe."""
 
+    outage = True
+
 
 class StorageFailed(PortError):
     """The database did not do what it was asked."""
 
+    outage = True
+
 
 class StorageReadOnly(PortError):
     """The store takes nothing more until its disk has room; what it holds can still be read."""
+
+    outage = True
+
+
+class ServerAway(PortError):
+    """The Temporal server did not answer an effect that has to ask it something."""
+
+    outage = True
+
+
+class NotThisRun(PortError):
+    """What was asked for belongs to another run, or to none that is registered. Nothing was done."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
 
 
 class BodyMissing(PortError):
@@ -152,3 +175,15 @@ class WindowSpent(PortError):
     def __init__(self, shortage: WindowShortage) -> None:
         super().__init__(shortage.reason)
         self.evidence = shortage
+
+
+@contextmanager
+def nothing_sent() -> Generator[None]:
+    """Whatever is away within this context, nothing was sent yet: the attempt is free of charge, and is waited for."""
+    try:
+        yield
+    except PortError as error:
+        if error.outage:
+            error.free_of_charge = True
+            error.remedy = Remedy.WAIT
+        raise

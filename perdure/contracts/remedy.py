@@ -14,3 +14,5 @@ class Remedy(StrEnum):
     """Another deployment of the tier, or this one once it has been left alone for a while."""
     FALL_BACK = "fall_back"
     """Another deployment of the tier, now; this one will not serve the request."""
+    WAIT = "wait"
+    """Time, and no other attempt: nothing was sent, since something that is needed is away. It costs nothing."""
