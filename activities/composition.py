@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from activities.pins import Pins
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.registering import Registering
 from activities.remembered_bodies import RememberedBodies
+from activities.rights import Rights
 from activities.settings import Settings
 from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
@@ -47,6 +49,8 @@ class Parts:
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.signed_credentials import SignedCredentials
         from activities.adapters.sql_blobs import SqlBlobs
+        from activities.adapters.sql_runs import SqlRuns
+        from activities.adapters.temporal_executions import TemporalExecutions
         from agents.loader import Specs
 
         self.settings = settings
@@ -59,6 +63,9 @@ class Parts:
         self.pins = Pins(self.blobs)
         self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
+        runs, executions = SqlRuns(database), TemporalExecutions()
+        self.registering = Registering(runs, executions)
+        self.rights = Rights(runs, executions)
         self.log = log
         self.shared = shared
         self.when_ready: list[Callable[[], object]] = []
@@ -93,8 +100,8 @@ class Parts:
         from activities.pinning import Pinning
         from activities.routing import Routing
 
-        routing = Routing(self.specs, self.catalogue, self.blobs)
-        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins)
+        routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
+        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
         deciding, auditing = Deciding(self.credentials), Auditing(SqlAudit(self.database))
         people = [deciding.check_decision, auditing.audit_decision]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
@@ -125,7 +132,7 @@ class Parts:
         schemas = Schemas(self.settings.paths.agents / "schemas")
         return [
             Retrieval(self.store, self.embedder, self.blobs).retrieve,
-            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs).parse,
+            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registering).parse,
         ]
 
     @cached_property
@@ -159,11 +166,9 @@ class Parts:
     def generation(self) -> Activities:
         """Calls of models."""
         from activities.adapters.litellm_model import LiteLLMModel
-        from activities.adapters.sql_budget_windows import SqlBudgetWindows
         from activities.adapters.sql_paid_replies import SqlPaidReplies
-        from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.adapters.telemetry import TracedModel, log_lost_tokens, log_overspent
         from activities.compacting import Compacting
-        from activities.daily import DailyWindows
         from activities.extraction import Extraction
         from activities.generation import Generation
         from activities.purchasing import Purchasing
@@ -177,9 +182,15 @@ class Parts:
             api_keys=calls.api_keys,
             shared=self.shared,
         )
-        replies = SqlPaidReplies(self.database)
-        days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
-        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, days, self.log, log_lost_tokens)
+        purchasing = Purchasing(
+            TracedModel(model, self.catalogue),
+            SqlPaidReplies(self.database, self.settings.limits.of),
+            rights=self.rights,
+            catalogue=self.catalogue,
+            log=self.log,
+            lost=log_lost_tokens,
+            overspent=log_overspent,
+        )
         return [
             Generation(purchasing, self.blobs).generate,
             Extraction(purchasing, self.blobs).extract,

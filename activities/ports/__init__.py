@@ -37,6 +37,7 @@ from activities.ports.errors import (
     NotConfigured,
     NotThisRun,
     PortError,
+    PromptTooLarge,
     ServerAway,
     StorageFailed,
     StorageFull,
@@ -96,7 +97,9 @@ from activities.ports.shared import (
     SharedState,
 )
 from activities.ports.storage import (
+    Accounts,
     BlobStore,
+    Order,
     Paid,
     PaidReplies,
 )
@@ -112,6 +115,7 @@ from activities.ports.tokens import (
 __all__ = [
     "ANY_TOOL",
     "NO_TENANT",
+    "Accounts",
     "Audit",
     "BadCredential",
     "BlobStore",
@@ -155,6 +159,7 @@ __all__ = [
     "ModelUnusable",
     "NotConfigured",
     "NotThisRun",
+    "Order",
     "Over",
     "Paid",
     "PaidReplies",
@@ -163,6 +168,7 @@ __all__ = [
     "PortError",
     "Position",
     "Prompt",
+    "PromptTooLarge",
     "Recorded",
     "Refused",
     "Reserved",

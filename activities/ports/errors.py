@@ -78,6 +78,14 @@ class ModelOverloaded(PortError):
     free_of_charge = True
 
 
+class PromptTooLarge(PortError):
+    """A prompt is larger than what its attempt has reserved. Nothing was sent."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+
 class CircuitOpen(PortError):
     """This endpoint failed so often lately that it is left alone for a while. Nothing was sent."""
 

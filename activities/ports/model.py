@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import Deployment, Prices
 
 
 @dataclass(frozen=True)
@@ -170,4 +170,8 @@ class Catalogue(Protocol):
 
         Raises `NotConfigured` and names the tiers that exist.
         """
+        ...
+
+    def prices_of(self, deployment: str) -> tuple[Prices, int]:
+        """A deployment's prices and its context window in tokens, as they are now. Raises `NotConfigured`."""
         ...

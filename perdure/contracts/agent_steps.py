@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
@@ -25,6 +25,10 @@ class PinAgent(Contract):
     tier: Name | None
     task: Text
     """With its body: the first hop carries the caller's text and stores it."""
+    budget: Budget = Budget()
+    """The run's own: its account is opened with it."""
+    started_by: str = ""
+    """Who started the run, by the starter's own word."""
 
 
 class PinnedAgent(Contract):

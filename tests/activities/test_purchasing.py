@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
+from activities.daily import DailyWindows
 from temporalio.testing import ActivityEnvironment
 
 from activities.adapters.sql_budget_windows import SqlBudgetWindows
 from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.sqlite_database import open_sqlite
 from activities.adapters.token_logs import open_token_log
-from activities.daily import DailyWindows
 from activities.ports import BudgetWindows, ModelFailed, ModelOverloaded, PaidReplies, PortError, Sampling, WindowSpent
 from activities.purchasing import Call, Purchasing
 from activities.settings import Paths, Settings

@@ -6,9 +6,10 @@ store and the saved replies. It takes the same arguments and settings.
 
 from unittest import mock
 
+from activities.daily import DailyWindows
+
 import worker
 from activities.checking import Checking
-from activities.daily import DailyWindows
 from activities.generation import Generation
 from activities.purchasing import Purchasing
 from activities.retrieval import Retrieval
