@@ -221,6 +221,7 @@ AUDIT_DECISION = Effect(
     schedule_to_start_timeout=timedelta(days=1),
     heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
+    for_clients=True,
 )
 
 EFFECTS: tuple[Effect[Any, Any], ...] = (

@@ -81,6 +81,7 @@ from activities.ports.people import (
     Credentials,
 )
 from activities.ports.runs import (
+    Beginning,
     Clock,
     Execution,
     Executions,
@@ -118,6 +119,7 @@ __all__ = [
     "Accounts",
     "Audit",
     "BadCredential",
+    "Beginning",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
