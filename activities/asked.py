@@ -5,9 +5,8 @@ write requests, does not make another question of the same one.
 """
 
 import hashlib
+import json
 from typing import assert_never
-
-from pydantic_core import to_json
 
 from perdure.contracts.agent_steps import Think
 from perdure.contracts.compaction import Compact
@@ -30,7 +29,7 @@ def question_of(ask: Think | Compact | Generate | Extract) -> Digest:
             asked = ["extract", ask.spec.model_dump(mode="json"), ask.document.digest, _repair(ask.repair)]
         case never:
             assert_never(never)
-    return hashlib.sha256(to_json(asked)).hexdigest()
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def _repair(repair: Repair | None) -> list[object]:
