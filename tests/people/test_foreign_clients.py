@@ -52,6 +52,7 @@ class Scene:
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(platform: Platform, client: Client, working: Settings, stub: StubModel, grants: Grants) -> Scene:
     assert working
+    client = await Client.connect(client.service_client.config.target_host)
     grants.policies["send_message"] = STRICT
     stub.script = [calls(message()), {"content": "Done."}]
     done = await platform.start_agent(TASK, agent="clerk", started_by="sam")
@@ -82,7 +83,8 @@ async def pinned_of(client: Client, workflow: str) -> dict[str, Any]:
 async def puppets(client: Client, working: Settings) -> Any:
     """The attacker's own worker, on a queue of their own."""
     assert working
-    async with Worker(client, task_queue="foreign", workflows=[Puppet]):
+    plain = await Client.connect(client.service_client.config.target_host)
+    async with Worker(plain, task_queue="foreign", workflows=[Puppet]):
         yield
 
 
