@@ -14,7 +14,7 @@ from activities.ports import Guards, Subject
 from activities.tool_results import LARGEST, NotText, plain, plain_line
 from agents.fence import fenced, within
 from perdure.contracts.contract import BadInput
-from perdure.contracts.guards import GuardAction, GuardSpec, Verdict
+from perdure.contracts.guards import GuardAction, GuardSpec
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
 from perdure.contracts.tools import ToolEffect, ToolSpec
@@ -119,7 +119,7 @@ class ToolBoundary:
             return CannotTellYet(f"{spec.name} has no way to find out")
         try:
             async with asyncio.timeout(spec.timeout.total_seconds()):
-                evidence: object = await tool.reconcile(replace(context, constraints=spec.constraints))
+                evidence = cast("object", await tool.reconcile(replace(context, constraints=spec.constraints)))
         except ToolError as error:
             return CannotTellYet(plain_line(str(error), REASON))
         except TimeoutError:
@@ -208,13 +208,14 @@ class ToolBoundary:
             kept = "The result of" if ended.ended is ToolEnded.RETURNED else "There is no result, and the reason of"
             shown = f"{kept} {name} is kept back. {_one_line(why)}"
         elif ended.ended is ToolEnded.RETURNED:
-            cut = (f"[{text.cut:,} of {text.size:,} bytes are cut off]",) if text.cut else ()
-            shown = fenced(name, text.text, (*cut, *_notes(verdicts)), seed=seed)
+            notes = [f"[{text.cut:,} of {text.size:,} bytes are cut off]"] if text.cut else []
+            notes += [f"[{one.guard}: {_one_line(one.reason)}]" for one in verdicts if not one.passed]
+            shown = fenced(name, text.text, tuple(notes), seed=seed)
         elif ended.ours:
             shown = f"{name} gave no result: {text.text}"
         else:
             reason = plain_line(text.text, REASON)
-            shown = within(f"{name} gave no result. What it said about that", reason, _notes(verdicts), seed=seed)
+            shown = within(f"{name} gave no result. What it said about that", reason, seed=seed)
         returned = ended.ended is ToolEnded.RETURNED
         return ToolOutcome(
             tool=name,
@@ -255,11 +256,6 @@ def _short(tool: str, ended: ToolEnded, happened: Happened, said: str) -> ToolOu
 def _did(spec: ToolSpec, happened: Happened) -> Happened:
     """What only reads changes nothing, however it ends."""
     return Happened.NO if spec.effect is ToolEffect.READ_ONLY else happened
-
-
-def _notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """What guards found, to stand outside of the fence."""
-    return tuple(f"[{one.guard}: {_one_line(one.reason)}]" for one in verdicts if not one.passed)
 
 
 def _one_line(text: str) -> str:

@@ -122,16 +122,13 @@ def _answer(service: str, status: int, data: bytes, lost: type[ToolError]) -> Js
         return said
     if status in NOTHING_DONE:
         raise Refused(f"{service}: it refused ({status}){_reason(said)}")
-    writes = issubclass(lost, NoAnswer)
-    open_ = ", which leaves open whether it was done" if writes else ""
-    match status // 100:
-        case 3:
-            error = lost if writes else Refused
-            raise error(f"{service}: it redirects ({status}){open_}: correct PERDURE_TOOLS__SERVICES")
-        case 4:
-            raise lost(f"{service}: it answered {status}{open_}{_reason(said)}")
-        case _:
-            raise lost(f"{service}: it broke ({status}){_reason(said)}")
+    if status // 100 == 5:  # noqa: PLR2004 - 5xx
+        raise lost(f"{service}: it broke ({status}){_reason(said)}")
+    if issubclass(lost, NoAnswer):
+        raise lost(f"{service}: it answered {status}, which leaves open whether it was done{_reason(said)}")
+    if status // 100 == 3:  # noqa: PLR2004 - 3xx
+        raise Refused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
+    raise lost(f"{service}: it answered {status}{_reason(said)}")
 
 
 def _reason(said: JsonValue) -> str:

@@ -62,6 +62,8 @@ class OddHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.do_GET()
 
+    do_DELETE = do_PUT = do_POST
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: tests read what they assert on."""
 
