@@ -1,9 +1,12 @@
 """Takes a person's word on a call: that it is denied, or what became of one of which nobody knows."""
 
+from typing import assert_never
+
 from activities import texts
-from activities.call_outcomes import from_ledger, not_called
+from activities.call_outcomes import REASON, from_ledger, intended, not_called, superseded
+from activities.forgoing import forgo_for_good
 from activities.pins import Pins
-from activities.ports import BlobStore, EffectLedger, Refused
+from activities.ports import BlobStore, Done, EffectLedger, Fresh, KeyTaken, Refused, Unknown, nothing_sent
 from activities.tool_boundary import ToolBoundary
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.agent_steps import SettleCall, SettledCall
@@ -12,8 +15,8 @@ from perdure.contracts.decisions import Ruling, StepDecision
 from perdure.contracts.ledger import CallPhase, CallRecord, Decision, Failed, Refusal, Word
 from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
-from perdure.contracts.tool_outcome import ToolEnded, ToolOutcome
-from perdure.contracts.tools import ToolSpec
+from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
+from perdure.contracts.tools import ToolEffect, ToolSpec
 from tools.ask_person import Question, answer_to
 from tools.base import ToolContext
 from workflows.effects import SETTLE_CALL
@@ -24,6 +27,10 @@ WORDS = {
     Ruling.RETRY: Word.RETRY,
 }
 """What a ruling is called in the ledger."""
+
+DONE_ALREADY = "it came too late: the call was made before, and its outcome stays"
+
+ANOTHER_CALL = "before this run was reset, the same step was another call: this one is never made"
 
 NEVER_CALLED = "no attempt was ever allowed to call it, so it did not happen: say did_not_happen or retry"
 
@@ -40,39 +47,74 @@ class Settling:
     @SETTLE_CALL.activity
     async def settle_call(self, ask: SettleCall) -> SettledCall:
         """Safe to run twice: the ledger answers the same decision as before, and texts are stored by digest."""
+        with nothing_sent():
+            return await self._settled(ask)
+
+    async def _settled(self, ask: SettleCall) -> SettledCall:
         spec = await self._pins.read(ask.key.tenant, ask.pinned)
         tool = spec.tool(ask.tool)
         if tool is None:
             return SettledCall(refused=f"no tool {ask.tool!r} was granted")
-        if tool.asks or ask.decision.ruling is Ruling.DENY:
-            return await self._uncalled(ask, spec, tool)
+        if tool.asks:
+            return await self._question(ask, spec, tool)
+        if ask.decision.ruling is Ruling.DENY:
+            return await self._denied(ask, tool)
         record = await self._ledger.look(ask.key)
         if record is None:
             did = ask.decision.ruling is Ruling.DID_HAPPEN
             return SettledCall(refused=NEVER_CALLED) if did else SettledCall()
+        if ask.question is not None and record.call != intended(tool, ask.question):
+            return await self._another(ask, tool, record)
+        return await self._decided(ask, spec, tool, record)
+
+    async def _decided(self, ask: SettleCall, spec: AgentSpec, tool: ToolSpec, record: CallRecord) -> SettledCall:
+        """What became of a call of which nobody knew."""
         result = ask.decision.result
         found: ToolOutcome | None = None
         if result is not None:
-            context = ToolContext(ask.key.tenant, ask.key.workflow_id, ask.key.step, ask.key.idempotency_key)
-            found = await self._boundary.found(tool, context, result, spec.results, spec.result_bytes)
+            found = await self._boundary.found(tool, _context(ask), result, spec.results, spec.result_bytes)
         answer = await self._ledger.decide(ask.key, await self._decision(ask.key, ask.decision, record, found))
         if isinstance(answer, Refused):
             if answer.why is Refusal.MAY_CALL_ALREADY:
                 return SettledCall()
             outcome = None if answer.outcome is None else from_ledger(tool, answer.outcome)
-            refused = f"the ledger refuses it: {answer.why.value}"
-            return (await self._told(ask, outcome)).model_copy(update={"refused": refused})
+            return await self._told(ask, outcome, f"the ledger refuses it: {answer.why.value}")
         return await self._told(ask, found)
 
-    async def _uncalled(self, ask: SettleCall, spec: AgentSpec, tool: ToolSpec) -> SettledCall:
-        """What is never called: a call that was denied, and a question, which is answered or is not."""
+    async def _denied(self, ask: SettleCall, tool: ToolSpec) -> SettledCall:
+        """A call that somebody said no to: no attempt may begin any more, also none that was delayed until now."""
+        denied = not_called(tool.name, ToolEnded.DENIED, _no(ask))
+        if tool.effect is ToolEffect.READ_ONLY or ask.question is None:  # of an older workflow, which did not say it
+            return await self._told(ask, denied)
+        why = Failed(reason=(denied.result.body or "")[:REASON], did_not_happen=True)
+        try:
+            permission = await forgo_for_good(self._ledger, ask.key, 1, intended(tool, ask.question), why)
+        except KeyTaken:
+            return await self._another(ask, tool, await self._ledger.look(ask.key))
+        match permission:
+            case Fresh(again=False) | Done(Failed(did_not_happen=True)):
+                return await self._told(ask, denied)
+            case Done(outcome):
+                return await self._told(ask, from_ledger(tool, outcome), DONE_ALREADY)
+            case Fresh() | Unknown():
+                line = f"{denied.result.body} But before this run was reset it may have been: nobody knows."
+                doubt = {"happened": Happened.UNKNOWN, "result": Text.of(line)}
+                return await self._told(ask, denied.model_copy(update=doubt))
+            case never:
+                assert_never(never)
+
+    async def _another(self, ask: SettleCall, tool: ToolSpec, record: CallRecord | None) -> SettledCall:
+        """The key stands for another call: no word about this one says anything about that."""
+        assert record is not None, "a key that is taken has entries"  # noqa: S101 - they are only ever added
+        return await self._told(ask, await superseded(self._blobs, tool, record), ANOTHER_CALL)
+
+    async def _question(self, ask: SettleCall, spec: AgentSpec, tool: ToolSpec) -> SettledCall:
+        """A question is never called: it is answered, or it is not."""
         said = ask.decision
         if said.ruling is Ruling.DENY:
-            ended = ToolEnded.TIMED_OUT if ask.lapsed and tool.asks else ToolEnded.DENIED
-            denied = not_called(tool.name, ended, _no(ask))
-            if tool.asks:
-                there_is_none = Text.of(f"There is no answer: {' '.join(_no(ask).split())}")
-                denied = denied.model_copy(update={"result": there_is_none})
+            ended = ToolEnded.TIMED_OUT if ask.lapsed else ToolEnded.DENIED
+            there_is_none = Text.of(f"There is no answer: {' '.join(_no(ask).split())}")
+            denied = not_called(tool.name, ended, _no(ask)).model_copy(update={"result": there_is_none})
             return await self._told(ask, denied)
         if ask.question is None:
             return SettledCall(refused="nobody knows what was asked")
@@ -81,8 +123,7 @@ class Settling:
             answer = answer_to(question, said.answer)
         except BadInput as error:
             return SettledCall(refused=str(error))
-        context = ToolContext(ask.key.tenant, ask.key.workflow_id, ask.key.step, ask.key.idempotency_key)
-        found = await self._boundary.found(tool, context, answer, spec.results, spec.result_bytes)
+        found = await self._boundary.found(tool, _context(ask), answer, spec.results, spec.result_bytes)
         return await self._told(ask, found)
 
     async def _decision(
@@ -102,11 +143,16 @@ class Settling:
             result=None if found is None else found.result,
         )
 
-    async def _told(self, ask: SettleCall, outcome: ToolOutcome | None) -> SettledCall:
+    async def _told(self, ask: SettleCall, outcome: ToolOutcome | None, refused: str = "") -> SettledCall:
         if outcome is None:
-            return SettledCall()
+            return SettledCall(refused=refused)
         await texts.store(self._blobs, ask.key.tenant, outcome.result)
-        return SettledCall(outcome=outcome.model_copy(update={"result": outcome.result.carried(), "verdicts": ()}))
+        told = outcome.model_copy(update={"result": outcome.result.carried(), "verdicts": ()})
+        return SettledCall(outcome=told, refused=refused)
+
+
+def _context(ask: SettleCall) -> ToolContext:
+    return ToolContext(ask.key.tenant, ask.key.workflow_id, ask.key.step, ask.key.idempotency_key)
 
 
 def _no(ask: SettleCall) -> str:

@@ -8,22 +8,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from activities.call_outcomes import REASON
+from activities.call_times import LATE
 from activities.ports import Guards, Subject
-from activities.tool_results import LARGEST, NotText, plain
-from agents.fence import fenced
+from activities.tool_results import LARGEST, NotText, plain, plain_line
+from agents.fence import fenced, within
 from perdure.contracts.contract import BadInput
 from perdure.contracts.guards import GuardAction, GuardSpec
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
 from perdure.contracts.tools import ToolEffect, ToolSpec
 from tools.base import Tool, ToolContext
-from tools.errors import NoAnswer, NotFound, ToolError
+from tools.errors import ToolError
+from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
 
 STOPPING = timedelta(seconds=1)
 """How long a tool that is stopped may take to let go of what it holds; after that it is left to itself."""
-
-REASON = 500
-"""Characters of what a tool says about why it gave no result."""
 
 SCREENED_FOR = (GuardSpec(guard="injection", action=GuardAction.FLAG), GuardSpec(guard="secrets_present"))
 """What every result is looked through for where nobody said: instructions to the model, and keys.
@@ -47,7 +47,7 @@ class _Ended:
     happened: Happened
     said: object
     ours: bool = False
-    """Whether these are the platform's own words, which no guard needs to look through."""
+    """Whether these are the platform's own words: no guard needs to look through them, and no fence to hold them."""
 
 
 class ToolBoundary:
@@ -106,24 +106,32 @@ class ToolBoundary:
         tool = self._tools.get(spec.name)
         return tool is not None and tool.reconcile is not None
 
-    async def reconcile(self, spec: ToolSpec, context: ToolContext) -> str | None:
-        """What became of the call with the context's key: its result; None where it has not happened.
+    def settles_within(self, spec: ToolSpec) -> timedelta:
+        """How long after an attempt was allowed to call the call may still happen, as far as its tool knows."""
+        tool = self._tools.get(spec.name)
+        known = None if tool is None else tool.settles_within
+        return timedelta(seconds=LATE) + 2 * spec.timeout if known is None else known
 
-        Raises a `ToolError` where that cannot be told, whatever stands in the way.
-        """
+    async def reconcile(self, spec: ToolSpec, context: ToolContext) -> Evidence:
+        """What became of the call with the context's key, up to the context's attempt. Raises nothing of the tool's."""
         tool = self._tools.get(spec.name)
         if tool is None or tool.reconcile is None:
-            raise NotFound(f"{spec.name} has no way to find out")
+            return CannotTellYet(f"{spec.name} has no way to find out")
         try:
             async with asyncio.timeout(spec.timeout.total_seconds()):
-                return await tool.reconcile(replace(context, constraints=spec.constraints))
-        except ToolError:
-            raise
+                evidence = cast("object", await tool.reconcile(replace(context, constraints=spec.constraints)))
+        except ToolError as error:
+            return CannotTellYet(plain_line(str(error), REASON))
         except TimeoutError:
-            raise NoAnswer(f"it did not end within {spec.timeout.total_seconds():g} s") from None
+            return CannotTellYet(f"it did not say so within {spec.timeout.total_seconds():g} s")
         except Exception as error:  # noqa: BLE001 - whatever a tool's code does is an answer that is missing
             self._broken(spec, error)
-            raise NoAnswer(f"its code broke ({type(error).__name__})") from None
+            return CannotTellYet(f"its code broke ({type(error).__name__})")
+        if isinstance(evidence, DidHappen | NeverWill):
+            return evidence
+        # The words of a tool's author: whatever else it returns is no proof of anything.
+        odd = f"it answered with {type(evidence).__name__}, not with what became of the call"
+        return CannotTellYet(plain_line(evidence.reason if isinstance(evidence, CannotTellYet) else odd, REASON))
 
     async def found(
         self,
@@ -187,7 +195,7 @@ class ToolBoundary:
     async def _shown(
         self, spec: ToolSpec, context: ToolContext, ended: _Ended, guards: Sequence[GuardSpec], largest: int
     ) -> ToolOutcome:
-        name = spec.name
+        name, seed = spec.name, f"{context.tenant}/{context.run}/{context.step}"
         try:
             text = plain(ended.said, largest)
         except NotText as error:
@@ -202,9 +210,12 @@ class ToolBoundary:
         elif ended.ended is ToolEnded.RETURNED:
             notes = [f"[{text.cut:,} of {text.size:,} bytes are cut off]"] if text.cut else []
             notes += [f"[{one.guard}: {_one_line(one.reason)}]" for one in verdicts if not one.passed]
-            shown = fenced(name, text.text, tuple(notes), seed=f"{context.tenant}/{context.run}/{context.step}")
+            shown = fenced(name, text.text, tuple(notes), seed=seed)
+        elif ended.ours:
+            shown = f"{name} gave no result: {text.text}"
         else:
-            shown = f"{name} gave no result: {_one_line(text.text)[:REASON]}"
+            reason = plain_line(text.text, REASON)
+            shown = within(f"{name} gave no result. What it said about that", reason, seed=seed)
         returned = ended.ended is ToolEnded.RETURNED
         return ToolOutcome(
             tool=name,

@@ -1,4 +1,4 @@
-"""What a model sees of a tool's result: plain text of a bounded size."""
+"""What is seen of a tool's result: plain text of a bounded size."""
 
 import re
 from dataclasses import dataclass
@@ -51,3 +51,12 @@ def plain(result: object, largest: int = LARGEST) -> Plain:
     shown = len(head.encode())
     text = _UNSEEN.sub("", head.replace("\r\n", "\n").replace("\r", "\n"))
     return Plain(_MARKS.sub(lambda mark: f"{mark[0]} ", text), len(data), len(data) - shown)
+
+
+def plain_line(text: str, longest: int) -> str:
+    """Foreign words as one line of characters that people can see, with nothing in it that looks like a model's marks.
+
+    For what stands outside of a fence: a reason in a list, or in a line of the platform's own.
+    """
+    line = " ".join(_UNSEEN.sub("", " ".join(text.encode(errors="replace").decode().split())).split())
+    return _MARKS.sub(lambda mark: f"{mark[0]} ", line)[:longest]

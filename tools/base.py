@@ -14,15 +14,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from perdure.contracts.contract import BadInput, explain
 from perdure.contracts.tools import AllowedHosts, Approval, Constraint, ToolEffect, ToolSpec
 from tools.constraints import Constrained, constrained, kept, require_fitting
+from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
 from tools.world import Document, Extract, Http, Knowledge, NoHttp, NoKnowledge, Page
 
 __all__ = [
     "Approval",
+    "CannotTellYet",
     "Constrained",
+    "DidHappen",
     "Document",
+    "Evidence",
     "Extract",
     "Http",
     "Knowledge",
+    "NeverWill",
     "Page",
     "Tool",
     "ToolArguments",
@@ -56,6 +61,9 @@ class ToolContext:
     """Public pages, and the services that the operator named."""
     constraints: Mapping[str, Constraint] = field(default_factory=dict[str, Constraint])
     """What the agent's grant allows, by argument; `Tool.use` puts it there."""
+    attempt: int = 1
+    """Which attempt of the call this is: a later one has a higher number. For `reconcile`, the last one of which nobody
+    knows what became: what it says is about this one and all before it."""
 
     def hosts(self, argument: str) -> AllowedHosts:
         """The hosts that the grant allows for an argument. Raises `BadInput` where it allows none."""
@@ -67,10 +75,11 @@ class ToolContext:
 
 Arguments = TypeVar("Arguments", bound=ToolArguments)
 
-Reconcile = Callable[[ToolContext], Awaitable[str | None]]
-"""Finds out what became of the call with the context's key: its result; None if it has not happened. It only reads.
+Reconcile = Callable[[ToolContext], Awaitable[Evidence]]
+"""Finds out what became of the call with the context's key, up to the context's attempt.
 
-It raises a `ToolError` where that cannot be told. Something that has not happened may still be on its way.
+It changes nothing, except that it may have the other side refuse these attempts from now on. A `ToolError` that it
+raises counts as `CannotTellYet`.
 """
 
 
@@ -93,6 +102,13 @@ class Tool(Generic[Arguments]):
     """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
     reconcile: Reconcile | None = None
     """How to find out whether a call happened whose outcome is unknown; None where nobody but a person can."""
+    settles_within: timedelta | None = None
+    """How long after an attempt was allowed to call the call may still happen: a `NeverWill` is not believed before.
+
+    None for a little more than twice the timeout: the attempt may call until its time is over, and whoever it called
+    may take as long again, since nobody waits for an answer any longer than that. Zero where `reconcile` has the other
+    side refuse what comes late. Like `reconcile` itself it is no part of what a run pins.
+    """
     constrained: Mapping[str, Constrained] = field(default_factory=dict[str, Constrained])
     """The arguments that take a constraint."""
 
@@ -167,14 +183,15 @@ def tool(
     asks: bool = False,
     quick: bool = False,
     reconcile: Reconcile | None = None,
+    settles_within: timedelta | None = None,
 ) -> Callable[[Callable[[ToolContext, Arguments], Awaitable[str]]], Tool[Arguments]]:
     """Make a tool of an async function `(context, arguments) -> str`.
 
     Its name is the tool's name, its docstring the description, and the type of its second parameter the arguments.
     `price` is in micro-dollars; with `Approval.ALWAYS` each call waits for a person; `quick` is for what only reads,
     takes less than 50 ms and waits for nothing outside of its process: it may be called within a workflow's own task.
-    Raises `TypeError` where the
-    function cannot be a tool.
+    `settles_within` is how long a call may still happen after it began, for `reconcile`.
+    Raises `TypeError` where the function cannot be a tool.
     """
 
     def make(function: Callable[[ToolContext, Arguments], Awaitable[str]]) -> Tool[Arguments]:
@@ -194,6 +211,8 @@ def tool(
             raise TypeError(f"tool {name!r}: only what changes nothing and costs nothing may be quick")
         if reconcile is not None and effect is ToolEffect.READ_ONLY:
             raise TypeError(f"tool {name!r}: it changes nothing, so there is nothing to reconcile")
+        if settles_within is not None and (reconcile is None or settles_within < timedelta(0)):
+            raise TypeError(f"tool {name!r}: settles_within is for what has a reconcile, and is 0 or more")
         typed = cast("type[Arguments]", arguments)
         return Tool(
             name=name,
@@ -207,6 +226,7 @@ def tool(
             asks=asks,
             quick=quick,
             reconcile=reconcile,
+            settles_within=settles_within,
             constrained=constrained(typed),
         )
 

@@ -1,9 +1,11 @@
 """Sends a message through the desk, which sends it again each time that it is asked."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from tools.answers import field_of, list_of
-from tools.base import Approval, ToolArguments, ToolContext, ToolEffect, tool
+from tools.base import Approval, DidHappen, Evidence, NeverWill, ToolArguments, ToolContext, ToolEffect, tool
 
 
 class Message(ToolArguments):
@@ -15,19 +17,27 @@ class Message(ToolArguments):
     """The message."""
 
 
-async def sent(context: ToolContext) -> str | None:
-    """What the desk says of the message with this key."""
-    messages = list_of(await context.http.call("desk", "GET", "/messages", key=context.key), "messages")
-    return _said(field_of(messages[0], "id")) if messages else None
+async def sent(context: ToolContext) -> Evidence:
+    """What the desk says of the message with this key, once it sends none any more for this attempt or one before it.
+
+    A message that is not there may still be on its way, so the desk is told first to refuse it when it comes.
+    """
+    refused_from_now = await context.http.call("desk", "DELETE", _path(context), key=context.key)
+    messages = list_of(refused_from_now, "messages")
+    return DidHappen(_said(field_of(messages[0], "id"))) if messages else NeverWill()
 
 
-@tool(ToolEffect.AT_MOST_ONCE, approval=Approval.ALWAYS, reconcile=sent)
+@tool(ToolEffect.AT_MOST_ONCE, approval=Approval.ALWAYS, reconcile=sent, settles_within=timedelta(0))
 async def send_message(context: ToolContext, message: Message) -> str:
     """Send a message to a person or a team. It cannot be taken back, so a person agrees to it first."""
     answer = await context.http.call(
-        "desk", "POST", "/messages", {"to": message.to, "text": message.text}, key=context.key
+        "desk", "POST", _path(context), {"to": message.to, "text": message.text}, key=context.key
     )
     return _said(field_of(answer, "id"))
+
+
+def _path(context: ToolContext) -> str:
+    return f"/messages?attempt={context.attempt}"
 
 
 def _said(number: str) -> str:

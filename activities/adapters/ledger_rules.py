@@ -43,23 +43,36 @@ class Asker:
 def intend(past: Past, asker: Asker, now: datetime) -> tuple[Permission, LedgerEvent | None]:
     """Whether an attempt may call. Raises `KeyTaken` where the key is that of another call."""
     if not past:
-        return Fresh(), _intent(past, asker, now)
+        return Fresh(intended_at=now), _intent(past, asker, now)
     if past[0].call != asker.call:
         raise KeyTaken(_taken(past[0].call, asker.call))
     last, holder = past[-1], _holder(past)
     if last.phase is CallPhase.INTENDED and holder.asking == asker.asking:
         before = [event for event in past if event.number < holder.number]
-        return Fresh(again=bool(_doubts(before))), None
+        return Fresh(again=bool(_doubts(before)), intended_at=holder.at), None
     if last.phase is CallPhase.DONE:
         return Done(_told(past)), None
     if asker.attempt < holder.attempt or (asker.attempt == holder.attempt and last.phase is CallPhase.CLEARED):
         return Superseded(holder.attempt), None
     if last.phase is CallPhase.CLEARED or asker.call.repeatable:
-        return Fresh(again=bool(_doubts(past))), _intent(past, asker, now)
+        return Fresh(again=bool(_doubts(past)), intended_at=now), _intent(past, asker, now)
     missed = None
     if last.phase is CallPhase.INTENDED:
         missed = _entry(past, now, Happening.MISSED, asker.attempt, CallPhase.UNKNOWN)
     return Unknown(holder.attempt, holder.at), missed
+
+
+def forgo(past: Past, asker: Asker, why: Failed, now: datetime) -> tuple[Permission, list[LedgerEvent]]:
+    """As `intend`, and an attempt that may call gives that up at once. Raises `KeyTaken`."""
+    own = next((event for event in past if event.asking == asker.asking), None)
+    if own is not None:
+        return Fresh(again=past[own.number].phase is CallPhase.UNKNOWN, intended_at=own.at), []
+    permission, entry = intend(past, asker, now)
+    if entry is None or not isinstance(permission, Fresh):
+        return permission, [] if entry is None else [entry]
+    phase = _after([*past, entry], asker.attempt, why) or CallPhase.UNKNOWN
+    given_up = _entry([*past, entry], now, Happening.TOLD, asker.attempt, phase)
+    return permission, [entry, given_up.model_copy(update={"outcome": why})]
 
 
 def record(past: Past, attempt: int, outcome: ToolOutcome, now: datetime) -> tuple[Recorded, LedgerEvent | None]:

@@ -12,6 +12,7 @@ import httpx
 from pydantic import JsonValue
 
 from activities.settings import Tools
+from activities.tool_results import plain_line
 from tools.errors import NoAnswer, NotAllowed, Refused, ToolError, Unreachable
 from tools.world import Method
 
@@ -23,6 +24,28 @@ CONNECTING = 5.0
 
 SHOWN = 200
 """Characters of a service's own reason that are shown."""
+
+NOTHING_DONE = {
+    400: "what was sent cannot be read",
+    401: "nobody said who asks",
+    402: "it has to be paid for first",
+    403: "whoever asks may not",
+    404: "there is no such thing to do it to",
+    405: "nothing is done there in this way",
+    410: "there is no such thing any more, or the request came after it was ended",
+    411: "it did not say how long it is, so it was not read",
+    413: "it is too large to be read",
+    414: "its address is too long to be read",
+    415: "it is of a kind that is not read",
+    422: "what it says is not acceptable",
+    431: "its headers are too large to be read",
+}
+"""The statuses by which a service surely says that it did nothing, and why: each is found out before anything is done.
+
+All others leave open what a write did. A redirect is how many services answer what they have done; 406 is often found
+out only once the answer is written; 408, 425 and 429 may come from a proxy that passed the request on, or did so at an
+earlier try; 409 may be the answer to the second of two that it made of one.
+"""
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "perdure"}
 _PATH = re.compile(r"(/[A-Za-z0-9_~.-]+)+/?(\?[A-Za-z0-9_~.,=&-]*)?")
@@ -93,20 +116,22 @@ def _answer(service: str, status: int, data: bytes, lost: type[ToolError]) -> Js
         said, unreadable = None, True
     else:
         unreadable = False
-    match status // 100:
-        case 2 if not unreadable:
-            return said
-        case 2:
+    if status // 100 == 2:  # noqa: PLR2004 - 2xx: it did what it was asked
+        if unreadable:
             raise lost(f"{service}: it answered with what is no JSON")
-        case 3:
-            raise Refused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
-        case 4 if status != httpx.codes.REQUEST_TIMEOUT:
-            raise Refused(f"{service}: it refused ({status}){_reason(said)}")
-        case _:
-            raise lost(f"{service}: it broke ({status}){_reason(said)}")
+        return said
+    if status in NOTHING_DONE:
+        raise Refused(f"{service}: it refused ({status}){_reason(said)}")
+    if status // 100 == 5:  # noqa: PLR2004 - 5xx
+        raise lost(f"{service}: it broke ({status}){_reason(said)}")
+    if issubclass(lost, NoAnswer):
+        raise lost(f"{service}: it answered {status}, which leaves open whether it was done{_reason(said)}")
+    if status // 100 == 3:  # noqa: PLR2004 - 3xx
+        raise Refused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
+    raise lost(f"{service}: it answered {status}{_reason(said)}")
 
 
 def _reason(said: JsonValue) -> str:
     """A service's own words, where it says `{"error": "..."}`, in one line."""
     reason = said.get("error") if isinstance(said, dict) else None
-    return f": {' '.join(reason.split())[:SHOWN]}" if isinstance(reason, str) else ""
+    return f": {plain_line(reason, SHOWN)}" if isinstance(reason, str) else ""

@@ -1,21 +1,19 @@
-"""The clock beside the database: all workers that share the one share the other."""
+"""The clock beside the database: whatever worker asks, times that are compared come from one clock."""
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select
 
 from activities.adapters.sql_database import Database
 
-_NOW = text("SELECT clock_timestamp()")
-
 
 def now(connection: Connection) -> datetime:
-    """The time, UTC, for use within a transaction.
+    """The time by the database's own clock, UTC; for use within a transaction, whose beginning it does not mean.
 
-    PostgreSQL's is its server's. A SQLite file is on the disk of one machine, whose clock all of its workers read.
+    PostgreSQL says its server's. A file of SQLite is on one machine with all who open it, so that is this machine's.
     """
     if connection.dialect.name == "postgresql":
-        return connection.execute(_NOW).scalar_one().astimezone(UTC)
+        return connection.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
     return datetime.now(UTC)
 
 
@@ -23,7 +21,7 @@ class DatabaseClock:
     """A `Clock`."""
 
     def __init__(self, database: Database) -> None:
-        """The database that the workers share."""
+        """Any number of stores may share the database."""
         self._database = database
 
     async def now(self) -> datetime:

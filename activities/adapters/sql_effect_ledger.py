@@ -1,13 +1,14 @@
 """Remembers the intents and outcomes of tool calls in a SQL database, as entries that are only ever added."""
 
 import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 
 from activities.adapters import ledger_rules as rules
+from activities.adapters import sql_clock
 from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import ledger_events as _events
@@ -17,6 +18,7 @@ from perdure.contracts.ledger import (
     CallPhase,
     CallRecord,
     Decision,
+    Failed,
     IntendedCall,
     LedgerEvent,
     Succeeded,
@@ -26,7 +28,8 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 
 Answer = TypeVar("Answer")
-Rule = Callable[[rules.Past, datetime], tuple[Answer, LedgerEvent | None]]
+Rule = Callable[[rules.Past, datetime], tuple[Answer, LedgerEvent | Sequence[LedgerEvent] | None]]
+Now = Callable[[Connection], datetime]
 
 
 class SqlEffectLedger:
@@ -36,14 +39,20 @@ class SqlEffectLedger:
     it made up before, an outcome is known by its attempt, and a decision by its id.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Several stores may share one database."""
+    def __init__(self, database: Database, now: Now = sql_clock.now) -> None:
+        """Several stores may share one database, and `now` is its clock."""
         self._database = database
+        self._now = now
 
     async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
         """Ask whether this attempt may call. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
         asker = rules.Asker(attempt, call, uuid.uuid4().hex)
         return await self._apply(key, lambda past, now: rules.intend(past, asker, now))
+
+    async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
+        """Ask, and give the permission up. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
+        asker = rules.Asker(attempt, call, uuid.uuid4().hex)
+        return await self._apply(key, lambda past, now: rules.forgo(past, asker, why, now))
 
     async def record(self, key: StepKey, attempt: int, outcome: ToolOutcome) -> Recorded:
         """Tell what came of an attempt. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
@@ -77,10 +86,11 @@ class SqlEffectLedger:
 
     async def _apply(self, key: StepKey, rule: Rule[Answer], body: Text | None = None) -> Answer:
         def apply(connection: Connection) -> Answer:
-            answer, entry = rule(_past(connection, key), datetime.now(UTC))
-            if entry is not None:
-                if body is not None and body.body is not None:
-                    store_bodies(connection, key.tenant, [body.body.encode()])
+            answer, found = rule(_past(connection, key), self._now(connection))
+            entries = [] if found is None else [found] if isinstance(found, LedgerEvent) else found
+            if entries and body is not None and body.body is not None:
+                store_bodies(connection, key.tenant, [body.body.encode()])
+            for entry in entries:
                 _add(connection, key, entry)
             return answer
 

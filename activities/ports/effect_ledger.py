@@ -1,10 +1,10 @@
 """The intent ledger: a tool is called only by whoever it lets, and what came of it is kept for good."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from perdure.contracts.ledger import CallPhase, CallRecord, Decision, IntendedCall, Refusal, ToolOutcome
+from perdure.contracts.ledger import CallPhase, CallRecord, Decision, Failed, IntendedCall, Refusal, ToolOutcome
 from perdure.contracts.steps import StepKey
 
 
@@ -14,6 +14,8 @@ class Fresh:
 
     again: bool = False
     """Whether an earlier attempt may have called already: the call is repeatable, or a person takes the risk."""
+    intended_at: datetime | None = field(default=None, compare=False)
+    """When it was committed, by the ledger's clock."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Unknown:
     attempt: int
     """Whose outcome is missing: a decision names it."""
     intended_at: datetime
-    """When it was allowed to call. Until the tool's timeout is over it may still be calling."""
+    """When it was allowed to call, by the ledger's clock: not to be compared with another one."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,16 @@ class EffectLedger(Protocol):
 
         Another one may only after it was said that the call did not happen: by the attempt itself, by `reconcile`, or
         by a person. An attempt that asks again, as one that was delivered twice does, is not `Fresh` again.
+        Raises `KeyTaken` where the key has been used for another call.
+        """
+        ...
+
+    async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
+        """Ask as `intend` does, and give the permission up in the same transaction: this attempt does not call.
+
+        `why` did not happen. `Fresh` then says that it is written down: the call is done with it, and every attempt
+        hears so, however late it asks; where `why` may be retried, only one of a higher number may call. Where it is
+        `again`, the call is unknown, since an earlier attempt may have called. What else it answers changes nothing.
         Raises `KeyTaken` where the key has been used for another call.
         """
         ...

@@ -5,6 +5,8 @@ everything in one SQLite file, so that it can be killed at any moment. Every req
 
 - `POST /tickets` with `{"title", "text"}` opens a ticket; with a key that it knows it returns the same ticket.
 - `POST /messages` with `{"to", "text"}` sends a message, again each time that it is asked: on purpose.
+- `DELETE /messages?attempt=2` refuses from now on what comes with the request's key and `?attempt=2` or a lower one, or
+  none, and says what came before: of what is not there then, it is sure that it will never be.
 - `GET /tickets` and `GET /messages` say what it received with the request's key, and what came of it.
 - `GET /received` counts everything that it received, by kind and key; `GET /kept` lists what came of it.
 """
@@ -39,6 +41,9 @@ create table if not exists received (number integer primary key, kind text not n
 create table if not exists kept (
     id integer primary key, kind text not null, key text not null, fields text not null
 );
+create table if not exists ended (
+    kind text not null, key text not null, attempt integer not null, primary key (kind, key)
+);
 create index if not exists received_by_key on received (kind, key);
 create index if not exists kept_by_key on kept (kind, key);
 """
@@ -62,14 +67,17 @@ class Desk:
             database.execute("pragma journal_mode = wal")
             database.executescript(_TABLES)
 
-    def take(self, kind: str, key: str, fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    def take(self, kind: str, key: str, fields: Mapping[str, str], attempt: int = 0) -> tuple[int, dict[str, Any]]:
         """Count a request, and do what it asks; returns the status and what was kept. Raises `Mistake`."""
         said = json.dumps(fields, sort_keys=True)
         with closing(self._opened()) as database, database:
             database.execute("begin immediate")
             database.execute("insert into received (kind, key) values (?, ?)", (kind, key))
+            ended = database.execute("select attempt from ended where kind = ? and key = ?", (kind, key)).fetchone()
             known = database.execute("select id, fields from kept where kind = ? and key = ?", (kind, key)).fetchone()
-            if kind == "tickets" and known is not None:
+            if ended is not None and attempt <= ended[0]:
+                same, number, status = True, 0, 410
+            elif kind == "tickets" and known is not None:
                 same = known[1] == said
                 number, status = int(known[0]), 200
             else:
@@ -78,6 +86,8 @@ class Desk:
                 number = int(database.execute(insert, (kind, key, said)).lastrowid or 0)
         if not same:  # it was received all the same, and is counted
             raise Mistake(409, "the key was used for another ticket: use a new one")
+        if status == 410:  # noqa: PLR2004 - Gone
+            raise Mistake(410, f"attempt {attempt} of this key was ended before it came: nothing was done")
         return status, _shown(kind, number, said)
 
     def became(self, kind: str, key: str) -> dict[str, Any]:
@@ -88,6 +98,17 @@ class Desk:
             ).fetchone()
             rows = database.execute("select id, fields from kept where kind = ? and key = ? order by id", (kind, key))
             return {"received": int(count), kind: [_shown(kind, int(number), said) for number, said in rows]}
+
+    def end(self, kind: str, key: str, attempt: int) -> dict[str, Any]:
+        """Refuse these attempts from now on; says what was kept of them before."""
+        with closing(self._opened()) as database, database:
+            database.execute("begin immediate")
+            database.execute(
+                "insert into ended (kind, key, attempt) values (?, ?, ?) "
+                "on conflict (kind, key) do update set attempt = max(attempt, excluded.attempt)",
+                (kind, key, attempt),
+            )
+        return self.became(kind, key)
 
     def received(self) -> dict[str, dict[str, int]]:
         """How often each key was received, by kind."""
@@ -163,11 +184,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         def take(kind: str, key: str) -> tuple[int, dict[str, Any]]:
-            taken = self.server.desk.take(kind, key, self._fields(kind))
+            taken = self.server.desk.take(kind, key, self._fields(kind), self._attempt())
             time.sleep(self.server.pause)
             return taken
 
         self._answer(take)
+
+    def do_DELETE(self) -> None:
+        self._answer(lambda kind, key: (200, self.server.desk.end(kind, key, self._attempt())))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what it received can be asked for."""
@@ -180,10 +204,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(mistake.status, {"error": str(mistake)})
 
     def _kind(self) -> str:
-        kind = self.path.removeprefix("/")
+        kind = self.path.partition("?")[0].removeprefix("/")
         if kind not in FIELDS:
             raise Mistake(404, f"there is no {self.path[:60]!r}: use /tickets or /messages")
         return kind
+
+    def _attempt(self) -> int:
+        query = self.path.partition("?")[2]
+        number = query.removeprefix("attempt=")
+        if query and not (query.startswith("attempt=") and number.isdecimal() and len(number) < 10):  # noqa: PLR2004
+            raise Mistake(400, f"{query[:60]!r} is not understood: write ?attempt=1")
+        return int(number or 0)
 
     def _key(self) -> str:
         key = self.headers["Idempotency-Key"]

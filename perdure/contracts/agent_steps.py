@@ -118,7 +118,9 @@ class Act(Contract):
     missing: tuple[ToolName, ...] = ()
     """What has to return before it and has not: it is not called then."""
     call_off: bool = False
-    """Only see to it that no attempt of this call begins any more: the run is cancelled."""
+    """Only see to it that no attempt of this call begins any more: the run is cancelled, or fails."""
+    may_resume: bool = False
+    """Of what is called off: whether a later attempt of the run may call all the same, since the run may be retried."""
     parent: Digest | None = None
     """The link of the turn that what is answered comes right after, where that is known before: of several calls in one
     turn it is not."""
@@ -174,7 +176,7 @@ class SettleCall(Contract):
     unknown_attempt: int | None = None
     """Whose outcome is decided; None where the call is denied, or a question is answered."""
     question: Text | None = None
-    """What is answered: the call's arguments, by digest."""
+    """The call's arguments, by digest: what is answered, and what tells this call from another under its key."""
     lapsed: bool = False
     """Whether nobody said anything in time, and the policy speaks."""
 

@@ -35,6 +35,9 @@ class ToolEnded(StrEnum):
     """The run was cancelled before it was called."""
     TOOL_CHANGED = "tool_changed"
     """It is no longer the tool that the run pinned, so it was not called."""
+    SUPERSEDED = "superseded"
+    """Before the run was reset, this step was another call: that one stays, this one is never made. Whether it happened
+    is said of the one before."""
 
 
 class Happened(StrEnum):

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.adapters.named_services import NamedServices
+from activities.adapters.named_services import NOTHING_DONE, NamedServices
 from activities.settings import Tools
 from deploy.local.ports import free_ports
 from tests.support.odd_server import Answer, OddServer, broken, endless, page, silent
@@ -60,8 +62,8 @@ def slow_to_say(status: int, error: Any) -> Answer:
         (slow_to_say(422, {"error": "title:\nmissing"}), Refused, Refused, r"it refused \(422\): title: missing$"),
         (slow_to_say(404, ["nothing"]), Refused, Refused, r"it refused \(404\)$"),
         (slow_to_say(500, {"error": "oh"}), NoAnswer, Unreachable, r"it broke \(500\): oh"),
-        (slow_to_say(408, {}), NoAnswer, Unreachable, r"it broke \(408\)"),
-        (page(b"", JSON, 302, Location="http://127.0.0.1/"), Refused, Refused, "it redirects, which is not followed"),
+        (slow_to_say(408, {}), NoAnswer, Unreachable, "it answered 408"),
+        (page(b"", JSON, 302, Location="http://127.0.0.1/"), NoAnswer, Refused, "it answered 302|it redirects"),
         (page(b"<html>", "text/html"), NoAnswer, Unreachable, "what is no JSON"),
         (endless(), NoAnswer, Unreachable, "more than 1,048,576 bytes"),
         (broken(), NoAnswer, Unreachable, "broke before it answered"),
@@ -79,6 +81,42 @@ async def test_a_call_that_failed_says_whether_it_may_have_happened(
                 await calls.call("desk", method, "/a", key="k")
             assert type(refusal.value) is error
             assert "\n" not in str(refusal.value)
+
+
+ALL = range(300, 600)
+
+
+@given(status=st.sampled_from(ALL), method=st.sampled_from(["POST", "PUT", "DELETE"]))
+@example(303, "POST")
+@example(409, "POST")
+@example(429, "DELETE")
+@settings(max_examples=80, deadline=None)
+async def test_a_status_says_that_a_write_did_not_happen_only_where_it_is_listed_with_its_reason(
+    status: int, method: Method
+) -> None:
+    with OddServer({"/v1/a": slow_to_say(status, {"error": "so it is"})}) as server:
+        with pytest.raises(ToolError) as failure:
+            await services(server.port).call("desk", method, "/a", key="k")
+        assert failure.value.may_have_happened == (status not in NOTHING_DONE)
+        with pytest.raises(ToolError) as failure:
+            await services(server.port).call("desk", "GET", "/a", key="k")
+        assert not failure.value.may_have_happened, "a read is never in doubt"
+
+
+async def test_a_service_that_sees_others_once_it_has_done_it_leaves_a_write_open() -> None:
+    with OddServer({"/v1/a": page(b"", JSON, 303, Location="/a/1")}) as server:
+        with pytest.raises(NoAnswer, match=r"it answered 303, which leaves open whether it was done$"):
+            await services(server.port).call("desk", "POST", "/a", key="k")
+        assert len(server.asked) == 1, "and the redirect is not followed"
+
+
+async def test_a_services_own_words_are_one_line_of_characters_that_people_see() -> None:
+    odd = "line\u2028two\r\nthree \u202eeerht\u202c \x1b[31m <|im_start|>system"
+    with (
+        OddServer({"/v1/a": slow_to_say(422, {"error": odd})}) as server,
+        pytest.raises(Refused, match=r"it refused \(422\): line two three eerht \[31m < \|im_start\|>system$"),
+    ):
+        await services(server.port).call("desk", "POST", "/a", key="k")
 
 
 async def test_where_nothing_answers_nothing_happened() -> None:

@@ -143,8 +143,6 @@ async def test_a_result_is_shown_as_data_within_a_fence(boundary: ToolBoundary) 
         ("group", ToolEnded.FAILED, Happened.UNKNOWN, "its code broke (BaseExceptionGroup)"),
         ("cancel", ToolEnded.FAILED, Happened.UNKNOWN, "its code broke (CancelledError)"),
         ("deep", ToolEnded.FAILED, Happened.UNKNOWN, "its code broke (RecursionError)"),
-        ("refused", ToolEnded.FAILED, Happened.NO, "deed gave no result: desk: it refused (422): no"),
-        ("lost", ToolEnded.FAILED, Happened.UNKNOWN, "deed gave no result: desk: it did not answer"),
         ("bytes", ToolEnded.UNUSABLE, Happened.YES, "The result of deed cannot be shown: it returned bytes, not text."),
         ("binary", ToolEnded.UNUSABLE, Happened.YES, "it returned binary data, not text"),
         ("nothing", ToolEnded.UNUSABLE, Happened.YES, "it returned NoneType, not text"),

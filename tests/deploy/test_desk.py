@@ -65,6 +65,29 @@ def test_a_message_is_sent_each_time(served: DeskServer) -> None:
     assert asked(served.url, "GET", "/messages", "unknown").json() == {"received": 0, "messages": []}
 
 
+def test_what_was_ended_is_refused_for_ever_and_what_comes_after_it_is_not(served: DeskServer) -> None:
+    sent = asked(served.url, "POST", "/messages?attempt=1", body=MESSAGE).json()
+    ended = asked(served.url, "DELETE", "/messages?attempt=2").json()
+    assert ended == {"received": 1, "messages": [sent]}
+    asked(served.url, "DELETE", "/messages?attempt=1")
+    for late in ("", "?attempt=0", "?attempt=1", "?attempt=2"):
+        refused = asked(served.url, "POST", f"/messages{late}", body=MESSAGE)
+        assert (refused.status_code, "nothing was done" in refused.json()["error"]) == (410, True), late
+    assert len(asked(served.url, "GET", "/messages").json()["messages"]) == 1
+    assert asked(served.url, "POST", "/messages?attempt=3", body=MESSAGE).status_code == 201
+    assert asked(served.url, "POST", "/messages?attempt=1", "another", MESSAGE).status_code == 201
+
+
+def test_while_requests_come_in_what_is_said_not_to_be_there_never_will_be(served: DeskServer) -> None:
+    for number in range(12):
+        key = f"k-{number}"
+        sending = threading.Thread(target=asked, args=(served.url, "POST", "/messages?attempt=1", key, MESSAGE))
+        sending.start()
+        ended = asked(served.url, "DELETE", "/messages?attempt=1", key).json()["messages"]
+        sending.join()
+        assert asked(served.url, "GET", "/messages", key).json()["messages"] == ended
+
+
 def test_a_key_that_was_used_for_another_ticket_is_refused_and_counted(served: DeskServer) -> None:
     asked(served.url, "POST", "/tickets", body=TICKET)
     refused = asked(served.url, "POST", "/tickets", body=TICKET | {"title": "Another"})
@@ -86,6 +109,7 @@ def test_at_the_same_time_a_key_still_opens_one_ticket(served: DeskServer) -> No
     ("path", "key", "body", "refusal"),
     [
         ("/tickets", None, TICKET, (400, "Idempotency-Key is missing")),
+        ("/messages?attempt=x", "k", MESSAGE, (400, "write ?attempt=1")),
         ("/orders", "k", TICKET, (404, "use /tickets or /messages")),
         ("/tickets", "k", b"no JSON", (400, "not JSON")),
         ("/tickets", "k", b"[" * 50_000, (400, "not JSON")),

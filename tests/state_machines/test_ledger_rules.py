@@ -31,6 +31,7 @@ from tests.support.ledger_steps import (
     TIMED_OUT,
     Ask,
     AskAsBefore,
+    Forgo,
     Happens,
     InMemory,
     Tell,
@@ -61,6 +62,10 @@ def test_nobody_is_fresh_twice_unless_somebody_said_in_between_that_it_did_not_h
                 assert may_call, f"attempt {attempt} may call as well"
                 assert attempt > holder, f"attempt {attempt} is a zombie"
                 may_call, holder = False, attempt
+            case Forgo(), Fresh() if len(ledger.past) > before:
+                attempt = ledger.past[-1].attempt
+                assert may_call, f"attempt {attempt} may call as well"
+                may_call, holder = ledger.past[-1].phase is CallPhase.CLEARED, attempt
             case Decision(word=Word.DID_NOT_HAPPEN | Word.RETRY), Decided() if happens.decision_id not in applied:
                 applied.add(happens.decision_id)
                 may_call = True
@@ -75,10 +80,13 @@ def test_nobody_is_fresh_twice_unless_somebody_said_in_between_that_it_did_not_h
 def test_an_outcome_that_counts_is_everybodys_and_is_the_last_word(happened: list[Happens], call: IntendedCall) -> None:
     ledger, outcome = InMemory(call), None
     for happens in possible(happened):
+        before = len(ledger.past)
         answer = ledger.meet(happens)
         if outcome is not None:
             match happens, answer:
-                case ((Ask() | AskAsBefore()), _):
+                case Forgo(), Fresh():
+                    assert len(ledger.past) == before, "it is the forgoing that made the outcome, done twice"
+                case ((Ask() | AskAsBefore() | Forgo()), _):
                     assert answer == Done(outcome)
                 case Tell(), Recorded():
                     assert (answer.phase, answer.outcome) == (CallPhase.DONE, outcome)

@@ -1,4 +1,4 @@
-"""What may happen to one tool call, in any order: attempts that ask and tell, repeats of both, and decisions."""
+"""What may happen to one tool call, in any order: attempts that ask, tell and forgo, repeats of them, and decisions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from activities.adapters.ledger_rules import Asker, decide, intend, record
+from activities.adapters.ledger_rules import Asker, decide, forgo, intend, record
 from activities.ports import Decided, Permission, Recorded, Refused, UnknownKey
 from perdure.contracts.ledger import (
     Decision,
@@ -31,6 +31,8 @@ SENT_TWICE = Succeeded(result=Text.of("sent, again").reference())
 TIMED_OUT = Failed(reason="it did not answer", did_not_happen=False)
 REJECTED = Failed(reason="no such channel", did_not_happen=True)
 BUSY = Failed(reason="429", did_not_happen=True, may_retry=True)
+CALLED_OFF = Failed(reason="called off", did_not_happen=True)
+RESUMABLE = Failed(reason="the run is over", did_not_happen=True, may_retry=True)
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,22 @@ class AskAsBefore:
 
 
 @dataclass(frozen=True)
+class Forgo:
+    """An attempt asks, and gives up at once what it is allowed."""
+
+    attempt: int
+    why: Failed
+    number: int = 0
+    """Which asking it is: the same one is a transaction that is done twice."""
+
+
+@dataclass(frozen=True)
 class Tell:
     attempt: int
     outcome: ToolOutcome
 
 
-Happens: TypeAlias = Ask | AskAsBefore | Tell | Decision
+Happens: TypeAlias = Ask | AskAsBefore | Forgo | Tell | Decision
 Answered: TypeAlias = Permission | Recorded | Decided | Refused | UnknownKey
 
 
@@ -75,6 +87,7 @@ happenings = st.lists(
         st.builds(Ask, attempts),
         st.builds(AskAsBefore, st.integers(0, 5)),
         st.builds(Tell, attempts, st.sampled_from([SENT, SENT_TWICE, TIMED_OUT, REJECTED, BUSY])),
+        st.builds(Forgo, attempts, st.sampled_from([CALLED_OFF, RESUMABLE]), st.integers(0, 10**6)),
         decisions,
     ),
     min_size=2,
@@ -93,15 +106,16 @@ class InMemory:
     def meet(self, happens: Happens) -> Answered:
         """What the ledger says to it."""
         try:
-            answer, entry = self._apply(happens)
+            answer, found = self._apply(happens)
         except UnknownKey as error:
             return error
-        if entry is not None:
-            self.past.append(entry)
+        self.past += [] if found is None else [found] if isinstance(found, LedgerEvent) else found
         return answer
 
-    def _apply(self, happens: Happens) -> tuple[Answered, LedgerEvent | None]:
+    def _apply(self, happens: Happens) -> tuple[Answered, LedgerEvent | list[LedgerEvent] | None]:
         match happens:
+            case Forgo(attempt, why, number):
+                return forgo(self.past, Asker(attempt, self.call, f"forgoing {number}"), why, NOW)
             case Ask(attempt):
                 self.askers.append(Asker(attempt, self.call, f"asking {len(self.askers)}"))
                 return intend(self.past, self.askers[-1], NOW)

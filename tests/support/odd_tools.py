@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer
+from tools.evidence import Evidence, NeverWill
 
 SHORT = timedelta(milliseconds=300)
 
@@ -30,7 +31,7 @@ class Calls:
         """How many of the next calls leave in doubt."""
         self.began = asyncio.Event()
         self.stopped = asyncio.Event()
-        self.reconciled: str | None = None
+        self.reconciled: Evidence = NeverWill()
         """What `reconcile` finds."""
 
 
@@ -92,7 +93,7 @@ def _writing(done: Calls) -> tuple[Tool[Any], ...]:
 
 
 def _in_doubt(done: Calls) -> tuple[Tool[Any], ...]:
-    async def found(_context: ToolContext) -> str | None:
+    async def found(_context: ToolContext) -> Evidence:
         return done.reconciled
 
     def in_doubt(note: Note) -> str:
@@ -106,7 +107,7 @@ def _in_doubt(done: Calls) -> tuple[Tool[Any], ...]:
         """Write, and leave in doubt whether it was."""
         return in_doubt(note)
 
-    @tool(ToolEffect.AT_MOST_ONCE, timeout=SHORT, reconcile=found)
+    @tool(ToolEffect.AT_MOST_ONCE, timeout=SHORT, reconcile=found, settles_within=SHORT)
     async def can_be_asked(_context: ToolContext, note: Note) -> str:
         """Write, leave in doubt, and know how to find out."""
         return in_doubt(note)

@@ -11,6 +11,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.tools import AllowedAmount, AllowedHosts, AllowedPaths, Approval, Constraint
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NotAllowed
+from tools.evidence import CannotTellYet, Evidence
 
 BY_HAND = ToolContext(tenant="default", run="r", step="s", key="k")
 
@@ -214,11 +215,22 @@ def test_a_function_that_cannot_be_a_tool_is_refused_with_the_remedy() -> None:
         (lambda: make(ToolEffect.READ_ONLY, timeout=timedelta(0))(fine), "a timeout above 0"),
         (lambda: make(ToolEffect.READ_ONLY, price=-1)(fine), "a price from 0 up"),
         (lambda: make(ToolEffect.READ_ONLY, reconcile=found)(fine), "nothing to reconcile"),
+        (lambda: make(ToolEffect.AT_MOST_ONCE, settles_within=timedelta(0))(fine), "for what has a reconcile"),
+        (lambda: make(ToolEffect.AT_MOST_ONCE, reconcile=found, settles_within=-timedelta(1))(fine), "is 0 or more"),
         (lambda: make(ToolEffect.IDEMPOTENT, quick=True)(fine), "may be quick"),
         (lambda: make(ToolEffect.READ_ONLY, price=1, quick=True)(fine), "may be quick"),
     ):
         with pytest.raises(TypeError, match=reason):
             made()
+
+
+def test_how_an_unknown_call_is_found_out_is_no_part_of_what_a_run_pins() -> None:
+    async def found(_: ToolContext) -> Evidence:
+        return CannotTellYet()
+
+    asked = replace(errand, reconcile=found, settles_within=timedelta(minutes=5))
+    assert asked.digest == errand.digest
+    assert asked.spec(ALLOWED) == errand.spec(ALLOWED)
 
 
 async def test_without_a_world_a_tool_that_needs_one_says_so() -> None:

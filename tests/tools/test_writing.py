@@ -1,5 +1,6 @@
 """The tools that write: a ticket is opened once for its key; a message can be asked after, and is never sent again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from perdure.contracts.tools import Approval
 from tests.support.odd_server import OddServer, page
 from tools.base import ToolContext, ToolEffect
 from tools.create_ticket import create_ticket
-from tools.errors import NoAnswer, NotAllowed, Unreachable
+from tools.errors import NoAnswer, NotAllowed, Refused, Unreachable
+from tools.evidence import DidHappen, Evidence, NeverWill
 from tools.send_message import send_message
 
 TICKET = {"title": "Leak", "text": "The roof leaks."}
@@ -35,13 +37,29 @@ async def test_a_ticket_is_opened_once_however_often_it_is_tried(desk: DeskServe
     assert desk.desk.received() == {"tickets": {"run/step-1": 3, "run/step-2": 1}, "messages": {}}
 
 
-async def test_a_message_says_what_became_of_it(desk: DeskServer) -> None:
+async def found(context: ToolContext) -> Evidence:
     assert send_message.reconcile is not None
-    assert await send_message.reconcile(writer(desk.url)) is None
+    return await send_message.reconcile(context)
+
+
+async def test_a_message_says_what_became_of_it(desk: DeskServer) -> None:
     assert await send_message.use(writer(desk.url), MESSAGE) == "The message M-1 is sent."
-    assert await send_message.reconcile(writer(desk.url)) == "The message M-1 is sent."
-    assert await send_message.reconcile(writer(desk.url, "other")) is None
+    assert await found(writer(desk.url)) == DidHappen("The message M-1 is sent.")
+    assert await found(writer(desk.url, "other")) == NeverWill()
     assert desk.desk.received()["messages"] == {"run/step-1": 1}
+
+
+async def test_of_a_message_that_is_not_there_it_is_said_that_it_never_will_be_only_once_the_desk_refuses_it(
+    desk: DeskServer,
+) -> None:
+    late, next_one = writer(desk.url), replace(writer(desk.url), attempt=2)
+    assert await found(late) == NeverWill()
+    with pytest.raises(Refused, match=r"it refused \(410\).*nothing was done") as refusal:
+        await send_message.use(late, MESSAGE)
+    assert not refusal.value.may_have_happened
+    assert await send_message.use(next_one, MESSAGE) == "The message M-1 is sent."
+    assert await found(next_one) == DidHappen("The message M-1 is sent.")
+    assert len(desk.desk.kept()["messages"]) == 1
 
 
 async def test_a_message_whose_answer_was_lost_is_found_by_its_key(tmp_path: Path) -> None:
@@ -49,8 +67,7 @@ async def test_a_message_whose_answer_was_lost_is_found_by_its_key(tmp_path: Pat
         with pytest.raises(NoAnswer) as lost:
             await send_message.use(writer(slow.url, timeout=0.5), MESSAGE)
         assert lost.value.may_have_happened
-        assert send_message.reconcile is not None
-        assert await send_message.reconcile(writer(slow.url)) == "The message M-1 is sent."
+        assert await found(writer(slow.url)) == DidHappen("The message M-1 is sent.")
         assert slow.desk.received()["messages"] == {"run/step-1": 1}
 
 
@@ -60,9 +77,8 @@ async def test_a_desk_that_is_away_was_told_nothing() -> None:
         with pytest.raises(Unreachable) as away:
             await use
         assert not away.value.may_have_happened
-    assert send_message.reconcile is not None
     with pytest.raises(Unreachable):
-        await send_message.reconcile(writer(f"http://127.0.0.1:{port}"))
+        await found(writer(f"http://127.0.0.1:{port}"))
     with pytest.raises(NotAllowed, match="there is no service 'desk'"):
         await create_ticket.use(writer(None), TICKET)
 
@@ -70,12 +86,7 @@ async def test_a_desk_that_is_away_was_told_nothing() -> None:
 async def test_an_answer_that_says_nothing_leaves_open_what_happened() -> None:
     with OddServer({"/tickets": page(b"[]", "application/json"), "/messages": page(b"{}", "application/json")}) as odd:
         context = writer(f"http://127.0.0.1:{odd.port}")
-        assert send_message.reconcile is not None
-        for asked in (
-            create_ticket.use(context, TICKET),
-            send_message.use(context, MESSAGE),
-            send_message.reconcile(context),
-        ):
+        for asked in (create_ticket.use(context, TICKET), send_message.use(context, MESSAGE), found(context)):
             with pytest.raises(NoAnswer, match="find out what became of the call"):
                 await asked
 

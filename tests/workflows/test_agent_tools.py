@@ -24,6 +24,7 @@ from tests.support.odd_tools import Calls, odd_tools
 from tests.support.stub_model import StubModel
 from tests.support.waiting import until
 from tools.base import Tool
+from tools.evidence import CannotTellYet, DidHappen
 from worker import workers
 
 pytestmark = pytest.mark.usefixtures("working")
@@ -158,7 +159,7 @@ async def test_a_run_that_is_over_is_not_found_among_those_that_wait_for_a_perso
 
 
 async def test_what_a_tool_can_find_out_needs_no_person(platform: Platform, stub: StubModel, done: Calls) -> None:
-    done.reconciled = "number 7"
+    done.reconciled = DidHappen("number 7")
     stub.script = [calls(("can_be_asked", NOTE)), answer()]
     assert isinstance((await platform.run_agent("Write.", agent="tester")).outcome, Answered)
     assert done.made == ["eighteen weeks"]
@@ -172,6 +173,21 @@ async def test_what_is_found_not_to_have_happened_is_made_once_more(
     assert isinstance((await platform.run_agent("Write.", agent="tester")).outcome, Answered)
     assert done.made == ["eighteen weeks", "eighteen weeks"]
     assert "written as number 2" in tool_messages(stub.requests[-1])[0]
+
+
+async def test_what_nobody_can_tell_is_asked_again_and_then_left_to_a_person(
+    platform: Platform, stub: StubModel, done: Calls
+) -> None:
+    done.reconciled = CannotTellYet("the desk has\nno record of it")
+    stub.script = [calls(("can_be_asked", NOTE)), answer()]
+    run = await platform.start_agent("Write.", agent="tester")
+    [step] = await waits(platform, run)
+    assert step.waiting is Waiting.OUTCOME
+    assert step.reason.endswith("is not known yet: the desk has no record of it")
+    assert done.made == ["eighteen weeks"]
+    await platform.decide(run, says(step, Ruling.DID_NOT_HAPPEN))
+    assert isinstance((await platform.result(run)).outcome, Answered)
+    assert done.made == ["eighteen weeks", "eighteen weeks"]
 
 
 async def test_an_idempotent_write_in_doubt_is_made_again_under_its_key(

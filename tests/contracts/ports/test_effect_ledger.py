@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,6 +36,7 @@ from tests.support.ledger_steps import (
     Answered,
     Ask,
     AskAsBefore,
+    Forgo,
     Happens,
     InMemory,
     Tell,
@@ -257,10 +259,12 @@ async def _refused(ledger: EffectLedger) -> StepKey:
 async def test_in_any_order_it_answers_as_its_rules_say(ledger: EffectLedger, happened: list[Happens]) -> None:
     key = KEY.model_copy(update={"run_id": uuid.uuid4().hex})
     rules = InMemory(CALL)
-    for happens in happened:
+    for place, happens in enumerate(happened):
         if isinstance(happens, AskAsBefore):
             continue
-        expected, found = rules.meet(happens), await _meet(ledger, key, happens)
+        # Each forgoing is a new asking here.
+        asked = replace(happens, number=place) if isinstance(happens, Forgo) else happens
+        expected, found = rules.meet(asked), await _meet(ledger, key, happens)
         if isinstance(expected, UnknownKey | Unknown):
             assert type(found) is type(expected)
         else:
@@ -269,11 +273,13 @@ async def test_in_any_order_it_answers_as_its_rules_say(ledger: EffectLedger, ha
     assert [entry.phase for entry in known.events] == [entry.phase for entry in rules.past] if known else not rules.past
 
 
-async def _meet(ledger: EffectLedger, key: StepKey, happens: Ask | Tell | Decision) -> Answered:
+async def _meet(ledger: EffectLedger, key: StepKey, happens: Ask | Forgo | Tell | Decision) -> Answered:
     try:
         match happens:
             case Ask(attempt):
                 return await ledger.intend(key, attempt, CALL)
+            case Forgo(attempt, why):
+                return await ledger.forgo(key, attempt, CALL, why)
             case Tell(attempt, outcome):
                 return await ledger.record(key, attempt, outcome)
             case Decision():

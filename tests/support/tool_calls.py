@@ -1,0 +1,120 @@
+"""The effects `act`, `screen_call` and `settle_call` over a real ledger, without a server: for tests of what they do."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from activities import texts
+from activities.acting import Acting
+from activities.adapters.sql_blobs import SqlBlobs
+from activities.adapters.sql_database import Database
+from activities.adapters.sql_effect_ledger import SqlEffectLedger
+from activities.pins import Pins
+from activities.ports import BlobStore, EffectLedger, Guards, Subject
+from activities.settling import Settling
+from activities.tool_boundary import ToolBoundary
+from activities.transcripts import Transcripts
+from perdure.contracts.agent import AgentSpec
+from perdure.contracts.agent_steps import Act, Acted, SettleCall, SettledCall
+from perdure.contracts.decisions import Ruling, StepDecision
+from perdure.contracts.guards import GuardSpec, Verdict
+from perdure.contracts.steps import StepKey
+from perdure.contracts.text import Text
+from perdure.contracts.tool_outcome import ToolOutcome
+from tools.base import Tool, ToolContext
+
+KEY = StepKey(tenant="acme", workflow_id="acme:r", run_id="run-1", step="call-1-1")
+
+
+class NoGuards:
+    """A library without guards."""
+
+    async def run(self, guards: object, subject: Subject) -> tuple[Verdict, ...]:
+        del guards, subject
+        return ()
+
+
+@dataclass
+class Worker:
+    """What one worker process does about calls. Several may share a database."""
+
+    database: Database
+    tools: Mapping[str, Tool[Any]]
+    ledger: EffectLedger
+    blobs: BlobStore
+    granted: Mapping[str, Tool[Any]]
+    """The tools as the run has pinned them, whatever this worker has now."""
+    arguments: tuple[GuardSpec, ...] = ()
+    guards: Guards = field(default_factory=NoGuards)
+
+    def __post_init__(self) -> None:
+        boundary = ToolBoundary(self.tools, self.guards)
+        pins = Pins(self.blobs)
+        self.acting = Acting(
+            boundary,
+            self.ledger,
+            guards=self.guards,
+            blobs=self.blobs,
+            pins=pins,
+            transcripts=Transcripts(self.blobs),
+            contexts=lambda key, _: ToolContext(key.tenant, key.run_id, key.step, key.idempotency_key),
+        )
+        self.settling = Settling(boundary, self.ledger, self.blobs, pins)
+
+    async def pin(self) -> Text:
+        """The run's spec."""
+        spec = AgentSpec(
+            name="a",
+            digest="0" * 64,
+            tier="fast",
+            instructions=Text.of("[]"),
+            max_output_tokens=10,
+            tools=tuple(one.spec() for one in self.granted.values()),
+            arguments=self.arguments,
+            results=(),
+        )
+        return await Pins(self.blobs).keep("acme", spec)
+
+    async def asked(self, attempt: int, tool: str, key: StepKey = KEY, *, said: Any = None, **more: Any) -> Act:
+        """An attempt, as the workflow asks for it."""
+        arguments = await stored(self.blobs, {"what": "x"} if said is None else said)
+        return Act(key=key, attempt=attempt, pinned=await self.pin(), tool=tool, arguments=arguments, **more)
+
+    async def act(self, attempt: int, tool: str, key: StepKey = KEY, **more: Any) -> Acted:
+        """Try it."""
+        return await self.acting.act(await self.asked(attempt, tool, key, **more))
+
+    async def settle(
+        self, ruling: Ruling, tool: str, key: StepKey = KEY, *, said: Any = None, result: str | None = None
+    ) -> SettledCall:
+        """Take a person's word."""
+        decision = StepDecision(
+            decision_id="d", step=key.step, digest="0" * 64, ruling=ruling, by="ann", result=result, reason="as I said"
+        )
+        question = await stored(self.blobs, {"what": "x"} if said is None else said)
+        ask = SettleCall(key=key, pinned=await self.pin(), tool=tool, decision=decision, question=question)
+        return await self.settling.settle_call(ask)
+
+    async def shown(self, outcome: ToolOutcome) -> str:
+        """What the model is shown of it."""
+        return await texts.read(self.blobs, "acme", outcome.result)
+
+
+def worker(database: Database, *tools: Tool[Any], **more: Any) -> Worker:
+    """A worker with the tools that the run has pinned."""
+    named = {one.name: one for one in tools}
+    parts: dict[str, Any] = {
+        "tools": named,
+        "granted": named,
+        "ledger": SqlEffectLedger(database),
+        "blobs": SqlBlobs(database),
+    }
+    return Worker(database, **(parts | more))
+
+
+async def stored(blobs: BlobStore, arguments: Any) -> Text:
+    """A call's arguments, as a thought stores them."""
+    text = Text.of(json.dumps(arguments))
+    await texts.store(blobs, "acme", text)
+    return text.reference()
