@@ -2,36 +2,28 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from temporalio import activity
-
+from activities import call_times
 from activities.ports import PortError
 
 Stored = TypeVar("Stored")
 
-MARGIN = timedelta(seconds=5)
-"""Before the end of the activity's time: what cannot be stored by then is told as an error, which the run can read."""
-
-PAUSES = (0.2, 0.5, 1.0, 2.0)
-"""Seconds between two tries, the last of which stays."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds between two tries; each pause is twice the one before."""
 
 
-async def until_stored(store: Callable[[], Awaitable[Stored]]) -> Stored:
-    """Store it, and try again while the store is away. Raises the last error where the time is over.
+async def until_stored(store: Callable[[], Awaitable[Stored]], until: float) -> Stored:
+    """Store it, and try again while the store is away, until `until` by `call_times.elapsed`.
 
-    It was paid for, or it has changed the world: giving up at the first error would lose it.
+    It was paid for, or it has changed the world: giving up at the first error would lose it. Raises the last error.
     """
-    info = activity.info()
-    until = info.started_time + (info.start_to_close_timeout or timedelta()) - MARGIN
-    tries = 0
+    pause = SHORTEST_PAUSE
     while True:
         try:
             return await store()
         except PortError as error:
-            pause = PAUSES[min(tries, len(PAUSES) - 1)]
-            if not error.outage or datetime.now(UTC) + timedelta(seconds=pause) >= until:
+            if not error.outage or call_times.elapsed() + pause > until:
                 raise
-        tries += 1
         await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

@@ -9,6 +9,7 @@ from typing import Any, Generic
 
 from temporalio import activity
 
+from activities import call_times
 from activities.patience import until_stored
 from activities.ports import (
     Caller,
@@ -103,6 +104,7 @@ class Purchasing:
         `NotThisRun` where another run asks than the key names, `PromptTooLarge`, `WindowSpent` where the run's account
         or the tenant's day does not cover the call, and as the ports do.
         """
+        until = call_times.elapsed() + call_times.seconds_left()
         with nothing_sent():
             await self._rights.of(call.key, call.pinned)
             prices, window = self._catalogue.prices_of(call.deployment.name)
@@ -157,7 +159,7 @@ class Purchasing:
         if charge.less(order.worst) != Spend():
             self._overspent(call.key, charge, order.worst)
             reply = reply.model_copy(update={"notice": _dearer(call.key, charge, order.worst)})
-        return await until_stored(lambda: self._replies.save(order, reply, charge, call.texts(reply)))
+        return await until_stored(lambda: self._replies.save(order, reply, charge, call.texts(reply)), until)
 
     def _writer(self, call: Call[Paid]) -> TokenWriter:
         return TokenWriter(self._log, call.key, call.attempt, call.gate, lost=self._lost)

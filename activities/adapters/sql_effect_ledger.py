@@ -8,17 +8,20 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 
 from activities.adapters import ledger_rules as rules
+from activities.adapters import sql_accounts as accounts
 from activities.adapters import sql_clock
 from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import ledger_events as _events
 from activities.adapters.sql_upsert import insert_or_keep
 from activities.ports import Decided, Permission, Recorded, Refused
+from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.ledger import (
     CallPhase,
     CallRecord,
     Decision,
     Failed,
+    Happening,
     IntendedCall,
     LedgerEvent,
     Succeeded,
@@ -44,10 +47,10 @@ class SqlEffectLedger:
         self._database = database
         self._now = now
 
-    async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
-        """Ask whether this attempt may call. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
+    async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
+        """Ask whether this attempt may call, and charge its price where it may. Raises as the port says."""
         asker = rules.Asker(attempt, call, uuid.uuid4().hex)
-        return await self._apply(key, lambda past, now: rules.intend(past, asker, now))
+        return await self._apply(key, lambda past, now: rules.intend(past, asker, now), price=price)
 
     async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
         """Ask, and give the permission up. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
@@ -84,7 +87,9 @@ class SqlEffectLedger:
         found = await self._database.read(unknowns)
         return tuple(sorted((one for one in found if one is not None), key=lambda one: one.events[-1].at))
 
-    async def _apply(self, key: StepKey, rule: Rule[Answer], body: Text | None = None) -> Answer:
+    async def _apply(
+        self, key: StepKey, rule: Rule[Answer], body: Text | None = None, price: Spend = NOTHING
+    ) -> Answer:
         def apply(connection: Connection) -> Answer:
             answer, found = rule(_past(connection, key), self._now(connection))
             entries = [] if found is None else [found] if isinstance(found, LedgerEvent) else found
@@ -92,6 +97,8 @@ class SqlEffectLedger:
                 store_bodies(connection, key.tenant, [body.body.encode()])
             for entry in entries:
                 _add(connection, key, entry)
+                if entry.happening is Happening.INTENDED and price != NOTHING:
+                    accounts.charge(connection, key, price)
             return answer
 
         return await self._database.write(apply)
