@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from activities.pins import Pins
-from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.ports import Embedder, Guards, NotConfigured, SharedState, TokenLog, VectorStore
+from activities.proof import Proof
 from activities.remembered_bodies import RememberedBodies
+from activities.rights import Rights
 from activities.settings import Settings
 from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
@@ -95,9 +97,22 @@ class Parts:
 
         routing = Routing(self.specs, self.catalogue, self.blobs)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins)
-        deciding, auditing = Deciding(self.credentials), Auditing(SqlAudit(self.database))
+        deciding, auditing = Deciding(self.credentials, self.proof), Auditing(SqlAudit(self.database))
         people = [deciding.check_decision, auditing.audit_decision]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
+
+    @cached_property
+    def rights(self) -> Rights:
+        """Who may ask for an effect."""
+        raise NotConfigured("there is no registry of runs in this build")
+
+    @cached_property
+    def proof(self) -> Proof:
+        """What stands in the ledger of decisions, for whatever only somebody's word allows."""
+        from activities.adapters.sql_decisions import SqlDecisions
+        from activities.adapters.sql_thoughts import SqlThoughts
+
+        return Proof(self.rights, self.pins, SqlDecisions(self.database), SqlThoughts(self.database))
 
     @cached_property
     def embedder(self) -> Embedder:
