@@ -9,7 +9,7 @@ from perdure.contracts.decisions import Ruling
 class RecordedDecision(Contract):
     """One decision that counts, or the moment from which a call waits for one. Nothing is ever taken out or changed."""
 
-    ruling: Ruling | None
+    ruling: Ruling | None = None
     """None: nobody has said anything yet: the call begins to wait."""
     decision_id: str = ""
     content: Digest
