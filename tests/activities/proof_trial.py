@@ -289,7 +289,7 @@ class Trial:
 
     async def _attempt(self) -> None:
         """Somebody has a call made, whatever was said: from this run's workflow, or another's."""
-        step, arguments, run = *self.spoken, self.run
+        run, (step, arguments) = self.run, self.spoken
         if self.draw.random() < 0.5:
             step = self.draw.choice(("call-1-1", "call-1-2", "call-9-9"))
             arguments = self.draw.choice([*self.arguments, Text.of('{"n": 9}')])

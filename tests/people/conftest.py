@@ -1,16 +1,22 @@
 """An agent whose writes people agree to, at a real desk, with the platform's own workers."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection
+from temporalio.client import Client
 
 from activities.settings import Approvals, Settings, Tools
 from agents.loader import Specs
 from deploy.local.desk import Desk, DeskServer
 from perdure.contracts.agent import AgentSpec
+from tests.people.registered import RightsByTheHistory
 from tests.support.people import PUBLIC, Grants
+from worker import Parts
 
 
 @pytest.fixture
@@ -34,6 +40,32 @@ def grants(monkeypatch: pytest.MonkeyPatch) -> Grants:
 
     monkeypatch.setattr(Specs, "agent", agent, raising=False)
     return given
+
+
+@dataclass
+class DatabaseTime:
+    """The clock beside the database: no workflow's days pass there in seconds, unless a test turns it."""
+
+    ahead: timedelta = timedelta(0)
+    leap: timedelta = timedelta(0)
+    """How much later it is at each look."""
+
+    def now(self, _: Connection) -> datetime:
+        self.ahead += self.leap
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture(autouse=True)
+def database_time(monkeypatch: pytest.MonkeyPatch) -> DatabaseTime:
+    time = DatabaseTime()
+    monkeypatch.setattr("activities.adapters.sql_clock.now", time.now)
+    return time
+
+
+@pytest.fixture(autouse=True)
+def registered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs count as registered: see the stand-in."""
+    monkeypatch.setattr(Parts, "rights", RightsByTheHistory(client))
 
 
 @pytest.fixture
