@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from activities.pins import Pins
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.proof import Proof
 from activities.registering import Registering
 from activities.remembered_bodies import RememberedBodies
 from activities.rights import Rights
@@ -102,9 +103,17 @@ class Parts:
 
         routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
-        deciding, auditing = Deciding(self.credentials), Auditing(SqlAudit(self.database))
+        deciding, auditing = Deciding(self.credentials, self.proof), Auditing(SqlAudit(self.database))
         people = [deciding.check_decision, auditing.audit_decision]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
+
+    @cached_property
+    def proof(self) -> Proof:
+        """What stands in the ledger of decisions, for whatever only somebody's word allows."""
+        from activities.adapters.sql_decisions import SqlDecisions
+        from activities.adapters.sql_paid_replies import SqlPaidReplies
+
+        return Proof(self.rights, self.pins, SqlDecisions(self.database), SqlPaidReplies(self.database))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -201,6 +210,7 @@ class Parts:
     def tools(self) -> Activities:
         """Calls of tools."""
         from activities.acting import Acting
+        from activities.adapters.sql_accounts import SqlAccounts
         from activities.adapters.sql_effect_ledger import SqlEffectLedger
         from activities.adapters.telemetry import log_broken_tool
         from activities.settling import Settling
@@ -217,8 +227,11 @@ class Parts:
             pins=self.pins,
             transcripts=self.transcripts,
             contexts=self._world(),
+            rights=self.rights,
+            proof=self.proof,
+            accounts=SqlAccounts(self.database),
         )
-        settling = Settling(boundary, ledger, self.blobs, self.pins)
+        settling = Settling(boundary, ledger, self.blobs, self.pins, rights=self.rights, proof=self.proof)
         return [acting.screen_call, acting.act, settling.settle_call]
 
     def _world(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":

@@ -140,3 +140,18 @@ decisions_in_vain = Table(
     Column("reason", String, nullable=False),  # why no run took it
     sqlite_with_rowid=False,
 )
+
+recorded_decisions = Table(
+    "recorded_decisions",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),  # the first execution's
+    Column("step", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("workflow_id", String, nullable=False),
+    Column("decision_id", String, nullable=False),  # empty where nobody has said anything yet
+    Column("ruling", String, nullable=False),  # `asked` then
+    Column("at", String, nullable=False),  # UTC, ISO 8601
+    Column("decision", String, nullable=False),  # JSON of a RecordedDecision
+    sqlite_with_rowid=False,
+)

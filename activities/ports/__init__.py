@@ -12,6 +12,11 @@ from activities.ports.checks import (
     Rules,
     Subject,
 )
+from activities.ports.decisions import (
+    DecisionLedger,
+    SaidOfStep,
+    SavedThoughts,
+)
 from activities.ports.effect_ledger import (
     Decided,
     Done,
@@ -132,6 +137,7 @@ __all__ = [
     "Completion",
     "Credentials",
     "Decided",
+    "DecisionLedger",
     "Documents",
     "Done",
     "EffectLedger",
@@ -177,7 +183,9 @@ __all__ = [
     "Reset",
     "Rules",
     "Runs",
+    "SaidOfStep",
     "Sampling",
+    "SavedThoughts",
     "ServerAway",
     "SharedKey",
     "SharedState",

@@ -219,7 +219,7 @@ async def test_no_foreign_client_acts_without_proof_or_spends_beyond_its_budget(
     chance, met = random.Random(seed), Counter[str]()  # noqa: S311 - a seeded trial
     before, asked = desk.received(), scene.stub.calls
     runs: list[str] = []
-    for number in range(ATTEMPTS[request.config.getoption("chaos")]):
+    for number in range(ATTEMPTS[cast("str", request.config.getoption("chaos"))]):
         name, steps = chance.choice(ATTACKS)(scene, chance)
         met[name] += 1
         if name == "direct":

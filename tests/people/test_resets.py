@@ -10,6 +10,7 @@ import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
 
 from activities.adapters.databases import open_database
 from activities.adapters.sql_accounts import SqlAccounts
@@ -86,12 +87,12 @@ async def settled(platform: Platform, client: Client, run: str, chance: random.R
 
 @pytest.mark.timeout(3600)
 async def test_a_run_that_is_reset_pays_and_acts_once_and_answers_its_own_questions(
-    platform: Platform, working: Settings, stub: StubModel, desk: Desk, request: pytest.FixtureRequest
+    environment: WorkflowEnvironment, working: Settings, stub: StubModel, desk: Desk, request: pytest.FixtureRequest
 ) -> None:
     seed, size = cast("int", request.config.getoption("chaos_seed")), cast("str", request.config.getoption("chaos"))
     chance, answers, resets = random.Random(seed), Counter[str](), 0  # noqa: S311 - a seeded trial
     runs: dict[str, str] = {}
-    client = platform._client  # noqa: SLF001 - a reset is no method of the platform
+    client, platform = environment.client, Platform(environment.client)
     for number in range(RUNS[size]):
         name = f"bob{number}"
         run = await platform.start_agent(f"Write to {name}.", agent="clerk", business_id=f"reset-{seed}-{number}")

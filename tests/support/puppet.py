@@ -20,9 +20,8 @@ class Puppet:
         for step in steps:
             ask = json.dumps(step["ask"]).replace("$run", info.first_execution_run_id).replace("$id", info.workflow_id)
             for number, reply in enumerate(replies):
-                pinned = reply.get("pinned") if isinstance(reply, dict) else None
-                if pinned is not None:
-                    ask = ask.replace(f'"$pinned-{number}"', json.dumps(pinned))
+                if isinstance(reply, dict) and "pinned" in reply:
+                    ask = ask.replace(f'"$pinned-{number}"', json.dumps(reply["pinned"]))
             try:
                 replies.append(
                     await workflow.execute_activity(
