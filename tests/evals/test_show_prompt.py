@@ -42,7 +42,6 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     agents = tmp_path / "agents"
     shutil.copytree(ROOT / "agents", agents)
     write_agent(agents)
-    write_agent(agents, "searcher", more='begins_with = "search_knowledge"')
     return with_agents(settings, agents)
 
 
@@ -106,19 +105,6 @@ async def test_what_is_printed_as_json_is_what_the_model_was_sent(
     told = json.dumps(stub.requests[-1]["messages"])
     for message in shown["messages"]:
         assert json.dumps(message["content"])[1:-1] in told
-
-
-async def test_the_tool_that_a_thought_had_to_call_is_shown_for_no_other_thought(
-    platform: Platform, stub: StubModel, show: Show
-) -> None:
-    stub.script = [calls(("search_knowledge", {"query": "parental leave"})), answer()]
-    run = await platform.start_agent("Look it up.", agent="searcher")
-    await platform.result(run)
-    for number, due in ((1, "search_knowledge"), (2, None)):
-        code, out, _ = await show(run, f"think-{number}", "--json")
-        assert (code, json.loads(out)["tool_choice"]) == (0, due)
-        _, out, _ = await show(run, f"think-{number}")
-        assert ("search_knowledge: a server of one's own is sent this one alone" in out) == (due is not None)
 
 
 async def test_a_body_that_is_not_in_the_history_comes_from_the_store(
