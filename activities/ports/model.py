@@ -57,7 +57,10 @@ class Prompt:
     tools: Sequence[ToolSchema] = ()
     """What the model may call; with a schema as well, it either calls or answers by the schema."""
     tool_choice: str | None = None
-    """The name of the tool that it must call, or `ANY_TOOL` for one of them; None where it may answer as well."""
+    """The name of the tool that it must call, or `ANY_TOOL` for one of them; None where it may answer as well.
+
+    A server that holds no name gets the named tool alone: the rest of `tools` is for the calls that follow.
+    """
 
 
 @dataclass(frozen=True)
