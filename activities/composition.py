@@ -47,6 +47,7 @@ class Parts:
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.signed_credentials import SignedCredentials
         from activities.adapters.sql_blobs import SqlBlobs
+        from activities.adapters.sql_callers import SqlCallers
         from agents.loader import Specs
 
         self.settings = settings
@@ -59,6 +60,8 @@ class Parts:
         self.pins = Pins(self.blobs)
         self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
+        self.caller_tokens = SignedCredentials(settings.callers, "CALLERS", "have a new one signed")
+        self.callers = SqlCallers(database)
         self.log = log
         self.shared = shared
         self.when_ready: list[Callable[[], object]] = []
@@ -91,12 +94,14 @@ class Parts:
         from activities.auditing import Auditing
         from activities.deciding import Deciding
         from activities.pinning import Pinning
+        from activities.presenting import Presenting
         from activities.routing import Routing
 
         routing = Routing(self.specs, self.catalogue, self.blobs)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins)
         deciding, auditing = Deciding(self.credentials), Auditing(SqlAudit(self.database))
-        people = [deciding.check_decision, auditing.audit_decision]
+        presenting = Presenting(self.caller_tokens, self.callers)
+        people = [deciding.check_decision, auditing.audit_decision, presenting.present_caller]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
 
     @cached_property

@@ -24,9 +24,11 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    BadCaller,
     BadCredential,
     BodyCorrupt,
     BodyMissing,
+    CallerAwaited,
     CircuitOpen,
     KeyTaken,
     ModelFailed,
@@ -77,7 +79,9 @@ from activities.ports.model import (
 )
 from activities.ports.people import (
     Audit,
+    Callers,
     Credentials,
+    ShownCaller,
 )
 from activities.ports.runs import (
     Clock,
@@ -113,12 +117,15 @@ __all__ = [
     "ANY_TOOL",
     "NO_TENANT",
     "Audit",
+    "BadCaller",
     "BadCredential",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
     "BudgetWindows",
     "Caller",
+    "CallerAwaited",
+    "Callers",
     "Catalogue",
     "Chunk",
     "CircuitOpen",
@@ -174,6 +181,7 @@ __all__ = [
     "SharedKey",
     "SharedState",
     "Short",
+    "ShownCaller",
     "StorageFailed",
     "StorageFull",
     "StorageReadOnly",
