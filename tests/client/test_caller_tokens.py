@@ -23,7 +23,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest
 from perdure.contracts.schedules import Timetable
 from perdure.errors import CallerRefused, RunConflict, UnknownRun
-from perdure.launch import Request
+from perdure.launch import Request, digest_of
 from perdure.runs import workflow_id
 from tests.support.caller_tokens import KEY, believing, token
 from tests.support.waiting import until
@@ -135,6 +135,13 @@ async def test_the_same_request_with_a_newer_token_is_the_same_run(
     assert (await starter(client, callers, run)).subject == "ada"
     with pytest.raises(RunConflict):
         await platform.start("Who cleans the pond?", business_id=run, caller_token=newer)
+
+
+def test_whoever_starts_it_makes_no_other_request() -> None:
+    pond = AskRequest.strictly({"question": "Who cleans the pond?"})
+    for request in (pond, pond.model_copy(update={"caller": "1" * 64})):
+        # What a run was started with before requests named callers: it is found again by this.
+        assert digest_of(request) == "cf81f26545c8600fa1553ded8f935259c0ebeb8b6cb8dbfbdb605455dab67d77"
 
 
 @pytest.mark.usefixtures("working")

@@ -1,9 +1,11 @@
 """No token of a caller's stands in a run's history, in logs, in traces, or in the names of what verifies it."""
 
 import json
+import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
 import structlog
@@ -25,10 +27,13 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What workers of this process write, all of it."""
-    log_events("debug")
-    yield lambda: "".join(capfd.readouterr())
+def logged() -> Iterator[StringIO]:
+    """What the workers of this process write, all of it."""
+    written = StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", written)  # where events go is chosen now
+        log_events("debug")
+    yield written
     structlog.reset_defaults()
 
 
@@ -38,8 +43,10 @@ async def test_no_part_of_a_token_leaves_the_activity_that_verifies_it(
     client: Client,
     traced_platform: Platform,
     recorded: Recorded,
-    logged: Callable[[], str],
+    logged: StringIO,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("DEBUG")
     now = datetime.now(UTC)
     good = token("ada", now=now)
     forged = token("eve", now=now, key=ECKey.generate_key("P-256", parameters={"kid": "callers"}))
@@ -57,7 +64,8 @@ async def test_no_part_of_a_token_leaves_the_activity_that_verifies_it(
         "history": history.to_json(),
         "payloads": " ".join(repr(event) for event in history.events),
         "description": repr(seen.raw_description),
-        "logs": logged(),
+        "events": logged.getvalue(),
+        "logs": caplog.text,
         "spans": spans,
     }
     for said in (good, forged, expired):
@@ -66,7 +74,7 @@ async def test_no_part_of_a_token_leaves_the_activity_that_verifies_it(
         assert f"Verify who starts default:{run}" in places[name]
     # Each place is the one where it would stand.
     assert ticket_of(good, f"default:{run}") in places["payloads"]
-    assert places["logs"].count('"activity": "present_caller"') == 3
+    assert places["events"].count('"activity": "present_caller"') == 3
     assert "present_caller" in spans
     for place, text in places.items():
         for said in (good, forged, expired):
