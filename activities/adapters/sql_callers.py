@@ -66,12 +66,14 @@ class SqlCallers:
             raise BadCaller(f"the caller's token was refused: {row.refused}")
         if row.workflow_id != workflow_id:
             raise BadCaller("the caller's ticket was made for another run: each start has to show its token anew")
-        if started_at is not None and started_at > datetime.fromisoformat(row.expires_at) + LEEWAY:
-            raise BadCaller(
-                f"the caller's token had expired at {row.expires_at} before the run was started: have a new one signed"
-            )
         user = row.run_id
         if user is None:
+            # Only now: a run that is reset later, and registers again, was started in time.
+            if started_at is not None and started_at > datetime.fromisoformat(row.expires_at) + LEEWAY:
+                raise BadCaller(
+                    f"the caller's token had expired at {row.expires_at} before the run was started: "
+                    f"have a new one signed"
+                )
             user = await self._database.write(lambda connection: _use(connection, tenant, ticket, run_id))
         if user != run_id:
             raise BadCaller("the caller's ticket was used up by an earlier run of this id: show a new token")

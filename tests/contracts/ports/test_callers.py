@@ -136,6 +136,8 @@ async def test_a_run_that_is_started_after_the_token_had_expired_is_refused(call
         await callers.redeem("acme", TICKET, "acme:one", "first", EXPIRES + LEEWAY + timedelta(seconds=1))
     in_time = EXPIRES + LEEWAY
     assert await callers.redeem("acme", TICKET, "acme:one", "first", in_time) == ADA
+    a_reset = EXPIRES + timedelta(days=1)
+    assert await callers.redeem("acme", TICKET, "acme:one", "first", a_reset) == ADA, "it was started in time"
 
 
 async def test_two_tickets_are_two(callers: Callers) -> None:
