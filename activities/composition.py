@@ -50,6 +50,7 @@ class Parts:
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.signed_credentials import SignedCredentials
         from activities.adapters.sql_blobs import SqlBlobs
+        from activities.adapters.sql_callers import SqlCallers
         from activities.adapters.sql_runs import SqlRuns
         from activities.adapters.temporal_executions import TemporalExecutions
         from agents.loader import Specs
@@ -64,8 +65,10 @@ class Parts:
         self.pins = Pins(self.blobs)
         self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
+        self.caller_tokens = SignedCredentials(settings.callers, "CALLERS", "have a new one signed")
+        self.callers = SqlCallers(database)
         runs, executions = SqlRuns(database), TemporalExecutions()
-        self.registering = Registering(runs, executions)
+        self.registering = Registering(runs, executions, self.callers)
         self.rights = Rights(runs, executions)
         self.log = log
         self.shared = shared
@@ -99,12 +102,14 @@ class Parts:
         from activities.auditing import Auditing
         from activities.deciding import Deciding
         from activities.pinning import Pinning
+        from activities.presenting import Presenting
         from activities.routing import Routing
 
         routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
         deciding, auditing = Deciding(self.credentials, self.proof), Auditing(SqlAudit(self.database))
-        people = [deciding.check_decision, auditing.audit_decision]
+        presenting = Presenting(self.caller_tokens, self.callers)
+        people = [deciding.check_decision, auditing.audit_decision, presenting.present_caller]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
 
     @cached_property

@@ -64,7 +64,12 @@ class Parsing:
         await texts.store(self._blobs, ask.tenant, spec.instructions, document, pinned)
         if known is None:
             await self._registering.register(
-                seen, tenant=ask.tenant, spec=spec.name, pinned=pinned.digest, budget=ask.budget
+                seen,
+                tenant=ask.tenant,
+                spec=spec.name,
+                pinned=pinned.digest,
+                budget=ask.budget,
+                caller=ask.caller,
             )
         return Parsed(
             spec=plain,

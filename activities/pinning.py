@@ -37,6 +37,7 @@ class Pinning:
                 spec=spec.name,
                 pinned=pinned.digest,
                 budget=ask.budget,
+                caller=ask.caller,
                 started_by=ask.started_by,
                 agent=spec,
             )

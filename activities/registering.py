@@ -4,7 +4,8 @@ import hashlib
 
 from temporalio import activity
 
-from activities.ports import Execution, Executions, NotThisRun, Runs
+from activities.identities import identity
+from activities.ports import Callers, Execution, Executions, NotThisRun, Runs
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.budget import Budget
 from perdure.contracts.contract import Digest
@@ -14,9 +15,10 @@ from perdure.contracts.registry import RegisteredRun
 class Registering:
     """Writes the registry, at the server's word for whose run it is."""
 
-    def __init__(self, runs: Runs, executions: Executions) -> None:
+    def __init__(self, runs: Runs, executions: Executions, callers: Callers) -> None:
         self._runs = runs
         self._executions = executions
+        self._callers = callers
 
     async def known(self, tenant: str, kind: str) -> tuple[Execution, RegisteredRun | None]:
         """The execution that asks, and its run where it is registered: a reset or a retry of it asks again.
@@ -41,10 +43,24 @@ class Registering:
         spec: str,
         pinned: Digest,
         budget: Budget,
+        caller: Digest | None = None,
         started_by: str = "",
         agent: AgentSpec | None = None,
     ) -> RegisteredRun:
-        """Register the run of an execution. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
+        """Register the run of an execution, with who started it.
+
+        Raises `BadCaller` where their token was refused, `CallerAwaited` while it is not verified yet, `KeyTaken`,
+        `StorageFull`, `StorageFailed`.
+        """
+        who = await identity(
+            self._callers,
+            tenant,
+            seen.workflow_id,
+            seen.first_run_id,
+            caller,
+            started_at=seen.started_at,
+            started_by=started_by,
+        )
         tools = () if agent is None else agent.tools
         return await self._runs.register(
             RegisteredRun(
@@ -61,6 +77,9 @@ class Registering:
                     if tool.policy is not None
                 },
                 budget=budget,
+                subject=who.subject,
+                groups=who.groups,
+                roles=who.roles,
                 started_by=started_by,
                 parent=seen.parent,
             )

@@ -32,7 +32,12 @@ class Routing:
         await texts.store(self._blobs, ask.tenant, ask.question, spec.instructions, *parts, pinned)
         if known is None:
             await self._registering.register(
-                seen, tenant=ask.tenant, spec=spec.name, pinned=pinned.digest, budget=ask.budget
+                seen,
+                tenant=ask.tenant,
+                spec=spec.name,
+                pinned=pinned.digest,
+                budget=ask.budget,
+                caller=ask.caller,
             )
         if len(parts) == 1 and parts[0].digest == ask.question.digest:
             # The asker's own text crosses the history once, in the request that started the run.

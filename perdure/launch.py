@@ -23,6 +23,11 @@ TASK_TIMEOUT = timedelta(seconds=5)
 Request: TypeAlias = AskRequest | ExtractRequest | AgentRequest
 
 
+def digest_of(request: Request) -> str:
+    """Tells two requests apart, whoever makes them: the same one with a newer token of its caller is the same run."""
+    return hashlib.sha256(request.model_dump_json(exclude={"caller"}).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Launch:
     """A request as a start of a workflow."""
@@ -52,7 +57,7 @@ class Launch:
             agent=agent,
             task_queue=Queue.AGENTS if kind == AGENT_KIND else task_queue,
             memo={
-                REQUEST_DIGEST: hashlib.sha256(request.model_dump_json().encode()).hexdigest(),
+                REQUEST_DIGEST: digest_of(request),
                 BY_ROLE: task_queue is Queue.WORKFLOWS,
             },
             summary=f"{agent} for {request.tenant}",

@@ -81,6 +81,7 @@ class Agent:
                 task=ask.task,
                 budget=ask.budget,
                 started_by=ask.started_by,
+                caller=ask.caller,
             ),
             summary=ask.agent,
         )

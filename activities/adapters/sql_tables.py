@@ -128,6 +128,21 @@ budget_reservations = Table(
     sqlite_with_rowid=False,
 )
 
+callers = Table(
+    "callers",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("ticket", String, primary_key=True),  # a digest of the token and the workflow id; no token is ever kept
+    Column("workflow_id", String, nullable=False),
+    Column("asked_at", String),  # UTC, ISO 8601, as all times here: when a run first asked for it in vain
+    Column("sent_at", String),  # null while nothing was shown
+    Column("expires_at", String),  # null where it was refused
+    Column("identity", String),  # JSON of an Identity; null where it was refused
+    Column("refused", String),  # why; null where it was not
+    Column("run_id", String),  # the first execution's, of the run that has used it up
+    sqlite_with_rowid=False,
+)
+
 decisions_in_vain = Table(
     "decisions_in_vain",
     schema,

@@ -29,9 +29,11 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    BadCaller,
     BadCredential,
     BodyCorrupt,
     BodyMissing,
+    CallerAwaited,
     CircuitOpen,
     KeyTaken,
     ModelFailed,
@@ -83,7 +85,9 @@ from activities.ports.model import (
 )
 from activities.ports.people import (
     Audit,
+    Callers,
     Credentials,
+    ShownCaller,
 )
 from activities.ports.runs import (
     Beginning,
@@ -123,6 +127,7 @@ __all__ = [
     "NO_TENANT",
     "Accounts",
     "Audit",
+    "BadCaller",
     "BadCredential",
     "Beginning",
     "BlobStore",
@@ -130,6 +135,8 @@ __all__ = [
     "BodyMissing",
     "BudgetWindows",
     "Caller",
+    "CallerAwaited",
+    "Callers",
     "Catalogue",
     "Chunk",
     "CircuitOpen",
@@ -190,6 +197,7 @@ __all__ = [
     "SharedKey",
     "SharedState",
     "Short",
+    "ShownCaller",
     "StorageFailed",
     "StorageFull",
     "StorageReadOnly",

@@ -173,6 +173,21 @@ class BadCredential(PortError):
     final = True
 
 
+class BadCaller(PortError):
+    """Who starts a run showed a token or a ticket that cannot be believed. The message holds nothing of the token."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+
+class CallerAwaited(PortError):
+    """The token of who starts a run is not verified yet: its client has sent it before, or has lied."""
+
+    free_of_charge = True
+    outage = True
+
+
 class WindowSpent(PortError):
     """What is left of the tenant's day does not cover a paid attempt. Nothing was sent."""
 

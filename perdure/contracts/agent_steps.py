@@ -30,6 +30,8 @@ class PinAgent(Contract):
     """The run's own: its account is opened with it."""
     started_by: str = ""
     """Who started the run, by the starter's own word."""
+    caller: Digest | None = None
+    """The ticket of the token that the starter has shown; None where none was shown."""
 
 
 class PinnedAgent(Contract):

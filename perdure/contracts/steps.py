@@ -43,6 +43,8 @@ class Route(Contract):
     """With its body: the first hop carries the caller's text and stores it."""
     budget: Budget = Budget()
     """The run's own: its account is opened with it."""
+    caller: Digest | None = None
+    """The ticket of the token that the starter has shown; None where none was shown."""
 
 
 class Routed(Contract):
@@ -211,6 +213,8 @@ class Parse(Contract):
     file: DocumentFile
     budget: Budget = Budget()
     """The run's own: its account is opened with it."""
+    caller: Digest | None = None
+    """The ticket of the token that the starter has shown; None where none was shown."""
 
 
 class Parsed(Contract):
