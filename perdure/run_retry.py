@@ -30,7 +30,7 @@ class RunRetry:
         """Let a failed run go on, from just before the step that failed.
 
         It is the same run under the same id, so what is paid for is not bought again, and what was written is not
-        written again. Decisions that came later are sent to it again. Sent twice at the same time, it is done once.
+        written again. Decisions that came later are sent to it again.
         Raises `UnknownRun`, and `NotFailed` for a run that goes on, has an outcome, or was ended by a person.
         """
         found = await self._failure(workflow_id(tenant, checked_id(business_id)))
@@ -105,13 +105,14 @@ class RunRetry:
                 f"run {found.business_id!r} failed before a worker saw it: it has no point to go on from: start it "
                 f"under another id"
             )
+        await self._still_failed(found)
         asked = f"{found.failed_run_id}/{found.event}"
         request = ResetWorkflowExecutionRequest(
             namespace=self._client.namespace,
             workflow_execution=Execution(workflow_id=found.workflow_id, run_id=found.failed_run_id),
             reason=f"retried after: {found.reason}"[:1000],
             workflow_task_finish_event_id=found.event,
-            # By this the server knows a second retry of the same failure, and does not end what the first began.
+            # The same for each retry of this failure, so that a server can know a request that was sent twice.
             request_id=hashlib.sha256(asked.encode()).hexdigest(),
             reset_reapply_type=ResetReapplyType.RESET_REAPPLY_TYPE_ALL_ELIGIBLE,
         )
@@ -120,6 +121,18 @@ class RunRetry:
         except RPCError as error:
             raise unknown_or(error, found.business_id, found.tenant) from None
         return found.model_copy(update={"temporal_run_id": reset.run_id})
+
+    async def _still_failed(self, found: Retry) -> None:
+        """Look again, right before: a server would end the execution that somebody else's retry has begun meanwhile.
+
+        Of two that come within the same few milliseconds, the later one goes on. Both have the run's keys.
+        """
+        try:
+            seen = await patiently(self._client.get_workflow_handle(found.workflow_id).describe)
+        except RPCError as error:
+            raise unknown_or(error, found.business_id, found.tenant) from None
+        if seen.run_id != found.failed_run_id:
+            raise NotFailed(f"run {found.business_id!r} was retried by somebody else: look at it again")
 
 
 def _refusal(business_id: str, seen: WorkflowExecutionDescription) -> str:
