@@ -13,32 +13,37 @@ from tools.base import ToolContext
 
 
 class Breaks:
-    """How many of the next attempts of a tool's calls break, in all runs or in one.
+    """How many of the next attempts of calls break.
 
-    It is named by the tool, or by the run's workflow id and the tool: `default:one send_message`.
+    They are named by the tool, or by the tool and words that are in the call's arguments: `send_message facilities`.
     """
 
     def __init__(self) -> None:
         self.before: Counter[str] = Counter()
         self.after: Counter[str] = Counter()
 
-    def due(self, breaks: Counter[str], context: ToolContext, tool: str) -> bool:
+    @staticmethod
+    def due(breaks: Counter[str], tool: str, arguments: str) -> bool:
         """Whether this attempt breaks; it is counted."""
-        name = next((name for name in (f"{context.run} {tool}", tool) if breaks[name]), None)
-        if name is not None:
-            breaks[name] -= 1
-        return name is not None
+        for name, count in breaks.items():
+            called, _, words = name.partition(" ")
+            if count and called == tool and words in arguments:
+                breaks[name] -= 1
+                return True
+        return False
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch) -> Breaks:
     """Breaks attempts in the workers of this process."""
     breaks, run = Breaks(), ToolBoundary.run
 
-    async def broken(boundary: ToolBoundary, spec: ToolSpec, context: ToolContext, *more: Any) -> ToolOutcome:
-        if breaks.due(breaks.before, context, spec.name):
+    async def broken(
+        boundary: ToolBoundary, spec: ToolSpec, context: ToolContext, arguments: Any, *more: Any
+    ) -> ToolOutcome:
+        if breaks.due(breaks.before, spec.name, str(arguments)):
             raise BodyCorrupt(f"{spec.name} is not reached")
-        outcome = await run(boundary, spec, context, *more)
-        if breaks.due(breaks.after, context, spec.name):
+        outcome = await run(boundary, spec, context, arguments, *more)
+        if breaks.due(breaks.after, spec.name, str(arguments)):
             raise BodyCorrupt(f"what {spec.name} did is lost")
         return outcome
 
