@@ -8,6 +8,7 @@ from perdure.contracts.decisions import Accepted, DecisionReply, PendingStep, Re
 from perdure.contracts.extraction import Evidence, FieldValue, Record
 from perdure.contracts.inbox import InboxEntry
 from perdure.contracts.queues import Queue
+from perdure.contracts.retry import Retry
 from perdure.contracts.run import (
     Abstained,
     AgentRequest,
@@ -22,7 +23,15 @@ from perdure.contracts.run import (
     RunResult,
     RunStatus,
 )
-from perdure.errors import CallerRefused, NoServer, PlatformError, RunConflict, RunFailed, UnknownRun
+from perdure.errors import (
+    CallerRefused,
+    NoServer,
+    NotFailed,
+    PlatformError,
+    RunConflict,
+    RunFailed,
+    UnknownRun,
+)
 
 __all__ = [
     "Abstained",
@@ -43,6 +52,7 @@ __all__ = [
     "FieldValue",
     "InboxEntry",
     "NoServer",
+    "NotFailed",
     "PendingStep",
     "Phase",
     "Platform",
@@ -51,6 +61,7 @@ __all__ = [
     "Record",
     "Refused",
     "Rejected",
+    "Retry",
     "Ruling",
     "RunConflict",
     "RunFailed",

@@ -21,12 +21,13 @@ from perdure.contracts.search_attributes import OUTCOME, PHASE
 from perdure.errors import NoServer, RunConflict, RunFailed
 from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
 from perdure.run_control import RunControl
+from perdure.run_retry import RunRetry
 from perdure.run_views import RunViews, phase_named, state_named
 from perdure.runs import checked_id, patiently, reason_of, unknown_or, workflow_id
 from perdure.schedules import Schedules
 
 
-class Platform(RunControl, RunViews):
+class Platform(RunControl, RunViews, RunRetry):
     """A connection to the platform. Use it as an asynchronous context manager."""
 
     def __init__(

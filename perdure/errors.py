@@ -31,3 +31,7 @@ class UnknownSchedule(PlatformError):
 
 class ScheduleConflict(PlatformError):
     """The schedule's name is taken."""
+
+
+class NotFailed(PlatformError):
+    """The run has not failed: it goes on, came to an outcome, or was ended by a person. It cannot be retried."""

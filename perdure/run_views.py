@@ -1,5 +1,6 @@
 """Runs as people look at them: lists, timelines rebuilt from histories, and the histories themselves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -33,6 +34,18 @@ def state_named(status: WorkflowExecutionStatus | None) -> RunState:
     return cast("RunState", (status or WorkflowExecutionStatus.RUNNING).name.lower())
 
 
+ENDED_BADLY = (
+    WorkflowExecutionStatus.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT,
+    WorkflowExecutionStatus.TERMINATED,
+    WorkflowExecutionStatus.CANCELED,
+)
+"""How the execution ended that was left where a run was retried, or reset."""
+
+AT_ONCE = 16
+"""Runs that a list looks up at the same time."""
+
+
 class RunViews:
     """A part of `Platform`."""
 
@@ -49,13 +62,39 @@ class RunViews:
         return self._client.service_client.config.target_host
 
     async def list_runs(self, which: RunFilter | None = None) -> tuple[RunSummary, ...]:
-        """The runs of a tenant, the newest first. A run appears a moment after it has begun."""
+        """The runs of a tenant, the newest first. A run appears a moment after it has begun.
+
+        One that failed and was retried is there once, as it is now.
+        """
         chosen = which or RunFilter()
+        found: list[WorkflowExecution] = []
+        listing = aiter(self._client.list_workflows(chosen.query, page_size=min(chosen.limit, 1000)))
         try:
-            found = self._client.list_workflows(chosen.query, limit=chosen.limit, page_size=min(chosen.limit, 1000))
-            return tuple([_summary(run) async for run in found])
+            while batch := [run async for run in _up_to(chosen.limit - len(found), listing)]:
+                found += await self._not_left(batch)
         except RPCError as error:
             raise PlatformError(f"the Temporal server cannot list runs: {error.message}") from None
+        return tuple(_summary(run) for run in found)
+
+    async def _not_left(self, runs: list[WorkflowExecution]) -> list[WorkflowExecution]:
+        """Without executions that were left: the run goes on in another one. No search knows which these are."""
+        at_once = asyncio.Semaphore(AT_ONCE)
+
+        async def left(run: WorkflowExecution) -> bool:
+            if run.status not in ENDED_BADLY:
+                return False
+            handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
+            try:
+                async with at_once:
+                    seen = await patiently(handle.describe)
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return False  # the server has forgotten it, and the search has not yet
+                raise
+            return bool(seen.raw_description.workflow_extended_info.reset_run_id)
+
+        were_left = await asyncio.gather(*map(left, runs))
+        return [run for run, gone in zip(runs, were_left, strict=True) if not gone]
 
     async def timeline(
         self, business_id: str, *, tenant: str = "default", follow: bool = False
@@ -121,6 +160,15 @@ class RunViews:
                 yield event
         except RPCError as error:
             raise unknown_or(error, business_id, tenant) from None
+
+
+async def _up_to(count: int, listing: AsyncIterator[WorkflowExecution]) -> AsyncIterator[WorkflowExecution]:
+    """So many at most of what is left of a list."""
+    for _ in range(count):
+        try:
+            yield await anext(listing)
+        except StopAsyncIteration:
+            return
 
 
 async def _beginning(handle: WorkflowHandle[Any, Any]) -> HistoryEvent:

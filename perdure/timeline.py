@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.enums.v1 import EventType, TimeoutType, WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 
@@ -214,6 +214,9 @@ class Reader:
         return self._entry(event, EntryKind.CANCEL, "cancel", found=it.cause or "somebody asked the run to stop")
 
     def _stuck(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
+        if it.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
+            # What came after this point stands in the execution that was left.
+            return self._entry(event, EntryKind.CONTINUED, "retried", found=" ".join(it.failure.message.split()))
         if not it.failure.message:
             return None
         return self._entry(event, EntryKind.STUCK, "worker", found=_why(it.failure), state=EntryState.FAILED)

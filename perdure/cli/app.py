@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from perdure.cli import people, runs, show
 from perdure.cli.exits import Ended, Exit
 from perdure.cli.output import one_line
+from perdure.cli.retry import retry
 from perdure.cli.schedule import schedule
 from perdure.cli.session import Session
 from perdure.contracts.contract import BadInput
@@ -33,6 +34,7 @@ for command in (show.show, runs.cancel, runs.pause, runs.resume):
     app.command(rich_help_panel="Runs")(command)
 for command in (people.inbox, people.approve, people.edit, people.deny, people.answer):
     app.command(rich_help_panel="People")(command)
+app.command(rich_help_panel="Operators")(retry)
 app.add_typer(schedule, name="schedule", rich_help_panel="Operators")
 app.add_typer(show.history, name="history", rich_help_panel="Operators")
 

@@ -18,11 +18,17 @@ _numbers = itertools.count(1)
 
 
 def write_agent(
-    folder: Path, name: str = "tester", tools: Sequence[str] = (*READS, *WRITES), more: str = "", after: str = ""
+    folder: Path,
+    name: str = "tester",
+    tools: Sequence[str] = (*READS, *WRITES),
+    more: str = "",
+    after: str = "",
+    *,
+    wait: float = 0.05,
 ) -> None:
     """An agent's file: what is granted, and more of its TOML, before that and after."""
     granted = "\n".join(f"[tools.{tool}]" for tool in tools)
-    head = 'kind = "agent"\ncollection = "handbook"\nsystem = "You do tasks."\nwait = 0.05\n'
+    head = f'kind = "agent"\ncollection = "handbook"\nsystem = "You do tasks."\nwait = {wait}\n'
     (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n{after}")
 
 
