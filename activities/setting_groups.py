@@ -1,4 +1,4 @@
-"""The settings that bind people: whose signature counts, and what each tenant may spend in a day."""
+"""The settings that bind: whose signature counts, what each tenant may spend in a day, whose payloads are read."""
 
 from datetime import timedelta
 
@@ -25,6 +25,15 @@ class Approvals(Group):
     """Whom a credential has to be for, the claim `aud`."""
     longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
     """How long a credential may be good for; `PT1H` or seconds."""
+
+
+class Payloads(Group):
+    """What binds a payload that lies in the database to the run it belongs to. For workers only."""
+
+    keys: SecretStr | None = None
+    """Secrets of at least 32 characters, with commas or spaces between them: the first signs, each of them is believed.
+    None has the database keep a random one, which its workers share. Put a new one last on every worker, then first,
+    and take none away while a history lives that was signed with it."""
 
 
 class DailyLimit(WindowLimit):

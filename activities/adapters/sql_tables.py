@@ -91,3 +91,12 @@ decisions_in_vain = Table(
     Column("reason", String, nullable=False),  # why no run took it
     sqlite_with_rowid=False,
 )
+
+payload_keys = Table(
+    "payload_keys",
+    schema,
+    Column("id", String, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("made_at", String, nullable=False),  # UTC, ISO 8601; the newest signs
+    sqlite_with_rowid=False,
+)
