@@ -4,6 +4,7 @@ Anybody who can send a payload can send a reference, so a reference is believed 
 very run that decodes it. Every other one becomes a payload that no contract reads, and raises nothing.
 """
 
+import copy
 import re
 import time
 from collections.abc import Sequence
@@ -137,8 +138,10 @@ class SignedReferences(ExternalStorage, WithSerializationContext):
         if run == self._run:
             return self
         target = StorageDriverWorkflowInfo(namespace=str(getattr(context, "namespace", "")), id=run or None)
-        bound: Any = super()._with_store_context(StorageDriverStoreContext(target=target))
+        bound = copy.copy(self)  # once for each task: a new object of the SDK's looks all drivers over again
         object.__setattr__(bound, "_run", run)
+        object.__setattr__(bound, "_store_context", StorageDriverStoreContext(target=target))
+        object.__setattr__(bound, "_select_context", StorageDriverSelectContext(target=target))
         return bound
 
     def _with_store_context(self, ctx: StorageDriverStoreContext) -> ExternalStorage:

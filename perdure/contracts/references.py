@@ -25,8 +25,8 @@ def is_reference(payload: Payload) -> bool:
     encoding = metadata.get("encoding")
     if encoding == MESSAGE_ENCODING:
         return metadata.get("messageType") == MESSAGE_TYPE or MARKER in metadata
-    # One look is enough for nearly every payload: what has no other metadata than its encoding is no reference.
-    return encoding == LEGACY_ENCODING or (len(metadata) > 1 and MARKER in metadata)
+    # One look is enough for nearly every payload: what has no other metadata than its encoding has no mark.
+    return encoding == LEGACY_ENCODING or ((encoding is None or len(metadata) > 1) and MARKER in metadata)
 
 
 def unreadable(reason: str) -> Payload:
