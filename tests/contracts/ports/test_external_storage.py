@@ -85,7 +85,7 @@ async def test_a_reset_run_reads_what_was_written_for_it(client: Client, databas
         await working.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=working.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=run, run_id=handle.result_run_id),
+                workflow_execution=WorkflowExecution(workflow_id=run, run_id=handle.result_run_id or ""),
                 workflow_task_finish_event_id=tasks[1],
                 request_id=queue,
                 reason="a test",
