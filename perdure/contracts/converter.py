@@ -66,11 +66,11 @@ class ContractCompositeConverter(CompositePayloadConverter):
         number of inputs that no handler takes, a memo, the details of a failure) it is left as it is.
         """
         try:
-            return super().from_payloads(payloads, type_hints)
+            return _checked(super().from_payloads(payloads, type_hints), type_hints or ())
         except Exception as error:
             if not type_hints:
                 return [self._value_or_raw(payload) for payload in payloads]
-            if any(_is_request(hint) for hint in type_hints):
+            if any(_is(hint, RunRequest) for hint in type_hints):
                 raise ApplicationError(_reason(error), type="BadRequest", non_retryable=True) from None
             raise
 
@@ -81,8 +81,20 @@ class ContractCompositeConverter(CompositePayloadConverter):
             return RawValue(payload)
 
 
-def _is_request(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, RunRequest)
+def _checked(values: list[Any], hints: Sequence[Any]) -> list[Any]:
+    """The same. Raises `TypeError` for what is no contract where one is expected.
+
+    JSON of another shape has raised before. Temporal's converters of bytes, null and protobuf ask nobody what they are
+    to be, and a handler that takes them for its contract would fail its run's task for ever.
+    """
+    for value, hint in zip(values, hints, strict=False):
+        if not isinstance(value, Contract) and _is(hint, Contract):
+            raise TypeError(f"this is a {type(value).__name__}: send one JSON object, a {hint.__name__}")
+    return values
+
+
+def _is(hint: Any, contract: type[Contract]) -> bool:
+    return isinstance(hint, type) and issubclass(hint, contract)
 
 
 def _reason(error: Exception) -> str:
@@ -91,6 +103,8 @@ def _reason(error: Exception) -> str:
         return explain(error)
     if isinstance(error, ApplicationError):
         return error.message
+    if isinstance(error, TypeError):
+        return str(error)
     return "the run was started with an input that is no JSON: send exactly one request object"
 
 

@@ -135,6 +135,15 @@ async def test_a_payload_that_is_not_read_says_why_to_whoever_asks_for_a_value()
         assert refused.value.non_retryable
 
 
+@pytest.mark.parametrize("encoding", ["binary/plain", "binary/null", "json/protobuf"])
+@pytest.mark.parametrize("contract", [Pause, StepDecision, AgentInput])
+def test_what_is_no_json_is_no_contract_either(encoding: str, contract: type) -> None:
+    payload = Payload(metadata={"encoding": encoding.encode(), "messageType": b"temporal.api.common.v1.Payload"})
+    payload.data = b"" if encoding == "binary/null" else b"{}"
+    with pytest.raises(Exception, match=r"send one JSON object, a (Pause|StepDecision|AgentInput)"):
+        converter().payload_converter.from_payloads([payload], [contract])
+
+
 async def test_what_a_worker_wrote_is_read_by_its_run_alone_by_each_key_that_is_known() -> None:
     payload = Payload(metadata={"encoding": b"json/plain", "more": b"1"}, data=b'"' + b"x" * 200 + b'"')
     for keys in (KEYS, PayloadKeys([b"an older key that is still believed"], None)):
