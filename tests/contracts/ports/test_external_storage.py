@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -13,6 +14,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue
 from temporalio.converter import ExternalStorage
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
 
 from activities.adapters.payload_keys import PayloadKeys
@@ -21,8 +23,9 @@ from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
 from perdure.contracts.references import is_reference
 from perdure.contracts.run import RunRequest
-from tests.support.hostile_payloads import KEPT
+from tests.support.hostile_payloads import KEPT, seen
 from tests.support.large_payload import SIZE, Carry, Load, MeasureALot, turn, write_a_lot
+from tests.support.waiting import until
 from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
 
 BODY = "abc" * KEPT
@@ -117,6 +120,38 @@ async def test_what_was_written_for_one_run_starts_no_other(client: Client, data
             assert "no worker signed it for this run" in failed.value.cause.message
             tasks = [event for event in (await stolen.fetch_history()).events if task_failed(event)]
             assert not tasks
+
+
+@activity.defn(name="write_a_lot")
+async def leave_it_to_others() -> str:
+    activity.raise_complete_async()
+
+
+async def test_an_effect_that_somebody_else_completes_with_a_reference_fails_its_run_with_the_reason(
+    client: Client, database: Database
+) -> None:
+    stored = storage(database)
+    working = await connected(client, stored)
+    queue = str(uuid.uuid4())
+    run = f"acme:{queue}"
+    forged = (await seen(SqlBlobs(database), PayloadKeys([], database), run)).foreign
+    async with Worker(working, task_queue=queue, workflows=[MeasureALot], activities=[leave_it_to_others]):
+        handle = await working.start_workflow(MeasureALot.run, RunRequest(), id=run, task_queue=queue)
+        effect = client.get_async_activity_handle(workflow_id=run, run_id=None, activity_id="1")
+
+        async def completed() -> bool:
+            try:
+                await effect.complete(RawValue(forged))
+            except RPCError:
+                return False
+            return True
+
+        await until(completed, what="the effect waits for whoever completes it")
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result(rpc_timeout=timedelta(seconds=20))
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "UnreadablePayload"
+    assert not [event for event in (await handle.fetch_history()).events if task_failed(event)]
 
 
 def task_failed(event: HistoryEvent) -> bool:
