@@ -180,6 +180,14 @@ async def test_a_payload_that_belongs_to_no_run_stays_where_it_is() -> None:
     assert len(payload.data) > 200
 
 
+def test_a_run_brings_no_payload_converter_of_its_own() -> None:
+    every = converter(None)
+    of_run = every.with_context(WorkflowSerializationContext(namespace="x", workflow_id=RUN))
+    assert of_run is not every
+    assert of_run.payload_converter is every.payload_converter, "it remembers how each type is read"
+    assert of_run.failure_converter is every.failure_converter
+
+
 async def test_payloads_that_are_no_references_pass_as_the_same_object() -> None:
     payloads = Payloads(payloads=await converter().encode(["a", 1])).payloads
     of_run: Any = converter()
