@@ -94,6 +94,7 @@ async def stay_alive(file: Path) -> None:
 
 async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
+    from activities.adapters.payload_keys import payload_keys
     from activities.adapters.telemetry import log_events, record_spans
     from activities.adapters.temporal_client import connect
     from activities.adapters.token_logs import forget_old_tokens
@@ -110,7 +111,7 @@ async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = 
             stack.push_async_callback(asyncio.to_thread, close_spans)
         try:
             parts = await Parts.open(settings, stack)
-            client = await connect(settings, parts.blobs)
+            client = await connect(settings, parts.blobs, payload_keys(settings.payloads, parts.database))
         except (PortError, ConnectionError) as error:
             sys.exit(f"worker: {error}")
         for worker in workers(client, settings, parts, roles):

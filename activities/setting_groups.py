@@ -1,4 +1,4 @@
-"""The settings that bind people: whose signature counts, and what each tenant may spend in a day."""
+"""The settings that bind: whose signature counts, what each tenant may spend in a day, whose payloads are read."""
 
 from datetime import timedelta
 
@@ -40,6 +40,15 @@ class Callers(Signatures):
     longest: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
     """How long a caller's token may be good for; `PT15M` or seconds. Temporal keeps what was sent for as long as its
     namespace retains what is over, so it should be worth nothing soon."""
+
+
+class Payloads(Group):
+    """What binds a payload that lies in the database to the run it belongs to. For workers only."""
+
+    keys: SecretStr | None = None
+    """Secrets of at least 32 characters, with commas or spaces between them: the first signs, each of them is believed.
+    None has the database keep a random one, which its workers share. Put a new one last on every worker, then first,
+    and take none away while a history lives that was signed with it."""
 
 
 class DailyLimit(WindowLimit):

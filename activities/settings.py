@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from activities.setting_groups import Approvals, Callers, Group, Limits
+from activities.setting_groups import Approvals, Callers, Group, Limits, Payloads
 from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,6 +216,7 @@ class Settings(BaseSettings):
     tools: Tools = Tools()
     approvals: Approvals = Approvals()
     callers: Callers = Callers()
+    payloads: Payloads = Payloads()
     telemetry: Telemetry = Telemetry()
 
     @classmethod

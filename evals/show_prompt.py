@@ -20,8 +20,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
+from temporalio.converter import WorkflowSerializationContext
 
 from activities.adapters.databases import FILE, open_database
+from activities.adapters.payload_keys import PayloadKeys, payload_keys
 from activities.adapters.payload_storage import payload_storage
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.temporal_client import connect
@@ -69,13 +71,14 @@ def main(arguments: Sequence[str]) -> int:
 
 async def rebuilt(settings: Settings, run: str, step: str, tenant: str) -> Rebuilt:
     """The prompt of a step. Raises `PlatformError`, `BadInput`, `PortError`, `ConnectionError`, `ValidationError`."""
-    async with _store(settings) as store:
+    async with _store(settings) as (store, keys):
         bodies = RecordedBodies(store)
-        converter = dataclasses.replace(data_converter, external_storage=payload_storage(bodies, LARGEST))
+        converter = dataclasses.replace(data_converter, external_storage=payload_storage(bodies, keys, LARGEST))
         steps: dict[str, list[Attempt]] = {}
-        for events in await _executions(settings, bodies, run, tenant):
+        for workflow_id, events in await _executions(settings, bodies, keys, run, tenant):
             bodies.take(events)
-            for name, made in (await paid_steps(events, converter)).items():
+            of_run = converter.with_context(WorkflowSerializationContext(namespace="", workflow_id=workflow_id))
+            for name, made in (await paid_steps(events, of_run)).items():
                 steps.setdefault(name, []).extend(made)
         name = whole_name(steps, step)
         if name is None:
@@ -99,26 +102,26 @@ async def _of(attempts: list[Attempt], prompts: Prompts, run: str, step: str) ->
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncGenerator[Reads]:
-    """The database that the settings name. One that is not there is not made."""
+async def _store(settings: Settings) -> AsyncGenerator[tuple[Reads, PayloadKeys]]:
+    """The database that the settings name, and the keys. One that is not there is not made."""
     file = settings.paths.state / FILE
     if settings.database.postgres is None and not file.exists():
-        yield NoStore(str(file))
+        yield NoStore(str(file)), payload_keys(settings.payloads, None)
         return
     async with open_database(settings) as database:
-        yield SqlBlobs(database)
+        yield SqlBlobs(database), payload_keys(settings.payloads, database)
 
 
 async def _executions(
-    settings: Settings, bodies: RecordedBodies, run: str, tenant: str
-) -> Sequence[Sequence[HistoryEvent]]:
-    """A run's histories, the oldest first, from the server; or one from a file."""
+    settings: Settings, bodies: RecordedBodies, keys: PayloadKeys, run: str, tenant: str
+) -> Sequence[tuple[str, Sequence[HistoryEvent]]]:
+    """A run's histories, the oldest first, from the server; or one from a file. Each with the workflow's id."""
     kept = await asyncio.to_thread(_read, Path(run))
     if kept is not None:
-        return [kept]
+        return [(kept[0].workflow_execution_started_event_attributes.workflow_id if kept else "", kept)]
     quiet = settings.model_copy(update={"telemetry": settings.telemetry.model_copy(update={"traces": False})})
-    platform = Platform(await connect(quiet, bodies))
-    return [history.events for history in await platform.executions(run, tenant=tenant)]
+    platform = Platform(await connect(quiet, bodies, keys))
+    return [(history.workflow_id, history.events) for history in await platform.executions(run, tenant=tenant)]
 
 
 def _read(path: Path) -> Sequence[HistoryEvent] | None:

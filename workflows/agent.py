@@ -15,6 +15,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.control import Held, Pause, Resume
 from perdure.contracts.decisions import DecisionReply, Pending, StepDecision
 from perdure.contracts.fault import Fault
+from perdure.contracts.references import why_unreadable
 from perdure.contracts.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
 from perdure.contracts.steps import Check, Screen
 from perdure.contracts.text import Text
@@ -257,6 +258,9 @@ class Agent:
 
 def _decision(said: RawValue) -> StepDecision:
     """What somebody sent, in whatever form. Raises `BadInput`."""
+    unread = why_unreadable(said.payload)
+    if unread is not None:
+        raise BadInput(unread)
     try:
         read: Any = workflow.payload_converter().from_payload(said.payload)
     except Exception:  # noqa: BLE001 - whatever a payload holds that is no JSON, it is no decision

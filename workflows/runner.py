@@ -3,35 +3,63 @@
 from typing import Any
 
 from temporalio import workflow
-from temporalio.converter import StorageDriverStoreContext
+from temporalio.api.enums.v1 import CommandType
+from temporalio.converter import (
+    SerializationContext,
+    StorageDriverStoreContext,
+    StorageDriverWorkflowInfo,
+    WorkflowSerializationContext,
+)
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from workflows.trace_headers import drop_unreadable
+
+OWN = (
+    None,
+    CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
+    CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+)
+"""The commands whose payloads belong to the run itself, and None for what is no command's: signals, updates, queries.
+The payloads of all others may belong to another run: a child, or one that is signalled."""
+
 
 class Sandbox(SandboxedWorkflowRunner):
-    """Temporal's own, whose instances say without entering it that no converter of ours needs a context."""
+    """Temporal's own, whose instances say without entering it which run a payload belongs to."""
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        return _Instance(super().create_instance(det))
+        return _Instance(super().create_instance(det), det.info)
 
 
 class _Instance(WorkflowInstance):
     """A run in the sandbox.
 
-    For each payload the SDK asks which activity it is for. That matters to a converter that writes a payload otherwise
-    for one activity than for another: whoever adds one takes this file away.
+    For each payload the SDK asks which activity it is for. Our storage signs for runs and not for activities, so every
+    payload of the run itself has one and the same context, made once. That matters to a converter that writes a payload
+    otherwise for one activity than for another: whoever adds one asks the inner instance for all of them.
     """
 
-    def __init__(self, inner: WorkflowInstance) -> None:
+    def __init__(self, inner: WorkflowInstance, info: workflow.Info) -> None:
         self._inner = inner
+        self._context = WorkflowSerializationContext(namespace=info.namespace, workflow_id=info.workflow_id)
+        self._stored_for = StorageDriverStoreContext(
+            target=StorageDriverWorkflowInfo(
+                namespace=info.namespace, id=info.workflow_id, run_id=info.run_id, type=info.workflow_type
+            )
+        )
 
     def activate(self, act: Any) -> Any:
+        drop_unreadable(act)
         return self._inner.activate(act)
 
-    def get_serialization_context(self, command_info: Any) -> None:
-        return None
+    def get_serialization_context(self, command_info: Any) -> SerializationContext | None:
+        if _kind(command_info) in OWN:
+            return self._context
+        return self._inner.get_serialization_context(command_info)
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
+        if _kind(command_info) in OWN:
+            return self._stored_for
         return self._inner.get_external_store_context(command_info)
 
     def get_info(self) -> workflow.Info:
@@ -39,3 +67,7 @@ class _Instance(WorkflowInstance):
 
     def get_thread_id(self) -> int | None:
         return self._inner.get_thread_id()
+
+
+def _kind(command_info: Any) -> Any:
+    return None if command_info is None else command_info.command_type

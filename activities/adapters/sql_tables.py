@@ -170,3 +170,12 @@ recorded_decisions = Table(
     Column("decision", String, nullable=False),  # JSON of a RecordedDecision
     sqlite_with_rowid=False,
 )
+
+payload_keys = Table(
+    "payload_keys",
+    schema,
+    Column("id", String, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("made_at", String, nullable=False),  # UTC, ISO 8601; the newest signs
+    sqlite_with_rowid=False,
+)

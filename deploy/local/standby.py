@@ -34,6 +34,7 @@ BEFORE = (
     "activities.adapters.injection.classifier",
     "activities.adapters.litellm_model",
     "activities.adapters.minilm",
+    "activities.adapters.payload_keys",
     "activities.adapters.payload_storage",
     "activities.adapters.personal_data",
     "activities.adapters.profanity",

@@ -7,7 +7,9 @@ import shlex
 import uuid
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.settings import ROOT
@@ -105,14 +107,14 @@ async def test_an_update_of_the_wrong_shape_is_refused_with_the_reason_and_leave
     await platform.result(run)
 
 
-async def test_an_update_that_comes_without_an_object_wedges_no_run(
+async def test_an_update_that_comes_without_one_object_wedges_no_run(
     platform: Platform, client: Client, stub: StubModel
 ) -> None:
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
     handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
     for name in ("pause", "resume"):
-        for inputs in ([], [{"by": "eve"}, {"by": "eve"}]):
+        for inputs in ([], [{"by": "eve"}, {"by": "eve"}], [b"eve"], [None], [RawValue(Payload())]):
             with pytest.raises(WorkflowUpdateFailedError):
                 await handle.execute_update(name, args=inputs)
     assert (await platform.pause(run, by="eve")).paused

@@ -1,0 +1,106 @@
+"""An agent whose writes people agree to, over workers whose every larger payload is a reference; and the report."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from activities.adapters.payload_keys import PayloadKeys
+from activities.adapters.payload_storage import payload_storage
+from activities.settings import Settings, Tools
+from agents.loader import Specs
+from deploy.local.desk import DeskServer
+from perdure.contracts.agent import AgentSpec
+from tests.support.hostile_payloads import KEPT
+from tests.support.people import Grants
+from worker import Parts, Role, workers
+from workflows.plugin import PerdurePlugin
+
+SAMPLE = 40
+"""Payloads of the ordinary tests."""
+
+ALL = 1_000
+"""Payloads with `--chaos=all`."""
+
+
+@dataclass
+class Report:
+    """What the trials of this session came to."""
+
+    seed: int
+    thrown: int
+    lines: list[str] = field(default_factory=list[str])
+
+
+REPORT = pytest.StashKey[Report]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seed = cast("int", config.getoption("chaos_seed"))
+    config.stash[REPORT] = Report(seed, SAMPLE if config.getoption("chaos") == "sample" else ALL)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what came of them."""
+    report = config.stash[REPORT]
+    if report.lines:
+        terminalreporter.section(f"trials: --chaos-seed={report.seed}")
+    for line in report.lines:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    return request.config.stash[REPORT]
+
+
+@pytest.fixture
+def grants(monkeypatch: pytest.MonkeyPatch) -> Grants:
+    """What the agent `clerk` is granted."""
+    given = Grants()
+
+    def agent(_: Specs, name: str) -> AgentSpec:
+        return given.spec(name)
+
+    monkeypatch.setattr(Specs, "agent", agent, raising=False)
+    return given
+
+
+@pytest.fixture
+def desk_server(tmp_path: Path) -> Iterator[DeskServer]:
+    with DeskServer(0, tmp_path / "desk.db") as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Platforms:
+    """The workers' side of the platform."""
+
+    client: Client
+    """As a worker connects."""
+    parts: Parts
+    keys: PayloadKeys
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def platforms(
+    client: Client,
+    settings: Settings,
+    desk_server: DeskServer,
+    grants: Grants,  # noqa: ARG001 - what the workers pin
+) -> AsyncIterator[Platforms]:
+    """The platform's own workers in this process; whatever has more than a hundred bytes leaves the history."""
+    settings = settings.model_copy(update={"tools": Tools(services={"desk": desk_server.url})})
+    async with AsyncExitStack() as stack:
+        parts = await Parts.open(settings, stack)
+        keys = PayloadKeys([], parts.database)
+        plugin = PerdurePlugin(payload_storage(parts.blobs, keys, KEPT))
+        working = await Client.connect(client.service_client.config.target_host, plugins=[plugin])
+        for worker in workers(working, settings, parts, list(Role)):
+            await stack.enter_async_context(worker)
+        yield Platforms(working, parts, keys)
