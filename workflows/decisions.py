@@ -17,7 +17,7 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolSpec
 from workflows.agent_progress import AgentProgress
-from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of, perform
+from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of
 from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import (
     WAITING,
@@ -155,7 +155,8 @@ class Decisions:
         if decision.credential is None:
             return None
         ask = CheckDecision(key=self._key(call), decision=decision)
-        return await perform(CHECK_DECISION, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        summary = f"{call.id} {call.tool}: {decision.ruling.value}"
+        return await self._progress.perform(CHECK_DECISION, ask, summary=summary)
 
     async def _approve(
         self, call: RequestedCall, tool: ToolSpec, decision: StepDecision, *, verified: bool
@@ -165,7 +166,7 @@ class Decisions:
             arguments = Text.of(json.dumps(decision.arguments, ensure_ascii=False, sort_keys=True))
             pinned = self._progress.state.pinned
             ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
-            looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
+            looked = await self._progress.perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
             self._progress.judge(call.id, looked.verdicts, quietly=True)
             refused = looked.problem or self._late(decision)
             if refused:
@@ -187,7 +188,8 @@ class Decisions:
             question=call.arguments.reference(),
             lapsed=lapsed,
         )
-        settled = await perform(SETTLE_CALL, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        summary = f"{call.id} {call.tool}: {decision.ruling.value}"
+        settled = await self._progress.perform(SETTLE_CALL, ask, summary=summary)
         outcome = settled.outcome
         refused = settled.refused if outcome is None else ""
         refused = refused or self._late(decision)

@@ -42,12 +42,12 @@ from perdure.contracts.steps import (
     Validated,
 )
 from workflows.effect import (
+    AWAY,
     COST_UNKNOWN,
     FREE_OF_CHARGE,
     ONCE,
     PATIENT,
     PULSE,
-    UNTIRING,
     Ask,
     Effect,
     Reply,
@@ -57,7 +57,7 @@ from workflows.effect import (
     perform,
 )
 
-__all__ = ["COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
+__all__ = ["AWAY", "COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
 
 
 def _call_of_a_model(name: str, ask: type[Ask], reply: type[Reply]) -> Effect[Ask, Reply]:
@@ -161,8 +161,7 @@ PIN_AGENT = Effect(
     # Whoever runs an agent's workflow has it, in every deployment. The task then crosses the history once, not twice.
     runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=10),
-    # Nothing is spent yet, and a run's id can be used once: it waits for its store for as long as that is away.
-    retry_policy=UNTIRING,
+    retry_policy=PATIENT,
 )
 THINK = _call_of_a_model("think", Think, Thought)
 COMPACT = _call_of_a_model("compact", Compact, Compacted)

@@ -115,6 +115,8 @@ class Act(Contract):
     """What has to return before it and has not: it is not called then."""
     call_off: bool = False
     """Only see to it that no attempt of this call begins any more: the run is cancelled."""
+    may_resume: bool = False
+    """Whether the run may be taken up again later: what surely did not happen may then be called."""
     parent: Digest | None = None
     """The link of the turn that what is answered comes right after, where that is known before: of several calls in one
     turn it is not."""
