@@ -15,13 +15,13 @@ from temporalio.service import RPCError
 from perdure.contracts.budget import Budget
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import Queue
-from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
+from perdure.contracts.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
 from perdure.contracts.search_attributes import OUTCOME, PHASE
 from perdure.errors import NoServer, RunConflict, RunFailed
 from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
 from perdure.run_control import RunControl
 from perdure.run_views import RunViews, phase_named, state_named
-from perdure.runs import checked_id, patiently, reason_of, unknown_or, workflow_id
+from perdure.runs import checked_id, failed_of, patiently, reason_of, unknown_or, workflow_id
 from perdure.schedules import Schedules
 
 
@@ -87,10 +87,11 @@ class Platform(RunControl, RunViews):
         chain: str = "handbook",
         tier: str | None = None,
         budget: Budget | None = None,
+        within: timedelta | None = None,
     ) -> RunResult:
         """Ask a question and wait for what comes of it: `start` and `result` in one call."""
         started = await self.start(
-            question, business_id=business_id, tenant=tenant, chain=chain, tier=tier, budget=budget
+            question, business_id=business_id, tenant=tenant, chain=chain, tier=tier, budget=budget, within=within
         )
         return await self.result(started, tenant=tenant)
 
@@ -103,14 +104,17 @@ class Platform(RunControl, RunViews):
         chain: str = "handbook",
         tier: str | None = None,
         budget: Budget | None = None,
+        within: timedelta | None = None,
     ) -> str:
         """Start a run and return its business id.
 
         `business_id` is the caller's own name for the run; None for a new random one. Starting it again with the same
-        request changes nothing and returns the same id, whether the run is still going or over. Raises `BadInput` for
-        a request that cannot be used and `RunConflict` for an id that another request has used.
+        request changes nothing and returns the same id, whether the run is still going or over. What is away, a store
+        or a model's server, it waits for until `within` after its start (15 minutes): then it fails. Raises `BadInput`
+        for a request that cannot be used and `RunConflict` for an id that another request has used.
         """
-        fields = {"question": question, "tenant": tenant, "chain": chain, "tier": tier, "budget": budget or Budget()}
+        fields: dict[str, Any] = {"question": question, "tenant": tenant, "chain": chain, "tier": tier}
+        fields |= {"budget": budget or Budget(), "within": PATIENCE if within is None else within}
         return await self.start_request(AskRequest.strictly(fields), business_id=business_id)
 
     async def extract(
@@ -123,6 +127,7 @@ class Platform(RunControl, RunViews):
         tenant: str = "default",
         tier: str | None = None,
         budget: Budget | None = None,
+        within: timedelta | None = None,
     ) -> RunResult:
         """Read a record from a document, and wait for what comes of it.
 
@@ -137,6 +142,7 @@ class Platform(RunControl, RunViews):
             "tenant": tenant,
             "tier": tier,
             "budget": budget or Budget(),
+            "within": PATIENCE if within is None else within,
         }
         started = await self.start_request(ExtractRequest.strictly(fields), business_id=business_id)
         return await self.result(started, tenant=tenant)
@@ -217,7 +223,7 @@ class Platform(RunControl, RunViews):
         try:
             return await patiently(handle.result)
         except WorkflowFailureError as error:
-            raise RunFailed(f"run {business_id!r} {reason_of(error)}") from None
+            raise RunFailed(f"run {business_id!r} {reason_of(error)}", failed_of(error)) from None
         except RPCError as error:
             raise unknown_or(error, business_id, tenant) from None
 

@@ -173,7 +173,7 @@ class Agent:
             rests=should_continue,
         )
         if isinstance(reply, Rests):
-            progress.rests(reply.attempts)
+            progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))
         elif isinstance(reply, OverBudget):
             progress.fall_short(reply)
         else:

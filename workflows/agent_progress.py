@@ -33,7 +33,6 @@ VERDICTS = 500
 WORKING = (AgentPhase.THINKING, AgentPhase.COMPACTING, AgentPhase.ACTING, AgentPhase.CHECKING)
 """The phases of a run that waits for nobody. They follow each other many times."""
 
-
 SHOWN_DIGEST = 12
 """Characters of a digest that the timeline shows: the whole would push the table off the page. A decision needs it, and
 the query `pending` and the inbox tell it."""
@@ -168,13 +167,10 @@ class AgentProgress(Progress):
         """One of its calls is in this state now."""
         before = self.state.call(call.id)
         self.put(self.state.with_call(call))
+        tried = (call.attempts, call.tries) == (before.attempts, before.tries)
         if call.stage is not before.stage:
             self._tell(call)
-        elif (
-            call.failure
-            and (call.attempts, call.tries) == (before.attempts, before.tries)
-            and call.stage not in WAITING
-        ):
+        elif call.failure and tried and call.stage not in WAITING:
             failed = f"attempt {call.attempts} told nothing: {plain(call.failure, REASON)}"
             self.timeline.step(f"{call.id} {plain(call.tool)}", failed, workflow.now())
         else:
@@ -212,10 +208,6 @@ class AgentProgress(Progress):
         if reply.empty:
             self.notice(f"{step}: the model wrote no summary: the older turns stay as they are")
         self.put(compaction.compacted(self.state, cut, reply))
-
-    def rests(self, attempts: int) -> None:
-        """What the thought or summary under way needs is away: it goes on later, with these attempts behind it."""
-        self.put(self.state.model_copy(update={"attempted": attempts}))
 
     def notice(self, notice: str) -> None:
         """A reader of the run, and of its result, should know this."""

@@ -37,7 +37,7 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
         rests=should_continue,
     )
     if isinstance(reply, Rests):
-        progress.rests(reply.attempts)
+        progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))
     elif isinstance(reply, OverBudget):
         progress.fall_short(reply)
         progress.notice(

@@ -17,7 +17,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.listing import RunFilter
 from perdure.contracts.run import AgentRequest, AskRequest, RunResult
 from perdure.contracts.timeline import EntryKind, EntryState
-from perdure.errors import PlatformError
+from perdure.errors import PlatformError, RunFailed
 from perdure.launch import Request
 from perdure.run_views import phase_named
 
@@ -247,7 +247,12 @@ async def _follow(
         if entry.kind is EntryKind.WAITS and entry.state is EntryState.RUNNING and not out.as_json:
             for step in await _now_waiting(platform, run, tenant):
                 out.note(*telling.waiting(run, step, tenant=tenant))
-    found: RunResult = await platform.result(run, tenant=tenant)
+    try:
+        found: RunResult = await platform.result(run, tenant=tenant)
+    except RunFailed as error:
+        if error.how is not None and not out.as_json:
+            telling.failed(out, error.how, run, tenant=tenant)
+        raise
     status = await platform.status(run, tenant=tenant)
     link = session.link(platform, status.workflow_id, status.temporal_run_id)
     if out.as_json:
