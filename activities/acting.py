@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -9,8 +10,9 @@ from temporalio import activity
 
 from activities import texts
 from activities.call_outcomes import from_ledger, not_called, said, too_early
+from activities.patience import once_it_can
 from activities.pins import Pins
-from activities.ports import BlobStore, Done, EffectLedger, Fresh, Guards, Subject, Superseded, Unknown
+from activities.ports import BlobStore, Done, EffectLedger, Fresh, Guards, Subject, Superseded, Unknown, nothing_sent
 from activities.tool_boundary import ToolBoundary, unknown_tool
 from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
@@ -77,13 +79,15 @@ class Acting:
     async def act(self, ask: Act) -> Acted:
         """Runs once for each attempt. What changes the world asks the ledger first, and may be told not to call."""
         tenant = ask.key.tenant
-        spec = await self._pins.read(tenant, ask.pinned)
+        with nothing_sent():
+            spec = await self._pins.read(tenant, ask.pinned)
+            arguments = await texts.read(self._blobs, tenant, ask.arguments)
+            known = ask.attempt > 1 and await self._ledger.look(ask.key) is not None
         tool = spec.tool(ask.tool)
         if tool is None:
             return await self._answered(ask, unknown_tool(ask.tool, [granted.name for granted in spec.tools]))
-        arguments = await texts.read(self._blobs, tenant, ask.arguments)
         verdicts: tuple[Verdict, ...] = ()
-        if tool.effect is ToolEffect.READ_ONLY or ask.attempt == 1 or await self._ledger.look(ask.key) is None:
+        if tool.effect is ToolEffect.READ_ONLY or not known:
             # Of what an earlier attempt may have called, the ledger speaks: also where the tool was changed since.
             rejected, verdicts = await self._objection(spec, ask, arguments)
             if rejected is not None:
@@ -91,7 +95,9 @@ class Acting:
         if ask.call_off:
             return await self._call_off(ask, tool)
         if tool.effect is ToolEffect.READ_ONLY:
-            acted = await self._call(ask, spec, tool, arguments)
+            # What reads and costs nothing may be asked for again: also where its answer could not be stored.
+            with nothing_sent() if tool.price == 0 else nullcontext():
+                acted = await self._call(ask, spec, tool, arguments)
         else:
             acted = await self._call_once(ask, spec, tool, arguments)
         if isinstance(acted.came, AskPerson):
@@ -102,7 +108,9 @@ class Acting:
 
     async def _call_once(self, ask: Act, spec: AgentSpec, tool: ToolSpec, arguments: str) -> Acted:
         """Call it if the ledger lets this attempt; otherwise say what is known of those before."""
-        match await self._ledger.intend(ask.key, ask.attempt, _intended(ask, tool)):
+        with nothing_sent():
+            intent = await self._ledger.intend(ask.key, ask.attempt, _intended(ask, tool))
+        match intent:
             case Fresh():
                 return await self._call(ask, spec, tool, arguments)
             case Done(outcome):
@@ -162,7 +170,7 @@ class Acting:
                 told = Failed(reason=said(outcome), did_not_happen=False)
             case never:
                 assert_never(never)
-        recorded = await self._ledger.record(ask.key, ask.attempt, told)
+        recorded = await once_it_can(lambda: self._ledger.record(ask.key, ask.attempt, told))
         if recorded.outcome is not None:
             shown = outcome if recorded.outcome == _bare(told) else from_ledger(tool, recorded.outcome)
             return await self._answered(ask, shown, outcome.verdicts, charges)
@@ -218,7 +226,9 @@ class Acting:
         called_off = not_called(tool.name, ToolEnded.CALLED_OFF, CANCELLED)
         if tool.effect is ToolEffect.READ_ONLY:
             return await self._answered(ask, called_off)
-        match await self._ledger.intend(ask.key, ask.attempt, _intended(ask, tool)):
+        with nothing_sent():
+            intent = await self._ledger.intend(ask.key, ask.attempt, _intended(ask, tool))
+        match intent:
             case Fresh(again):
                 await self._ledger.record(ask.key, ask.attempt, Failed(reason=CANCELLED, did_not_happen=True))
                 happened = Happened.UNKNOWN if again else Happened.NO

@@ -8,6 +8,7 @@ from typing import Any, Generic
 from temporalio import activity
 
 from activities.daily import DailyWindows
+from activities.patience import once_it_can
 from activities.ports import (
     Caller,
     Completion,
@@ -19,6 +20,7 @@ from activities.ports import (
     Sampling,
     TokenLog,
     Usage,
+    nothing_sent,
 )
 from activities.token_writer import Lost, TokenWriter
 from perdure.contracts.budget import Spend
@@ -74,12 +76,14 @@ class Purchasing:
         Where the run calls it off, the provider's socket closes, and the reply says what the call cost at least. Raises
         `WindowSpent` where the tenant's day does not cover the call, and as the ports do.
         """
-        saved = await self._replies.begin(call.key, call.attempt, type(call.silent), call.before)
+        with nothing_sent():
+            saved = await self._replies.begin(call.key, call.attempt, type(call.silent), call.before)
         if saved is not None:
             await self._days.settle(call.key, saved.charges)
             await self._retell(call, saved)
             return saved
-        held = await self._days.hold(call.key, call.attempt, call.worst)
+        with nothing_sent():
+            held = await self._days.hold(call.key, call.attempt, call.worst)
         used: Usage | None = None
         caller = _caller(call)
         try:
@@ -116,8 +120,9 @@ class Purchasing:
         first = None if completion.first_token_ms is None else round(completion.first_token_ms, 1)
         reply = call.read(completion).model_copy(update={"first_token_ms": first})
         charge = _charge(call.deployment, completion.usage)
-        bought = await self._replies.save(call.key, call.attempt, reply, charge, call.texts(reply))
-        await self._days.settle(call.key, bought.charges, held)
+        texts = call.texts(reply)
+        bought = await once_it_can(lambda: self._replies.save(call.key, call.attempt, reply, charge, texts))
+        await once_it_can(lambda: self._days.settle(call.key, bought.charges, held))
         return bought
 
     def _writer(self, call: Call[Paid]) -> TokenWriter:
