@@ -9,8 +9,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.ports import PortError
-from perdure.contracts.remedy import Remedy
-from workflows.effects import AWAY, COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
+from perdure.contracts.remedy import AWAY, Remedy
+from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
 BEATS = 4
 """Heartbeats within each heartbeat timeout, so that three may get lost."""

@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimedOut
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.queues import BY_ROLE, Queue
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.remedy import AWAY, Remedy
 from perdure.contracts.steps import StepKey
 from perdure.contracts.windows import WindowShortage
 
@@ -60,6 +60,9 @@ PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=8
 )
 """For free effects: 25 seconds of waits between the tries, so that a restart of what they need goes unnoticed."""
+
+BRIEF = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=4)
+"""For free effects within the workflow's task, which they hold open: after a second and a half they go elsewhere."""
 
 UNTIRING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20))
 """For free effects that need what is away: the server itself asks again and again, and no history grows by that."""
@@ -143,7 +146,7 @@ async def perform(
             retry_policy=UNTIRING if untiring else effect.retry_policy,
             summary=summary,
         )
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise
         raise failure_of(effect, error) from error
@@ -164,9 +167,12 @@ def all_roles() -> bool:
     return not workflow.memo_value(BY_ROLE, default=False)
 
 
-def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
-    """What failed, in one line, and whether it can have cost anything."""
-    cause = error.cause
+def failure_of(effect: Effect[Any, Any], error: FailureError) -> EffectFailed:
+    """What failed, in one line, and whether it can have cost anything.
+
+    An activity's error wraps what it raised; a local activity's is what it raised.
+    """
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ActivityTimedOut):
         return _out_of_time(effect, cause.type)
     if isinstance(cause, ApplicationError):
@@ -200,9 +206,6 @@ FREE_OF_CHARGE = "free_of_charge"
 """The first detail of an activity's error where the attempt is known to have cost nothing. The second is the remedy,
 the third for how many seconds the world asked to be left alone, if it did, the fourth how the tenant's day stood where
 that is why the attempt was not made: a `WindowShortage`. The fifth is `AWAY`, or nothing."""
-
-AWAY = "away"
-"""The fifth detail where something that is needed is away: nothing was sent, and it is no attempt but waited for."""
 
 COST_UNKNOWN = "cost_unknown"
 """The first detail where it may have cost something."""

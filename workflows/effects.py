@@ -42,7 +42,7 @@ from perdure.contracts.steps import (
     Validated,
 )
 from workflows.effect import (
-    AWAY,
+    BRIEF,
     COST_UNKNOWN,
     FREE_OF_CHARGE,
     ONCE,
@@ -57,7 +57,7 @@ from workflows.effect import (
     perform,
 )
 
-__all__ = ["AWAY", "COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
+__all__ = ["COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
 
 
 def _call_of_a_model(name: str, ask: type[Ask], reply: type[Reply]) -> Effect[Ask, Reply]:
@@ -115,7 +115,7 @@ BIND_DEPLOYMENT = Effect(
     world="reads the model catalogue",
     runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=5),
-    retry_policy=PATIENT,
+    retry_policy=BRIEF,
 )
 GENERATE = _call_of_a_model("generate", Generate, Generated)
 CHECK = Effect(
@@ -161,7 +161,7 @@ PIN_AGENT = Effect(
     # Whoever runs an agent's workflow has it, in every deployment. The task then crosses the history once, not twice.
     runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=PATIENT,
+    retry_policy=BRIEF,
 )
 THINK = _call_of_a_model("think", Think, Thought)
 COMPACT = _call_of_a_model("compact", Compact, Compacted)
