@@ -76,7 +76,7 @@ async def waits_for_it(client: Client, run: str) -> str:
         shown = await page(client, run)
         return "waits for what is away** since" in shown
 
-    await until(said, what="the run's page says what is waited for")
+    await until(said, what="the run's page says what is waited for", seconds=20)
     return shown
 
 
