@@ -127,7 +127,7 @@ class AgentProgress(Progress):
         else:
             phase, since = AgentPhase(self.phase), self.timeline.since
             yield from now(self._state, phase, since, named(workflow.info().workflow_id))
-            yield from self.outages.lines()
+        yield from () if self.ending else self.outages.lines()
         starter = "" if self._state is None else plain(self._state.started_by)
         whose = f" Started by **{starter}**." if starter else ""
         yield spent(self.purse.allowance, self.purse.deployment or self.deployment) + whose
