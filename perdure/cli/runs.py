@@ -35,6 +35,7 @@ def ask(
     until: options.Until = None,
     detach: options.Detach = False,
     within: options.Within = None,
+    patience: options.Patience = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -42,7 +43,10 @@ def ask(
     default = AskRequest.model_fields["budget"].default
     limits = budget(default, dollars=dollars, steps=steps, tool_calls=None, until=until)
     said = words(question, "question")
-    request = AskRequest.strictly({"question": said, "chain": chain, "tenant": tenant, "tier": tier, "budget": limits})
+    asked: dict[str, Any] = {"question": said, "chain": chain, "tenant": tenant, "tier": tier, "budget": limits}
+    if patience is not None:
+        asked["within"] = span(patience, "--patience")
+    request = AskRequest.strictly(asked)
     _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
 
 
