@@ -2,7 +2,7 @@
 
 from activities.asked import question_of
 from activities.pins import Pins
-from activities.ports import Completion, Sampling, digest_of
+from activities.ports import Completion, Sampling, digest_of, nothing_sent
 from activities.prompts import Prompts
 from activities.purchasing import Call, Purchasing
 from activities.remembered_bodies import RememberedBodies
@@ -27,7 +27,8 @@ class Compacting:
     async def compact(self, ask: Compact) -> Compacted:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        prompt, cut = await self._prompts.of_summary(ask)
+        with nothing_sent():
+            prompt, cut = await self._prompts.of_summary(ask)
         sent, turns, said = digest_of(prompt), len(cut.older), list[Text]()
 
         def read(completion: Completion) -> Compacted:

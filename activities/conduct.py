@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.ports import NotThisRun, PortError
+from perdure.contracts.remedy import AWAY, Remedy
 from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
 BEATS = 4
@@ -39,9 +40,7 @@ class _Inbound(ActivityInboundInterceptor):
         except PortError as error:
             raise ApplicationError(
                 str(error),
-                FREE_OF_CHARGE if error.free_of_charge else COST_UNKNOWN,
-                error.remedy.value,
-                *_further(error),
+                *_details(error),
                 type=type(error).__name__,
                 non_retryable=error.final,
             ) from None
@@ -66,12 +65,18 @@ def _require_own(args: Sequence[Any]) -> None:
         raise NotThisRun(f"{info.activity_type}: the workflow {info.workflow_id!r} is none of the tenant {tenant!r}")
 
 
-def _further(error: PortError) -> list[Any]:
-    """The details that few errors have, each in its place."""
+def _details(error: PortError) -> list[Any]:
+    """What a workflow is told of an error, each in its place; at the end nothing is told where there is nothing."""
+    paid = activity.info().activity_type in _PAID
+    # An effect that costs nothing is safe to repeat. One that does must know that nothing was sent: its error says so.
+    away = error.outage and (error.free_of_charge or not paid)
+    free = FREE_OF_CHARGE if error.free_of_charge else COST_UNKNOWN
+    remedy = Remedy.WAIT if away and not paid else error.remedy
     seconds = None if error.retry_after is None else error.retry_after.total_seconds()
-    if error.evidence is not None:
-        return [seconds, error.evidence]
-    return [] if seconds is None else [seconds]
+    further = [seconds, error.evidence, AWAY if away else None]
+    while further and further[-1] is None:
+        further.pop()
+    return [free, remedy.value, *further]
 
 
 async def _beat() -> None:

@@ -12,6 +12,7 @@ from activities.ports import (
     Sampling,
     UnreadableDocument,
     digest_of,
+    nothing_sent,
 )
 from activities.purchasing import Call, Purchasing
 from activities.records import read_record
@@ -102,7 +103,8 @@ class Extraction:
     @EXTRACT.activity
     async def extract(self, ask: Extract) -> Extracted:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
-        prompt = await record_prompt.prompt_of(ask, self._blobs)
+        with nothing_sent():
+            prompt = await record_prompt.prompt_of(ask, self._blobs)
         sent = digest_of(prompt)
 
         def read(completion: Completion) -> Extracted:

@@ -7,7 +7,7 @@ from activities import answer_prompt
 from activities.answer_prompt import Source
 from activities.asked import question_of
 from activities.facts import codes, figures
-from activities.ports import BlobStore, Completion, Sampling, digest_of
+from activities.ports import BlobStore, Completion, Sampling, digest_of, nothing_sent
 from activities.purchasing import Call, Purchasing
 from activities.sentences import heading, sentences
 from agents.prompt import NOT_STATED, Choice, answers_so_far, read_choices
@@ -31,7 +31,8 @@ class Generation:
     @GENERATE.activity
     async def generate(self, ask: Generate) -> Generated:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
-        composed = await answer_prompt.composed(ask, self._blobs)
+        with nothing_sent():
+            composed = await answer_prompt.composed(ask, self._blobs)
         sent = digest_of(composed.prompt)
         return await self._purchasing.buy(
             Call(

@@ -71,7 +71,7 @@ class Settling:
             return SettledCall(refused=f"no tool {ask.tool!r} was granted")
         unproven = await self._proof.settle_objection(run, spec, ask)
         if unproven is not None:
-            return SettledCall(refused=unproven)
+            return SettledCall(refused=unproven, unproven=True)
         return await self._taken(ask, spec, tool)
 
     async def _taken(self, ask: SettleCall, spec: AgentSpec, tool: ToolSpec) -> SettledCall:

@@ -3,7 +3,7 @@
 from activities.agent_prompt import turn_text
 from activities.asked import question_of
 from activities.pins import Pins
-from activities.ports import Completion, Sampling, ToolCall, digest_of
+from activities.ports import Completion, Sampling, ToolCall, digest_of, nothing_sent
 from activities.prompts import Prompts
 from activities.purchasing import Call, Purchasing
 from activities.remembered_bodies import RememberedBodies
@@ -33,7 +33,8 @@ class Thinking:
     async def think(self, ask: Think) -> Thought:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         tenant = ask.key.tenant
-        prompt = await self._prompts.of(ask)
+        with nothing_sent():
+            prompt = await self._prompts.of(ask)
         sent = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
         before = self._transcripts.fresh(tenant, ask.transcript)

@@ -16,14 +16,14 @@ from perdure.callers import CallerToken, announced, token_of
 from perdure.contracts.budget import Budget
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import Queue
-from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
+from perdure.contracts.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
 from perdure.contracts.search_attributes import OUTCOME, PHASE
 from perdure.errors import NoServer, RunConflict, RunFailed
 from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
 from perdure.run_control import RunControl
 from perdure.run_retry import RunRetry
 from perdure.run_views import RunViews, phase_named, state_named
-from perdure.runs import checked_id, patiently, reason_of, unknown_or, workflow_id
+from perdure.runs import checked_id, failed_of, patiently, reason_of, unknown_or, workflow_id
 from perdure.schedules import Schedules
 
 
@@ -95,6 +95,7 @@ class Platform(RunControl, RunViews, RunRetry):
         chain: str = "handbook",
         tier: str | None = None,
         budget: Budget | None = None,
+        within: timedelta | None = None,
         caller_token: str | None = None,
     ) -> RunResult:
         """Ask a question and wait for what comes of it: `start` and `result` in one call."""
@@ -105,6 +106,7 @@ class Platform(RunControl, RunViews, RunRetry):
             chain=chain,
             tier=tier,
             budget=budget,
+            within=within,
             caller_token=caller_token,
         )
         return await self.result(started, tenant=tenant)
@@ -118,18 +120,21 @@ class Platform(RunControl, RunViews, RunRetry):
         chain: str = "handbook",
         tier: str | None = None,
         budget: Budget | None = None,
+        within: timedelta | None = None,
         caller_token: str | None = None,
     ) -> str:
         """Start a run and return its business id.
 
         `business_id` is the caller's own name for the run; None for a new random one. Starting it again with the same
-        request changes nothing and returns the same id, whether the run is still going or over. `caller_token` is the
-        signed token of who starts it, for a backend that serves many; a newer one makes no other request.
+        request changes nothing and returns the same id, whether the run is still going or over. What is away, a store
+        or a model's server, it waits for until `within` after its start (15 minutes): then it fails. `caller_token` is
+        the signed token of who starts it, for a backend that serves many; a newer one makes no other request.
 
         Raises `BadInput` for a request that cannot be used, `RunConflict` for an id that another request has used, and
         `CallerRefused` for a token that cannot be believed.
         """
-        fields = {"question": question, "tenant": tenant, "chain": chain, "tier": tier, "budget": budget or Budget()}
+        fields: dict[str, Any] = {"question": question, "tenant": tenant, "chain": chain, "tier": tier}
+        fields |= {"budget": budget or Budget(), "within": PATIENCE if within is None else within}
         request = AskRequest.strictly(fields)
         return await self.start_request(request, business_id=business_id, caller_token=caller_token)
 
@@ -143,6 +148,7 @@ class Platform(RunControl, RunViews, RunRetry):
         tenant: str = "default",
         tier: str | None = None,
         budget: Budget | None = None,
+        within: timedelta | None = None,
         caller_token: str | None = None,
     ) -> RunResult:
         """Read a record from a document, and wait for what comes of it.
@@ -158,6 +164,7 @@ class Platform(RunControl, RunViews, RunRetry):
             "tenant": tenant,
             "tier": tier,
             "budget": budget or Budget(),
+            "within": PATIENCE if within is None else within,
         }
         request = ExtractRequest.strictly(fields)
         started = await self.start_request(request, business_id=business_id, caller_token=caller_token)
@@ -249,7 +256,7 @@ class Platform(RunControl, RunViews, RunRetry):
         try:
             return await patiently(handle.result)
         except WorkflowFailureError as error:
-            raise RunFailed(f"run {business_id!r} {reason_of(error)}") from None
+            raise RunFailed(f"run {business_id!r} {reason_of(error)}", failed_of(error)) from None
         except RPCError as error:
             raise unknown_or(error, business_id, tenant) from None
 

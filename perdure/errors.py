@@ -1,5 +1,7 @@
 """What the client raises. Every message is one line that names the cause and the remedy."""
 
+from perdure.contracts.run import FailedRun
+
 
 class PlatformError(Exception):
     """The base of what the client raises. Every message is one line that names the cause and the remedy."""
@@ -15,6 +17,11 @@ class UnknownRun(PlatformError):
 
 class RunFailed(PlatformError):
     """The run ended without an outcome: a fault, a termination or a timeout."""
+
+    def __init__(self, message: str, how: FailedRun | None = None) -> None:
+        super().__init__(message)
+        self.how = how
+        """What it had spent, and which of its writes nobody knows of; None where it could not say."""
 
 
 class RunConflict(PlatformError):

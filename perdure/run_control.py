@@ -9,6 +9,7 @@ from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -27,7 +28,7 @@ from perdure.contracts.queues import Queue
 from perdure.contracts.run import RunResult
 from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, TENANT
 from perdure.errors import PlatformError, UnknownRun
-from perdure.runs import checked_id, checked_name, patiently, unknown_or, workflow_id
+from perdure.runs import checked_id, checked_name, failed_of, patiently, unknown_or, workflow_id
 
 Answer = TypeVar("Answer")
 
@@ -103,10 +104,10 @@ class RunControl:
     async def inbox(self, tenant: str | None = None, *, limit: int = 1000) -> list[InboxEntry]:
         """Everything that waits for a person, in one tenant's runs or in all: what exactly, since when, who may decide.
 
-        The longest waiting first. Of a run whose worker does not answer, it says that something waits. It may be a
-        second behind, as every search is.
+        The longest waiting first. Of a run whose worker does not answer, it says that something waits; and of one that
+        failed, that nobody knows whether it wrote something. It may be a second behind, as every search is.
         """
-        query = f"{AWAITING_APPROVAL.name} = true AND ExecutionStatus = 'Running'"
+        query = f"{AWAITING_APPROVAL.name} = true AND ExecutionStatus IN ('Running', 'Failed')"
         if tenant is not None:
             query += f" AND {TENANT.name} = '{checked_name(tenant)}'"
         try:
@@ -121,6 +122,10 @@ class RunControl:
         tenant, _, business_id = run.id.partition(":")
         agent = run.typed_search_attributes.get(AGENT) or run.workflow_type
         handle = self._client.get_workflow_handle(run.id)
+        if run.status is WorkflowExecutionStatus.FAILED:
+            async with at_once:
+                problem = await self._unknown_writes(run, business_id, tenant)
+            return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, problem=problem)] if problem else []
         try:
             async with at_once:
                 found: Pending = await handle.query("pending", result_type=Pending, rpc_timeout=ANSWERS_WITHIN)
@@ -128,6 +133,23 @@ class RunControl:
             problem = "its worker does not say what: is one running?"
             return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, problem=problem)]
         return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, step=step) for step in found.steps]
+
+    async def _unknown_writes(self, run: WorkflowExecution, business_id: str, tenant: str) -> str:
+        """Which writes of a failed run nobody knows of, and what to do; empty once it was taken up again."""
+        try:
+            newest = await patiently(self._client.get_workflow_handle(run.id).describe)
+            if newest.run_id != run.run_id:
+                return ""
+            await self._client.get_workflow_handle(run.id, run_id=run.run_id).result(rpc_timeout=ANSWERS_WITHIN)
+        except WorkflowFailureError as error:
+            how = failed_of(error)
+        except RPCError:
+            how = None
+        else:
+            return ""
+        unknown = "; ".join(how.unknown) if how is not None else "a call of it may have happened: nobody knows"
+        whose = "" if tenant == "default" else f" --tenant {tenant}"
+        return f"the run failed, and {unknown}: look at the other side, then: perdure retry {business_id}{whose}"
 
     async def _audited(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> str:
         """Have a decision written down that no run can take. What has to be added to the answer: nothing, or a but.

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.contract import BadInput, BusinessId, Name, explain
+from perdure.contracts.run import FailedRun
 from perdure.errors import PlatformError, UnknownRun
 
 Answer = TypeVar("Answer")
@@ -66,6 +67,15 @@ def unknown_or(error: RPCError, business_id: str, tenant: str) -> PlatformError:
     if error.status is RPCStatusCode.NOT_FOUND:
         return UnknownRun(f"tenant {tenant!r} has no run {business_id!r}")
     return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
+
+
+def failed_of(error: WorkflowFailureError) -> FailedRun | None:
+    """What a run that failed says of itself; None for one that ended otherwise, or before it could say."""
+    details = error.cause.details if isinstance(error.cause, ApplicationError) else ()
+    try:
+        return FailedRun.model_validate(details[0]) if details else None
+    except ValidationError:
+        return None
 
 
 def reason_of(error: WorkflowFailureError) -> str:

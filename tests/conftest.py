@@ -37,6 +37,7 @@ quiet_libraries()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
     group.addoption("--chaos", choices=["sample", "all"], default="sample", help="kill workers at which events")
+    group.addoption("--outage-scale", type=float, default=1.0, help="what the seconds of outages are multiplied by")
     group.addoption("--chaos-seed", type=int, default=secrets.randbelow(10**6), help="chooses the sample")
 
 

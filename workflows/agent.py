@@ -25,7 +25,9 @@ from workflows.agent_progress import AgentProgress
 from workflows.compacting import compact
 from workflows.continuing import should_continue, was_continued
 from workflows.decisions import Decisions
-from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of, perform
+from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of
+from workflows.paid import Rests
+from workflows.race import to_the_end
 from workflows.state_machines import agent, compaction
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
@@ -55,8 +57,7 @@ class Agent:
         try:
             outcome = await self.outcome_of(ask, calls)
         except Fault as fault:
-            self.progress.failed(fault)
-            raise
+            raise await to_the_end(self.failed(fault, calls)) from fault
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
@@ -64,16 +65,30 @@ class Agent:
             self.decisions.over = True
             unknown = () if self.progress.known is None else await calls.call_off()
             outcome = Cancelled(phase=phase, unknown=unknown)
-        self.decisions.over = True
-        # Who has asked something gets an answer before the run is gone.
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await to_the_end(self.heard())
         return self.progress.close(outcome)
+
+    async def heard(self) -> None:
+        """The run is over: who has asked something gets an answer before it is gone."""
+        if self.decisions is not None:
+            self.decisions.over = True
+        self.progress.outages.stopped = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def failed(self, fault: Fault, calls: ToolCalls) -> ApplicationError:
+        """Call off what is in flight, so that nothing goes on behind a failed run, and say what nobody knows of."""
+        phase = self.progress.phase
+        if self.decisions is not None:
+            self.decisions.over = True
+        unknown = () if self.progress.known is None else await calls.call_off(may_resume=True)
+        await self.heard()
+        return self.progress.failed(fault, phase, unknown)
 
     async def outcome_of(self, ask: AgentInput, calls: ToolCalls) -> Outcome:
         """Pin what decides the run, screen the task, and go on step by step."""
         if ask.handed_over is not None:
             return await self.steps(ask, calls)
-        pinned = await perform(
+        pinned = await self.progress.perform(
             PIN_AGENT,
             PinAgent(
                 tenant=ask.tenant,
@@ -104,7 +119,7 @@ class Agent:
         guards = self.progress.state.spec.screen
         if not guards:
             return None
-        found = await perform(
+        found = await self.progress.perform(
             SCREEN, Screen(tenant=ask.tenant, chain=ask.agent, question=task, guards=guards), summary="task"
         )
         blocked = self.progress.judge("screen", found.verdicts)
@@ -147,7 +162,7 @@ class Agent:
         progress, run, key = self.progress, self.progress.state, key_of(tenant, step)
         if progress.phase is not AgentPhase.THINKING:
             progress.enter(AgentPhase.THINKING)
-        reply = await progress.purse.buy(
+        reply = await progress.purse.buy_or_rest(
             THINK,
             step,
             lambda attempt, deployment, reserved: Think(
@@ -163,8 +178,12 @@ class Agent:
             attempts=run.spec.attempts,
             wait=run.spec.wait,
             window=compaction.needed(run),
+            made=run.attempted,
+            rests=should_continue,
         )
-        if isinstance(reply, OverBudget):
+        if isinstance(reply, Rests):
+            progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))
+        elif isinstance(reply, OverBudget):
             progress.fall_short(reply)
         else:
             progress.thought(step, reply)
@@ -174,7 +193,7 @@ class Agent:
         guards = self.progress.state.spec.check
         if guards:
             self.progress.enter(AgentPhase.CHECKING)
-            found = await perform(
+            found = await self.progress.perform(
                 CHECK,
                 Check(tenant=tenant, guards=guards, answer=answer.reference(), citations=()),
                 summary="answer",

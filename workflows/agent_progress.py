@@ -34,7 +34,6 @@ VERDICTS = 500
 WORKING = (AgentPhase.THINKING, AgentPhase.COMPACTING, AgentPhase.ACTING, AgentPhase.CHECKING)
 """The phases of a run that waits for nobody. They follow each other many times."""
 
-
 SHOWN_DIGEST = 12
 """Characters of a digest that the timeline shows: the whole would push the table off the page. A decision needs it, and
 the query `pending` and the inbox tell it."""
@@ -77,7 +76,7 @@ class AgentProgress(Progress):
         self._found_awaiting = given.get(AWAITING_APPROVAL, default=False)
         self._found_guards = list(given.get(GUARD_TRIGGERED, default=()))
         self.timeline.go_on(handed.phase, handed.telling)
-        self.purse = Purse(run.allowance, self.timeline.note)
+        self.purse = Purse(run.allowance, self.timeline.note, self.outages)
         self.purse.notices.extend(run.notices)
         self.purse.deployment = handed.deployment
         self.deployment = run.deployment.name
@@ -129,6 +128,7 @@ class AgentProgress(Progress):
         else:
             phase, since = AgentPhase(self.phase), self.timeline.since
             yield from now(self._state, phase, since, named(workflow.info().workflow_id))
+        yield from () if self.ending else self.outages.lines()
         starter = "" if self._state is None else plain(self._state.started_by)
         whose = f" Started by **{starter}**." if starter else ""
         yield spent(self.purse.allowance, self.purse.deployment or self.deployment) + whose
@@ -152,9 +152,12 @@ class AgentProgress(Progress):
             self._found_guards = triggered
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
 
-    def last_labels(self) -> list[SearchAttributeUpdate[Any]]:
-        """A run that was cancelled with a call of unknown outcome waits for nobody any more."""
-        return [AWAITING_APPROVAL.value_set(value=False)] if self._found_awaiting else []
+    def last_labels(self, *, waits: bool = False) -> list[SearchAttributeUpdate[Any]]:
+        """A run that was cancelled with a call of unknown outcome waits for nobody any more; one that failed does."""
+        return [AWAITING_APPROVAL.value_set(waits)] if waits != self._found_awaiting else []
+
+    def wrote(self) -> bool:
+        return self._state is not None and self._state.wrote
 
     def fall_short(self, over: OverBudget) -> None:
         """The budget, or the tenant's day, does not cover what would come next: the run ends by it."""
@@ -165,9 +168,10 @@ class AgentProgress(Progress):
         """One of its calls is in this state now."""
         before = self.state.call(call.id)
         self.put(with_call(self.state, call))
+        tried = (call.attempts, call.tries) == (before.attempts, before.tries)
         if call.stage is not before.stage:
             self._tell(self.state.call(call.id), before)
-        elif call.failure and call.attempts == before.attempts and call.stage not in WAITING:
+        elif call.failure and tried and call.stage not in WAITING:
             failed = f"attempt {call.attempts} told nothing: {plain(call.failure, REASON)}"
             self.timeline.step(f"{call.id} {plain(call.tool)}", failed, workflow.now())
         else:

@@ -33,7 +33,7 @@ from perdure.contracts.steps import (
     Screened,
 )
 from perdure.contracts.text import Text
-from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of, perform
+from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of
 from workflows.progress import Progress
 from workflows.race import called_off
 from workflows.repair import repair_tokens, write_until_valid
@@ -55,12 +55,11 @@ class Chain:
 
     @workflow.run
     async def run(self, ask: AskRequest) -> RunResult:
-        self.progress.begin(ask.tenant, ask.chain, ask.budget)
+        self.progress.begin(ask.tenant, ask.chain, ask.budget, ask.within)
         try:
             outcome = await self.outcome_of(ask)
         except Fault as fault:
-            self.progress.failed(fault)
-            raise
+            raise self.progress.failed(fault) from fault
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
@@ -70,7 +69,7 @@ class Chain:
     async def outcome_of(self, ask: AskRequest) -> Outcome:
         """The chain itself: the question is screened, and meanwhile, unless its spec says otherwise, answered."""
         asked = asyncio.create_task(
-            perform(
+            self.progress.perform(
                 SCREEN,
                 Screen(
                     tenant=ask.tenant,
@@ -81,7 +80,7 @@ class Chain:
             )
         )
         routing = asyncio.create_task(
-            perform(
+            self.progress.perform(
                 ROUTE,
                 Route(
                     tenant=ask.tenant,
@@ -121,7 +120,7 @@ class Chain:
         spec = routed.spec
         self.progress.enter(Phase.RETRIEVING)
         parts = tuple(part.reference() for part in routed.parts)
-        found = await perform(
+        found = await self.progress.perform(
             RETRIEVE,
             Retrieve(
                 tenant=ask.tenant,
@@ -150,7 +149,7 @@ class Chain:
             )
 
         self.progress.enter(Phase.CHECKING)
-        checked = await perform(
+        checked = await self.progress.perform(
             CHECK,
             Check(
                 tenant=ask.tenant,
@@ -169,7 +168,7 @@ class Chain:
 
     async def screen_again(self, ask: AskRequest, routed: Routed) -> Screened:
         """Screen the question by the guards that this run has pinned."""
-        return await perform(
+        return await self.progress.perform(
             SCREEN,
             Screen(
                 tenant=ask.tenant,

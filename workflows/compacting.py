@@ -5,7 +5,9 @@ import functools
 from perdure.contracts.agent import AgentPhase
 from perdure.contracts.compaction import Compact, Mark
 from workflows.agent_progress import AgentProgress
+from workflows.continuing import should_continue
 from workflows.effects import COMPACT, key_of
+from workflows.paid import Rests
 from workflows.state_machines import compaction
 from workflows.state_machines.purchase import OverBudget
 
@@ -14,7 +16,7 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
     """Sum up what is before the cut. A budget that does not cover it ends the run, as it does for a thought."""
     run, key = progress.state, key_of(tenant, step)
     progress.enter(AgentPhase.COMPACTING)
-    reply = await progress.purse.buy(
+    reply = await progress.purse.buy_or_rest(
         COMPACT,
         step,
         lambda attempt, deployment, reserved: Compact(
@@ -31,8 +33,12 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
         attempts=run.spec.attempts,
         wait=run.spec.wait,
         window=compaction.needed_for(run, cut),
+        made=run.attempted,
+        rests=should_continue,
     )
-    if isinstance(reply, OverBudget):
+    if isinstance(reply, Rests):
+        progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))
+    elif isinstance(reply, OverBudget):
         progress.fall_short(reply)
         progress.notice(
             f"{step}: the model's window is nearly full, and a summary of the older turns is not affordable"

@@ -17,7 +17,7 @@ from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolSpec
 from workflows.agent_progress import AgentProgress
 from workflows.bound import bound_run
-from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of, perform
+from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of
 from workflows.headline import REASON, plain
 from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import (
@@ -175,7 +175,8 @@ class Decisions:
         if decision.credential is None:
             return None
         ask = CheckDecision(key=self._key(call), decision=decision)
-        checked = await perform(CHECK_DECISION, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        summary = f"{call.id} {call.tool}: {decision.ruling.value}"
+        checked = await self._progress.perform(CHECK_DECISION, ask, summary=summary)
         return checked.model_copy(update={"verified": not checked.refused})
 
     async def _check(self, call: RequestedCall, decision: StepDecision, *, lapsed: bool = False) -> CheckedDecision:
@@ -190,7 +191,8 @@ class Decisions:
             escalations=call.escalations,
             lapsed=lapsed,
         )
-        return await perform(CHECK_DECISION, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        summary = f"{call.id} {call.tool}: {decision.ruling.value}"
+        return await self._progress.perform(CHECK_DECISION, ask, summary=summary)
 
     async def _approve(
         self, call: RequestedCall, tool: ToolSpec, decision: StepDecision, *, verified: bool
@@ -200,7 +202,7 @@ class Decisions:
             arguments = edited(decision.arguments)
             pinned = self._progress.state.pinned
             ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
-            looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
+            looked = await self._progress.perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
             self._progress.judge(call.id, looked.verdicts, quietly=True)
             refused = looked.problem or self._late(decision)
             if refused:
@@ -222,7 +224,8 @@ class Decisions:
             question=call.arguments.reference(),
             lapsed=lapsed,
         )
-        settled = await perform(SETTLE_CALL, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        summary = f"{call.id} {call.tool}: {decision.ruling.value}"
+        settled = await self._progress.perform(SETTLE_CALL, ask, summary=summary)
         if settled.unproven:
             self._progress.put(bound_run(self._progress.state, anyway=True))
         outcome = settled.outcome

@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimedOut
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.queues import BY_ROLE, Queue
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.remedy import AWAY, Remedy
 from perdure.contracts.steps import StepKey
 from perdure.contracts.windows import WindowShortage
 
@@ -61,12 +61,13 @@ class Effect(Generic[Ask, Reply]):
 PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=8
 )
-"""For free effects: about a minute of tries, so that a restart of what they need goes unnoticed."""
+"""For free effects: 25 seconds of waits between the tries, so that a restart of what they need goes unnoticed."""
 
-UNTIRING = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=1000
-)
-"""For what a run begins with: it waits five hours until that can be done, or somebody cancels it."""
+BRIEF = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=4)
+"""For free effects within the workflow's task, which they hold open: after a second and a half they go elsewhere."""
+
+UNTIRING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20))
+"""For free effects that need what is away: the server itself asks again and again, and no history grows by that."""
 
 ONCE = RetryPolicy(maximum_attempts=1)
 """For paid effects: every attempt is reserved and recorded by the workflow."""
@@ -74,6 +75,9 @@ ONCE = RetryPolicy(maximum_attempts=1)
 PULSE = timedelta(seconds=5)
 """Heartbeat timeout: how soon the death of a worker is seen. Below this a loaded machine kills healthy calls."""
 
+
+SOON = timedelta(seconds=10)
+"""How long a worker has at least to take an effect, however little time a run has left."""
 
 SUMMARY = 240
 """Bytes of a summary: more than this the UI's timeline does not show on one line."""
@@ -106,15 +110,23 @@ async def perform(
     task_queue: str | None = None,
     within: timedelta | None = None,
     locally: bool = False,
+    taken_within: timedelta | None = None,
+    untiring: bool = False,
+    at_most: timedelta | None = None,
 ) -> Reply:
     """Ask for an effect and wait for its reply.
 
     `within` is a time for this one, in the place of the table's. With `locally` it runs within the workflow task,
-    whatever the table says: its caller knows that it is quick, changes nothing and costs nothing.
+    whatever the table says: its caller knows that it is quick, changes nothing and costs nothing. `taken_within`
+    shortens the table's time until a worker takes it. With `untiring` it is an activity that the server itself tries
+    again without an end, and that waits for a worker so: only for what costs nothing; `at_most` bounds that.
     Raises `EffectFailed` where it failed for good, and lets cancellation through.
     """
+    to_start = effect.schedule_to_start_timeout
+    if to_start is not None and taken_within is not None:
+        to_start = min(to_start, max(taken_within, SOON))
     try:
-        if locally or effect.runs_as is RunsAs.LOCAL_ACTIVITY:
+        if not untiring and (locally or effect.runs_as is RunsAs.LOCAL_ACTIVITY):
             return await workflow.execute_local_activity(
                 effect.name,
                 ask,
@@ -129,13 +141,14 @@ async def perform(
             result_type=effect.reply,
             task_queue=task_queue or _queue_of(effect),
             start_to_close_timeout=within or effect.start_to_close_timeout,
-            schedule_to_start_timeout=effect.schedule_to_start_timeout,
+            schedule_to_start_timeout=None if untiring else to_start,
+            schedule_to_close_timeout=at_most,
             heartbeat_timeout=effect.heartbeat_timeout,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            retry_policy=effect.retry_policy,
+            retry_policy=UNTIRING if untiring else effect.retry_policy,
             summary=summary,
         )
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise
         raise failure_of(effect, error) from error
@@ -156,20 +169,17 @@ def all_roles() -> bool:
     return not workflow.memo_value(BY_ROLE, default=False)
 
 
-def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
-    """What failed, in one line, and whether it can have cost anything."""
-    cause = error.cause
-    if isinstance(cause, ActivityTimedOut) and cause.type is TimeoutType.SCHEDULE_TO_START:
-        waited = effect.schedule_to_start_timeout
-        return EffectFailed(
-            effect.name,
-            f"no worker took it within {waited}: is one running?",
-            free_of_charge=True,
-            remedy=Remedy.FALL_BACK,
-        )
+def failure_of(effect: Effect[Any, Any], error: FailureError) -> EffectFailed:
+    """What failed, in one line, and whether it can have cost anything.
+
+    An activity's error wraps what it raised; a local activity's is what it raised.
+    """
+    cause = error.cause if isinstance(error, ActivityError) else error
+    if isinstance(cause, ActivityTimedOut):
+        return _out_of_time(effect, cause.type)
     if isinstance(cause, ApplicationError):
         free, *rest = cause.details or (None,)
-        remedy, seconds, window = (*rest, None, None, None)[:3]
+        remedy, seconds, window, away = (*rest, None, None, None, None)[:4]
         return EffectFailed(
             effect.name,
             cause.message,
@@ -177,14 +187,27 @@ def failure_of(effect: Effect[Any, Any], error: ActivityError) -> EffectFailed:
             remedy=Remedy(remedy) if remedy else Remedy.GIVE_UP if cause.non_retryable else Remedy.RETRY,
             retry_after=None if seconds is None else timedelta(seconds=seconds),
             window=None if window is None else WindowShortage.model_validate(window),
+            away=away == AWAY or remedy == Remedy.WAIT,
         )
     return EffectFailed(effect.name, str(cause or error), remedy=Remedy.RETRY)
+
+
+def _out_of_time(effect: Effect[Any, Any], which: TimeoutType | None) -> EffectFailed:
+    """No reply in time. Where nobody took it nothing was sent; and what costs nothing can be asked for again."""
+    if which is TimeoutType.SCHEDULE_TO_START:
+        # A queue of a deployment's own: another one of the tier may have a worker.
+        remedy = Remedy.FALL_BACK if effect.task_queue is None else Remedy.WAIT
+        reason = "no worker takes it from its queue: is one running?"
+        return EffectFailed(effect.name, reason, free_of_charge=True, remedy=remedy, away=True)
+    name = "" if which is None else f" ({which.name.lower()})"
+    remedy = Remedy.RETRY if effect.paid else Remedy.WAIT
+    return EffectFailed(effect.name, f"no reply in its time{name}", remedy=remedy, away=not effect.paid)
 
 
 FREE_OF_CHARGE = "free_of_charge"
 """The first detail of an activity's error where the attempt is known to have cost nothing. The second is the remedy,
 the third for how many seconds the world asked to be left alone, if it did, the fourth how the tenant's day stood where
-that is why the attempt was not made: a `WindowShortage`."""
+that is why the attempt was not made: a `WindowShortage`. The fifth is `AWAY`, or nothing."""
 
 COST_UNKNOWN = "cost_unknown"
 """The first detail where it may have cost something."""

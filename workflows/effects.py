@@ -43,12 +43,12 @@ from perdure.contracts.steps import (
     Validated,
 )
 from workflows.effect import (
+    BRIEF,
     COST_UNKNOWN,
     FREE_OF_CHARGE,
     ONCE,
     PATIENT,
     PULSE,
-    UNTIRING,
     Ask,
     Effect,
     Reply,
@@ -116,7 +116,7 @@ BIND_DEPLOYMENT = Effect(
     world="reads the model catalogue",
     runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=5),
-    retry_policy=PATIENT,
+    retry_policy=BRIEF,
 )
 GENERATE = _call_of_a_model("generate", Generate, Generated)
 CHECK = Effect(
@@ -162,8 +162,7 @@ PIN_AGENT = Effect(
     # Whoever runs an agent's workflow has it, in every deployment. The task then crosses the history once, not twice.
     runs_as=RunsAs.LOCAL_ACTIVITY,
     start_to_close_timeout=timedelta(seconds=10),
-    # Nothing is spent yet, and a run's id can be used once: it waits for its store for as long as that is away.
-    retry_policy=UNTIRING,
+    retry_policy=BRIEF,
 )
 THINK = _call_of_a_model("think", Think, Thought)
 COMPACT = _call_of_a_model("compact", Compact, Compacted)

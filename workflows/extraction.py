@@ -14,7 +14,7 @@ from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import Extract, Parse, Parsed, Repair, Screen, Validate, Validated
 from perdure.contracts.steps import Extracted as Reply
 from perdure.contracts.text import Text
-from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of, perform
+from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of
 from workflows.progress import Progress
 from workflows.race import called_off
 from workflows.repair import repair_tokens, write_until_valid
@@ -36,12 +36,11 @@ class Extraction:
 
     @workflow.run
     async def run(self, ask: ExtractRequest) -> RunResult:
-        self.progress.begin(ask.tenant, ask.schema_name, ask.budget)
+        self.progress.begin(ask.tenant, ask.schema_name, ask.budget, ask.within)
         try:
             outcome = await self.outcome_of(ask)
         except Fault as fault:
-            self.progress.failed(fault)
-            raise
+            raise self.progress.failed(fault) from fault
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
@@ -50,7 +49,7 @@ class Extraction:
 
     async def outcome_of(self, ask: ExtractRequest) -> Outcome:
         """The extraction itself: the document is screened while it is read."""
-        parsed = await perform(
+        parsed = await self.progress.perform(
             PARSE,
             Parse(
                 tenant=ask.tenant,
@@ -75,7 +74,7 @@ class Extraction:
         """The refusal, where a guard stops the document."""
         if not parsed.spec.screen:
             return None
-        screened = await perform(
+        screened = await self.progress.perform(
             SCREEN,
             Screen(
                 tenant=ask.tenant,
@@ -98,7 +97,7 @@ class Extraction:
         async def validate(reply: Reply) -> tuple[Text | None, tuple[Problem, ...]]:
             self.progress.enter(Phase.VALIDATING)
             said = reply.said.reference()
-            validated = await perform(
+            validated = await self.progress.perform(
                 VALIDATE, Validate(tenant=ask.tenant, spec=spec, document=document, said=said), summary=spec.name
             )
             found.append(validated)

@@ -8,7 +8,7 @@ from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCa
 from perdure.contracts.approvals import Trust
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.decisions import PendingStep, Waiting
-from perdure.contracts.run import Cancelled, Exhausted, Outcome
+from perdure.contracts.run import Cancelled, Exhausted, FailedRun, Outcome
 from workflows.state_machines.decisions import pending
 
 REASON = 240
@@ -56,6 +56,17 @@ def dollars(micro_dollars: int) -> str:
     """Money without its sign: the UI takes what stands between two of them for a formula."""
     whole, part = divmod(micro_dollars, 1_000_000)
     return f"{whole}.{f'{part:06}'.rstrip('0'):0<2}"
+
+
+def failed(how: FailedRun, workflow_id: str) -> str:
+    """That it failed, and what to do about it: another id is another key for all that it wrote."""
+    name = named(workflow_id)
+    doubts = "".join(f" **{plain(one, REASON)}**: look at the other side first." for one in how.unknown)
+    anew = ", or start it again under another id: it wrote nothing" if how.repeatable else ""
+    return (
+        f"**failed** while it was {how.phase.value}: {plain(how.reason, REASON)}.{doubts} Mend that, then have it go "
+        f"on: `perdure retry {name}`{anew}. What it has done stays done."
+    )
 
 
 def ended(outcome: Outcome) -> str:

@@ -48,6 +48,7 @@ PASSED_THROUGH = (
     "workflows.decisions",
     "workflows.effect",
     "workflows.effects",
+    "workflows.outages",
     "workflows.paid",
     "workflows.progress",
     "workflows.race",

@@ -1,16 +1,18 @@
 """What a run keeps and shows of itself: how far it is, what it spent, what the guards found, and its result."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import ApplicationError
 
 from perdure.contracts.budget import Allowance, Budget
+from perdure.contracts.contract import Contract
 from perdure.contracts.fault import Fault
 from perdure.contracts.guards import Verdict
-from perdure.contracts.run import AnyPhase, Exhausted, Outcome, Phase, RunResult
+from perdure.contracts.run import AnyPhase, Exhausted, FailedRun, Outcome, Phase, RunResult
 from perdure.contracts.search_attributes import (
     AGENT,
     COST_MICROS,
@@ -20,10 +22,15 @@ from perdure.contracts.search_attributes import (
     STEPS,
     TENANT,
 )
-from workflows.headline import REASON, ended, plain, spent
+from workflows.effects import Effect
+from workflows.headline import REASON, ended, failed, plain, spent
+from workflows.outages import Outages
 from workflows.paid import Purse
 from workflows.state_machines.purchase import OverBudget
 from workflows.timeline import Timeline
+
+Ask = TypeVar("Ask", bound=Contract)
+Reply = TypeVar("Reply", bound=Contract)
 
 
 class Progress:
@@ -35,20 +42,32 @@ class Progress:
         self.timeline = Timeline(summed=summed, headline=self.headline)
         self.ending = ""
         """How the run has ended, and why; empty while it goes on."""
-        self.purse = Purse(Allowance(budget=Budget()), self.timeline.note)
+        self.outages = Outages(self.timeline.note)
+        self.purse = Purse(Allowance(budget=Budget()), self.timeline.note, self.outages)
         self.verdicts: tuple[Verdict, ...] = ()
         self.deployment: str | None = None
         """Where paid calls go first."""
 
-    def begin(self, tenant: str, agent: str, budget: Budget) -> None:
-        """Say whose run this is and what it does, also where the starter did not."""
-        self.purse = Purse(Allowance(budget=budget), self.timeline.note)
+    def begin(self, tenant: str, agent: str, budget: Budget, within: timedelta | None = None) -> None:
+        """Say whose run this is and what it does, also where the starter did not.
+
+        What is away it waits for until `within` is over, counted from the run's start; with None without an end.
+        """
+        self.outages.until = None if within is None else workflow.info().workflow_start_time + within
+        self.purse = Purse(Allowance(budget=budget), self.timeline.note, self.outages)
         given = workflow.info().typed_search_attributes
         labels = (TENANT.value_set(tenant), AGENT.value_set(agent), PHASE.value_set(self.phase))
         missing = [label for label in labels if given.get(label.key) != label.value]
         if missing:
             workflow.upsert_search_attributes(missing)
         self.timeline.enter(self.phase, self._began())
+
+    async def perform(self, effect: Effect[Ask, Reply], ask: Ask, *, summary: str | None = None) -> Reply:
+        """Ask for an effect that costs nothing, and wait for what it needs for as long as that is away.
+
+        Raises `EffectFailed` where it fails for another reason, or the run waits no longer.
+        """
+        return await self.outages.perform(effect, ask, summary=summary)
 
     def _began(self) -> datetime:
         """When the first phase began."""
@@ -90,19 +109,37 @@ class Progress:
     def headline(self) -> Iterator[str]:
         """What stands above the timeline."""
         yield self.ending or f"**{self.phase.value}**"
+        yield from () if self.ending else self.outages.lines()
         yield spent(self.purse.allowance, self.purse.deployment or self.deployment)
 
     def why(self, outcome: Outcome) -> str:
         """Why it ended so, as far as these are words of ours."""
         return ended(outcome)
 
-    def failed(self, fault: Fault) -> None:
-        """The run ends without an outcome. Temporal keeps the reason; here stands what to do about it."""
-        self.ending = (
-            f"**failed** while it was {self.phase.value}: {plain(str(fault), REASON)}. "
-            "Mend that, then start it again under another id: what it has done stays done."
+    def failed(self, fault: Fault, phase: AnyPhase | None = None, unknown: tuple[str, ...] = ()) -> ApplicationError:
+        """The run ends without an outcome: the error with which it does, and which says what is known.
+
+        `phase` is what it was doing when it failed, `unknown` the calls of which nobody knows.
+        """
+        how = FailedRun(
+            phase=phase or self.phase,
+            reason=str(fault),
+            spent=self.purse.allowance.settled,
+            unsettled=self.purse.allowance.reserved,
+            unknown=unknown,
+            repeatable=not unknown and not self.wrote(),
+            deployment=self.purse.deployment or self.deployment,
+            notices=tuple(self.purse.notices),
         )
+        self.ending = failed(how, workflow.info().workflow_id)
         self.timeline.step("**failed**", plain(str(fault), REASON), workflow.now())
+        if labels := self.last_labels(waits=bool(unknown)):
+            workflow.upsert_search_attributes(labels)
+        return ApplicationError(str(fault), how, type=type(fault).__name__)
+
+    def wrote(self) -> bool:
+        """Whether the run may have changed the world."""
+        return False
 
     def enter(self, phase: AnyPhase) -> None:
         """Go on to the next phase.
@@ -115,8 +152,8 @@ class Progress:
         if phase in (Phase.GENERATING, Phase.EXTRACTING):
             workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
-    def last_labels(self) -> list[SearchAttributeUpdate[Any]]:
-        """What else the run is found by once it is over."""
+    def last_labels(self, *, waits: bool = False) -> list[SearchAttributeUpdate[Any]]:
+        """What else the run is found by once it is over; `waits` says whether a person still has to look at it."""
         return []
 
     def close(self, outcome: Outcome) -> RunResult:

@@ -1,9 +1,22 @@
 """Work that runs side by side, and is called off together: nothing goes on behind a run's back."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
+
+
+async def to_the_end(work: Coroutine[Any, Any, Found]) -> Found:
+    """Do what ends a run, also where somebody cancels the run meanwhile: it ends as it was about to."""
+    doing = asyncio.create_task(work)
+    while True:
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            if doing.cancelled():
+                raise
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import assert_never
 
@@ -20,7 +20,7 @@ from workflows.decisions import Decisions
 from workflows.effect import all_roles, numbered, short
 from workflows.effects import ACT, SCREEN_CALL, key_of, perform
 from workflows.race import called_off
-from workflows.state_machines import tool_call
+from workflows.state_machines import outage, tool_call
 from workflows.state_machines.agent import place_of_answer
 from workflows.state_machines.purchase import OverBudget
 from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, next_move
@@ -30,6 +30,9 @@ AROUND = timedelta(seconds=30)
 
 QUICK = timedelta(seconds=2)
 """What a call within the workflow's own task may take, which nothing else can interrupt."""
+
+LAST_PATIENCE = timedelta(minutes=1)
+"""How long a run that ends waits for the ledger to call a call off: after that, nobody knows of it."""
 
 
 class ToolCalls:
@@ -41,21 +44,29 @@ class ToolCalls:
         self._decisions = decisions
         self._under_way = 0
         """Calls that are being looked at or tried."""
+        self._failing = False
+        """Whether one of them can never be answered, so that the run fails."""
 
     async def see_to(self, calls: tuple[str, ...]) -> None:
         """Have each answered, or find the budget short, or come to rest where the run should go on in a new execution.
 
-        Raises `EffectFailed` where one can never be answered.
+        Raises `EffectFailed` where one can never be answered. Nothing begins any more then, and what is in flight comes
+        to its end first: a write that is cut off is one of which nobody knows.
         """
         tasks = [asyncio.create_task(self._see_to(call)) for call in calls]
         async with called_off(*tasks):
-            await asyncio.gather(*tasks)
+            done, pending = await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            if pending:
+                self._failing = self._progress.outages.stopped = True
+                await asyncio.gather(*pending, return_exceptions=True)
+            for task in done:
+                await task
 
     async def _see_to(self, name: str) -> None:
-        progress = self._progress
+        progress, outages = self._progress, 0
         while True:
-            await workflow.wait_condition(lambda: progress.paused is None or self._should_rest())
-            if progress.state.short is not None or self._should_rest():
+            await workflow.wait_condition(lambda: progress.paused is None or self._stops())
+            if progress.state.short is not None or self._stops():
                 return
             call = progress.state.call(name)
             match next_move(call, progress.state.spec):
@@ -67,10 +78,13 @@ class ToolCalls:
                     with self._doing():
                         await self._look(call)
                 case Await():
-                    await self._decisions.wait(name, unless=self._should_rest)
+                    await self._decisions.wait(name, unless=self._stops)
                 case Try() as attempt:
                     with self._doing():
-                        await self._try(call, attempt)
+                        away = await self._try(call, attempt)
+                    outages = outages + 1 if away else 0
+                    if away:
+                        await self._pause(outage.pause(outages, progress.state.spec.wait), call, away)
                 case never:
                     assert_never(never)
 
@@ -86,6 +100,16 @@ class ToolCalls:
         """Whether all calls wait for people, or for a run that is paused, and a new execution should do so instead."""
         return self._under_way == 0 and should_continue()
 
+    def _stops(self) -> bool:
+        """Whether nothing begins any more."""
+        return self._failing or self._should_rest()
+
+    async def _pause(self, time: timedelta, call: RequestedCall, reason: str) -> None:
+        """Let some time pass before a call is tried again, unless nothing is tried any more."""
+        with suppress(TimeoutError):
+            summary = short(f"{call.id} waits to try again: {reason}")
+            await workflow.wait_condition(self._stops, timeout=time, timeout_summary=summary)
+
     async def _look(self, call: RequestedCall) -> None:
         """What cannot be called needs nobody's time."""
         pinned = self._progress.state.pinned
@@ -96,7 +120,7 @@ class ToolCalls:
             arguments=call.arguments,
             missing=tool_call.missing(self._tool(call), self._progress.state.returned),
         )
-        looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}")
+        looked = await self._progress.perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}")
         self._progress.judge(call.id, looked.verdicts, quietly=True)
         tool = self._tool(call)
         if looked.rejected is not None:
@@ -114,15 +138,18 @@ class ToolCalls:
         purse.allowance = purse.allowance.reserve(f"{call.id}/1", worst).settle(f"{call.id}/1", worst)
         return True
 
-    async def _try(self, call: RequestedCall, attempt: Try) -> None:
-        """One attempt: reserved first, and settled by what its reply knows."""
+    async def _try(self, call: RequestedCall, attempt: Try) -> str:
+        """One attempt: reserved first, and settled by what its reply knows. Says what is away that it needed."""
         progress, purse, spec = self._progress, self._progress.purse, self._progress.state.spec
+        name = f"{call.id} {call.tool}"
         if attempt.wait:
-            await workflow.sleep(attempt.wait, summary=short(f"{call.id} waits to try again: {call.failure}"))
+            await self._pause(attempt.wait, call, call.failure)
+        if self._failing:
+            return ""
         limit = purse.allowance.shortfall(attempt.worst, workflow.now())
         if limit is not None:
             progress.fall_short(OverBudget(limit, attempt.worst))
-            return
+            return ""
         purse.allowance = purse.allowance.reserve(attempt.key(call), attempt.worst)
         started, tool = tool_call.tried(call, attempt.attempt), self._tool(call)
         progress.put_call(started)
@@ -131,24 +158,36 @@ class ToolCalls:
         except EffectFailed as failure:
             if failure.free_of_charge:
                 purse.allowance = purse.allowance.settle(attempt.key(call), Spend())
+            if failure.away:
+                progress.outages.begin(name, failure.reason)
+                progress.put_call(tool_call.spared(started, failure.reason))
+                return failure.reason
+            progress.outages.end(name)
             progress.put_call(tool_call.lost(started, tool, failure.reason, spec, workflow.now()))
-            return
+            return ""
+        progress.outages.end(name)
         self._settle(started, reply)
         progress.put_call(tool_call.acted(started, tool, reply, spec, workflow.now()))
         if reply.stopped:
             raise asyncio.CancelledError
+        return ""
 
-    async def call_off(self) -> tuple[str, ...]:
-        """The run is cancelled: let no attempt begin any more. Says of which calls nobody knows if they happened."""
+    async def call_off(self, *, may_resume: bool = False) -> tuple[str, ...]:
+        """The run ends: let no attempt begin any more. Says of which calls nobody knows if they happened.
+
+        With `may_resume` what surely did not happen may be called where the run is taken up again.
+        """
         state = self._progress.state
         for call in (call for call in state.calls if tool_call.called_off(call)):
             tool = self._tool(call)
             if tool is None or tool.effect is ToolEffect.READ_ONLY:
                 continue
-            last = tool_call.tried(call, call.attempts + 1)
             try:
-                reply = await self._act(last, tool, call_off=True)
+                last, reply = await self._called_off(call, tool, may_resume=may_resume)
             except EffectFailed as failure:
+                if failure.away and call.tries == 0:
+                    continue  # no attempt of it came so far as to call
+                last = tool_call.tried(self._progress.state.call(call.id), call.attempts + 1)
                 lost = last.model_copy(update={"tries": state.spec.tool_attempts})
                 self._progress.put_call(tool_call.lost(lost, tool, failure.reason, state.spec, workflow.now()))
                 continue
@@ -160,13 +199,31 @@ class ToolCalls:
             if tool_call.may_have_happened(call)
         )
 
+    async def _called_off(
+        self, call: RequestedCall, tool: ToolSpec, *, may_resume: bool
+    ) -> tuple[RequestedCall, Acted]:
+        """Ask the ledger, for a while also where it is away. Raises `EffectFailed`."""
+        began, times = workflow.now(), 0
+        while True:
+            times += 1
+            last = tool_call.tried(call, call.attempts + times)
+            try:
+                return last, await self._act(last, tool, call_off=True, may_resume=may_resume)
+            except EffectFailed as failure:
+                rest = outage.pause(times)
+                if not failure.away or workflow.now() + rest - began > LAST_PATIENCE:
+                    raise
+                await workflow.sleep(rest, summary=short(f"{call.id} is called off: {failure.reason}"))
+
     def _tool(self, call: RequestedCall) -> ToolSpec | None:
         return self._progress.state.spec.tool(call.tool)
 
     def _key(self, call: RequestedCall) -> StepKey:
         return key_of(self._tenant, call.id)
 
-    async def _act(self, call: RequestedCall, tool: ToolSpec | None, *, call_off: bool = False) -> Acted:
+    async def _act(
+        self, call: RequestedCall, tool: ToolSpec | None, *, call_off: bool = False, may_resume: bool = False
+    ) -> Acted:
         ask = Act(
             key=self._key(call),
             attempt=call.attempts,
@@ -175,12 +232,13 @@ class ToolCalls:
             arguments=call.arguments.reference(),
             missing=tool_call.missing(tool, self._progress.state.returned),
             call_off=call_off,
+            may_resume=may_resume,
         )
         # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.
         within = AROUND + 2 * (timedelta(0) if tool is None else tool.timeout)
         name = f"{call.id} {call.tool}"
         summary = short(f"{name}, called off" if call_off else numbered(name, call.attempts))
-        if not call_off and self._beside(tool):
+        if not call_off and call.tries == 1 and self._beside(tool):
             # Its request is in no history, so it may well be told where in the conversation the answer is to be kept.
             placed = ask.model_copy(update={"parent": place_of_answer(self._progress.state)})
             return await perform(ACT, placed, summary=summary, within=QUICK, locally=True)

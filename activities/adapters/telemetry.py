@@ -39,6 +39,7 @@ from activities.ports import (
 from activities.settings import Settings
 from perdure.contracts.budget import Spend
 from perdure.contracts.guards import GuardSpec, Verdict
+from perdure.contracts.remedy import AWAY
 from perdure.contracts.steps import StepKey
 
 SCOPE = "perdure"
@@ -128,6 +129,12 @@ class _Logged(ActivityInboundInterceptor):
         try:
             reply = await super().execute_activity(input)
         except BaseException as error:
+            if isinstance(error, ApplicationError) and AWAY in error.details:
+                # For whoever is to be woken up: runs wait until it is back.
+                log.error(  # noqa: TRY400 - a port's error says all: its traceback tells nothing
+                    "outage", away=error.type, reason=error.message, milliseconds=_since(began)
+                )
+                raise
             # A port's error says what failed in words of its own; another's text may hold anything.
             reason = str(error) if isinstance(error, ApplicationError) else ""
             log.warning("effect_failed", error=type(error).__name__, reason=reason, milliseconds=_since(began))

@@ -42,6 +42,7 @@ class ModelUnreachable(PortError):
 
     free_of_charge = True
     remedy = Remedy.FALL_BACK
+    outage = True
 
 
 class ModelUnusable(PortError):
@@ -76,6 +77,7 @@ class ModelOverloaded(PortError):
     """The model's server refused for now, before doing any work."""
 
     free_of_charge = True
+    outage = True
 
 
 class PromptTooLarge(PortError):
@@ -91,6 +93,7 @@ class CircuitOpen(PortError):
 
     free_of_charge = True
     remedy = Remedy.CIRCUIT_OPEN
+    outage = True
 
 
 class StorageFull(PortError):

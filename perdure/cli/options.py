@@ -20,6 +20,12 @@ Detach = Annotated[bool, typer.Option("--detach", help="Only start it, and print
 Within = Annotated[
     str | None, typer.Option("--within", metavar="TIME", help="Wait so long at most: 90s, 15m. The run goes on.")
 ]
+Patience = Annotated[
+    str | None,
+    typer.Option(
+        "--patience", metavar="TIME", help="What is away the run waits for until so long after its start (15m)."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no steps, only what came of it.")]
 
 Step = Annotated[

@@ -17,7 +17,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.listing import RunFilter
 from perdure.contracts.run import AgentRequest, AskRequest, RunResult
 from perdure.contracts.timeline import EntryKind, EntryState
-from perdure.errors import PlatformError
+from perdure.errors import PlatformError, RunFailed
 from perdure.launch import Request
 from perdure.run_views import phase_named
 
@@ -35,6 +35,7 @@ def ask(
     until: options.Until = None,
     detach: options.Detach = False,
     within: options.Within = None,
+    patience: options.Patience = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -42,7 +43,10 @@ def ask(
     default = AskRequest.model_fields["budget"].default
     limits = budget(default, dollars=dollars, steps=steps, tool_calls=None, until=until)
     said = words(question, "question")
-    request = AskRequest.strictly({"question": said, "chain": chain, "tenant": tenant, "tier": tier, "budget": limits})
+    asked: dict[str, Any] = {"question": said, "chain": chain, "tenant": tenant, "tier": tier, "budget": limits}
+    if patience is not None:
+        asked["within"] = span(patience, "--patience")
+    request = AskRequest.strictly(asked)
     _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
 
 
@@ -259,7 +263,12 @@ async def _follow(
         if entry.kind is EntryKind.WAITS and entry.state is EntryState.RUNNING and not out.as_json:
             for step in await _now_waiting(platform, run, tenant):
                 out.note(*telling.waiting(run, step, tenant=tenant))
-    found: RunResult = await platform.result(run, tenant=tenant)
+    try:
+        found: RunResult = await platform.result(run, tenant=tenant)
+    except RunFailed as error:
+        if error.how is not None and not out.as_json:
+            telling.failed(out, error.how, run, tenant=tenant)
+        raise
     status = await platform.status(run, tenant=tenant)
     link = session.link(platform, status.workflow_id, status.temporal_run_id)
     if out.as_json:

@@ -14,9 +14,9 @@ from perdure.cli.session import session_of
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput, Contract
 from perdure.contracts.decisions import PendingStep
-from perdure.contracts.run import RunResult, RunStatus
+from perdure.contracts.run import FailedRun, RunResult, RunStatus
 from perdure.contracts.timeline import EntryKind, EntryState, TimelineEntry
-from perdure.errors import PlatformError
+from perdure.errors import PlatformError, RunFailed
 
 history = typer.Typer(help="The history of a run: all that Temporal recorded of it.", no_args_is_help=False)
 
@@ -33,6 +33,8 @@ class Seen(Contract):
     pending: tuple[PendingStep, ...] | None
     """What waits for a person; None where no worker says."""
     result: RunResult | None
+    failed: FailedRun | None = None
+    """Of a run that failed, what it had spent and what nobody knows of."""
 
 
 def show(
@@ -51,6 +53,7 @@ def show(
             entries=entries,
             pending=await _pending(platform, status),
             result=await platform.result(run, tenant=tenant) if well else None,
+            failed=await _failed(platform, status) if status.state == "failed" else None,
         )
         if out.as_json:
             out.json(seen)
@@ -58,6 +61,15 @@ def show(
             _tell(out, seen)
 
     session.work(do)
+
+
+async def _failed(platform: Platform, status: RunStatus) -> FailedRun | None:
+    """What a run that failed says of itself."""
+    try:
+        await platform.result(status.business_id, tenant=status.tenant)
+    except RunFailed as error:
+        return error.how
+    return None
 
 
 async def _pending(platform: Platform, status: RunStatus) -> tuple[PendingStep, ...] | None:
@@ -89,6 +101,8 @@ def _tell(out: Output, seen: Seen) -> None:
         out.say(*telling.waiting(status.business_id, step, tenant=status.tenant))
     if seen.result is not None:
         telling.result(out, seen.result, seen.link)
+    if seen.failed is not None:
+        telling.failed(out, seen.failed, status.business_id, tenant=status.tenant)
 
 
 @history.command("export")

@@ -11,7 +11,17 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.decisions import PendingStep, Waiting
 from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
-from perdure.contracts.run import Abstained, Answered, Cancelled, Exhausted, Extracted, Outcome, Refused, RunResult
+from perdure.contracts.run import (
+    Abstained,
+    Answered,
+    Cancelled,
+    Exhausted,
+    Extracted,
+    FailedRun,
+    Outcome,
+    Refused,
+    RunResult,
+)
 from perdure.contracts.timeline import EntryKind, EntryState, TimelineEntry
 
 STYLES = {
@@ -118,11 +128,21 @@ def result(out: Output, found: RunResult, link: str) -> None:
     """What came of a run: the answer to standard output, everything about it to standard error."""
     _outcome(out, found.outcome)
     out.note(*(f"notice   {notice}" for notice in found.notices))
-    unsettled = f", and {spent(found.unsettled)} at most unknown" if found.unsettled != Spend() else ""
-    calls = f", {found.spent.tool_calls} calls of tools" if found.spent.tool_calls else ""
-    out.note(
-        Text(f"spent    {spent(found.spent)}{calls}{unsettled}", style="dim"), Text(f"run      {link}", style="dim")
-    )
+    out.note(_spent(found.spent, found.unsettled), Text(f"run      {link}", style="dim"))
+
+
+def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
+    """What a run that failed has spent, which of its writes nobody knows of, and what to do."""
+    out.note(*(Text(f"- {one_line(each, 500)}: look at the other side first", style="yellow") for each in how.unknown))
+    whose = "" if tenant == "default" else f" --tenant {tenant}"
+    anew = "   or start it again under another id: it wrote nothing" if how.repeatable else ""
+    out.note(_spent(how.spent, how.unsettled), f"mend it, then: perdure retry {run}{whose}{anew}")
+
+
+def _spent(settled: Spend, unknown: Spend) -> Text:
+    unsettled = f", and {spent(unknown)} at most unknown" if unknown != Spend() else ""
+    calls = f", {settled.tool_calls} calls of tools" if settled.tool_calls else ""
+    return Text(f"spent    {spent(settled)}{calls}{unsettled}", style="dim")
 
 
 def _outcome(out: Output, outcome: Outcome) -> None:

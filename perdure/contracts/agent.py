@@ -14,7 +14,7 @@ from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded
-from perdure.contracts.tools import ToolName, ToolSpec
+from perdure.contracts.tools import ToolEffect, ToolName, ToolSpec
 from perdure.contracts.transcript import Transcript
 from perdure.contracts.windows import WindowShortage
 
@@ -190,6 +190,10 @@ class AgentRun(Contract):
     """The tools that have returned something in earlier turns, in the order in which each did so first."""
     compactions: int = Field(default=0, ge=0)
     """Summaries so far, those that came to nothing among them."""
+    attempted: int = Field(default=0, ge=0)
+    """Attempts of the thought or summary under way that earlier executions have made: their numbers go on."""
+    wrote: bool = False
+    """Whether a call that may change the world was tried."""
 
     def call(self, id: str) -> RequestedCall:
         """The call of this id. Raises `KeyError`."""
@@ -201,4 +205,7 @@ class AgentRun(Contract):
     def with_call(self, changed: RequestedCall) -> "AgentRun":
         """With one of its calls in its new state."""
         calls = tuple(changed if call.id == changed.id else call for call in self.calls)
-        return self.model_copy(update={"calls": calls})
+        tool = self.spec.tool(changed.tool)
+        tried = changed.attempts > self.call(changed.id).attempts
+        wrote = self.wrote or (tried and tool is not None and tool.effect is not ToolEffect.READ_ONLY)
+        return self.model_copy(update={"calls": calls, "wrote": wrote})

@@ -26,6 +26,7 @@ class EffectFailed(Fault):
         remedy: Remedy = Remedy.GIVE_UP,
         retry_after: timedelta | None = None,
         window: WindowShortage | None = None,
+        away: bool = False,
     ) -> None:
         super().__init__(f"{effect}: {reason}")
         self.effect = effect
@@ -38,3 +39,5 @@ class EffectFailed(Fault):
         """How long the world asked to be left alone; None where it did not say."""
         self.window = window
         """How the tenant's day stood, where that is why the attempt was not made. Only paid effects ask."""
+        self.away = away
+        """Whether something that it needs is away: nothing was sent and nothing is wrong with it, so it only waits."""

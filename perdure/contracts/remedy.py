@@ -16,3 +16,7 @@ class Remedy(StrEnum):
     """Another deployment of the tier, now; this one will not serve the request."""
     WAIT = "wait"
     """Time, and no other attempt: nothing was sent, since something that is needed is away. It costs nothing."""
+
+
+AWAY = "away"
+"""A detail of an activity's error where something that it needs is away: nothing was sent, and it is no attempt."""

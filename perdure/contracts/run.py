@@ -1,7 +1,7 @@
 """A run from the outside: what starts it, how far it is, and what came of it."""
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
@@ -29,6 +29,12 @@ class RunRequest(Contract):
     """The ticket of who starts it: `Platform` makes it of the caller's token, which itself never travels here."""
 
 
+Within: TypeAlias = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
+"""How long, from its start, a run waits for what is away: a store, a worker, a model's server."""
+
+PATIENCE = timedelta(minutes=15)
+
+
 class AskRequest(RunRequest):
     """A question for a chain."""
 
@@ -36,6 +42,9 @@ class AskRequest(RunRequest):
     chain: Name = "handbook"
     tier: Name | None = None
     """Overrides the chain's own tier; None to keep it."""
+    within: Within = PATIENCE
+    """What is away is waited for until so long after the run's start; then the run fails and says what was away. An
+    agent waits without an end."""
 
     @field_validator("question", mode="after")
     @classmethod
@@ -88,6 +97,8 @@ class ExtractRequest(RunRequest):
     file: DocumentFile
     tier: Name | None = None
     """Overrides the schema's own tier; None to keep it."""
+    within: Within = PATIENCE
+    """As a question's."""
 
     @model_validator(mode="after")
     def _has_one_document(self) -> Self:
@@ -214,6 +225,26 @@ class RunResult(Contract):
     timings: tuple[StageTiming, ...] = ()
     notices: tuple[str, ...] = ()
     """What a reader of the result should know, a line each: that a tier fell back to another deployment."""
+
+
+class FailedRun(Contract):
+    """How a run ended that has no outcome: the detail of its failure, for whoever has to mend it."""
+
+    spelled_out: ClassVar[bool] = True
+
+    phase: AnyPhase
+    """What it was doing."""
+    reason: str
+    spent: Spend = Spend()
+    """Settled: what is known to have been used."""
+    unsettled: Spend = Spend()
+    """What attempts of unknown outcome may have cost at most, on top of `spent`."""
+    unknown: tuple[str, ...] = ()
+    """Calls of tools of which nobody knows whether they happened, a line each: look at the other side."""
+    repeatable: bool = False
+    """Whether nothing was written, so that starting it again under another id does nothing twice."""
+    deployment: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 class RunStatus(Contract):

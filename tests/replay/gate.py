@@ -135,11 +135,18 @@ def _ending(event: HistoryEvent, replayed: Replayed) -> list[Change]:
             return _values(event.event_id, "what is handed over", payloads, replayed.handed_over, AgentInput)
         case "workflow_execution_failed_event_attributes":
             was = event.workflow_execution_failed_event_attributes.failure
-            now = (type(replayed.error).__name__, str(replayed.error))
+            now = _failure(replayed.error)
             recorded = (was.application_failure_info.type, was.message)
             return [] if recorded == now else [Change(event.event_id, "the run's failure", recorded, now)]
         case _:  # still running, or ended from outside: it has no result of its own
             return []
+
+
+def _failure(error: BaseException | None) -> tuple[str, str]:
+    """The type and the message of what a run fails with; what it says of itself besides, older runs did not say."""
+    if isinstance(error, ApplicationError):
+        return error.type or "", error.message
+    return type(error).__name__, str(error)
 
 
 def _values(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from perdure.contracts.budget import LIMITS, Allowance, Budget, Spend
 from perdure.contracts.remedy import Remedy
 from perdure.contracts.spec import Deployment, Prices
 from perdure.contracts.windows import WindowLimit, WindowShortage
+from workflows.state_machines.outage import FIRST_PAUSE, LONGEST_PAUSE
 from workflows.state_machines.purchase import (
     LONGEST_WAIT,
     Bind,
@@ -222,3 +224,68 @@ def test_an_attempt_that_the_tenants_day_does_not_cover_ends_the_purchase_as_ove
     assert isinstance(step, Buy)
     short = step.purchase.failed(shortage.reason, remedy=Remedy.GIVE_UP, window=shortage)
     assert next_step(short, allowance_of(), worst, NOW) == OverBudget("daily_micro_dollars", worst, shortage)
+
+
+def spared(purchase: Purchase, now: datetime = NOW, **more: Any) -> Purchase:
+    """After an attempt that found away what it needs."""
+    step = next_step(purchase, allowance_of(), Spend(steps=1), now)
+    assert isinstance(step, Buy), step
+    return step.purchase.spared("away", now, **more)
+
+
+@given(st.lists(st.sampled_from([Remedy.WAIT, Remedy.RETRY, Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN]), max_size=60))
+def test_what_is_away_is_waited_for_however_often_and_costs_nothing(remedies: list[Remedy]) -> None:
+    purchase, allowance, worst = purchase_of(3, SECOND), allowance_of(Budget(steps=1)), Spend(steps=1)
+    now, waited = NOW, timedelta(0)
+    for remedy in remedies:
+        while not isinstance(step := next_step(purchase, allowance, worst, now), Buy):
+            match step:
+                case Wait(duration, purchase):
+                    assert duration <= LONGEST_PAUSE
+                    now, waited = now + duration, waited + duration
+                case Bind(excluding):
+                    purchase = purchase.bound(next((d for d in (FIRST, SECOND_BEST) if d.name not in excluding), FIRST))
+                case _:
+                    raise AssertionError(step)
+        held = allowance.reserve(step.key, worst)
+        allowance = step.purchase.after_failure(held, free_of_charge=True, away=True)
+        purchase = step.purchase.spared("away", now, remedy=remedy)
+    assert (allowance.settled, allowance.reserved) == (Spend(), Spend())
+    assert purchase.tries == 0
+    assert waited >= SECOND * max(0, len(remedies) // 2 - 1), "two deployments are asked in a row, and then left alone"
+
+
+def test_a_deployment_that_is_away_falls_back_at_once_and_a_tier_that_is_away_is_asked_anew_after_a_wait() -> None:
+    first = spared(purchase_of(3, SECOND), remedy=Remedy.FALL_BACK)
+    assert next_step(first, allowance_of(), Spend(steps=1), NOW) == Bind(("first",))
+    second = spared(first.bound(SECOND_BEST), remedy=Remedy.FALL_BACK)
+    assert next_step(second, allowance_of(), Spend(steps=1), NOW) == Bind(("first", "second-best"))
+    wait = next_step(second.bound(FIRST), allowance_of(), Spend(steps=1), NOW)
+    assert isinstance(wait, Wait)
+    assert next_step(wait.purchase, allowance_of(), Spend(steps=1), NOW) == Bind(())
+
+
+def test_one_that_is_overloaded_for_longer_than_there_are_tries_falls_back() -> None:
+    purchase = purchase_of(3, SECOND)
+    for _ in range(2):
+        purchase = spared(purchase, remedy=Remedy.RETRY).waited().bound(FIRST)
+    assert next_step(spared(purchase, remedy=Remedy.RETRY), allowance_of(), Spend(steps=1), NOW) == Bind(("first",))
+
+
+def test_a_wait_for_what_is_away_ends_with_the_requests_time_after_one_last_attempt() -> None:
+    purchase = replace(purchase_of(3), until=NOW + SECOND * 2.5)
+    first = next_step(spared(purchase), allowance_of(), Spend(steps=1), NOW)
+    assert isinstance(first, Wait)
+    assert first.duration == FIRST_PAUSE
+    again = next_step(spared(first.purchase.bound(FIRST), NOW + SECOND), allowance_of(), Spend(steps=1), NOW + SECOND)
+    assert isinstance(again, Wait)
+    assert again.duration == SECOND * 1.5, "no longer than there is time"
+    end = NOW + SECOND * 2.5
+    last = next_step(spared(again.purchase.bound(FIRST), end), allowance_of(), Spend(steps=1), end)
+    assert last == GiveUp("away (it was waited for, for 0:00:02)")
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_ends_the_wait() -> None:
+    purchase = replace(purchase_of(3), until=NOW + SECOND * 10)
+    failed = spared(purchase, remedy=Remedy.RETRY, retry_after=SECOND * 11)
+    assert isinstance(next_step(failed, allowance_of(), Spend(steps=1), NOW), GiveUp)

@@ -67,6 +67,15 @@ def test_a_call_that_reads_is_given_up_after_its_last_try() -> None:
     assert next_move(tired, SPEC) == GiveUp("gave up after 3 attempts, the last of which failed: nobody told")
 
 
+def test_an_attempt_that_found_away_what_it_needs_is_no_try_and_has_a_number_of_its_own() -> None:
+    tired = call(tries=SPEC.tool_attempts - 1, attempts=7)
+    spared = tool_call.spared(tool_call.tried(tired, 8), "the disk is full")
+    assert (spared.tries, spared.attempts, spared.failure) == (SPEC.tool_attempts - 1, 8, "the disk is full")
+    again = next_move(spared, SPEC)
+    assert isinstance(again, Try)
+    assert again.attempt == 9
+
+
 def test_a_call_that_is_answered_is_finished() -> None:
     assert next_move(tool_call.answered(call(), outcome()), SPEC) == Finished()
 

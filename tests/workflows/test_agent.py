@@ -210,10 +210,10 @@ async def test_a_model_that_says_nothing_is_no_answer(platform: Platform, stub: 
 async def test_a_model_call_that_fails_is_bought_again_and_both_are_counted(
     platform: Platform, stub: StubModel
 ) -> None:
-    stub.script = ["503", answer()]
+    stub.script = ["500", answer()]
     result = await platform.run_agent("What?", agent="reader")
     assert isinstance(result.outcome, Answered)
-    assert result.spent.steps == 2
+    assert (result.spent.steps, result.unsettled.steps) == (1, 1)
 
 
 async def test_a_paused_run_begins_nothing_until_it_is_resumed(

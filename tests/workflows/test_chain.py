@@ -93,7 +93,7 @@ async def test_an_overloaded_model_costs_nothing(platform: Platform, stub: StubM
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
     assert result.unsettled == Spend()
-    assert result.spent.steps == 2
+    assert result.spent.steps == 1
 
 
 async def test_a_tier_that_falls_back_to_another_deployment_says_so(platform: Platform, stub: StubModel) -> None:

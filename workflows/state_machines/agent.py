@@ -127,6 +127,7 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
             "calls": calls,
             "answer": None if calls else reply.answer,
             "silent": not calls and reply.answer is None,
+            "attempted": 0,
         }
     )
 

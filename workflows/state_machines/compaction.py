@@ -150,6 +150,7 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
                 "transcript": run.transcript.kept(),
                 "window": window.model_copy(update={"empty": window.empty + 1, "rest": rest}),
                 "compactions": run.compactions + 1,
+                "attempted": 0,
             }
         )
     turn = Turn(role=Role.SUMMARY, body=body, covers=mark.link, opening=window.opening.link)
@@ -171,6 +172,7 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
             ),
             "window": Window(opening=window.opening, floor=floor, marks=later, density=window.density),
             "compactions": run.compactions + 1,
+            "attempted": 0,
         }
     )
 

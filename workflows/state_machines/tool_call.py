@@ -177,6 +177,11 @@ def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpe
     return _unknown(failed, tool, failed.attempts, reason, now)
 
 
+def spared(call: RequestedCall, reason: str) -> RequestedCall:
+    """An attempt found away what it needs, and surely called nothing: it is none of the tries that are limited."""
+    return call.model_copy(update={"tries": call.tries - 1, "failure": reason})
+
+
 def _unknown(call: RequestedCall, tool: ToolSpec | None, attempt: int, reason: str, now: datetime) -> RequestedCall:
     waiting = call.model_copy(
         update={"stage": CallStage.UNKNOWN, "failure": reason, "since": now, "unknown_attempt": attempt, **_NOBODY_YET}
