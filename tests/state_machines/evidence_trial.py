@@ -23,7 +23,7 @@ from activities.adapters.sqlite_database import Durability, open_sqlite
 from activities.ports import PortError, StorageFailed
 from perdure.contracts.agent_steps import Answered, AskPerson
 from perdure.contracts.decisions import Ruling
-from perdure.contracts.tool_outcome import Happened, ToolOutcome
+from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
 from tests.support.tool_calls import KEY, Worker, worker
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer, Refused
@@ -106,8 +106,8 @@ class Trial:
         self.seed = seed
         self.writes = Counter[str]()
         """What was written, by its words."""
-        self.told: list[ToolOutcome] = []
-        """What each history of the run was told in the end."""
+        self.told: list[tuple[ToolOutcome, str]] = []
+        """What each history of the run was told in the end, and of which call."""
         self._ended = 0
         """Up to which attempt the other side refuses what comes late."""
         self._late: list[Actor] = []
@@ -169,7 +169,7 @@ class Trial:
             self._resumable = False
             outcome = await self._history(reset=history > 0)
             if outcome is not None and not self._resumable:
-                self.told.append(outcome)
+                self.told.append((outcome, self._said["what"]))
         while self._late:
             await self._someone_late()
         self._judge()
@@ -246,7 +246,9 @@ class Trial:
         total = self.writes.total()
         if total > 1:
             raise Broken(f"seed {self.seed}: {self.tool.effect.value}: written {total} times: {dict(self.writes)}")
-        for outcome in self.told:
+        for outcome, what in self.told:
+            if outcome.ended is ToolEnded.RETURNED and not self.writes[what]:
+                raise Broken(f"seed {self.seed}: told that {what!r} returned, and written was {dict(self.writes)}")
             if outcome.happened is Happened.NO and total:
                 raise Broken(f"seed {self.seed}: told {outcome.ended.value}, not happened, and it was written")
             if outcome.happened is Happened.YES and not total:
@@ -269,7 +271,7 @@ async def trials(count: int, seed: int, database: Database) -> Counter[str]:
         trial = Trial(database, number)
         await trial.go()
         told["written"] += trial.writes.total()
-        told.update(f"{one.ended.value}, happened {one.happened.value}" for one in trial.told)
+        told.update(f"{one.ended.value}, happened {one.happened.value}" for one, _ in trial.told)
     return told
 
 
