@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,7 +14,8 @@ from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import ledger_events as _events
 from activities.adapters.sql_upsert import insert_or_keep
-from activities.ports import Decided, Permission, Recorded, Refused
+from activities.call_times import elapsed
+from activities.ports import Decided, Fresh, Permission, Recorded, Refused
 from perdure.contracts.ledger import (
     CallPhase,
     CallRecord,
@@ -47,7 +49,17 @@ class SqlEffectLedger:
     async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
         """Ask whether this attempt may call. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
         asker = rules.Asker(attempt, call, uuid.uuid4().hex)
-        return await self._apply(key, lambda past, now: rules.intend(past, asker, now))
+        since: float | None = None
+
+        def intend(past: rules.Past, now: datetime) -> tuple[Permission, LedgerEvent | None]:
+            nonlocal since
+            permission, entry = rules.intend(past, asker, now)
+            if entry is not None:  # and not where it is done again, and finds its own
+                since = elapsed()
+            return permission, entry
+
+        permission = await self._apply(key, intend)
+        return replace(permission, since=since) if isinstance(permission, Fresh) else permission
 
     async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
         """Ask, and give the permission up. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""

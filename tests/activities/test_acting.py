@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from activities import call_times
+from activities.adapters import sql_effect_ledger
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_effect_ledger import SqlEffectLedger
@@ -185,6 +186,29 @@ async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next
     assert WRITTEN == []
     assert outcome(await here.act(2, "write")).happened is Happened.YES
     assert WRITTEN == ["x"]
+
+
+async def test_waiting_for_others_before_it_is_allowed_is_no_standing_still(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Busy(SqlEffectLedger):
+        async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
+            now = call_times.elapsed()
+            for module in (call_times, sql_effect_ledger):
+                monkeypatch.setattr(module, "elapsed", lambda: now + 3600)
+            return await super().intend(key, attempt, call)
+
+    acted = await worker(database, write, ledger=Busy(database)).act(1, "write")
+    assert outcome(acted).happened is Happened.YES
+
+
+async def test_an_attempt_that_comes_after_others_is_told_by_which_number_it_may(database: Database) -> None:
+    here = worker(database, write)
+    await here.act(4, "write", call_off=True, may_resume=True)
+    came = (await here.act(1, "write")).came
+    assert isinstance(came, Again)
+    assert came.by == 4
+    assert outcome(await here.act(came.by + 1, "write")).happened is Happened.YES
 
 
 @pytest.mark.parametrize("error", [StorageFull("full"), StorageFailed("away")])
