@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 
+from activities import call_times
 from activities.adapters import ledger_rules as rules
 from activities.adapters import sql_clock
 from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import ledger_events as _events
 from activities.adapters.sql_upsert import insert_or_keep
-from activities.call_times import elapsed
 from activities.ports import Decided, Fresh, Permission, Recorded, Refused
 from perdure.contracts.ledger import (
     CallPhase,
@@ -55,7 +55,7 @@ class SqlEffectLedger:
             nonlocal since
             permission, entry = rules.intend(past, asker, now)
             if entry is not None:  # and not where it is done again, and finds its own
-                since = elapsed()
+                since = call_times.elapsed()
             return permission, entry
 
         permission = await self._apply(key, intend)

@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from activities import call_times
-from activities.adapters import sql_effect_ledger
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_effect_ledger import SqlEffectLedger
@@ -194,8 +193,7 @@ async def test_waiting_for_others_before_it_is_allowed_is_no_standing_still(
     class Busy(SqlEffectLedger):
         async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
             now = call_times.elapsed()
-            for module in (call_times, sql_effect_ledger):
-                monkeypatch.setattr(module, "elapsed", lambda: now + 3600)
+            monkeypatch.setattr(call_times, "elapsed", lambda: now + 3600)
             return await super().intend(key, attempt, call)
 
     acted = await worker(database, write, ledger=Busy(database)).act(1, "write")
