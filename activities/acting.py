@@ -1,14 +1,19 @@
 """Calls an agent's tools: the intent is written before the call, the outcome after it, so that none happens twice."""
 
 import asyncio
+import uuid
 from contextlib import nullcontext
+
+from temporalio import activity
 
 from activities import call_times, texts
 from activities.call_attempts import Attempted, Call, Contexts, cancelled_on_purpose
 from activities.call_outcomes import not_called, reason_of, too_early
 from activities.calling import CANCELLED, Calling
 from activities.pins import Pins
-from activities.ports import BlobStore, EffectLedger, Guards, Subject, nothing_sent
+from activities.ports import Accounts, BlobStore, EffectLedger, Guards, Subject, nothing_sent
+from activities.proof import Proof, not_proven
+from activities.rights import Rights
 from activities.tool_boundary import ToolBoundary, unknown_tool
 from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
@@ -35,6 +40,9 @@ class Acting:
         pins: Pins,
         transcripts: Transcripts,
         contexts: Contexts,
+        rights: Rights,
+        proof: Proof,
+        accounts: Accounts,
     ) -> None:
         self._boundary = boundary
         self._calling = Calling(boundary, ledger, blobs)
@@ -43,16 +51,22 @@ class Acting:
         self._pins = pins
         self._transcripts = transcripts
         self._contexts = contexts
+        self._rights = rights
+        self._proof = proof
+        self._accounts = accounts
 
     @SCREEN_CALL.activity
     async def screen_call(self, ask: ScreenCall) -> ScreenedCall:
-        """Safe to run twice: it reads, and stores texts under their digests."""
+        """Safe to run twice: it reads, and stores texts under their digests, and once that people are asked."""
         tenant = ask.key.tenant
         with nothing_sent():
+            run = await self._rights.of(ask.key, ask.pinned.digest)
             spec = await self._pins.read(tenant, ask.pinned)
             arguments = await texts.read(self._blobs, tenant, ask.arguments)
             rejected, verdicts = await self._objection(spec, ask, arguments)
             await texts.store(self._blobs, tenant, ask.arguments if rejected is None else rejected.result)
+            if rejected is None:
+                await self._proof.asked(run, spec, ask)
         if rejected is None:
             return ScreenedCall(arguments=Text.of(arguments).carried(), verdicts=verdicts)
         return ScreenedCall(
@@ -67,12 +81,16 @@ class Acting:
         """Runs once for each attempt. What changes the world asks the ledger first, and may be told not to call."""
         until = call_times.elapsed() + call_times.seconds_left()
         with nothing_sent():
+            run = await self._rights.of(ask.key, ask.pinned.digest)
             spec = await self._pins.read(ask.key.tenant, ask.pinned)
+            unproven = await self._proof.objection(run, spec, ask)
         tool = spec.tool(ask.tool)
         if tool is None:
             return await self._answered(ask, Attempted(unknown_tool(ask.tool, [one.name for one in spec.tools])))
         if ask.call_off:
             return await self._answered(ask, await self._called_off(ask, tool))
+        if unproven is not None:
+            return await not_proven(self._blobs, ask, unproven)
         with nothing_sent():
             arguments = await texts.read(self._blobs, ask.key.tenant, ask.arguments)
             objection, verdicts = await self._objection(spec, ask, arguments)
@@ -112,6 +130,8 @@ class Acting:
             return Attempted(objection)
         spec, charges = call.spec, {call.attempt: call.price}
         context = call.context(call.attempt)
+        with nothing_sent():
+            await self._accounts.charge_call(call.key, call.attempt, _asking(), call.price)
         try:
             outcome = await self._boundary.run(call.tool, context, call.arguments, spec.results, spec.result_bytes)
         except asyncio.CancelledError:
@@ -144,3 +164,9 @@ class Acting:
         turn = Turn(role=Role.TOOL, body=outcome.result, call=ask.key.step)
         nodes = self._transcripts.fresh(ask.key.tenant, Transcript(stored=ask.parent).add(turn))
         return [Text.of(node.decode()) for node in nodes]
+
+
+def _asking() -> str:
+    """The name of one asking. Within a workflow's own task, one that is done again after a death is the same."""
+    info = activity.info()
+    return info.workflow_run_id or "" if info.is_local else uuid.uuid4().hex

@@ -9,13 +9,13 @@ from activities.call_attempts import Attempted, Call, cancelled_on_purpose, char
 from activities.call_outcomes import from_ledger, intended, not_called, reason_of, superseded
 from activities.finding_out import FindingOut
 from activities.forgoing import forgo_for_good
+from activities.patience import until_stored
 from activities.ports import (
     BlobStore,
     Done,
     EffectLedger,
     Fresh,
     KeyTaken,
-    PortError,
     Recorded,
     Superseded,
     Unknown,
@@ -32,9 +32,6 @@ from perdure.contracts.tools import ToolEffect, ToolSpec
 CANCELLED = "the run was cancelled"
 
 ENDED = "the run is over"
-
-LONGEST_PAUSE = 10.0
-"""Seconds between two tries to tell the ledger."""
 
 
 class Calling:
@@ -104,7 +101,7 @@ class Calling:
 
     async def _permission(self, call: Call, objection: ToolOutcome | None) -> Fresh | Done | Unknown | Superseded:
         if objection is None:
-            return await self._ledger.intend(call.key, call.attempt, call.intended)
+            return await self._ledger.intend(call.key, call.attempt, call.intended, call.price)
         why = Failed(reason=reason_of(objection), did_not_happen=True)
         return await self._ledger.forgo(call.key, call.attempt, call.intended, why)
 
@@ -171,15 +168,7 @@ class Calling:
 
     async def _record(self, call: Call, told: Succeeded | Failed) -> Recorded:
         """Tell the ledger, for as long as the activity may take: what is not told now is in doubt for good."""
-        pause = 0.1
-        while True:
-            try:
-                return await self._ledger.record(call.key, call.attempt, told)
-            except PortError as error:
-                if not error.outage or call_times.elapsed() + pause > call.until:
-                    raise
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        return await until_stored(lambda: self._ledger.record(call.key, call.attempt, told), call.until)
 
 
 def _bare(told: Succeeded | Failed) -> Succeeded | Failed:

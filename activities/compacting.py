@@ -1,5 +1,6 @@
 """Has a model sum up the older turns of an agent: one paid attempt, recorded before the call and saved after it."""
 
+from activities.asked import question_of
 from activities.pins import Pins
 from activities.ports import Completion, Sampling, digest_of
 from activities.prompts import Prompts
@@ -50,6 +51,8 @@ class Compacting:
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
+                question=question_of(ask),
+                pinned=ask.pinned.digest,
                 deployment=ask.deployment,
                 worst=ask.worst,
                 prompt=prompt,

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from activities.pins import Pins
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.proof import Proof
+from activities.registering import Registering
 from activities.remembered_bodies import RememberedBodies
+from activities.rights import Rights
 from activities.settings import Settings
 from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
@@ -47,6 +50,9 @@ class Parts:
         from activities.adapters.catalogue import CatalogueFile
         from activities.adapters.signed_credentials import SignedCredentials
         from activities.adapters.sql_blobs import SqlBlobs
+        from activities.adapters.sql_callers import SqlCallers
+        from activities.adapters.sql_runs import SqlRuns
+        from activities.adapters.temporal_executions import TemporalExecutions
         from agents.loader import Specs
 
         self.settings = settings
@@ -59,6 +65,11 @@ class Parts:
         self.pins = Pins(self.blobs)
         self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
+        self.caller_tokens = SignedCredentials(settings.callers, "CALLERS", "have a new one signed")
+        self.callers = SqlCallers(database)
+        runs, executions = SqlRuns(database), TemporalExecutions()
+        self.registering = Registering(runs, executions, self.callers)
+        self.rights = Rights(runs, executions)
         self.log = log
         self.shared = shared
         self.when_ready: list[Callable[[], object]] = []
@@ -91,13 +102,23 @@ class Parts:
         from activities.auditing import Auditing
         from activities.deciding import Deciding
         from activities.pinning import Pinning
+        from activities.presenting import Presenting
         from activities.routing import Routing
 
-        routing = Routing(self.specs, self.catalogue, self.blobs)
-        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins)
-        deciding, auditing = Deciding(self.credentials), Auditing(SqlAudit(self.database))
-        people = [deciding.check_decision, auditing.audit_decision]
+        routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
+        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
+        deciding, auditing = Deciding(self.credentials, self.proof), Auditing(SqlAudit(self.database))
+        presenting = Presenting(self.caller_tokens, self.callers)
+        people = [deciding.check_decision, auditing.audit_decision, presenting.present_caller]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]
+
+    @cached_property
+    def proof(self) -> Proof:
+        """What stands in the ledger of decisions, for whatever only somebody's word allows."""
+        from activities.adapters.sql_decisions import SqlDecisions
+        from activities.adapters.sql_paid_replies import SqlPaidReplies
+
+        return Proof(self.rights, self.pins, SqlDecisions(self.database), SqlPaidReplies(self.database))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -125,7 +146,7 @@ class Parts:
         schemas = Schemas(self.settings.paths.agents / "schemas")
         return [
             Retrieval(self.store, self.embedder, self.blobs).retrieve,
-            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs).parse,
+            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registering).parse,
         ]
 
     @cached_property
@@ -159,11 +180,9 @@ class Parts:
     def generation(self) -> Activities:
         """Calls of models."""
         from activities.adapters.litellm_model import LiteLLMModel
-        from activities.adapters.sql_budget_windows import SqlBudgetWindows
         from activities.adapters.sql_paid_replies import SqlPaidReplies
-        from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.adapters.telemetry import TracedModel, log_lost_tokens, log_overspent
         from activities.compacting import Compacting
-        from activities.daily import DailyWindows
         from activities.extraction import Extraction
         from activities.generation import Generation
         from activities.purchasing import Purchasing
@@ -177,9 +196,15 @@ class Parts:
             api_keys=calls.api_keys,
             shared=self.shared,
         )
-        replies = SqlPaidReplies(self.database)
-        days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
-        purchasing = Purchasing(TracedModel(model, self.catalogue), replies, days, self.log, log_lost_tokens)
+        purchasing = Purchasing(
+            TracedModel(model, self.catalogue),
+            SqlPaidReplies(self.database, self.settings.limits.of),
+            rights=self.rights,
+            catalogue=self.catalogue,
+            log=self.log,
+            lost=log_lost_tokens,
+            overspent=log_overspent,
+        )
         return [
             Generation(purchasing, self.blobs).generate,
             Extraction(purchasing, self.blobs).extract,
@@ -190,6 +215,7 @@ class Parts:
     def tools(self) -> Activities:
         """Calls of tools."""
         from activities.acting import Acting
+        from activities.adapters.sql_accounts import SqlAccounts
         from activities.adapters.sql_effect_ledger import SqlEffectLedger
         from activities.adapters.telemetry import log_broken_tool
         from activities.settling import Settling
@@ -206,8 +232,11 @@ class Parts:
             pins=self.pins,
             transcripts=self.transcripts,
             contexts=self._world(),
+            rights=self.rights,
+            proof=self.proof,
+            accounts=SqlAccounts(self.database),
         )
-        settling = Settling(boundary, ledger, self.blobs, self.pins)
+        settling = Settling(boundary, ledger, self.blobs, self.pins, rights=self.rights, proof=self.proof)
         return [acting.screen_call, acting.act, settling.settle_call]
 
     def _world(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":

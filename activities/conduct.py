@@ -1,6 +1,7 @@
 """How every activity behaves: its heart beats while it works, and the ports' errors become Temporal's."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.ports import PortError
+from activities.ports import NotThisRun, PortError
 from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
 BEATS = 4
@@ -16,6 +17,8 @@ BEATS = 4
 
 CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
 """How often a paid effect's heart beats: a cancellation is seen with the next beat, and until then money is spent."""
+
+_FOR_CLIENTS = frozenset(effect.name for effect in EFFECTS if effect.for_clients)
 
 _PAID = frozenset(effect.name for effect in EFFECTS if effect.paid)
 
@@ -31,6 +34,7 @@ class _Inbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         heart = asyncio.create_task(_beat())
         try:
+            _require_own(input.args)
             return await super().execute_activity(input)
         except PortError as error:
             raise ApplicationError(
@@ -43,6 +47,23 @@ class _Inbound(ActivityInboundInterceptor):
             ) from None
         finally:
             heart.cancel()
+
+
+def _require_own(args: Sequence[Any]) -> None:
+    """Raise `NotThisRun` where an effect is asked for by no workflow, or for another tenant than its workflow's.
+
+    Any client of the namespace may start an activity on our queues. The effects that are made for clients say so.
+    """
+    info = activity.info()
+    if info.workflow_id is None:
+        if info.activity_type in _FOR_CLIENTS:
+            return
+        raise NotThisRun(f"{info.activity_type} is done for a run's workflow alone: start a run that asks for it")
+    ask = args[0] if args else None
+    key = getattr(ask, "key", None)
+    tenant = getattr(ask, "tenant", None) if key is None else getattr(key, "tenant", None)
+    if tenant is not None and not info.workflow_id.startswith(f"{tenant}:"):
+        raise NotThisRun(f"{info.activity_type}: the workflow {info.workflow_id!r} is none of the tenant {tenant!r}")
 
 
 def _further(error: PortError) -> list[Any]:

@@ -1,8 +1,9 @@
-"""Verifies that a decision is the word of who it names: a credential says exactly this, about this step of this run."""
+"""Says whose word a decision is and whether it counts, and writes down one that does: other effects ask for that."""
 
 from typing import Any
 
 from activities.ports import BadCredential, Credentials
+from activities.proof import Proof
 from perdure.contracts.agent_steps import CheckDecision, CheckedDecision
 from workflows.effects import CHECK_DECISION
 
@@ -10,17 +11,24 @@ from workflows.effects import CHECK_DECISION
 class Deciding:
     """The effect `check_decision`."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, proof: Proof) -> None:
         self._credentials = credentials
+        self._proof = proof
 
     @CHECK_DECISION.activity
     async def check_decision(self, ask: CheckDecision) -> CheckedDecision:
-        """Safe to run twice: it only looks. A credential that has expired meanwhile is refused."""
+        """Safe to run twice: what is recorded is answered the same, also once its credential has expired."""
+        whose = CheckedDecision() if ask.decision.credential is None else self._whose(ask, ask.decision.credential)
+        if ask.pinned is not None:
+            return await self._proof.take(ask, whose)
+        # A run whose people an older version has asked: it only wants to know whose word it is. Nothing is recorded.
+        return CheckedDecision(refused="there is no credential") if ask.decision.credential is None else whose
+
+    def _whose(self, ask: CheckDecision, credential: str) -> CheckedDecision:
+        """What a credential says, where it says exactly this."""
         decision = ask.decision
-        if decision.credential is None:
-            return CheckedDecision(refused="there is no credential")
         try:
-            claims = self._credentials.claims(decision.credential)
+            claims = self._credentials.claims(credential)
         except BadCredential as error:
             return CheckedDecision(refused=f"the credential cannot be believed: {error}")
         meant = {
@@ -35,7 +43,7 @@ class Deciding:
         other = [name for name, value in meant.items() if claims.get(name) != value]
         if other:
             return CheckedDecision(refused=f"the credential is for another decision: {', '.join(other)} differ")
-        return CheckedDecision(groups=_groups(claims))
+        return CheckedDecision(groups=_groups(claims), verified=True)
 
 
 def _groups(claims: dict[str, Any]) -> tuple[str, ...]:

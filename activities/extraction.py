@@ -1,6 +1,7 @@
 """Reads a record from a document: its text and schema pinned, a model's reading bought, every value looked up."""
 
 from activities import record_prompt, texts
+from activities.asked import question_of
 from activities.ports import (
     BlobStore,
     Catalogue,
@@ -14,9 +15,12 @@ from activities.ports import (
 )
 from activities.purchasing import Call, Purchasing
 from activities.records import read_record
+from activities.registering import Registering
 from agents.extraction_prompt import document_lines
 from agents.loader import BadSpec
 from agents.schemas import Schemas
+from perdure.contracts.extraction import ExtractionSpec
+from perdure.contracts.registry import EXTRACTION, RegisteredRun
 from perdure.contracts.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, VALIDATE
@@ -25,21 +29,25 @@ from workflows.effects import EXTRACT, PARSE, VALIDATE
 class Parsing:
     """The effect `parse`."""
 
-    def __init__(self, schemas: Schemas, catalogue: Catalogue, documents: Documents, blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        schemas: Schemas,
+        catalogue: Catalogue,
+        documents: Documents,
+        blobs: BlobStore,
+        registering: Registering,
+    ) -> None:
         self._schemas = schemas
         self._catalogue = catalogue
         self._documents = documents
         self._blobs = blobs
+        self._registering = registering
 
     @PARSE.activity
     async def parse(self, ask: Parse) -> Parsed:
-        """Safe to run twice: it reads files and stores texts under their digests. The reply in the history decides."""
-        try:
-            spec = self._schemas.extraction(ask.schema_name)
-        except BadSpec as error:
-            raise NotConfigured(str(error)) from None
-        if ask.tier is not None:
-            spec = spec.model_copy(update={"tier": ask.tier})
+        """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
+        seen, known = await self._registering.known(ask.tenant, EXTRACTION)
+        spec = self._spec(ask) if known is None else await self._registered(ask.tenant, known)
         deployment = self._catalogue.deployment_for(spec.tier)
         unreadable = ""
         try:
@@ -51,14 +59,37 @@ class Parsing:
         except UnreadableDocument as error:
             body, unreadable = "", str(error)
         document = Text.of(body)
-        await texts.store(self._blobs, ask.tenant, spec.instructions, document)
+        plain = spec.model_copy(update={"instructions": spec.instructions.reference()})
+        pinned = Text.of(plain.model_dump_json())
+        await texts.store(self._blobs, ask.tenant, spec.instructions, document, pinned)
+        if known is None:
+            await self._registering.register(
+                seen,
+                tenant=ask.tenant,
+                spec=spec.name,
+                pinned=pinned.digest,
+                budget=ask.budget,
+                caller=ask.caller,
+            )
         return Parsed(
-            spec=spec.model_copy(update={"instructions": spec.instructions.reference()}),
+            spec=plain,
             deployment=deployment,
             document=document.carried(),
             lines=len(document_lines(body)),
             unreadable=unreadable,
         )
+
+    def _spec(self, ask: Parse) -> ExtractionSpec:
+        """The schema as its file is now."""
+        try:
+            spec = self._schemas.extraction(ask.schema_name)
+        except BadSpec as error:
+            raise NotConfigured(str(error)) from None
+        return spec if ask.tier is None else spec.model_copy(update={"tier": ask.tier})
+
+    async def _registered(self, tenant: str, run: RegisteredRun) -> ExtractionSpec:
+        """The schema as the run has registered it, whatever its file is now."""
+        return ExtractionSpec.model_validate_json(await self._blobs.get(tenant, run.pinned))
 
 
 class Extraction:
@@ -87,6 +118,7 @@ class Extraction:
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
+                question=question_of(ask),
                 deployment=ask.deployment.priced,
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),

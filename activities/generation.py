@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 
 from activities import answer_prompt
 from activities.answer_prompt import Source
+from activities.asked import question_of
 from activities.facts import codes, figures
 from activities.ports import BlobStore, Completion, Sampling, digest_of
 from activities.purchasing import Call, Purchasing
@@ -36,6 +37,7 @@ class Generation:
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
+                question=question_of(ask),
                 deployment=ask.deployment.priced,
                 prompt=composed.prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),

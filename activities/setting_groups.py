@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from perdure.contracts.caller import AUDIENCE
 from perdure.contracts.contract import Name
 from perdure.contracts.windows import WindowLimit
 
@@ -14,8 +15,8 @@ class Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Approvals(Group):
-    """Whose signature makes a person's decision a verified one."""
+class Signatures(Group):
+    """Whose signatures are believed."""
 
     keys: SecretStr | None = None
     """The keys of who signs: a JSON Web Key, a set of them, or a public key as PEM; None believes nobody."""
@@ -25,6 +26,20 @@ class Approvals(Group):
     """Whom a credential has to be for, the claim `aud`."""
     longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
     """How long a credential may be good for; `PT1H` or seconds."""
+
+
+class Approvals(Signatures):
+    """Whose signature makes a person's decision a verified one."""
+
+
+class Callers(Signatures):
+    """Whose signature says who starts a run. While keys are replaced both stand in the set, each with its `kid`."""
+
+    audience: str = AUDIENCE
+    """Whom a caller's token has to be for, the claim `aud`: another one than that of approvals."""
+    longest: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
+    """How long a caller's token may be good for; `PT15M` or seconds. Temporal keeps what was sent for as long as its
+    namespace retains what is over, so it should be worth nothing soon."""
 
 
 class DailyLimit(WindowLimit):

@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from activities.setting_groups import Approvals, Group, Limits
+from activities.setting_groups import Approvals, Callers, Group, Limits
 from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -215,6 +215,7 @@ class Settings(BaseSettings):
     tokens: Tokens = Tokens()
     tools: Tools = Tools()
     approvals: Approvals = Approvals()
+    callers: Callers = Callers()
     telemetry: Telemetry = Telemetry()
 
     @classmethod

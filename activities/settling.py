@@ -7,6 +7,8 @@ from activities.call_outcomes import REASON, from_ledger, intended, not_called, 
 from activities.forgoing import forgo_for_good
 from activities.pins import Pins
 from activities.ports import BlobStore, Done, EffectLedger, Fresh, KeyTaken, Refused, Unknown, nothing_sent
+from activities.proof import Proof
+from activities.rights import Rights
 from activities.tool_boundary import ToolBoundary
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.agent_steps import SettleCall, SettledCall
@@ -38,11 +40,22 @@ NEVER_CALLED = "no attempt was ever allowed to call it, so it did not happen: sa
 class Settling:
     """The effect `settle_call`."""
 
-    def __init__(self, boundary: ToolBoundary, ledger: EffectLedger, blobs: BlobStore, pins: Pins) -> None:
+    def __init__(
+        self,
+        boundary: ToolBoundary,
+        ledger: EffectLedger,
+        blobs: BlobStore,
+        pins: Pins,
+        *,
+        rights: Rights,
+        proof: Proof,
+    ) -> None:
         self._boundary = boundary
         self._ledger = ledger
         self._blobs = blobs
         self._pins = pins
+        self._rights = rights
+        self._proof = proof
 
     @SETTLE_CALL.activity
     async def settle_call(self, ask: SettleCall) -> SettledCall:
@@ -51,10 +64,18 @@ class Settling:
             return await self._settled(ask)
 
     async def _settled(self, ask: SettleCall) -> SettledCall:
+        run = await self._rights.of(ask.key, ask.pinned.digest)
         spec = await self._pins.read(ask.key.tenant, ask.pinned)
         tool = spec.tool(ask.tool)
         if tool is None:
             return SettledCall(refused=f"no tool {ask.tool!r} was granted")
+        unproven = await self._proof.settle_objection(run, spec, ask)
+        if unproven is not None:
+            return SettledCall(refused=unproven)
+        return await self._taken(ask, spec, tool)
+
+    async def _taken(self, ask: SettleCall, spec: AgentSpec, tool: ToolSpec) -> SettledCall:
+        """What a word comes to that is recorded."""
         if tool.asks:
             return await self._question(ask, spec, tool)
         if ask.decision.ruling is Ruling.DENY:

@@ -1,6 +1,7 @@
 """Has a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
 
 from activities.agent_prompt import turn_text
+from activities.asked import question_of
 from activities.pins import Pins
 from activities.ports import Completion, Sampling, ToolCall, digest_of
 from activities.prompts import Prompts
@@ -49,6 +50,8 @@ class Thinking:
             Call(
                 key=ask.key,
                 attempt=ask.attempt,
+                question=question_of(ask),
+                pinned=ask.pinned.digest,
                 deployment=ask.deployment,
                 worst=ask.worst,
                 prompt=prompt,

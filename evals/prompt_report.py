@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text as Line
 
-from activities.ports import Prompt
+from activities.ports import ANY_TOOL, Prompt
 from evals.paid_steps import Attempt
 
 
@@ -45,6 +45,7 @@ class Rebuilt:
             "matches": self.recorded == self.digest,
             "messages": [asdict(message) for message in self.prompt.messages],
             "tools": [asdict(tool) for tool in self.prompt.tools],
+            "tool_choice": self.prompt.tool_choice,
             "schema": self.prompt.schema,
         }
 
@@ -60,6 +61,8 @@ def report(shown: Rebuilt, console: Console) -> None:
             console.print(Line(f"{call.id}: {_plain(call.name)}({_plain(call.arguments)})", style="cyan"))
     for tool in shown.prompt.tools:
         _part(console, f"tool {tool.name}", f"{tool.description}\n{json.dumps(tool.parameters)}")
+    if (due := shown.prompt.tool_choice) not in (None, ANY_TOOL):
+        _part(console, "the tool that has to be called", f"{due}: a server of one's own is sent this one alone")
     if shown.prompt.schema is not None:
         _part(console, "the reply's schema", json.dumps(shown.prompt.schema, indent=1))
     console.print(Rule())

@@ -22,7 +22,7 @@ from perdure.contracts.run import (
     RunResult,
     RunStatus,
 )
-from perdure.errors import NoServer, PlatformError, RunConflict, RunFailed, UnknownRun
+from perdure.errors import CallerRefused, NoServer, PlatformError, RunConflict, RunFailed, UnknownRun
 
 __all__ = [
     "Abstained",
@@ -33,6 +33,7 @@ __all__ = [
     "AskRequest",
     "BadInput",
     "Budget",
+    "CallerRefused",
     "Cancelled",
     "DecisionReply",
     "Evidence",

@@ -12,6 +12,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from perdure.callers import CallerToken, announced, token_of
 from perdure.contracts.budget import Budget
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import Queue
@@ -28,9 +29,12 @@ from perdure.schedules import Schedules
 class Platform(RunControl, RunViews):
     """A connection to the platform. Use it as an asynchronous context manager."""
 
-    def __init__(self, client: Client, *, task_queue: Queue = Queue.PLATFORM) -> None:
+    def __init__(
+        self, client: Client, *, task_queue: Queue = Queue.PLATFORM, caller_token: CallerToken | None = None
+    ) -> None:
         super().__init__(client)
         self._task_queue = task_queue
+        self._caller_token = caller_token
 
     @property
     def schedules(self) -> Schedules:
@@ -45,13 +49,15 @@ class Platform(RunControl, RunViews):
         namespace: str | None = None,
         task_queue: Queue = Queue.PLATFORM,
         within: timedelta = timedelta(seconds=10),
+        caller_token: CallerToken | None = None,
     ) -> Self:
         """Connect to Temporal.
 
         Without arguments the connection comes from Temporal's own environment configuration: `TEMPORAL_ADDRESS`,
         `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; else it is `localhost:7233`.
         `task_queue` is where runs are started: `Queue.WORKFLOWS` where each role has workers of its own.
-        Raises `NoServer`.
+        `caller_token` is the signed token of who starts runs here, or what has a fresh one for each start; a start's
+        own comes before it, and without any the starter is `anonymous`. Raises `NoServer`.
         """
         config = ClientConfig.load_client_connect_config()
         config["target_host"] = address or config.get("target_host") or "localhost:7233"
@@ -59,7 +65,8 @@ class Platform(RunControl, RunViews):
             config["namespace"] = namespace
         try:
             async with asyncio.timeout(within.total_seconds()):
-                return cls(await Client.connect(**config, data_converter=data_converter), task_queue=task_queue)
+                client = await Client.connect(**config, data_converter=data_converter)
+                return cls(client, task_queue=task_queue, caller_token=caller_token)
         except (TimeoutError, RuntimeError, OSError):
             where = config["target_host"]
             raise NoServer(
@@ -87,10 +94,17 @@ class Platform(RunControl, RunViews):
         chain: str = "handbook",
         tier: str | None = None,
         budget: Budget | None = None,
+        caller_token: str | None = None,
     ) -> RunResult:
         """Ask a question and wait for what comes of it: `start` and `result` in one call."""
         started = await self.start(
-            question, business_id=business_id, tenant=tenant, chain=chain, tier=tier, budget=budget
+            question,
+            business_id=business_id,
+            tenant=tenant,
+            chain=chain,
+            tier=tier,
+            budget=budget,
+            caller_token=caller_token,
         )
         return await self.result(started, tenant=tenant)
 
@@ -103,15 +117,20 @@ class Platform(RunControl, RunViews):
         chain: str = "handbook",
         tier: str | None = None,
         budget: Budget | None = None,
+        caller_token: str | None = None,
     ) -> str:
         """Start a run and return its business id.
 
         `business_id` is the caller's own name for the run; None for a new random one. Starting it again with the same
-        request changes nothing and returns the same id, whether the run is still going or over. Raises `BadInput` for
-        a request that cannot be used and `RunConflict` for an id that another request has used.
+        request changes nothing and returns the same id, whether the run is still going or over. `caller_token` is the
+        signed token of who starts it, for a backend that serves many; a newer one makes no other request.
+
+        Raises `BadInput` for a request that cannot be used, `RunConflict` for an id that another request has used, and
+        `CallerRefused` for a token that cannot be believed.
         """
         fields = {"question": question, "tenant": tenant, "chain": chain, "tier": tier, "budget": budget or Budget()}
-        return await self.start_request(AskRequest.strictly(fields), business_id=business_id)
+        request = AskRequest.strictly(fields)
+        return await self.start_request(request, business_id=business_id, caller_token=caller_token)
 
     async def extract(
         self,
@@ -123,6 +142,7 @@ class Platform(RunControl, RunViews):
         tenant: str = "default",
         tier: str | None = None,
         budget: Budget | None = None,
+        caller_token: str | None = None,
     ) -> RunResult:
         """Read a record from a document, and wait for what comes of it.
 
@@ -138,7 +158,8 @@ class Platform(RunControl, RunViews):
             "tier": tier,
             "budget": budget or Budget(),
         }
-        started = await self.start_request(ExtractRequest.strictly(fields), business_id=business_id)
+        request = ExtractRequest.strictly(fields)
+        started = await self.start_request(request, business_id=business_id, caller_token=caller_token)
         return await self.result(started, tenant=tenant)
 
     async def run_agent(
@@ -151,6 +172,7 @@ class Platform(RunControl, RunViews):
         tier: str | None = None,
         budget: Budget | None = None,
         started_by: str = "",
+        caller_token: str | None = None,
     ) -> RunResult:
         """Have an agent do a task, and wait for what comes of it: `start_agent` and `result` in one call."""
         started = await self.start_agent(
@@ -161,6 +183,7 @@ class Platform(RunControl, RunViews):
             tier=tier,
             budget=budget,
             started_by=started_by,
+            caller_token=caller_token,
         )
         return await self.result(started, tenant=tenant)
 
@@ -174,28 +197,36 @@ class Platform(RunControl, RunViews):
         tier: str | None = None,
         budget: Budget | None = None,
         started_by: str = "",
+        caller_token: str | None = None,
     ) -> str:
         """Start an agent and return the run's business id. `agent` names a file in `agents/`. Errors are `start`'s.
 
         `started_by` is who has it done: with four eyes on a tool's calls, they decide about none of them.
+        With a `caller_token` it is whom that names: leave it out, or say the same.
         """
         fields: dict[str, Any] = {"task": task, "tenant": tenant, "agent": agent, "tier": tier}
         if started_by:
             fields["started_by"] = started_by
         if budget is not None:
             fields["budget"] = budget
-        return await self.start_request(AgentRequest.strictly(fields), business_id=business_id)
+        request = AgentRequest.strictly(fields)
+        return await self.start_request(request, business_id=business_id, caller_token=caller_token)
 
-    async def start_request(self, request: Request, *, business_id: str | None = None) -> str:
+    async def start_request(
+        self, request: Request, *, business_id: str | None = None, caller_token: str | None = None
+    ) -> str:
         """Start what the request asks for, and return its business id. Errors are those of `start`."""
         name = checked_id(business_id or str(uuid.uuid4()))
-        launch = Launch.of(request, self._task_queue)
+        launch, key = Launch.of(request, self._task_queue), workflow_id(request.tenant, name)
+        token = token_of(caller_token, self._caller_token)
+        if token is not None:
+            request = await announced(self._client, launch.task_queue, request, key, token)
 
         async def start() -> None:
             await self._client.start_workflow(
                 launch.kind,
                 request,
-                id=workflow_id(request.tenant, name),
+                id=key,
                 task_queue=launch.task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,

@@ -21,6 +21,10 @@ class RunConflict(PlatformError):
     """The run id was used before, for another request."""
 
 
+class CallerRefused(PlatformError):
+    """The token of who starts a run cannot be believed. Nothing was started, and the message holds nothing of it."""
+
+
 class UnknownSchedule(PlatformError):
     """There is no schedule of this name in this tenant."""
 

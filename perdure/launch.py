@@ -9,11 +9,10 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from perdure.contracts.agent import AgentPhase
 from perdure.contracts.queues import BY_ROLE, Queue
+from perdure.contracts.registry import AGENT as AGENT_KIND
+from perdure.contracts.registry import CHAIN, EXTRACTION
 from perdure.contracts.run import AgentRequest, AnyPhase, AskRequest, ExtractRequest, Phase
 from perdure.contracts.search_attributes import AGENT, PHASE, TENANT
-
-CHAIN, EXTRACTION, AGENT_RUN = "chain", "extraction", "agent"
-"""The workflow types."""
 
 REQUEST_DIGEST = "request_digest"
 """The memo field that tells two requests under one run id apart."""
@@ -22,6 +21,11 @@ TASK_TIMEOUT = timedelta(seconds=5)
 """How long a worker may take for one workflow task, and so how soon the death of one in the middle of it is seen."""
 
 Request: TypeAlias = AskRequest | ExtractRequest | AgentRequest
+
+
+def digest_of(request: Request) -> str:
+    """Tells two requests apart, whoever makes them: the same one with a newer token of its caller is the same run."""
+    return hashlib.sha256(request.model_dump_json(exclude={"caller"}).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,13 @@ class Launch:
             case ExtractRequest():
                 kind, agent, first = EXTRACTION, request.schema_name, Phase.PARSING
             case AgentRequest():
-                kind, agent, first = AGENT_RUN, request.agent, AgentPhase.PINNING
+                kind, agent, first = AGENT_KIND, request.agent, AgentPhase.PINNING
         return cls(
             kind=kind,
             agent=agent,
-            task_queue=Queue.AGENTS if kind == AGENT_RUN else task_queue,
+            task_queue=Queue.AGENTS if kind == AGENT_KIND else task_queue,
             memo={
-                REQUEST_DIGEST: hashlib.sha256(request.model_dump_json().encode()).hexdigest(),
+                REQUEST_DIGEST: digest_of(request),
                 BY_ROLE: task_queue is Queue.WORKFLOWS,
             },
             summary=f"{agent} for {request.tenant}",

@@ -77,6 +77,9 @@ class RunControl:
         handle = self._handle(tenant, business_id)
         # By this id the server itself knows the decision again, also when the run is over.
         name = f"decide-{decision.content}"
+        if decision.credential is not None:
+            # What was rejected without a credential is another update with one.
+            name += f"-{hashlib.sha256(decision.credential.encode()).hexdigest()[:16]}"
         try:
             return await patiently(
                 lambda: handle.execute_update("decide", decision, id=name, result_type=DecisionReply)

@@ -65,6 +65,8 @@ class Schedules:
         nothing. What decides a run is pinned when it starts, so an agent that is edited is another one from the next
         firing on. Raises `BadInput` for what cannot be used and `ScheduleConflict` for a name that is taken.
         """
+        if request.caller is not None:
+            raise BadInput("caller: a ticket is good for one run: whoever a calendar starts runs for is anonymous")
         if request.budget.until is not None:
             raise BadInput(
                 f"budget.until: no run after {request.budget.until:%Y-%m-%d %H:%M} could do anything "

@@ -74,7 +74,15 @@ class Agent:
             return await self.steps(ask, calls)
         pinned = await perform(
             PIN_AGENT,
-            PinAgent(tenant=ask.tenant, agent=ask.agent, tier=ask.tier, task=ask.task),
+            PinAgent(
+                tenant=ask.tenant,
+                agent=ask.agent,
+                tier=ask.tier,
+                task=ask.task,
+                budget=ask.budget,
+                started_by=ask.started_by,
+                caller=ask.caller,
+            ),
             summary=ask.agent,
         )
         self.progress.deployment = pinned.deployment.name

@@ -16,6 +16,7 @@ from perdure.contracts.decisions import DecisionReply, StepDecision
 from perdure.contracts.guards import Verdict
 from perdure.contracts.run import Abstained, AnyPhase, Outcome, Refused
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, GUARD_TRIGGERED, PHASE
+from workflows.bound import restored, with_call
 from workflows.headline import REASON, named, now, plain, spent
 from workflows.paid import Purse
 from workflows.progress import Progress
@@ -85,7 +86,7 @@ class AgentProgress(Progress):
         self.paused = run.paused
         self._execution = handed.execution
         self.timeline.note(f"the history was long: the run goes on in its execution {handed.execution}")
-        self.put(run)
+        self.put(restored(run))
 
     def hand_over(self) -> HandOver:
         """Everything that is known, for the run's next execution."""
@@ -163,9 +164,9 @@ class AgentProgress(Progress):
     def put_call(self, call: RequestedCall) -> None:
         """One of its calls is in this state now."""
         before = self.state.call(call.id)
-        self.put(self.state.with_call(call))
+        self.put(with_call(self.state, call))
         if call.stage is not before.stage:
-            self._tell(call)
+            self._tell(self.state.call(call.id), before)
         elif call.failure and call.attempts == before.attempts and call.stage not in WAITING:
             failed = f"attempt {call.attempts} told nothing: {plain(call.failure, REASON)}"
             self.timeline.step(f"{call.id} {plain(call.tool)}", failed, workflow.now())
@@ -240,7 +241,7 @@ class AgentProgress(Progress):
         if count <= STRAYS:
             self.notice(f"a signal was no decision: {plain(reason, REASON)}")
 
-    def _tell(self, call: RequestedCall) -> None:
+    def _tell(self, call: RequestedCall, before: RequestedCall) -> None:
         name = f"{call.id} {plain(call.tool)}"
         digest = f"digest {(call.binding or '')[:SHOWN_DIGEST]}…"
         match call.stage:
@@ -252,6 +253,8 @@ class AgentProgress(Progress):
                 found = f"**waits for a person's answer**, {digest}"
             case CallStage.ANSWERED:
                 found = tool_call.told(call)
+            case CallStage.ASKED if before.stage is CallStage.ALLOWED:
+                found = "its approval is not recorded: it is asked again"
             case CallStage.ASKED | CallStage.ALLOWED:
                 self.timeline.say()  # who allowed it has a line of their own
                 return

@@ -83,7 +83,14 @@ class Chain:
         routing = asyncio.create_task(
             perform(
                 ROUTE,
-                Route(tenant=ask.tenant, chain=ask.chain, tier=ask.tier, question=ask.question),
+                Route(
+                    tenant=ask.tenant,
+                    chain=ask.chain,
+                    tier=ask.tier,
+                    question=ask.question,
+                    budget=ask.budget,
+                    caller=ask.caller,
+                ),
                 summary=ask.chain,
             )
         )

@@ -1,7 +1,6 @@
 """Takes what people say about the calls of a run, and does what the policy says where nobody speaks."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import assert_never
@@ -17,7 +16,9 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolSpec
 from workflows.agent_progress import AgentProgress
+from workflows.bound import bound_run
 from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of, perform
+from workflows.headline import REASON, plain
 from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import (
     WAITING,
@@ -26,6 +27,7 @@ from workflows.state_machines.approvals import (
     Lapse,
     Remind,
     agreed,
+    edited,
     lapse_ruling,
     lasted,
     next_due,
@@ -105,20 +107,32 @@ class Decisions:
             progress.put_call(passed(call, due))
             progress.fell_due(call, due, policy_of(tool))
             return
-        waited = lasted(policy_of(tool).timeout or timedelta(0))
-        progress.fell_due(call, due, policy_of(tool))
-        if lapse_ruling(call, tool) is Ruling.APPROVE:
-            progress.put_call(tool_call.allowed(call))
-            return
+        await self._lapse(call, tool, due)
+
+    async def _lapse(self, call: RequestedCall, tool: ToolSpec, due: Due) -> None:
+        """Have the policy decide. Where it spoke too early by the database's clock, people are waited for again."""
+        progress, timeout = self._progress, policy_of(tool).timeout or timedelta(0)
+        ruling = lapse_ruling(call, tool)
         lapse = StepDecision(
-            decision_id=f"{name}/timeout",
-            step=name,
+            decision_id=f"{call.id}/timeout",
+            step=call.id,
             digest=call.binding or "",
-            ruling=Ruling.DENY,
+            ruling=ruling,
             by=POLICY,
-            reason=f"nobody has spoken within {waited}",
+            reason=f"nobody has spoken within {lasted(timeout)}",
         )
-        await self._settle(call, lapse, lapsed=True)
+        if progress.state.run:
+            checked = await self._check(call, lapse, lapsed=True)
+            if checked.refused:
+                wait = checked.wait or timeout
+                progress.put_call(tool_call.postponed(call, timeout, wait, workflow.now()))
+                progress.timeline.note(plain(f"{call.id} is not decided yet: {checked.refused}", REASON))
+                return
+        progress.fell_due(call, due, policy_of(tool))
+        if ruling is Ruling.APPROVE:
+            progress.put_call(tool_call.allowed(call))
+        else:
+            await self._settle(call, lapse, lapsed=True)
 
     async def _came(self, decision: StepDecision) -> DecisionReply:
         if self.over:
@@ -128,13 +142,14 @@ class Decisions:
             return rejected(decision, refused)
         call, tool = self._named(decision)
         checked = await self._checked(call, decision)
-        refused = self._late(decision) or unheard(call, tool, decision, checked, self._progress.state.started_by)
+        whose = checked if checked is not None and (checked.verified or checked.refused) else None
+        refused = self._late(decision) or unheard(call, tool, decision, whose, self._progress.state.started_by)
         if refused is not None:
             return rejected(decision, refused)
         if decision.ruling is Ruling.APPROVE:
-            return await self._approve(call, tool, decision, verified=checked is not None)
+            return await self._approve(call, tool, decision, verified=whose is not None)
         refused = await self._settle(call, decision)
-        return rejected(decision, refused) if refused else accepted(decision, verified=checked is not None)
+        return rejected(decision, refused) if refused else accepted(decision, verified=whose is not None)
 
     def _named(self, decision: StepDecision) -> tuple[RequestedCall, ToolSpec]:
         """The call that a decision is about; only of a granted tool can one wait."""
@@ -151,10 +166,30 @@ class Decisions:
         return objection(self._progress.state, decision)
 
     async def _checked(self, call: RequestedCall, decision: StepDecision) -> CheckedDecision | None:
-        """Whose word it is, where a credential says so."""
+        """Whose word it is and whether it counts; what does is recorded.
+
+        A run whose people an older version has asked only hears whose word it is, where a credential says so.
+        """
+        if self._progress.state.run:
+            return await self._check(call, decision)
         if decision.credential is None:
             return None
         ask = CheckDecision(key=self._key(call), decision=decision)
+        checked = await perform(CHECK_DECISION, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        return checked.model_copy(update={"verified": not checked.refused})
+
+    async def _check(self, call: RequestedCall, decision: StepDecision, *, lapsed: bool = False) -> CheckedDecision:
+        ask = CheckDecision(
+            key=self._key(call),
+            decision=decision,
+            pinned=self._progress.state.pinned,
+            tool=call.tool,
+            arguments=call.arguments.reference(),
+            stage=call.stage,
+            unknown_attempt=call.unknown_attempt,
+            escalations=call.escalations,
+            lapsed=lapsed,
+        )
         return await perform(CHECK_DECISION, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
 
     async def _approve(
@@ -162,7 +197,7 @@ class Decisions:
     ) -> DecisionReply:
         arguments: Text | None = None
         if decision.arguments is not None:
-            arguments = Text.of(json.dumps(decision.arguments, ensure_ascii=False, sort_keys=True))
+            arguments = edited(decision.arguments)
             pinned = self._progress.state.pinned
             ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
             looked = await perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
@@ -188,6 +223,8 @@ class Decisions:
             lapsed=lapsed,
         )
         settled = await perform(SETTLE_CALL, ask, summary=f"{call.id} {call.tool}: {decision.ruling.value}")
+        if settled.unproven:
+            self._progress.put(bound_run(self._progress.state, anyway=True))
         outcome = settled.outcome
         refused = settled.refused if outcome is None else ""
         refused = refused or self._late(decision)

@@ -50,6 +50,8 @@ class Effect(Generic[Ask, Reply]):
     heartbeat_timeout: timedelta | None = None
     paid: bool = False
     """A paid effect runs once for each attempt, and the workflow retries it: `workflows.paid.buy`."""
+    for_clients: bool = False
+    """Whether clients ask for it, as an activity of its own that belongs to no workflow. No other effect is done so."""
 
     def activity(self, method: Callable[[Owner, Ask], Awaitable[Reply]]) -> Callable[[Owner, Ask], Awaitable[Reply]]:
         """Make a method the implementation of this effect. One with another signature does not type-check."""

@@ -19,6 +19,7 @@ from perdure.contracts.agent_steps import (
     Think,
     Thought,
 )
+from perdure.contracts.caller import PresentCaller, PresentedCaller
 from perdure.contracts.compaction import Compact, Compacted
 from perdure.contracts.queues import Queue
 from perdure.contracts.steps import (
@@ -221,6 +222,19 @@ AUDIT_DECISION = Effect(
     schedule_to_start_timeout=timedelta(days=1),
     heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
+    for_clients=True,
+)
+PRESENT_CALLER = Effect(
+    name="present_caller",
+    ask=PresentCaller,
+    reply=PresentedCaller,
+    world="verifies the token of who starts a run, and keeps who they are; clients ask for it, no workflow does",
+    task_queue=Queue.WORKFLOWS,
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_start_timeout=timedelta(days=1),
+    heartbeat_timeout=PULSE,
+    retry_policy=PATIENT,
+    for_clients=True,
 )
 
 EFFECTS: tuple[Effect[Any, Any], ...] = (
@@ -241,4 +255,5 @@ EFFECTS: tuple[Effect[Any, Any], ...] = (
     SETTLE_CALL,
     CHECK_DECISION,
     AUDIT_DECISION,
+    PRESENT_CALLER,
 )

@@ -52,7 +52,14 @@ class Extraction:
         """The extraction itself: the document is screened while it is read."""
         parsed = await perform(
             PARSE,
-            Parse(tenant=ask.tenant, schema_name=ask.schema_name, tier=ask.tier, file=ask.file),
+            Parse(
+                tenant=ask.tenant,
+                schema_name=ask.schema_name,
+                tier=ask.tier,
+                file=ask.file,
+                budget=ask.budget,
+                caller=ask.caller,
+            ),
             summary=ask.file.name,
         )
         if parsed.unreadable:

@@ -95,6 +95,7 @@ class Purse:
                             self.allowance = purchase.after_stop(self.allowance, reply.charges)
                             raise asyncio.CancelledError
                         self.allowance = purchase.after_reply(self.allowance, reply.charges)
+                        self._tell(reply)
                         return reply
                 case OverBudget() as over:
                     return over
@@ -102,6 +103,12 @@ class Purse:
                     raise EffectFailed(effect.name, reason)
                 case never:
                     assert_never(never)
+
+    def _tell(self, reply: PaidReply) -> None:
+        """Have a reader of the result know what the effect says of the call."""
+        if reply.notice:
+            self.notice(reply.notice)
+            self._notify(plain(reply.notice, REASON))
 
     async def _bind(self, purchase: Purchase, excluding: tuple[str, ...], window: int | None) -> Purchase:
         """Choose the next attempt's deployment, and take note where it is another one."""

@@ -170,6 +170,10 @@ class CatalogueFile:
         endpoint = self._endpoints.get(deployment, entry.endpoint)
         return entry.model_copy(update={"endpoint": endpoint})
 
+    def prices_of(self, deployment: str) -> tuple[Prices, int]:
+        entry = self.entry(deployment)
+        return entry.prices, entry.context_window
+
     def _check(self) -> None:
         """Raise `NotConfigured` where tiers and deployments do not fit together."""
         where = f"the model catalogue {self._path.name}"

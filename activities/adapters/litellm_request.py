@@ -1,6 +1,7 @@
 """A prompt as LiteLLM takes it, for each kind of provider."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from activities.adapters.catalogue import DeploymentEntry
@@ -70,20 +71,36 @@ def arguments(
 
 
 def _add_tools(asked: Json, entry: DeploymentEntry, prompt: Prompt) -> None:
+    own = entry.protocol == "hosted_vllm"
+    if own:
+        prompt = _with_the_due_tool_alone(prompt)
     functions: list[Json] = [
         {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
         for tool in prompt.tools
     ]
-    if entry.protocol == "hosted_vllm":
+    if own:
         for function in functions:
             function["strict"] = True  # SGLang holds arguments to their schema only then
     tools = [{"type": "function", "function": function} for function in functions]
     chosen = {"tools": tools, "tool_choice": _tool_choice(prompt.tool_choice)}
-    if entry.protocol == "hosted_vllm":
+    if own:
         # LiteLLM would remove `strict` and `additionalProperties` on this way.
         asked["extra_body"] = {**asked.get("extra_body", {}), **chosen}
         return
     asked.update(chosen)
+
+
+def _with_the_due_tool_alone(prompt: Prompt) -> Prompt:
+    """The prompt for a server of one's own, which calls the tool that is due for want of another.
+
+    Not all of them hold a name: SGLang 0.5.23 keeps of it only that some tool is called, and shows its model that tool
+    alone by itself; llama.cpp takes it for a free choice. That any tool has to be called, all understand.
+    """
+    if prompt.tool_choice in (None, ANY_TOOL):
+        return prompt
+    return replace(
+        prompt, tools=[tool for tool in prompt.tools if tool.name == prompt.tool_choice], tool_choice=ANY_TOOL
+    )
 
 
 def _tool_choice(choice: str | None) -> Json | str:

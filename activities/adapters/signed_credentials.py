@@ -1,8 +1,8 @@
 """Credentials as JSON Web Tokens, verified by joserfc with the keys that the settings name."""
 
 import json
-import time
 import warnings
+from datetime import UTC, datetime
 from typing import Any
 
 from joserfc import jwt
@@ -10,7 +10,7 @@ from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError, Secu
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from activities.ports import BadCredential, NotConfigured
-from activities.settings import Approvals
+from activities.setting_groups import Signatures
 
 LEEWAY = 30
 """Seconds by which two clocks may differ."""
@@ -32,23 +32,29 @@ Key = RSAKey | ECKey | OKPKey | OctKey
 class SignedCredentials:
     """`Credentials`, for use from one event loop."""
 
-    def __init__(self, settings: Approvals) -> None:
-        """Raises `NotConfigured` for keys that cannot be used."""
+    def __init__(
+        self, settings: Signatures, group: str = "APPROVALS", again: str = "sign a new one, for a new decision_id"
+    ) -> None:
+        """`group` is the settings' own name, `again` what helps once a credential has expired.
+
+        Raises `NotConfigured` for keys that cannot be used.
+        """
         self._settings = settings
-        keys = [] if settings.keys is None else _keys(settings.keys.get_secret_value())
+        self._named, self._again = f"PERDURE_{group}__KEYS", again
+        keys = [] if settings.keys is None else _keys(settings.keys.get_secret_value(), self._named)
         self._keys = KeySet(list(keys)) if keys else None
         self._algorithms = sorted({name for key in keys for name in ALGORITHMS[key.key_type]})
 
-    def claims(self, credential: str) -> dict[str, Any]:
+    def claims(self, credential: str, at: datetime | None = None) -> dict[str, Any]:
         if self._keys is None:
-            raise BadCredential("no key is known here: set PERDURE_APPROVALS__KEYS")
+            raise BadCredential(f"no key is known here: set {self._named}")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", SecurityWarning)  # `EdDSA` is an older name for `Ed25519`
                 token = jwt.decode(credential, self._keys, algorithms=self._algorithms)
-            self._rules().validate(token.claims)
+            self._rules(at or datetime.now(UTC)).validate(token.claims)
         except ExpiredTokenError:
-            raise BadCredential("it has expired: sign a new one, for a new decision_id") from None
+            raise BadCredential(f"it has expired: {self._again}") from None
         except InvalidKeyIdError:
             raise BadCredential("it was signed with a key that is not known here") from None
         except JoseError as error:
@@ -63,10 +69,10 @@ class SignedCredentials:
             raise BadCredential(f"it is good for {lifetime:.0f} s, and {longest} s are the longest: sign a shorter one")
         return dict(token.claims)
 
-    def _rules(self) -> jwt.JWTClaimsRegistry:
+    def _rules(self, at: datetime) -> jwt.JWTClaimsRegistry:
         issuer: dict[str, Any] = {} if self._settings.issuer is None else {"iss": _exactly(self._settings.issuer)}
         return jwt.JWTClaimsRegistry(
-            now=int(time.time()),
+            now=int(at.timestamp()),
             leeway=LEEWAY,
             exp={"essential": True},
             iat={"essential": True},
@@ -80,9 +86,8 @@ def _exactly(value: str) -> Any:
     return {"essential": True, "value": value}
 
 
-def _keys(given: str) -> list[Key]:
+def _keys(given: str, where: str) -> list[Key]:
     """The keys of a JWK, a set of them, or a PEM. Raises `NotConfigured`, which holds nothing of them."""
-    where = "PERDURE_APPROVALS__KEYS"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SecurityWarning)  # a short secret is refused below

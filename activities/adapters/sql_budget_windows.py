@@ -1,12 +1,13 @@
 """Keeps the budget windows of tenants and days in a SQL database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
+from activities.adapters.sql_clock import now
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import budget_reservations as _reservations
 from activities.adapters.sql_tables import budget_windows as _windows
@@ -28,50 +29,15 @@ class SqlBudgetWindows:
 
     async def reserve(self, key: WindowKey, amount: Spend, limit: WindowLimit) -> Reserved:
         """Set an amount aside, if it fits. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
-
-        def reserve(connection: Connection) -> Reserved:
-            known = _reservation(connection, key)
-            if known is not None:
-                return _again(key, known, amount)
-            window = _window(connection, key.tenant, key.day)
-            asked = window.settled + window.reserved + amount
-            breached = limit.breached_by(asked)
-            if breached is not None:
-                left = limit.less(window.settled + window.reserved)
-                return Short(breached, amount, window.settled, window.reserved, left)
-            row = {**_row_of(key), "reserved_at": _now(), "amount": amount.model_dump_json()}
-            connection.execute(insert_or_keep(connection, _reservations), row)
-            _store(connection, key, Window(settled=window.settled, reserved=window.reserved + amount))
-            return Granted()
-
-        return await self._database.write(reserve)
+        return await self._database.write(lambda connection: reserve(connection, key, amount, limit))
 
     async def settle(self, key: WindowKey, spent: Spend) -> Window:
         """Replace a reservation by what it cost. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
-        return await self._database.write(lambda connection: _close(connection, key, _settled(spent), spent))
-
-    async def settle_known(self, tenant: str, run_id: str, spent: Mapping[str, Spend]) -> None:
-        """Settle several reservations of a run, whenever each was made. Raises `StorageFull`, `StorageFailed`."""
-
-        def settle(connection: Connection) -> None:
-            named = {"of_tenant": tenant, "of_run": run_id, "of_names": list(spent)}
-            # The last day comes last, and is the one that stays.
-            days = {row.name: row for row in connection.execute(_OF_RUN, named).all()}
-            for name, row in days.items():
-                key = WindowKey(tenant=tenant, day=row.day, workflow_id=row.workflow_id, run_id=run_id, name=name)
-                _close(connection, key, _settled(spent[name]), spent[name])
-
-        await self._database.write(settle)
+        return await self._database.write(lambda connection: settle(connection, key, spent))
 
     async def release(self, key: WindowKey) -> Window:
         """Give a reservation back. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
-
-        def released(known: _Known, window: Window) -> Window | None:
-            if known.closed:
-                return None
-            return window.model_copy(update={"reserved": window.reserved.less(known.amount)})
-
-        return await self._database.write(lambda connection: _close(connection, key, released, None))
+        return await self._database.write(lambda connection: release(connection, key))
 
     async def look(self, tenant: str, day: date) -> Window:
         """How a day stands. Raises `StorageFailed`."""
@@ -93,6 +59,38 @@ class SqlBudgetWindows:
         )
 
 
+def reserve(connection: Connection, key: WindowKey, amount: Spend, limit: WindowLimit) -> Reserved:
+    """As the method does, within somebody else's transaction. Raises `KeyTaken`."""
+    known = _reservation(connection, key)
+    if known is not None:
+        return _again(key, known, amount)
+    window = _window(connection, key.tenant, key.day)
+    breached = limit.breached_by(window.settled + window.reserved + amount)
+    if breached is not None:
+        left = limit.less(window.settled + window.reserved)
+        return Short(breached, amount, window.settled, window.reserved, left)
+    row = {**_row_of(key), "reserved_at": now(connection).isoformat(), "amount": amount.model_dump_json()}
+    connection.execute(insert_or_keep(connection, _reservations), row)
+    _store(connection, key, Window(settled=window.settled, reserved=window.reserved + amount))
+    return Granted()
+
+
+def settle(connection: Connection, key: WindowKey, spent: Spend) -> Window:
+    """As the method does, within somebody else's transaction. Raises `UnknownKey`."""
+    return _close(connection, key, _settled(spent), spent)
+
+
+def release(connection: Connection, key: WindowKey) -> Window:
+    """As the method does, within somebody else's transaction. Raises `UnknownKey`."""
+
+    def released(known: _Known, window: Window) -> Window | None:
+        if known.closed:
+            return None
+        return window.model_copy(update={"reserved": window.reserved.less(known.amount)})
+
+    return _close(connection, key, released, None)
+
+
 @dataclass(frozen=True)
 class _Known:
     """A reservation, open or over."""
@@ -109,17 +107,6 @@ _OF_DAY = and_(_reservations.c.tenant == bindparam("of_tenant"), _reservations.c
 _OF_KEY = and_(_OF_DAY, _reservations.c.run_id == bindparam("of_run"), _reservations.c.name == bindparam("of_name"))
 _RESERVATION = select(_reservations.c.amount, _reservations.c.closed_at, _reservations.c.spent).where(_OF_KEY)
 _OPEN = select(_reservations).where(_OF_DAY, _reservations.c.closed_at.is_(None)).order_by(_reservations.c.reserved_at)
-# By way of the tenant's days: a look into the key for each of them, and no index that every reservation would pay.
-_OF_RUN = (
-    select(_reservations.c.name, _reservations.c.day, _reservations.c.workflow_id)
-    .where(
-        _reservations.c.tenant == bindparam("of_tenant"),
-        _reservations.c.day.in_(select(_windows.c.day).where(_windows.c.tenant == bindparam("of_tenant"))),
-        _reservations.c.run_id == bindparam("of_run"),
-        _reservations.c.name.in_(bindparam("of_names", expanding=True)),
-    )
-    .order_by(_reservations.c.day)
-)
 _CLOSED = update(_reservations).where(_OF_KEY).values(closed_at=bindparam("now_closed"), spent=bindparam("now_spent"))
 _WINDOW = select(_windows.c.settled, _windows.c.reserved).where(
     _windows.c.tenant == bindparam("of_tenant"), _windows.c.day == bindparam("of_day")
@@ -147,7 +134,10 @@ def _close(connection: Connection, key: WindowKey, change: _Change, spent: Spend
     changed = change(known, window)
     if changed is None:
         return window
-    closed = {"now_closed": _now(), "now_spent": None if spent is None else spent.model_dump_json()}
+    closed = {
+        "now_closed": now(connection).isoformat(),
+        "now_spent": None if spent is None else spent.model_dump_json(),
+    }
     connection.execute(_CLOSED, {**_named(key), **closed})
     _store(connection, key, changed)
     return changed
@@ -190,7 +180,3 @@ def _row_of(key: WindowKey) -> dict[str, Any]:
 
 def _named(key: WindowKey) -> dict[str, Any]:
     return {"of_tenant": key.tenant, "of_day": key.day.isoformat(), "of_run": key.run_id, "of_name": key.name}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

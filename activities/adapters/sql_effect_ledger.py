@@ -10,17 +10,20 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 
 from activities import call_times
 from activities.adapters import ledger_rules as rules
+from activities.adapters import sql_accounts as accounts
 from activities.adapters import sql_clock
 from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import ledger_events as _events
 from activities.adapters.sql_upsert import insert_or_keep
 from activities.ports import Decided, Fresh, Permission, Recorded, Refused
+from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.ledger import (
     CallPhase,
     CallRecord,
     Decision,
     Failed,
+    Happening,
     IntendedCall,
     LedgerEvent,
     Succeeded,
@@ -46,8 +49,8 @@ class SqlEffectLedger:
         self._database = database
         self._now = now
 
-    async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
-        """Ask whether this attempt may call. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
+    async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
+        """Ask whether this attempt may call, and charge its price where it may. Raises as the port says."""
         asker = rules.Asker(attempt, call, uuid.uuid4().hex)
         since: float | None = None
 
@@ -58,7 +61,7 @@ class SqlEffectLedger:
                 since = call_times.elapsed()
             return permission, entry
 
-        permission = await self._apply(key, intend)
+        permission = await self._apply(key, intend, price=price)
         return replace(permission, since=since) if isinstance(permission, Fresh) else permission
 
     async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
@@ -96,7 +99,9 @@ class SqlEffectLedger:
         found = await self._database.read(unknowns)
         return tuple(sorted((one for one in found if one is not None), key=lambda one: one.events[-1].at))
 
-    async def _apply(self, key: StepKey, rule: Rule[Answer], body: Text | None = None) -> Answer:
+    async def _apply(
+        self, key: StepKey, rule: Rule[Answer], body: Text | None = None, price: Spend = NOTHING
+    ) -> Answer:
         def apply(connection: Connection) -> Answer:
             answer, found = rule(_past(connection, key), self._now(connection))
             entries = [] if found is None else [found] if isinstance(found, LedgerEvent) else found
@@ -104,6 +109,8 @@ class SqlEffectLedger:
                 store_bodies(connection, key.tenant, [body.body.encode()])
             for entry in entries:
                 _add(connection, key, entry)
+                if entry.happening is Happening.INTENDED and price != NOTHING:
+                    accounts.charge(connection, key, price)
             return answer
 
         return await self._database.write(apply)

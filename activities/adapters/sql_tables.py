@@ -20,12 +20,61 @@ paid_attempts = Table(
     Column("tenant", String, primary_key=True),
     Column("run_id", String, primary_key=True),
     Column("step", String, primary_key=True),
-    Column("attempt", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),  # from 1, in the order in which they began, resets among them
     Column("workflow_id", String, nullable=False),
     Column("begun_at", String, nullable=False),  # UTC, ISO 8601
     Column("charge", String),  # JSON of a Spend; null while it is unknown
     Column("reply", String),  # JSON of the step's reply
-    Column("place", Integer),  # of the reply among the step's saved ones, from 0: the first is everybody's
+    Column("place", Integer),  # of the reply among the step's saved ones, from 0
+    # Null in each of these: an attempt from before there were accounts.
+    Column("asking", String),  # unique to one asking
+    Column("question", String),  # the digest of what was asked: a saved reply answers no other question
+    Column("numbered", Integer),  # the attempt's number in the workflow, which a reset lets begin again
+    Column("worst", String),  # JSON of a Spend: what the account set aside
+    Column("day", String),  # in whose window it is reserved; null where its tenant has no limit
+    sqlite_with_rowid=False,
+)
+
+runs = Table(
+    "runs",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),  # the first execution's
+    Column("workflow_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("registered_at", String, nullable=False),  # UTC, ISO 8601
+    Column("run", String, nullable=False),  # JSON of a RegisteredRun
+    sqlite_with_rowid=False,
+)
+
+accounts = Table(
+    "accounts",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("budget", String, nullable=False),  # JSON of a Budget
+    Column("settled", String, nullable=False),  # JSON of a Spend, as is the next
+    Column("reserved", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+account_calls = Table(
+    "account_calls",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("asking", String, primary_key=True),
+    Column("price", String, nullable=False),  # JSON of a Spend
+    sqlite_with_rowid=False,
+)
+
+upgrades = Table(
+    "upgrades",
+    schema,
+    Column("revision", String, primary_key=True),
+    Column("at", String, nullable=False),  # UTC, ISO 8601: what began before is an older version's
     sqlite_with_rowid=False,
 )
 
@@ -79,6 +128,21 @@ budget_reservations = Table(
     sqlite_with_rowid=False,
 )
 
+callers = Table(
+    "callers",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("ticket", String, primary_key=True),  # a digest of the token and the workflow id; no token is ever kept
+    Column("workflow_id", String, nullable=False),
+    Column("asked_at", String),  # UTC, ISO 8601, as all times here: when a run first asked for it in vain
+    Column("sent_at", String),  # null while nothing was shown
+    Column("expires_at", String),  # null where it was refused
+    Column("identity", String),  # JSON of an Identity; null where it was refused
+    Column("refused", String),  # why; null where it was not
+    Column("run_id", String),  # the first execution's, of the run that has used it up
+    sqlite_with_rowid=False,
+)
+
 decisions_in_vain = Table(
     "decisions_in_vain",
     schema,
@@ -89,5 +153,20 @@ decisions_in_vain = Table(
     Column("at", String, nullable=False),  # UTC, ISO 8601
     Column("decision", String, nullable=False),  # JSON of a StepDecision, without its credential
     Column("reason", String, nullable=False),  # why no run took it
+    sqlite_with_rowid=False,
+)
+
+recorded_decisions = Table(
+    "recorded_decisions",
+    schema,
+    Column("tenant", String, primary_key=True),
+    Column("run_id", String, primary_key=True),  # the first execution's
+    Column("step", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("workflow_id", String, nullable=False),
+    Column("decision_id", String, nullable=False),  # empty where nobody has said anything yet
+    Column("ruling", String, nullable=False),  # `asked` then
+    Column("at", String, nullable=False),  # UTC, ISO 8601
+    Column("decision", String, nullable=False),  # JSON of a RecordedDecision
     sqlite_with_rowid=False,
 )

@@ -37,6 +37,7 @@ from activities.ports import (
     VectorStore,
 )
 from activities.settings import Settings
+from perdure.contracts.budget import Spend
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.steps import StepKey
 
@@ -91,6 +92,20 @@ def log_lost_tokens(key: StepKey, attempt: int, error: Exception) -> None:
     reason = str(error) if isinstance(error, PortError) else ""
     structlog.get_logger(SCOPE).warning(
         "tokens_lost", step=key.step, paid_attempt=attempt, error=type(error).__name__, reason=reason
+    )
+
+
+def log_overspent(key: StepKey, charge: Spend, reserved: Spend) -> None:
+    """Log that a call cost more than was reserved for it: alert on this event, its server does not keep to requests."""
+    structlog.get_logger(SCOPE).error(
+        "overspent",
+        tenant=key.tenant,
+        run=key.run_id,
+        step=key.step,
+        micro_dollars=charge.micro_dollars,
+        reserved_micro_dollars=reserved.micro_dollars,
+        tokens=charge.input_tokens + charge.output_tokens,
+        reserved_tokens=reserved.input_tokens + reserved.output_tokens,
     )
 
 

@@ -12,6 +12,11 @@ from activities.ports.checks import (
     Rules,
     Subject,
 )
+from activities.ports.decisions import (
+    DecisionLedger,
+    SaidOfStep,
+    SavedThoughts,
+)
 from activities.ports.effect_ledger import (
     Decided,
     Done,
@@ -24,9 +29,11 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    BadCaller,
     BadCredential,
     BodyCorrupt,
     BodyMissing,
+    CallerAwaited,
     CircuitOpen,
     KeyTaken,
     ModelFailed,
@@ -37,6 +44,7 @@ from activities.ports.errors import (
     NotConfigured,
     NotThisRun,
     PortError,
+    PromptTooLarge,
     ServerAway,
     StorageFailed,
     StorageFull,
@@ -77,9 +85,12 @@ from activities.ports.model import (
 )
 from activities.ports.people import (
     Audit,
+    Callers,
     Credentials,
+    ShownCaller,
 )
 from activities.ports.runs import (
+    Beginning,
     Clock,
     Execution,
     Executions,
@@ -96,7 +107,9 @@ from activities.ports.shared import (
     SharedState,
 )
 from activities.ports.storage import (
+    Accounts,
     BlobStore,
+    Order,
     Paid,
     PaidReplies,
 )
@@ -112,13 +125,18 @@ from activities.ports.tokens import (
 __all__ = [
     "ANY_TOOL",
     "NO_TENANT",
+    "Accounts",
     "Audit",
+    "BadCaller",
     "BadCredential",
+    "Beginning",
     "BlobStore",
     "BodyCorrupt",
     "BodyMissing",
     "BudgetWindows",
     "Caller",
+    "CallerAwaited",
+    "Callers",
     "Catalogue",
     "Chunk",
     "CircuitOpen",
@@ -126,6 +144,7 @@ __all__ = [
     "Completion",
     "Credentials",
     "Decided",
+    "DecisionLedger",
     "Documents",
     "Done",
     "EffectLedger",
@@ -155,6 +174,7 @@ __all__ = [
     "ModelUnusable",
     "NotConfigured",
     "NotThisRun",
+    "Order",
     "Over",
     "Paid",
     "PaidReplies",
@@ -163,17 +183,21 @@ __all__ = [
     "PortError",
     "Position",
     "Prompt",
+    "PromptTooLarge",
     "Recorded",
     "Refused",
     "Reserved",
     "Reset",
     "Rules",
     "Runs",
+    "SaidOfStep",
     "Sampling",
+    "SavedThoughts",
     "ServerAway",
     "SharedKey",
     "SharedState",
     "Short",
+    "ShownCaller",
     "StorageFailed",
     "StorageFull",
     "StorageReadOnly",

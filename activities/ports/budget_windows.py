@@ -1,6 +1,5 @@
 """What a tenant's runs may spend together on one day: reserved before it is spent, and never more than the limit."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, TypeAlias
@@ -57,14 +56,6 @@ class BudgetWindows(Protocol):
 
         One that was released is settled all the same: the money is gone. Returns how the day stands. Raises
         `UnknownKey` where nothing was ever reserved under this key.
-        """
-        ...
-
-    async def settle_known(self, tenant: str, run_id: str, spent: Mapping[str, Spend]) -> None:
-        """Settle, by name, what several reservations of one run are known by now to have cost, as `settle` does.
-
-        Each on the day on which it was reserved, the last one where there are several. A name under which nothing was
-        reserved is passed over.
         """
         ...
 

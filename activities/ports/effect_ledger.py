@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.ledger import CallPhase, CallRecord, Decision, Failed, IntendedCall, Refusal, ToolOutcome
 from perdure.contracts.steps import StepKey
 
@@ -87,12 +88,14 @@ class EffectLedger(Protocol):
     call. Each method is one transaction, and may be repeated. All raise `StorageFull` or `StorageFailed`.
     """
 
-    async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
+    async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
         """Ask whether this attempt may call. Of what may be called once, one attempt ever hears `Fresh`.
 
         Another one may only after it was said that the call did not happen: by the attempt itself, by `reconcile`, or
         by a person. An attempt that asks again, as one that was delivered twice does, is not `Fresh` again.
-        Raises `KeyTaken` where the key has been used for another call.
+        The price is charged to the run's account in the same transaction, where the answer is `Fresh`.
+        Raises `KeyTaken` where the key has been used for another call, `WindowSpent` where the account does not cover
+        the price, and `NotThisRun` where there is a price and no account: nothing is written then.
         """
         ...
 

@@ -78,6 +78,14 @@ class ModelOverloaded(PortError):
     free_of_charge = True
 
 
+class PromptTooLarge(PortError):
+    """A prompt is larger than what its attempt has reserved. Nothing was sent."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+
 class CircuitOpen(PortError):
     """This endpoint failed so often lately that it is left alone for a while. Nothing was sent."""
 
@@ -163,6 +171,21 @@ class BadCredential(PortError):
     """A credential that cannot be believed. The message holds nothing of it."""
 
     final = True
+
+
+class BadCaller(PortError):
+    """Who starts a run showed a token or a ticket that cannot be believed. The message holds nothing of the token."""
+
+    final = True
+    free_of_charge = True
+    remedy = Remedy.GIVE_UP
+
+
+class CallerAwaited(PortError):
+    """The token of who starts a run is not verified yet: its client has sent it before, or has lied."""
+
+    free_of_charge = True
+    outage = True
 
 
 class WindowSpent(PortError):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from perdure.contracts.spec import Deployment
+from perdure.contracts.spec import Deployment, Prices
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class Prompt:
     tools: Sequence[ToolSchema] = ()
     """What the model may call; with a schema as well, it either calls or answers by the schema."""
     tool_choice: str | None = None
-    """The name of the tool that it must call, or `ANY_TOOL` for one of them; None where it may answer as well."""
+    """The name of the tool that it must call, or `ANY_TOOL` for one of them; None where it may answer as well.
+
+    A server that holds no name gets the named tool alone: the rest of `tools` is for the calls that follow.
+    """
 
 
 @dataclass(frozen=True)
@@ -170,4 +173,8 @@ class Catalogue(Protocol):
 
         Raises `NotConfigured` and names the tiers that exist.
         """
+        ...
+
+    def prices_of(self, deployment: str) -> tuple[Prices, int]:
+        """A deployment's prices and its context window in tokens, as they are now. Raises `NotConfigured`."""
         ...

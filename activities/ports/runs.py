@@ -1,8 +1,9 @@
 """Runs as effects see them: what the server knows of an execution, what is registered of its run, and the time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from perdure.contracts.registry import RegisteredRun
 
@@ -23,8 +24,22 @@ class Execution:
     """When this execution began, UTC."""
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """How a run began, as its first event says."""
+
+    at: datetime
+    """UTC."""
+    request: Mapping[str, Any]
+    """What it was started with; empty where that is no JSON object."""
+
+
 class Executions(Protocol):
     """Asks the Temporal server about executions."""
+
+    async def beginning(self, workflow_id: str, first_run_id: str) -> Beginning:
+        """How a run began. Raises `NotThisRun` where the server has forgotten it, `ServerAway`."""
+        ...
 
     async def look(self, workflow_id: str, run_id: str) -> Execution:
         """What the server knows of it. Raises `NotThisRun` where it knows of none, `ServerAway`."""
@@ -43,6 +58,13 @@ class Runs(Protocol):
 
     async def look(self, tenant: str, run_id: str) -> RegisteredRun | None:
         """The run; None where none is registered. Raises `StorageFailed`."""
+        ...
+
+    async def upgraded_at(self) -> datetime | None:
+        """When the database learned to register runs, UTC: one that began before could not be.
+
+        Raises `StorageFailed`.
+        """
         ...
 
 

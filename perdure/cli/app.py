@@ -20,7 +20,8 @@ app = typer.Typer(
     name="perdure",
     help="Start runs, follow them, and decide what waits for a person.",
     epilog="Exit codes: 0 done, or answered; 1 error; 2 usage; 3 abstained or refused; 4 budget exhausted; "
-    "5 cancelled; 6 a decision changed nothing; 7 the run goes on; 130 interrupted.",
+    "5 cancelled; 6 a decision changed nothing; 7 the run goes on; 130 interrupted. The environment variable "
+    "PERDURE_TOKEN is the signed token of who starts runs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -34,6 +35,9 @@ for command in (people.inbox, people.approve, people.edit, people.deny, people.a
     app.command(rich_help_panel="People")(command)
 app.add_typer(schedule, name="schedule", rich_help_panel="Operators")
 app.add_typer(show.history, name="history", rich_help_panel="Operators")
+
+TOKEN = "PERDURE_TOKEN"  # noqa: S105 - the name of the variable
+"""The variable that holds the token of who starts runs: it is never an argument."""
 
 LONGEST = 2000
 """Characters of a line that says why."""
@@ -59,12 +63,16 @@ def connection(
             help="Of the Temporal UI, for links to runs (here: port + 1000).",
         ),
     ] = None,
+    token: Annotated[str | None, typer.Option("--token", envvar=TOKEN, hidden=True)] = None,
     by_role: Annotated[
         bool, typer.Option("--by-role", help="Start chains where workers of one role each serve them.")
     ] = False,
 ) -> None:
     """Start runs, follow them, and decide what waits for a person."""
-    context.obj = Session(address=address, namespace=namespace, ui=ui, by_role=by_role)
+    source = context.get_parameter_source("token")
+    if source is not None and source.name == "COMMANDLINE":
+        raise BadInput(f"--token: everybody on this machine can read a command line: set {TOKEN} in the environment")
+    context.obj = Session(address=address, namespace=namespace, ui=ui, by_role=by_role, caller_token=token or None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

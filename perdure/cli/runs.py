@@ -67,11 +67,18 @@ def run(
     """Have an agent do a task, and wait for what comes of it. What waits for a person is shown."""
     default = AgentRequest.model_fields["budget"].default
     limits = budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=until)
-    said = words(task, "task")
+    said, session = words(task, "task"), session_of(context)
     request = AgentRequest.strictly(
-        {"task": said, "agent": agent, "tenant": tenant, "tier": tier, "budget": limits, "started_by": name_of(by)}
+        {
+            "task": said,
+            "agent": agent,
+            "tenant": tenant,
+            "tier": tier,
+            "budget": limits,
+            "started_by": _starter(session, by),
+        }
     )
-    _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
+    _start(session, request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
 
 
 def watch(
@@ -167,6 +174,11 @@ def list_runs(
             for run in found
         ),
     )
+
+
+def _starter(session: Session, by: str | None) -> str:
+    """Who starts a run by their own word; empty where a token says it."""
+    return "" if by is None and session.caller_token is not None else name_of(by)
 
 
 def name_of(by: str | None) -> str:

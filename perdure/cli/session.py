@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -31,6 +31,8 @@ class Session:
     namespace: str | None = None
     ui: str | None = None
     by_role: bool = False
+    caller_token: str | None = field(default=None, repr=False)
+    """Of who starts runs here; None for nobody in particular."""
 
     def work(self, do: Callable[[Platform], Awaitable[Found]]) -> Found:
         """Connect, do this, and let the connection rest before the process ends."""
@@ -40,7 +42,9 @@ class Session:
 
         async def main() -> Found:
             queue = Queue.WORKFLOWS if self.by_role else Queue.PLATFORM
-            connected = await Platform.connect(self.address, namespace=self.namespace, task_queue=queue)
+            connected = await Platform.connect(
+                self.address, namespace=self.namespace, task_queue=queue, caller_token=self.caller_token
+            )
             async with connected as platform:
                 return await do(platform)
 

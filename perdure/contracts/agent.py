@@ -123,7 +123,9 @@ class RequestedCall(Contract):
     unknown_attempt: int | None = None
     """Whose outcome is unknown."""
     binding: Digest | None = None
-    """What a decision has to name: the digest of the call as it is now."""
+    """What a decision has to name: the digest of the call as it is now, in this run."""
+    unproven: bool = False
+    """Whether it was to be made and nothing recorded allowed it, so that people were asked again."""
     voices: tuple[Voice, ...] = ()
     """Who has agreed to it as it is now, where more than one has to."""
     reminders: int = Field(default=0, ge=0)
@@ -173,6 +175,11 @@ class AgentRun(Contract):
     notices: tuple[str, ...] = ()
     started_by: str = ""
     """Who started the run; empty where nobody said."""
+    tenant: str = ""
+    """Whose run it is; empty as long as `run` is."""
+    run: str = ""
+    """Its first run id, to which decisions are bound from the first call on that waits for one: each is recorded then.
+    Empty before, and in runs that an older version has asked people about, whose decisions name no run."""
     decisions: tuple[DecisionRecord, ...] = ()
     """What people have said and were answered, the newest last."""
     strays: int = Field(default=0, ge=0)

@@ -1,11 +1,12 @@
 """What an agent's workflow asks of its effects, and what each of them replies."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from perdure.contracts.agent import AgentSpec
-from perdure.contracts.budget import Spend
+from perdure.contracts.agent import AgentSpec, CallStage
+from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
@@ -25,6 +26,12 @@ class PinAgent(Contract):
     tier: Name | None
     task: Text
     """With its body: the first hop carries the caller's text and stores it."""
+    budget: Budget = Budget()
+    """The run's own: its account is opened with it."""
+    started_by: str = ""
+    """Who started the run, by the starter's own word."""
+    caller: Digest | None = None
+    """The ticket of the token that the starter has shown; None where none was shown."""
 
 
 class PinnedAgent(Contract):
@@ -150,10 +157,19 @@ class AskPerson(Variant):
     """With their body, for the person; None where the run is over and nobody is asked."""
 
 
+class Unproven(Variant):
+    """It was not called: nothing that is recorded allows this call to be made in this run."""
+
+    kind: Literal["unproven"] = "unproven"
+    reason: str
+    outcome: ToolOutcome
+    """What the model is told where nobody is asked about calls of this tool: its words are in the store."""
+
+
 class Acted(Contract):
     """What came of one attempt."""
 
-    came: Annotated[Answered | Again | AskPerson, Field(discriminator="kind")]
+    came: Annotated[Answered | Again | AskPerson | Unproven, Field(discriminator="kind")]
     verdicts: tuple[Verdict, ...] = ()
     """What guards found in the arguments and in the result."""
     charges: dict[int, Spend] = Field(default_factory=dict[int, Spend])
@@ -186,22 +202,41 @@ class SettledCall(Contract):
     """What the model is told; None where the call is to be made again, or the word was refused."""
     refused: str = ""
     """Why the word changed nothing; empty where it holds."""
+    unproven: bool = False
+    """Whether that is because no such decision is recorded."""
 
 
 class CheckDecision(Contract):
-    """Verify the credential that a decision came with."""
+    """Say whether a decision counts, and write down one that does: `act` and `settle_call` believe nothing else."""
 
     key: StepKey
     decision: StepDecision
+    pinned: Text | None = None
+    """The spec by whose policy it counts; None from runs that began before decisions were recorded, which only ask
+    whose word it is."""
+    tool: str = ""
+    arguments: Text | None = None
+    """What the call would be made with, or was, by digest."""
+    stage: CallStage = CallStage.AWAITING_APPROVAL
+    unknown_attempt: int | None = None
+    """Whose outcome is decided."""
+    escalations: int = Field(default=0, ge=0)
+    """How often others were allowed to decide as well, by the run's own clock: the effect holds it against its own."""
+    lapsed: bool = False
+    """Whether nobody said anything in time, and the policy speaks."""
 
 
 class CheckedDecision(Contract):
-    """Whose word it is."""
+    """Whose word it is, and whether it counts."""
 
     groups: tuple[str, ...] = ()
     """The groups that the credential says they are in."""
     refused: str = ""
-    """Why the credential cannot be believed; empty where it can."""
+    """Why the decision does not count; empty where it does."""
+    verified: bool = False
+    """Whether a credential says whose word it is."""
+    wait: timedelta | None = None
+    """How much longer people have to be waited for, where a policy spoke too early by the database's clock."""
 
 
 class AuditDecision(Contract):

@@ -38,6 +38,9 @@ class Spend(Contract):
         return None
 
 
+NOTHING = Spend()
+"""Of no limit anything."""
+
 LIMITS = ("steps", "tool_calls", "input_tokens", "output_tokens", "micro_dollars")
 """The countable limits, in the order in which a breach is named."""
 

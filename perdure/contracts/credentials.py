@@ -24,9 +24,10 @@ def claims_of(
 ) -> dict[str, Any]:
     """What an identity service signs, as a JWT with a key that the workers know, once it knows that it is `by`.
 
-    `run` is the Temporal workflow id, `tenant:business id`. The claims name one run, one step as it was seen, one
-    ruling and, by `said`, every word of the decision: whoever reads the credential later can only say the same again,
-    and is answered as before. The signed JWT becomes the decision's `credential`.
+    `run` is the Temporal workflow id, `tenant:business id`; an id may be used again, so the `digest` of what was seen
+    names the tenant and the run's first execution as well. The claims name one step as it was seen, one ruling and, by
+    `said`, every word of the decision: whoever reads the credential later can only say the same again about the same
+    run, and is answered as before. The signed JWT becomes the decision's `credential`.
     """
     issued = int(now.timestamp())
     claims: dict[str, Any] = {

@@ -66,7 +66,9 @@ class PendingStep(Contract):
     arguments: Text
     """JSON, with its body: exactly what is, or was, to be called."""
     digest: Digest
-    """A decision names it: it binds the decision to the tool, its edition, these arguments and the policy."""
+    """A decision names it: it binds the decision to the run, the tool, its edition, these arguments and the policy."""
+    run: str = ""
+    """The first run id of the run that the digest names: another run of the same id has another one."""
     since: AwareDatetime
     reason: str = ""
     """Why nobody knows, where an outcome is asked for."""

@@ -5,6 +5,9 @@ from pydantic import AwareDatetime, Field
 from perdure.contracts.budget import Budget
 from perdure.contracts.contract import Contract, Digest, Name
 
+CHAIN, EXTRACTION, AGENT = "chain", "extraction", "agent"
+"""The workflow types."""
+
 ANONYMOUS = "anonymous"
 """The subject of a run whose starter showed no caller token."""
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from perdure.contracts.agent import AgentPhase
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.contract import Contract, Name, Variant
+from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.extraction import Record
 from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
@@ -25,6 +25,8 @@ class RunRequest(Contract):
 
     tenant: Name = "default"
     budget: Budget = Budget()
+    caller: Digest | None = None
+    """The ticket of who starts it: `Platform` makes it of the caller's token, which itself never travels here."""
 
 
 class AskRequest(RunRequest):

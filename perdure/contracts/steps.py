@@ -5,7 +5,7 @@ import json
 
 from pydantic import Field
 
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import Contract, Digest, Name
 from perdure.contracts.extraction import ExtractionSpec, Problem, Record
 from perdure.contracts.guards import GuardSpec, Verdict
@@ -41,6 +41,10 @@ class Route(Contract):
     tier: Name | None
     question: Text
     """With its body: the first hop carries the caller's text and stores it."""
+    budget: Budget = Budget()
+    """The run's own: its account is opened with it."""
+    caller: Digest | None = None
+    """The ticket of the token that the starter has shown; None where none was shown."""
 
 
 class Routed(Contract):
@@ -117,6 +121,8 @@ class PaidReply(Contract):
     """What each attempt of this step is known to have cost, by attempt number."""
     stopped: bool = False
     """Whether the call was called off while it ran. It says nothing then, and its charge is what it cost at least."""
+    notice: str = ""
+    """What a reader of the run's result should know of the call: that it cost more than was reserved for it."""
     first_token_ms: float | None = None
     """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
 
@@ -205,6 +211,10 @@ class Parse(Contract):
     schema_name: Name
     tier: Name | None
     file: DocumentFile
+    budget: Budget = Budget()
+    """The run's own: its account is opened with it."""
+    caller: Digest | None = None
+    """The ticket of the token that the starter has shown; None where none was shown."""
 
 
 class Parsed(Contract):

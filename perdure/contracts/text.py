@@ -1,7 +1,7 @@
 """Text is one type: a digest, a bound on its tokens, and its body only where it is created."""
 
 import hashlib
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer, model_validator
 
@@ -44,7 +44,7 @@ class Text(Contract):
         if isinstance(value, bytes | bytearray):
             raise ValueError("is bytes: decode them and send text")  # noqa: TRY004 - pydantic reports ValueErrors
         if not isinstance(value, str):
-            return value
+            return _counted(value)
         try:
             data = value.encode()
         except UnicodeEncodeError:
@@ -68,6 +68,15 @@ class Text(Contract):
     def told(self) -> Self:
         """As a reply carries a few words whose body crosses the history elsewhere: with it where that takes no more."""
         return self if self.tokens <= BRIEF else self.reference()
+
+
+def _counted(value: object) -> object:
+    """Fields with a body say how many tokens it has by themselves: no sender's count is believed."""
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    body: object = fields.get("body")
+    return {**fields, "tokens": len(body.encode(errors="surrogatepass"))} if isinstance(body, str) else fields
 
 
 def _as_plain(text: Text, write: SerializerFunctionWrapHandler) -> Any:

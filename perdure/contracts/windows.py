@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field
 
-from perdure.contracts.budget import LIMITS, Spend
+from perdure.contracts.budget import LIMITS, Budget, Spend
 from perdure.contracts.contract import Contract, Name
 
 
@@ -57,8 +57,19 @@ class Window(Contract):
     """What open reservations may still cost at most, those of runs that vanished among them."""
 
 
+class Account(Contract):
+    """How the account of a run stands: `settled <= bill <= settled + reserved <= budget`.
+
+    It counts what all executions of the run have used up, those that a reset has left behind among them.
+    """
+
+    budget: Budget
+    settled: Spend = Spend()
+    reserved: Spend = Spend()
+
+
 class WindowShortage(Contract):
-    """What is left of a tenant's day does not cover an attempt, so it was not made."""
+    """What is left of a tenant's day, or of a run's account, does not cover an attempt, so it was not made."""
 
     tenant: Name
     day: date
@@ -73,13 +84,23 @@ class WindowShortage(Contract):
     reserved: Spend
     """What attempts that were open then may have cost on top, at most."""
     left: WindowLimit
+    run: bool = False
+    """Whether it is the run's own account that is short, and not its tenant's day."""
 
     @property
     def reason(self) -> str:
         """It in one line, with the remedy."""
+        if self.limit == "until":
+            return "the budget's deadline has passed, by the database's clock: start a run with a later one"
         needed, settled, reserved, left = (
             getattr(part, self.limit) for part in (self.needed, self.settled, self.reserved, self.left)
         )
+        if self.run:
+            return (
+                f"the run's account has too little left: of {self.most} {self.limit}, {settled} are settled and "
+                f"{reserved} reserved, also by executions that a reset has left behind, which leaves {left}, and the "
+                f"attempt needs up to {needed}: start a run with a larger budget"
+            )
         return (
             f"the tenant {self.tenant!r} has too little left of {self.day} (UTC): of {self.most} {self.limit}, "
             f"{settled} are settled and {reserved} reserved, which leaves {left}, and the attempt needs up to "

@@ -12,18 +12,17 @@ import pytest_asyncio
 from activities import call_times
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
-from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.adapters.sqlite_database import open_sqlite
 from activities.call_outcomes import intended
 from activities.ports import Fresh, Permission, PortError, StorageFailed, StorageFull
 from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.guards import GuardAction, GuardSpec, Verdict
 from perdure.contracts.ledger import CallPhase, IntendedCall
 from perdure.contracts.remedy import Remedy
 from perdure.contracts.steps import StepKey
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
-from tests.support.tool_calls import KEY, Failing, worker
+from tests.support.tool_calls import Failing, KEY, UnpricedLedger, worker
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer
 
@@ -169,9 +168,11 @@ async def test_a_key_that_stands_for_another_call_is_told_with_what_is_known_of_
 async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next_attempt_calls(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Frozen(SqlEffectLedger):
-        async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
-            heard = await super().intend(key, attempt, call)
+    class Frozen(UnpricedLedger):
+        async def intend(
+            self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING
+        ) -> Permission:
+            heard = await super().intend(key, attempt, call, price)
             if isinstance(heard, Fresh) and attempt == 1:
                 now = call_times.elapsed()
                 monkeypatch.setattr(call_times, "elapsed", lambda: now + 3600)
@@ -190,11 +191,13 @@ async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next
 async def test_waiting_for_others_before_it_is_allowed_is_no_standing_still(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Busy(SqlEffectLedger):
-        async def intend(self, key: StepKey, attempt: int, call: IntendedCall) -> Permission:
+    class Busy(UnpricedLedger):
+        async def intend(
+            self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING
+        ) -> Permission:
             now = call_times.elapsed()
             monkeypatch.setattr(call_times, "elapsed", lambda: now + 3600)
-            return await super().intend(key, attempt, call)
+            return await super().intend(key, attempt, call, price)
 
     acted = await worker(database, write, ledger=Busy(database)).act(1, "write")
     assert outcome(acted).happened is Happened.YES
@@ -256,7 +259,7 @@ async def test_no_clock_of_a_worker_decides_whether_a_call_may_be_made(database:
     """What is written by a clock that is ahead, or behind, is compared with nothing."""
     for number, shift in enumerate((timedelta(days=-400), timedelta(days=400))):
         key = KEY.model_copy(update={"step": f"call-1-{number}"})
-        odd = SqlEffectLedger(database, now=lambda _, shift=shift: datetime.now(UTC) + shift)
+        odd = UnpricedLedger(database, now=lambda _, shift=shift: datetime.now(UTC) + shift)
         acted = await worker(database, write, ledger=odd).act(1, "write", key, said={"what": "lost"})
         assert isinstance(acted.came, AskPerson)
         record = await odd.look(key)

@@ -8,7 +8,9 @@ from activities.ports import (
     ModelUnreachable,
     ModelUnusable,
     NotConfigured,
+    NotThisRun,
     PortError,
+    PromptTooLarge,
     WindowSpent,
 )
 
@@ -23,5 +25,7 @@ def test_only_what_fails_before_a_model_works_is_free() -> None:
         ModelUnreachable,
         ModelUnusable,
         NotConfigured,
+        NotThisRun,
+        PromptTooLarge,
         WindowSpent,
     }

@@ -16,7 +16,6 @@ from activities.adapters.documents.files import FileDocuments
 from activities.adapters.named_services import NamedServices
 from activities.adapters.public_web import PublicWeb
 from activities.adapters.sql_database import Database
-from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.adapters.sqlite_database import open_sqlite
 from activities.adapters.tool_http import ToolHttp
 from activities.ports import StorageFailed
@@ -25,7 +24,7 @@ from deploy.local.desk import Desk, DeskServer
 from perdure.contracts.agent_steps import Act, Acted, Again, Answered, AskPerson
 from perdure.contracts.ledger import CallPhase, Source
 from perdure.contracts.tool_outcome import Happened, ToolOutcome
-from tests.support.tool_calls import KEY, Failing, Worker, worker
+from tests.support.tool_calls import Failing, KEY, UnpricedLedger, worker, Worker
 from tests.support.waiting import until
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer
@@ -165,7 +164,7 @@ async def test_an_attempt_waits_within_its_activitys_time_and_no_longer(database
 async def test_what_came_of_a_call_is_told_to_a_ledger_that_was_away_meanwhile(
     database: Database, world: World
 ) -> None:
-    ledger = SqlEffectLedger(database)
+    ledger = UnpricedLedger(database)
     tries: list[int] = []
 
     def away() -> bool:
@@ -183,7 +182,7 @@ async def test_what_came_of_a_call_is_told_to_a_ledger_that_was_away_meanwhile(
 async def test_where_the_ledger_stays_away_the_attempt_is_not_free_and_the_call_is_found_out_later(
     database: Database, world: World
 ) -> None:
-    failing: Any = Failing(SqlEffectLedger(database), "record", StorageFailed("away"))
+    failing: Any = Failing(UnpricedLedger(database), "record", StorageFailed("away"))
     here = worker(database, world.tool(doubts=0), ledger=failing)
     with pytest.raises(StorageFailed) as away:
         await within(call_times.ENDING + 0.3, here, await here.asked(1, "write"))

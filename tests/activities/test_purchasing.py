@@ -8,22 +8,36 @@ from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
-from temporalio.testing import ActivityEnvironment
 
+from activities.adapters.sql_accounts import SqlAccounts
 from activities.adapters.sql_budget_windows import SqlBudgetWindows
 from activities.adapters.sql_paid_replies import SqlPaidReplies
+from activities.adapters.sql_runs import SqlRuns
 from activities.adapters.sqlite_database import open_sqlite
 from activities.adapters.token_logs import open_token_log
-from activities.daily import DailyWindows
-from activities.ports import BudgetWindows, ModelFailed, ModelOverloaded, PaidReplies, PortError, Sampling, WindowSpent
+from activities.ports import (
+    BudgetWindows,
+    Message,
+    ModelFailed,
+    ModelOverloaded,
+    NotThisRun,
+    PortError,
+    Prompt,
+    PromptTooLarge,
+    Sampling,
+    WindowSpent,
+)
 from activities.purchasing import Call, Purchasing
+from activities.rights import Rights
 from activities.settings import Paths, Settings
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.spec import Deployment, Prices
 from perdure.contracts.steps import Extracted, StepKey
 from perdure.contracts.text import Text
-from perdure.contracts.windows import Window, WindowKey, WindowLimit, day_of
-from tests.contracts.ports.model_cases import ASK, model_for
+from perdure.contracts.windows import Account, Window, WindowKey, WindowLimit, day_of
+from tests.contracts.ports.model_cases import ASK, catalogue, model_for
+from tests.support.orders import QUESTION, run_of
+from tests.support.registered import StubExecutions, environment_of
 from tests.support.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 
 KEY = StepKey(tenant="acme", workflow_id="acme:one", run_id="run-one", step="extract")
@@ -37,6 +51,8 @@ COST = Spend(
     output_tokens=OUTPUT_TOKENS,
     micro_dollars=FAST.prices.of(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS),
 )
+PRICED = {"prices": "{ input = 1000000, output = 2000000 }"}
+BUDGET = Budget(steps=100, micro_dollars=10**6)
 SILENT = Extracted(said=Text.of(""), model="", finish_reason="stopped", prompt_digest="0" * 64, charges={})
 
 
@@ -45,21 +61,40 @@ class Shop(NamedTuple):
 
     purchasing: Purchasing
     windows: BudgetWindows
-    replies: PaidReplies
+    accounts: SqlAccounts
+    executions: StubExecutions
+    dearer: list[Spend]
+    """What calls cost that cost more than was reserved."""
     day: date
 
-    async def buy(self, attempt: int, step: str = KEY.step) -> Extracted:
+    async def buy(
+        self,
+        attempt: int,
+        step: str = KEY.step,
+        *,
+        question: str = QUESTION,
+        prompt: Prompt = ASK,
+        worst: Spend = WORST,
+        execution: str = "",
+        foreign: StepKey | None = None,
+    ) -> Extracted:
         call = Call(
-            key=KEY.model_copy(update={"step": step}),
+            key=foreign or KEY.model_copy(update={"step": step}),
             attempt=attempt,
+            question=question,
             deployment=FAST.priced,
-            prompt=ASK,
-            sampling=Sampling(max_output_tokens=WORST.output_tokens),
-            worst=WORST,
+            prompt=prompt,
+            sampling=Sampling(max_output_tokens=worst.output_tokens),
+            worst=worst,
             read=lambda completion: SILENT.model_copy(update={"said": Text.of(completion.content)}),
             silent=SILENT,
         )
-        return await ActivityEnvironment().run(self.purchasing.buy, call)
+        return await environment_of(KEY, execution).run(self.purchasing.buy, call)
+
+    async def account(self) -> Account:
+        found = await self.accounts.look(KEY.tenant, KEY.run_id)
+        assert found is not None
+        return found
 
     async def stands(self) -> Window:
         return await self.windows.look(KEY.tenant, self.day)
@@ -72,15 +107,28 @@ async def shop(tmp_path: Path, stub: StubModel) -> AsyncIterator[Shop]:
         database = open_sqlite(tmp_path / "perdure.db")
         stack.push_async_callback(database.dispose)
         log = await stack.enter_async_context(open_token_log(Settings(paths=Paths(state=tmp_path))))
-        windows, replies = SqlBudgetWindows(database), SqlPaidReplies(database)
-        days = DailyWindows(windows, {"acme": WindowLimit(steps=2)}.get, lambda: day)
-        purchasing = Purchasing(model_for(tmp_path, stub.url), replies, days, log, lambda _key, _attempt, _error: None)
-        yield Shop(purchasing, windows, replies, day)
+        replies = SqlPaidReplies(database, {"acme": WindowLimit(steps=2)}.get)
+        runs = SqlRuns(database)
+        await runs.register(run_of(KEY, BUDGET))
+        dearer: list[Spend] = []
+        executions = StubExecutions(KEY)
+        model = model_for(tmp_path, stub.url)
+        purchasing = Purchasing(
+            model,
+            replies,
+            rights=Rights(runs, executions),
+            catalogue=catalogue(tmp_path, stub.url, **PRICED),
+            log=log,
+            lost=lambda _key, _attempt, _error: None,
+            overspent=lambda _key, charge, _worst: dearer.append(charge),
+        )
+        yield Shop(purchasing, SqlBudgetWindows(database), SqlAccounts(database), executions, dearer, day)
 
 
 async def test_a_reply_is_settled_at_what_it_cost(shop: Shop) -> None:
     assert (await shop.buy(1)).charges == {1: COST}
     assert await shop.stands() == Window(settled=COST)
+    assert await shop.account() == Account(budget=BUDGET, settled=COST)
 
 
 async def test_what_is_bought_is_reserved_before_the_model_hears_of_it(shop: Shop, stub: StubModel) -> None:
@@ -98,18 +146,16 @@ async def test_only_what_is_known_to_have_cost_nothing_is_given_back(
     stub.script = [meets]
     with pytest.raises(error):
         await shop.buy(1)
-    assert await shop.stands() == (Window() if error.free_of_charge else Window(reserved=WORST))
+    held = Spend() if error.free_of_charge else WORST
+    assert await shop.stands() == Window(reserved=held)
+    assert await shop.account() == Account(budget=BUDGET, reserved=held)
 
 
-async def test_a_saved_reply_settles_the_attempt_that_died_before_it_could(shop: Shop, stub: StubModel) -> None:
-    # As a worker leaves it that is killed between the two.
-    await shop.replies.begin(KEY, 1, Extracted)
-    await shop.windows.reserve(shop_key(shop, "extract/1"), WORST, WindowLimit())
-    await shop.replies.save(KEY, 1, SILENT, COST)
-    assert await shop.stands() == Window(reserved=WORST)
+async def test_a_saved_reply_is_found_by_the_next_attempt_which_buys_nothing(shop: Shop, stub: StubModel) -> None:
+    await shop.buy(1)
     assert (await shop.buy(2)).charges == {1: COST, 2: Spend()}
-    assert await shop.stands() == Window(settled=COST)
-    assert stub.calls == 0
+    assert await shop.account() == Account(budget=BUDGET, settled=COST)
+    assert stub.calls == 1
 
 
 async def test_a_lost_attempt_stays_reserved_beside_the_one_that_replies(shop: Shop, stub: StubModel) -> None:
@@ -121,6 +167,77 @@ async def test_a_lost_attempt_stays_reserved_beside_the_one_that_replies(shop: S
     with pytest.raises(WindowSpent):
         await shop.buy(1, "extract-repair-1")
     assert stub.calls == 2
+
+
+async def test_an_attempt_that_a_reset_makes_again_never_shares_a_reservation(shop: Shop, stub: StubModel) -> None:
+    stub.script = ["drop"] * 3
+    for _ in range(2):
+        with pytest.raises(ModelFailed):
+            await shop.buy(1)
+    with pytest.raises(WindowSpent):
+        await shop.buy(1)
+    assert stub.calls == 2
+    assert await shop.account() == Account(budget=BUDGET, reserved=WORST + WORST)
+
+
+async def test_neither_a_fallback_nor_another_way_to_write_a_request_buys_the_same_question_twice(
+    shop: Shop, stub: StubModel
+) -> None:
+    first = await shop.buy(1)
+    other = Prompt([Message("user", "The same question in a new edition's words.")])
+    assert (await shop.buy(2, prompt=other)).said == first.said
+    assert stub.calls == 1
+
+
+async def test_another_question_under_the_same_step_is_bought_anew(shop: Shop, stub: StubModel) -> None:
+    await shop.buy(1)
+    await shop.buy(1, question="b" * 64)
+    assert stub.calls == 2
+    assert await shop.account() == Account(budget=BUDGET, settled=COST + COST)
+
+
+async def test_a_prompt_above_its_reservation_is_refused_and_costs_nothing(shop: Shop, stub: StubModel) -> None:
+    small = Spend(steps=1, input_tokens=10, output_tokens=50)
+    with pytest.raises(PromptTooLarge, match=r"the prompt has [\d,]+ bytes, and 10 tokens are reserved") as refusal:
+        await shop.buy(1, worst=small)
+    assert refusal.value.free_of_charge
+    assert stub.calls == 0
+    assert await shop.account() == Account(budget=BUDGET)
+
+
+async def test_the_money_of_a_reservation_is_computed_and_never_taken_from_the_request(shop: Shop) -> None:
+    free = Spend(input_tokens=WORST.input_tokens, output_tokens=WORST.output_tokens)
+    await shop.buy(1, worst=free)
+    assert await shop.account() == Account(budget=BUDGET, settled=COST)
+    assert shop.dearer == []
+
+
+async def test_a_call_that_cost_more_than_was_reserved_raises_an_alert_and_is_told(shop: Shop) -> None:
+    tight = Spend(steps=1, input_tokens=INPUT_TOKENS - 1, output_tokens=500)
+    reply = await shop.buy(1, worst=tight, prompt=Prompt([Message("user", "Hi")]))
+    assert shop.dearer == [COST]
+    assert reply.notice.startswith("extract cost more than was reserved for it")
+    assert await shop.account() == Account(budget=BUDGET, settled=COST)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ({"workflow_id": "acme:two"}, "'acme:one' asks"),
+        ({"run_id": "another"}, "the run that asks is"),
+        ({"tenant": "globex"}, "is not registered"),
+    ],
+)
+async def test_a_run_buys_on_no_other_runs_account(shop: Shop, stub: StubModel, key: dict[str, str], why: str) -> None:
+    with pytest.raises(NotThisRun, match=why):
+        await shop.buy(1, foreign=KEY.model_copy(update=key))
+    assert stub.calls == 0
+
+
+async def test_the_server_is_asked_once_for_each_execution(shop: Shop) -> None:
+    for attempt, execution in enumerate(("first", "first", "reset", "reset"), start=1):
+        await shop.buy(attempt, execution=execution)
+    assert shop.executions.looks == 2
 
 
 def shop_key(shop: Shop, name: str) -> WindowKey:

@@ -18,13 +18,13 @@ from rich.table import Table
 from activities.adapters.databases import open_database
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
-from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.settings import Database as DatabaseSettings
 from activities.settings import Paths, Settings
 from perdure.contracts.budget import Spend
 from perdure.contracts.steps import Generated
 from tests.bench.paired import p95
 from tests.services.postgres_server import installed, postgres_server
+from tests.support.orders import RegisteredReplies, order
 from tests.support.storing import KEY, reply
 
 SEQUENTIAL = 15
@@ -59,14 +59,14 @@ class Times:
 
 def operations(database: Database) -> dict[str, Operation]:
     """What is measured, by its name."""
-    replies, blobs = SqlPaidReplies(database), SqlBlobs(database)
+    replies, blobs = RegisteredReplies(database), SqlBlobs(database)
     stored: list[str] = []
 
     async def buy() -> None:
         key = KEY.model_copy(update={"run_id": uuid.uuid4().hex})
         bought = reply(f"{key.run_id} has been answered in a sentence or two.")
-        await replies.begin(key, 1, Generated)
-        await replies.save(key, 1, bought, Spend(steps=1), [] if bought.answer is None else [bought.answer])
+        await replies.begin(order(key, 1), Generated)
+        await replies.save(order(key, 1), bought, Spend(steps=1), [] if bought.answer is None else [bought.answer])
 
     async def put() -> None:
         stored.append(await blobs.put("acme", os.urandom(BODY)))

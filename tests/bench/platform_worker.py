@@ -8,7 +8,6 @@ from unittest import mock
 
 import worker
 from activities.checking import Checking
-from activities.daily import DailyWindows
 from activities.generation import Generation
 from activities.purchasing import Purchasing
 from activities.retrieval import Retrieval
@@ -31,13 +30,19 @@ class StubbedParts(worker.Parts):
         return [Screening(self.specs, guards, self.blobs, self.log).screen, Checking(guards, self.blobs).check]
 
     def generation(self) -> worker.Activities:
-        from activities.adapters.sql_budget_windows import SqlBudgetWindows
         from activities.adapters.sql_paid_replies import SqlPaidReplies
-        from activities.adapters.telemetry import TracedModel, log_lost_tokens
+        from activities.adapters.telemetry import TracedModel, log_lost_tokens, log_overspent
 
         model = TracedModel(StubChat(), self.catalogue)
-        days = DailyWindows(SqlBudgetWindows(self.database), self.settings.limits.of)
-        purchasing = Purchasing(model, SqlPaidReplies(self.database), days, self.log, log_lost_tokens)
+        purchasing = Purchasing(
+            model,
+            SqlPaidReplies(self.database, self.settings.limits.of),
+            rights=self.rights,
+            catalogue=self.catalogue,
+            log=self.log,
+            lost=log_lost_tokens,
+            overspent=log_overspent,
+        )
         return [Generation(purchasing, self.blobs).generate]
 
 

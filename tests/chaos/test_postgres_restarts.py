@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from activities.adapters.databases import open_database
 from activities.adapters.sql_blobs import SqlBlobs
-from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.settings import ROOT, Database, Settings, environment_with
 from perdure.contracts.budget import Spend
 from perdure.contracts.steps import Generated
 from tests.services.postgres_server import PostgresServer
+from tests.support.orders import RegisteredReplies, order
 from tests.support.storing import KEY, attempt, body, key_of, reply
 from tests.support.waiting import until
 
@@ -67,12 +67,12 @@ async def test_writers_live_through_crashes_of_the_server(postgres: PostgresServ
 
     written = [(name, number) for name in range(PROCESSES) for number in range(EACH)]
     async with open_database(Settings(database=Database(postgres=SecretStr(url)))) as database:
-        blobs, replies = SqlBlobs(database), SqlPaidReplies(database)
+        blobs, replies = SqlBlobs(database), RegisteredReplies(database)
         bodies = [body(*one) for one in written]
         assert await blobs.get_all("acme", [hashlib.sha256(each).hexdigest() for each in bodies]) == bodies
         for name, number in written:
             assert await replies.attempts(key_of(name, number)) == {1: Spend(steps=1, micro_dollars=1)}
-            mine = await replies.begin(key_of(name, number), 1, Generated)
+            mine = await replies.begin(order(key_of(name, number), 1), Generated)
             assert mine is not None
             assert mine.answer == reply(f"by {name} {number}").answer
         charges = {number: Spend(steps=1, micro_dollars=number) for number in (attempt(*one) for one in written)}

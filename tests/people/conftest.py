@@ -1,10 +1,13 @@
 """An agent whose writes people agree to, at a real desk, with the platform's own workers."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection
 
 from activities.settings import Approvals, Settings, Tools
 from agents.loader import Specs
@@ -34,6 +37,26 @@ def grants(monkeypatch: pytest.MonkeyPatch) -> Grants:
 
     monkeypatch.setattr(Specs, "agent", agent, raising=False)
     return given
+
+
+@dataclass
+class DatabaseTime:
+    """The clock beside the database: no workflow's days pass there in seconds, unless a test turns it."""
+
+    ahead: timedelta = timedelta(0)
+    leap: timedelta = timedelta(0)
+    """How much later it is at each look."""
+
+    def now(self, _: Connection) -> datetime:
+        self.ahead += self.leap
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture(autouse=True)
+def database_time(monkeypatch: pytest.MonkeyPatch) -> DatabaseTime:
+    time = DatabaseTime()
+    monkeypatch.setattr("activities.adapters.sql_clock.now", time.now)
+    return time
 
 
 @pytest.fixture

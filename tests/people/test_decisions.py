@@ -8,10 +8,11 @@ from temporalio.client import Client
 
 from deploy.local.desk import Desk
 from perdure.client import Platform
+from perdure.contracts.approvals import ApprovalPolicy
 from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling
 from perdure.contracts.run import Answered
 from perdure.runs import workflow_id
-from tests.support.people import calls, decision, message, waiting
+from tests.support.people import Grants, calls, decision, message, waiting
 from tests.support.stub_model import StubModel
 from tests.support.waiting import until
 
@@ -47,6 +48,22 @@ async def test_the_same_decision_again_is_answered_as_before(platform: Platform,
 
 
 async def test_an_id_that_was_used_for_another_decision_is_rejected(
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = ApprovalPolicy(quorum=2)
+    stub.script = [calls(message()), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk")
+    [step] = await waiting(platform, run)
+    assert isinstance((await platform.decide(run, decision(step, decision_id="mine"))).came, Accepted)
+    other = decision(step, "ann", decision_id="mine")
+    assert "was used for another decision" in reason(await platform.decide(run, other))
+    assert sent(desk) == []
+    assert isinstance((await platform.decide(run, decision(step, "ann"))).came, Accepted)
+    await platform.result(run)
+    assert sent(desk) == [1]
+
+
+async def test_a_decision_that_was_rejected_is_looked_at_anew_and_its_id_is_free(
     platform: Platform, stub: StubModel, desk: Desk
 ) -> None:
     stub.script = [calls(message()), DONE]
@@ -54,10 +71,8 @@ async def test_an_id_that_was_used_for_another_decision_is_rejected(
     [step] = await waiting(platform, run)
     no = decision(step, decision_id="mine", ruling=Ruling.APPROVE, arguments={"to": "", "text": ""})
     assert "to: " in reason(await platform.decide(run, no)), "the tool's schema has spoken"
-    other = decision(step, decision_id="mine", ruling=Ruling.APPROVE)
-    assert "was used for another decision" in reason(await platform.decide(run, other))
     assert sent(desk) == []
-    assert isinstance((await platform.decide(run, decision(step))).came, Accepted)
+    assert isinstance((await platform.decide(run, decision(step, decision_id="mine"))).came, Accepted)
     await platform.result(run)
     assert sent(desk) == [1]
 

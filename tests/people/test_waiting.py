@@ -13,6 +13,7 @@ from perdure.contracts.approvals import ApprovalPolicy, Escalation
 from perdure.contracts.decisions import Accepted, Rejected, Ruling
 from perdure.contracts.run import Answered
 from perdure.runs import workflow_id
+from tests.people.conftest import DatabaseTime
 from tests.support.people import Grants, calls, decision, message, waiting
 from tests.support.stub_model import StubModel
 
@@ -58,9 +59,10 @@ async def test_seven_days_of_silence_remind_escalate_and_deny(
 
 
 async def test_a_policy_may_approve_what_nobody_has_spoken_about(
-    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants, database_time: DatabaseTime
 ) -> None:
     grants.policies["send_message"] = ApprovalPolicy(timeout=DAY, on_timeout="approve")
+    database_time.leap = DAY / 2  # it lags behind: the run has to wait more than once
     stub.script = [calls(message()), DONE]
     run = await platform.start_agent("Write to bob.", agent="clerk")
     await platform.result(run)
@@ -68,7 +70,11 @@ async def test_a_policy_may_approve_what_nobody_has_spoken_about(
 
 
 async def test_whom_a_step_escalates_to_may_decide_from_then_on_and_not_before(
-    environment: WorkflowEnvironment, platform: Platform, stub: StubModel, grants: Grants
+    environment: WorkflowEnvironment,
+    platform: Platform,
+    stub: StubModel,
+    grants: Grants,
+    database_time: DatabaseTime,
 ) -> None:
     grants.policies["send_message"] = WEEK
     stub.script = [calls(message()), DONE]
@@ -83,6 +89,9 @@ async def test_whom_a_step_escalates_to_may_decide_from_then_on_and_not_before(
         assert isinstance(early, Rejected)
         assert await environment.fast_forward(handle, 2 * DAY + timedelta(hours=1))
         [later] = await waiting(platform, run)
+        hasty = (await platform.decide(run, decision(later, by="lea"))).came
+        assert isinstance(hasty, Rejected), "the run's own clock is not the one that counts"
+        database_time.ahead = 2 * DAY + timedelta(hours=1)
         assert (later.names, later.groups, later.reminders, later.escalations) == (("ann",), ("leads",), 2, 1)
         assert later.digest == step.digest, "it is the same call"
         assert isinstance((await platform.decide(run, decision(later, by="lea"))).came, Accepted)

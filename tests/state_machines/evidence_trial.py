@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from activities.adapters.sql_database import Database
-from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.adapters.sqlite_database import Durability, open_sqlite
 from activities.ports import PortError, StorageFailed
 from perdure.contracts.agent_steps import Answered, AskPerson
 from perdure.contracts.decisions import Ruling
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
-from tests.support.tool_calls import KEY, Worker, worker
+from tests.support.tool_calls import KEY, UnpricedLedger, worker, Worker
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer, Refused
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
@@ -76,7 +75,7 @@ _acts: ContextVar[Actor] = ContextVar("acts")
 class Held:
     """A ledger at which whoever asks may stand, before and after; now and then it is away."""
 
-    def __init__(self, ledger: SqlEffectLedger, chance: random.Random) -> None:
+    def __init__(self, ledger: UnpricedLedger, chance: random.Random) -> None:
         self._ledger = ledger
         self._chance = chance
 
@@ -115,7 +114,7 @@ class Trial:
         self._said = {"what": "x"}
         self._resumable = False
         self.tool = self._chance.choice([self._once, self._fenced, self._again])()
-        ledger: Any = Held(SqlEffectLedger(database), self._chance)
+        ledger: Any = Held(UnpricedLedger(database), self._chance)
         self.worker = worker(database, self.tool, ledger=ledger)
         self._newer = worker(database, ledger=ledger, granted={"write": self.tool})
         """A worker of another release, which has the tool no more."""

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from activities.adapters.databases import open_database
 from activities.adapters.sql_blobs import SqlBlobs
-from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.settings import load
 from perdure.contracts.budget import Spend
 from perdure.contracts.steps import Generated, StepKey
 from perdure.contracts.text import Text
+from tests.support.orders import RegisteredReplies, order
 
 KEY = StepKey(tenant="acme", workflow_id="acme:one", run_id="run", step="shared")
 """The step for which all of them buy."""
@@ -48,17 +48,18 @@ async def work(name: int, numbers: Iterable[int]) -> None:
     """Store, buy and save, `AT_ONCE` at the same time."""
     slots = asyncio.Semaphore(AT_ONCE)
     async with open_database(load()) as database:
-        blobs, replies = SqlBlobs(database), SqlPaidReplies(database)
+        blobs, replies = SqlBlobs(database), RegisteredReplies(database)
 
         async def one(number: int) -> None:
             async with slots:
                 await blobs.put("acme", body(name, number))
                 print("stored", number, flush=True)  # noqa: T201 - the starter counts what was acknowledged
                 for key, mine in ((key_of(name, number), 1), (KEY, attempt(name, number))):
-                    await replies.begin(key, mine, Generated)
-                    bought = reply(f"by {name} {number}")
-                    charge = Spend(steps=1, micro_dollars=mine)
-                    first = await replies.save(key, mine, bought, charge, [Text.of(f"{mine}")])
+                    first = await replies.begin(order(key, mine), Generated)
+                    if first is None:
+                        bought = reply(f"by {name} {number}")
+                        charge = Spend(steps=1, micro_dollars=mine)
+                        first = await replies.save(order(key, mine), bought, charge, [Text.of(f"{mine}")])
                 assert first.answer is not None
                 print("saved", number, first.answer.digest, flush=True)  # noqa: T201
 

@@ -11,17 +11,25 @@ from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.pins import Pins
-from activities.ports import BlobStore, EffectLedger, Guards, Subject
+from activities.ports import BlobStore, EffectLedger, Guards, Permission, Subject
+from activities.proof import Proof
+from activities.rights import Rights
 from activities.settling import Settling
 from activities.tool_boundary import ToolBoundary
 from activities.transcripts import Transcripts
 from perdure.contracts.agent import AgentSpec
-from perdure.contracts.agent_steps import Act, Acted, SettleCall, SettledCall
+from perdure.contracts.agent_steps import Act, Acted, ScreenCall, SettleCall, SettledCall
+from perdure.contracts.budget import NOTHING, Spend
+from perdure.contracts.contract import Digest
 from perdure.contracts.decisions import Ruling, StepDecision
 from perdure.contracts.guards import GuardSpec, Verdict
+from perdure.contracts.ledger import IntendedCall
+from perdure.contracts.registry import RegisteredRun
 from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import ToolOutcome
+from perdure.contracts.windows import Account
+from tests.support.orders import run_of
 from tools.base import Tool, ToolContext
 from tools.world import Http, NoHttp
 
@@ -60,6 +68,49 @@ class Failing:
         return failing
 
 
+class StubRights(Rights):
+    """Believes every key: these tests are about what the ledger allows, and not about who asks."""
+
+    def __init__(self) -> None:
+        """Nobody is asked."""
+
+    async def of(self, key: StepKey, pinned: Digest | None = None) -> RegisteredRun:
+        return run_of(key, pinned=pinned or "0" * 64, kind="agent")
+
+
+class StubProof(Proof):
+    """Finds every call approved, and every word recorded."""
+
+    def __init__(self) -> None:
+        """Nothing is looked up."""
+
+    async def asked(self, run: RegisteredRun, spec: AgentSpec, ask: ScreenCall) -> None:
+        return None
+
+    async def objection(self, run: RegisteredRun, spec: AgentSpec, ask: Act) -> str | None:
+        return None
+
+    async def settle_objection(self, run: RegisteredRun, spec: AgentSpec, ask: SettleCall) -> str | None:
+        return None
+
+
+class StubAccounts:
+    """`Accounts` that nothing is charged to."""
+
+    async def look(self, tenant: str, run_id: str) -> Account | None:
+        return None
+
+    async def charge_call(self, key: StepKey, attempt: int, asking: str, price: Spend) -> None:
+        return None
+
+
+class UnpricedLedger(SqlEffectLedger):
+    """The real ledger, whose calls are charged to nobody: the runs of these tests have no account."""
+
+    async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
+        return await super().intend(key, attempt, call)
+
+
 @dataclass
 class Worker:
     """What one worker process does about calls. Several may share a database."""
@@ -85,8 +136,11 @@ class Worker:
             pins=pins,
             transcripts=Transcripts(self.blobs),
             contexts=lambda key, _: ToolContext(key.tenant, key.run_id, key.step, key.idempotency_key, http=self.http),
+            rights=StubRights(),
+            proof=StubProof(),
+            accounts=StubAccounts(),
         )
-        self.settling = Settling(boundary, self.ledger, self.blobs, pins)
+        self.settling = Settling(boundary, self.ledger, self.blobs, pins, rights=StubRights(), proof=StubProof())
 
     async def pin(self) -> Text:
         """The run's spec."""
@@ -133,7 +187,7 @@ def worker(database: Database, *tools: Tool[Any], **more: Any) -> Worker:
     parts: dict[str, Any] = {
         "tools": named,
         "granted": named,
-        "ledger": SqlEffectLedger(database),
+        "ledger": UnpricedLedger(database),
         "blobs": SqlBlobs(database),
     }
     return Worker(database, **(parts | more))

@@ -1,13 +1,18 @@
 """The order in which an agent may call its tools: what it begins with, and what has to return before something else."""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from temporalio.client import Client
 
 from activities.settings import Settings, Tools
 from deploy.local.desk import DeskServer
+from evals.prompt_report import report
+from evals.show_prompt import rebuilt
 from perdure.client import Platform
 from perdure.contracts.decisions import Ruling
 from perdure.contracts.run import Answered
@@ -71,6 +76,21 @@ async def test_only_the_first_thought_has_to_call_what_the_agent_begins_with(
     assert allowed == [["search_knowledge"], [*READS, None], [*READS, None]]
     beginnings = {request["messages"][0]["content"] for request in stub.requests}
     assert len(beginnings) == 1, "what stays the same is computed once"
+
+
+async def test_the_tool_that_a_thought_had_to_call_is_shown_with_its_prompt(
+    platform: Platform, stub: StubModel, client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.script = [calls(SEARCH), answer()]
+    run = await platform.start_agent("Look it up.", agent="searcher")
+    await platform.result(run)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
+    for number, due in ((1, "search_knowledge"), (2, None)):
+        shown = await rebuilt(settings, run, f"think-{number}", "default")
+        assert (shown.digest, shown.fields()["tool_choice"]) == (shown.recorded, due)
+        console = Console(record=True, width=200, file=StringIO())
+        report(shown, console)
+        assert ("search_knowledge: a server of one's own is sent this one alone" in console.export_text()) == bool(due)
 
 
 def offered(request: Mapping[str, Any]) -> list[str | None]:

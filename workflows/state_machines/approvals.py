@@ -1,13 +1,18 @@
 """A tool's policy at work: whose word counts, how many are missing, and what comes due while nobody speaks. Pure."""
 
+import hashlib
+import json
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
+from pydantic import JsonValue
+
 from perdure.contracts.agent import CallStage, RequestedCall
 from perdure.contracts.agent_steps import CheckedDecision
 from perdure.contracts.approvals import MOST_REMINDERS, ApprovalPolicy, Trust, Voice
+from perdure.contracts.contract import Digest
 from perdure.contracts.decisions import Ruling, StepDecision, Waiting
 from perdure.contracts.text import Text
 from perdure.contracts.tools import ToolSpec
@@ -51,6 +56,13 @@ Due: TypeAlias = Remind | Escalate | Lapse
 def policy_of(tool: ToolSpec) -> ApprovalPolicy:
     """The policy of a granted tool."""
     return tool.policy or DEFAULT
+
+
+def policy_digest(tool: ToolSpec) -> Digest:
+    """SHA-256 of what a grant says about the approval of a tool's calls."""
+    people = None if tool.policy is None else tool.policy.model_dump(mode="json")
+    said = json.dumps([tool.name, tool.approval.value, tool.asks, people], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def next_due(call: RequestedCall, tool: ToolSpec) -> Due | None:
@@ -107,7 +119,10 @@ def lasted(waited: timedelta) -> str:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: capitals, spaces around them and odd ways to write a letter hide nobody."""
+    """Whether two names may be one person's: capitals, spaces, odd ways to write a letter and unseen ones hide nobody.
+
+    It is for what bars somebody; a right is granted to the exact name alone.
+    """
     return _plain(one) == _plain(other)
 
 
@@ -117,15 +132,25 @@ def barred(call: RequestedCall, tool: ToolSpec, started_by: str) -> str:
 
 
 def unheard(
-    call: RequestedCall, tool: ToolSpec, decision: StepDecision, checked: CheckedDecision | None, started_by: str
+    call: RequestedCall,
+    tool: ToolSpec,
+    decision: StepDecision,
+    checked: CheckedDecision | None,
+    started_by: str,
+    *,
+    subject: str = "",
 ) -> str | None:
-    """Why somebody's word does not count, in one line; None where it does. `checked` is what an effect verified."""
+    """Why somebody's word does not count, in one line; None where it does.
+
+    `checked` is what was verified, `started_by` who started the run by the starter's own word, and `subject` who did by
+    a token that was verified.
+    """
     policy, by = policy_of(tool), decision.by
     if checked is not None and checked.refused:
         return checked.refused
     if checked is None and policy.trust is Trust.SIGNED:
         return f"{tool.name} takes only signed decisions: send one with a credential"
-    own = _own(call, policy, by, started_by)
+    own = _own(call, policy, by, (started_by, subject))
     if own is not None:
         return own
     names, groups = policy.deciders(call.escalations)
@@ -137,12 +162,12 @@ def unheard(
     return None
 
 
-def _own(call: RequestedCall, policy: ApprovalPolicy, by: str, started_by: str) -> str | None:
+def _own(call: RequestedCall, policy: ApprovalPolicy, by: str, starters: tuple[str, ...]) -> str | None:
     if not policy.four_eyes or call.stage is CallStage.ASKING:
         return None
-    if same_person(by, started_by):
+    if any(same_person(by, starter) for starter in starters if starter):
         return f"{by!r} started the run, and nobody decides about their own: have another person decide"
-    if policy.trust is Trust.SIGNED and not started_by:
+    if policy.trust is Trust.SIGNED and not any(starters):
         return "nobody said who started the run, so it may be anybody's own: start it with started_by"
     return None
 
@@ -158,11 +183,16 @@ def _may(
     policy: ApprovalPolicy,
     checked: CheckedDecision | None,
 ) -> bool:
-    if any(same_person(by, name) for name in names):
+    if by in names:
         return True
     if checked is not None and any(group in checked.groups for group in groups):
         return True
-    return any(same_person(by, member) for group in groups for member in policy.members.get(group, ()))
+    return any(by in policy.members.get(group, ()) for group in groups)
+
+
+def edited(arguments: dict[str, JsonValue]) -> Text:
+    """The arguments that a person has put in the place of the model's, as they are called with."""
+    return Text.of(json.dumps(arguments, ensure_ascii=False, sort_keys=True))
 
 
 def agreed(
@@ -172,8 +202,8 @@ def agreed(
 
     With other arguments it is another call, to which nobody else has said yes yet.
     """
-    edited = arguments is not None and arguments.digest != call.arguments.digest
-    voices = (voice,) if edited else (*(one for one in call.voices if not same_person(one.by, voice.by)), voice)
+    changed = arguments is not None and arguments.digest != call.arguments.digest
+    voices = (voice,) if changed else (*(one for one in call.voices if not same_person(one.by, voice.by)), voice)
     missing = policy_of(tool).quorum - len(voices)
     given = call.arguments if arguments is None else arguments
     if missing <= 0:
@@ -183,4 +213,5 @@ def agreed(
 
 
 def _plain(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in folded if not letter.isspace() and unicodedata.category(letter) != "Cf")

@@ -15,6 +15,7 @@ from perdure.contracts.decisions import (
     StepDecision,
     Waiting,
 )
+from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import WAITING, barred, lapse_ruling, lapses_at, policy_of
 
 REMEMBERED = 500
@@ -39,6 +40,7 @@ def _waiting(run: AgentRun, call: RequestedCall) -> PendingStep | None:
         effect=tool.effect,
         arguments=call.arguments,
         digest=call.binding,
+        run=run.run,
         since=call.since,
         reason=call.failure,
         names=names,
@@ -96,8 +98,23 @@ def accepted(decision: StepDecision, *, verified: bool, missing: int = 0) -> Dec
     return DecisionReply(came=Accepted(decision_id=decision.decision_id, verified=verified, missing=missing))
 
 
+def bound_to(run: AgentRun, tenant: str, first: str) -> AgentRun:
+    """From now on decisions name this run and are recorded: what waits already is bound to it as well."""
+    named = run.model_copy(update={"tenant": tenant, "run": first})
+    for call in run.calls:
+        if call.stage in WAITING:
+            named = named.with_call(tool_call.bound(call, run.spec.tool(call.tool), tenant, first))
+    return named
+
+
 def recorded(run: AgentRun, decision: StepDecision, reply: DecisionReply) -> AgentRun:
-    """The run remembers what it answered. Of a decision, the digest of its content is kept and no word of it."""
+    """The run remembers what it has accepted. Of a decision, the digest of its content is kept and no word of it.
+
+    A rejection is looked at anew when it is sent again: the same words may come with a credential then. Only a run that
+    was asked by an older version, which remembered them all, goes on to do so.
+    """
+    if run.run and isinstance(reply.came, Rejected):
+        return run
     record = DecisionRecord(decision_id=decision.decision_id, content=decision.content, reply=reply)
     return run.model_copy(update={"decisions": (*run.decisions, record)[-REMEMBERED:]})
 

@@ -55,8 +55,8 @@ class OverBudget:
 
     @classmethod
     def of_day(cls, window: WindowShortage) -> "OverBudget":
-        """What is left of the tenant's day does not cover it."""
-        return cls(f"daily_{window.limit}", window.needed, window)
+        """What is left of the tenant's day, or of the run's account, does not cover it."""
+        return cls(window.limit if window.run else f"daily_{window.limit}", window.needed, window)
 
 
 @dataclass(frozen=True)

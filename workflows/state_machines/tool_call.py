@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from perdure.contracts.agent import AgentSpec, CallStage, RequestedCall
-from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson
+from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Digest
 from perdure.contracts.text import Text
@@ -89,8 +89,11 @@ def missing(tool: ToolSpec | None, returned: tuple[str, ...]) -> tuple[str, ...]
     return () if tool is None else tuple(name for name in tool.after if name not in returned)
 
 
-def binding(call: RequestedCall, tool: ToolSpec) -> Digest:
-    """What a decision has to name: the tool, its edition, these arguments, what is known of it, and the policy."""
+def binding(call: RequestedCall, tool: ToolSpec, tenant: str = "", run: str = "") -> Digest:
+    """What a decision has to name: run, tool, its edition, these arguments, what is known of it, and the policy.
+
+    `run` is the first run id. Without one it is the binding of before decisions were recorded, which holds in any run.
+    """
     bound: dict[str, Any] = {
         "step": call.id,
         "tool": [tool.name, tool.digest],
@@ -101,7 +104,21 @@ def binding(call: RequestedCall, tool: ToolSpec) -> Digest:
     }
     if tool.policy is not None:
         bound["people"] = tool.policy.model_dump(mode="json")
+    if run:
+        bound["run"] = [tenant, run]
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
+
+
+def bound(call: RequestedCall, tool: ToolSpec | None, tenant: str, run: str) -> RequestedCall:
+    """A call that waits, bound to its run: a decision about it counts in no other."""
+    if call.binding is None or tool is None:
+        return call
+    return call.model_copy(update={"binding": binding(call, tool, tenant, run)})
+
+
+def postponed(call: RequestedCall, lapses: timedelta, wait: timedelta, now: datetime) -> RequestedCall:
+    """A call that is to be decided without anybody `lapses` after it began to wait, and not before `wait` is over."""
+    return call.model_copy(update={"since": now - lapses + wait})
 
 
 def awaiting_approval(call: RequestedCall, tool: ToolSpec, arguments: Text, now: datetime) -> RequestedCall:
@@ -145,6 +162,10 @@ def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentS
         case AskPerson(attempt=attempt, reason=reason, arguments=arguments):
             seen = call if arguments is None else call.model_copy(update={"arguments": arguments})
             return _unknown(seen, tool, attempt, reason, now)
+        case Unproven(outcome=outcome):
+            if tool is None or tool.approval is not Approval.ALWAYS:
+                return answered(call, outcome)
+            return _decided(call, stage=CallStage.ASKED, tries=0, unproven=True)
 
 
 def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpec, now: datetime) -> RequestedCall:

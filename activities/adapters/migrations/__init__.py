@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from activities.ports import StorageFailed
 
 FOLDER: Final = Path(__file__).resolve().parent
-HEAD: Final = "0003"
+HEAD: Final = "0007"
 """The newest revision, said here so that a worker whose database is up to date need not load alembic."""
 
 

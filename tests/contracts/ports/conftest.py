@@ -16,7 +16,6 @@ from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_budget_windows import SqlBudgetWindows
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_effect_ledger import SqlEffectLedger
-from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.stores import open_store
 from activities.adapters.token_logs import open_token_log
 from activities.ports import (
@@ -33,6 +32,7 @@ from activities.settings import Database as DatabaseSettings
 from activities.settings import Paths, Settings, Shared, Store, Tokens
 from deploy.local import weights
 from tests.services.weaviate_server import Weaviate, forget_everything
+from tests.support.orders import RegisteredReplies
 
 
 @pytest_asyncio.fixture(params=["lancedb", pytest.param("weaviate", marks=pytest.mark.weaviate)], loop_scope="session")
@@ -91,7 +91,7 @@ def blobs(request: pytest.FixtureRequest, database: Database) -> BlobStore:
     return request.param(database)
 
 
-@pytest.fixture(params=[SqlPaidReplies])
+@pytest.fixture(params=[RegisteredReplies])
 def replies(request: pytest.FixtureRequest, database: Database) -> PaidReplies:
     return request.param(database)
 

@@ -88,36 +88,6 @@ async def test_a_cost_that_comes_after_the_release_counts_all_the_same(windows: 
     assert await windows.settle(KEY, ACTUAL) == Window(settled=ACTUAL)
 
 
-async def test_what_is_known_of_a_run_is_settled_by_name_on_the_day_on_which_each_was_reserved(
-    windows: BudgetWindows,
-) -> None:
-    yesterday = KEY.model_copy(update={"day": DAY - timedelta(days=1)})
-    today, open_still = (KEY.model_copy(update={"name": f"generate-1/{attempt}"}) for attempt in (2, 3))
-    for key in (yesterday, today, open_still):
-        await windows.reserve(key, WORST, LIMIT)
-    await windows.reserve(key_of("two", 1).model_copy(update={"name": today.name}), WORST, LIMIT)
-    for _ in range(2):
-        await windows.settle_known(
-            "acme", KEY.run_id, {"generate-1/1": ACTUAL, "generate-1/2": WORST, "never/1": WORST}
-        )
-        assert await windows.look("acme", yesterday.day) == Window(settled=ACTUAL)
-        # The third attempt of this run and the other run's are nobody's to settle yet.
-        assert await windows.look("acme", DAY) == Window(settled=WORST, reserved=WORST + WORST)
-    await windows.settle_known("globex", KEY.run_id, {open_still.name: ACTUAL})
-    assert await windows.look("acme", DAY) == Window(settled=WORST, reserved=WORST + WORST)
-
-
-async def test_of_one_name_on_two_days_the_last_is_settled_and_the_first_stays_reserved(
-    windows: BudgetWindows,
-) -> None:
-    earlier = KEY.model_copy(update={"day": DAY - timedelta(days=1)})
-    for key in (KEY, earlier):
-        await windows.reserve(key, WORST, LIMIT)
-    await windows.settle_known("acme", KEY.run_id, {KEY.name: ACTUAL})
-    assert await windows.look("acme", DAY) == Window(settled=ACTUAL)
-    assert await windows.look("acme", earlier.day) == Window(reserved=WORST)
-
-
 async def test_a_cost_above_what_was_reserved_is_not_hidden(windows: BudgetWindows) -> None:
     await windows.reserve(KEY, Spend(micro_dollars=1000), LIMIT)
     assert await windows.settle(KEY, Spend(micro_dollars=1200)) == Window(settled=Spend(micro_dollars=1200))

@@ -20,13 +20,13 @@ from activities.adapters.databases import open_database
 from activities.adapters.migrations import HEAD, Move
 from activities.adapters.sql_blobs import SqlBlobs
 from activities.adapters.sql_database import Database
-from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.sql_tables import schema
 from activities.ports import StorageFailed
 from activities.settings import ROOT, Settings, environment_with
 from perdure.contracts.budget import Spend
 from perdure.contracts.steps import Generated
 from tests.contracts.ports.test_writers_at_once import environment_of
+from tests.support.orders import RegisteredReplies, order
 from tests.support.storing import KEY, reply
 
 BEFORE_MIGRATIONS = """
@@ -193,7 +193,7 @@ async def test_a_file_from_before_there_were_migrations_is_taken_over_without_lo
             file.execute("INSERT INTO paid_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row + saved)
     async with open_database(place) as database:
         assert await SqlBlobs(database).get("acme", digest) == b"foo"
-        found = await SqlPaidReplies(database).begin(KEY, 2, Generated)
+        found = await RegisteredReplies(database).begin(order(KEY, 2), Generated)
         assert (found is not None) == ("paid_attempts" in made)
         if found is not None:
             assert found == reply("then").model_copy(update={"charges": {1: Spend(steps=1), 2: Spend()}})

@@ -137,16 +137,21 @@ async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema
     assert bool(listener.counts) == streams, "who waits hears that it lives"
 
 
+@pytest.mark.parametrize("question", ["What is 17*23+5?", "Look up the word harbour."])
 @STREAMS
-async def test_the_tool_that_is_due_is_called_whatever_was_asked(served: Served, *, streams: bool) -> None:
-    ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR, LOOK_UP], tool_choice="look_up")
-    asked = served.model.complete("fast", ask, TO_A_CALL, ME, Listener() if streams else None)
-    if not served.can.tools:
-        with pytest.raises(NotConfigured, match="tools"):
-            await asked
-        return
-    (call,) = (await asked).tool_calls
-    assert (call.name, list(json.loads(call.arguments))) == ("look_up", ["word"])
+async def test_the_tool_that_is_due_is_called_whatever_was_asked(
+    served: Served, question: str, *, streams: bool
+) -> None:
+    """Each of the tools is due for the same question: one of them is not what the model would choose by itself."""
+    for due, arguments in (("look_up", ["word"]), ("calculator", ["expression"])):
+        ask = Prompt([Message("user", question)], tools=[CALCULATOR, LOOK_UP], tool_choice=due)
+        asked = served.model.complete("fast", ask, TO_A_CALL, ME, Listener() if streams else None)
+        if not served.can.tools:
+            with pytest.raises(NotConfigured, match="tools"):
+                await asked
+            continue
+        (call,) = (await asked).tool_calls
+        assert (call.name, list(json.loads(call.arguments))) == (due, arguments)
 
 
 async def test_a_tool_call_cut_by_the_limit_is_neither_text_nor_a_call(served: Served) -> None:

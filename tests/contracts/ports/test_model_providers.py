@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.ports import Message, Prompt, Usage
-from tests.contracts.ports.model_cases import CALCULATOR, FEW, ME, Listener, model_for
+from tests.contracts.ports.model_cases import CALCULATOR, FEW, LOOK_UP, ME, Listener, model_for
 from tests.support.stub_model import StubModel
 
 
@@ -76,6 +76,26 @@ async def test_words_and_calls_are_put_together(
     [call] = completion.tool_calls
     assert (call.id, call.name, json.loads(call.arguments)) == ("call-1", "calculator", {"expression": "1+1"})
     assert (completion.finish_reason, completion.usage) == ("tool_calls", Usage(15, 30, 5))
+
+
+@pytest.mark.parametrize(
+    ("provider", "lines", "choice"),
+    [
+        ("openai", OPENAI, {"type": "function", "function": {"name": "calculator"}}),
+        ("anthropic", ANTHROPIC, {"type": "tool", "name": "calculator"}),
+    ],
+)
+async def test_a_provider_that_holds_a_name_is_told_it_and_gets_every_tool(
+    provider: str, lines: list[str], choice: dict[str, object], tmp_path: Path, stub: StubModel
+) -> None:
+    model = model_for(tmp_path, stub.url, provider=f'"{provider}"', capabilities='{ tools = "native" }')
+    stub.script = [{"sse": lines}]
+    ask = Prompt([Message("user", "1+1?")], tools=[LOOK_UP, CALCULATOR], tool_choice="calculator")
+    await model.complete("fast", ask, FEW, ME, Listener())
+    (request,) = stub.requests
+    assert request["tool_choice"] == choice
+    names = [tool["function"]["name"] if provider == "openai" else tool["name"] for tool in request["tools"]]
+    assert names == ["look_up", "calculator"], "the beginning of a conversation is the same in every turn"
 
 
 async def test_words_may_come_again_and_again(tmp_path: Path, stub: StubModel) -> None:

@@ -18,11 +18,14 @@ from activities.ports import (
     ModelRefused,
     ModelUnusable,
     PortError,
+    Prompt,
     Usage,
 )
 from tests.contracts.ports.model_cases import (
     ASK,
+    CALCULATOR,
     FEW,
+    LOOK_UP,
     ME,
     STREAMS,
     Listener,
@@ -68,6 +71,21 @@ async def test_usage_is_asked_for_on_the_way_and_tools_are_strict(model: LiteLLM
     (request,) = stub.requests
     assert request["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
     assert request["tools"][0]["function"]["strict"] is True
+
+
+@STREAMS
+async def test_the_tool_that_is_due_is_all_that_it_may_call(
+    model: LiteLLMModel, stub: StubSGLang, *, streams: bool
+) -> None:
+    """SGLang 0.5.23 holds a named choice to any of the tools that it is sent."""
+    for due in (CALCULATOR, LOOK_UP):
+        ask = Prompt(ASK.messages, tools=[CALCULATOR, LOOK_UP], tool_choice=due.name)
+        await model.complete("fast", ask, FEW, ME, Listener() if streams else None)
+        request = stub.requests[-1]
+        [tool] = request["tools"]
+        assert (tool["function"]["name"], tool["function"]["strict"]) == (due.name, True)
+        assert tool["function"]["parameters"] == due.parameters
+        assert request["tool_choice"] == "required"
 
 
 async def test_what_it_streams_is_counted_on_the_way_with_its_cached_tokens(

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, text
 
 from activities.adapters.postgres_database import PostgresDatabase, open_postgres
 from activities.adapters.sql_blobs import SqlBlobs
-from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.ports import PortError, StorageFailed, StorageFull
 from deploy.local.ports import free_ports
 from perdure.contracts.budget import Spend
@@ -22,6 +21,7 @@ from perdure.contracts.text import Text
 from tests.contracts.ports.test_database import BEGIN, MAKE, READ, count
 from tests.services.postgres_server import PostgresServer
 from tests.support.cutting_proxy import cutting
+from tests.support.orders import RegisteredReplies, order
 from tests.support.storing import KEY, reply
 
 pytestmark = pytest.mark.postgres
@@ -192,18 +192,18 @@ async def test_a_commit_that_was_not_acknowledged_is_done_again_and_counts_once(
         way = postgres_url.replace(f":{server.port}/", f":{proxy.port}/")
         async with opened(way) as database, opened(postgres_url) as beside:
             await database.bring_up()
-            replies = SqlPaidReplies(database)
+            replies = RegisteredReplies(database)
             proxy.cuts = 1
-            assert await replies.begin(KEY, 1, Generated) is None
+            assert await replies.begin(order(KEY, 1), Generated) is None
             assert proxy.cuts == 0
-            assert await SqlPaidReplies(beside).attempts(KEY) == {1: None}
+            assert await RegisteredReplies(beside).attempts(KEY) == {1: None}
 
             proxy.cuts = 2
             told = Text.of("told")
-            saved = await replies.save(KEY, 1, reply("first"), FIVE, [told])
+            saved = await replies.save(order(KEY, 1), reply("first"), FIVE, [told])
             assert proxy.cuts == 0
             assert saved == reply("first").model_copy(update={"charges": {1: FIVE}})
-            assert await SqlPaidReplies(beside).attempts(KEY) == {1: FIVE}
+            assert await RegisteredReplies(beside).attempts(KEY) == {1: FIVE}
             assert await SqlBlobs(beside).get(KEY.tenant, told.digest) == b"told"
 
 

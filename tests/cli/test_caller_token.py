@@ -1,0 +1,96 @@
+"""From the command line a run is started by whom the environment's token names, and no token is ever typed."""
+
+import uuid
+
+import pytest
+from joserfc.jwk import ECKey
+from temporalio.client import Client
+
+from activities.settings import Settings
+from perdure.client import Platform
+from perdure.contracts.caller import ticket_of
+from perdure.contracts.run import AgentRequest
+from perdure.errors import UnknownRun
+from tests.cli.conftest import Cli
+from tests.support.agent_runs import answer
+from tests.support.caller_tokens import KEY, believing, token
+from tests.support.stub_model import StubModel
+
+pytestmark = pytest.mark.usefixtures("working")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"callers": believing(KEY)})
+
+
+async def request_of(client: Client, run: str) -> AgentRequest:
+    history = await client.get_workflow_handle(f"default:{run}").fetch_history()
+    payloads = history.events[0].workflow_execution_started_event_attributes.input.payloads
+    return AgentRequest.model_validate_json(payloads[0].data)
+
+
+async def test_a_run_is_started_by_whom_the_environments_token_names(
+    cli: Cli, client: Client, stub: StubModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.script = [answer(), answer()]
+    said = token("ada")
+    monkeypatch.setenv("PERDURE_TOKEN", said)
+    run = str(uuid.uuid4())
+    came = await cli("run", "tester", "Do it.", "--id", run)
+    assert came.code == 0, came.err
+    request = await request_of(client, run)
+    assert request.caller == ticket_of(said, f"default:{run}")
+    assert request.started_by == "", "the token says it, and not the name of whoever sits here"
+    assert not any(part in came.out + came.err for part in said.split("."))
+
+
+async def test_without_a_token_it_is_started_by_whoever_says_so(
+    cli: Cli, client: Client, stub: StubModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.script = [answer()]
+    monkeypatch.setenv("PERDURE_TOKEN", "")
+    run = str(uuid.uuid4())
+    came = await cli("run", "tester", "Do it.", "--id", run, "--by", "eve")
+    assert came.code == 0, came.err
+    request = await request_of(client, run)
+    assert (request.caller, request.started_by) == (None, "eve")
+
+
+async def test_whoever_gives_another_name_than_the_tokens_starts_nothing(
+    cli: Cli, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_TOKEN", token("ada"))
+    run = str(uuid.uuid4())
+    came = await cli("run", "tester", "Do it.", "--id", run, "--by", "eve")
+    assert (came.code, came.out) == (2, "")
+    assert came.err == "perdure: started_by: names 'eve', and the caller's token is of 'ada': leave it out\n"
+    with pytest.raises(UnknownRun):
+        await platform.status(run)
+
+
+async def test_a_token_that_is_refused_is_one_line_without_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = ECKey.generate_key("P-256", parameters={"kid": "callers"})
+    for said in (token(key=stranger), token(tenant="acme"), "not a token", "nonsense"):
+        monkeypatch.setenv("PERDURE_TOKEN", said)
+        came = await cli("ask", "Who cleans the pond?")
+        assert came.code in (1, 2)
+        assert came.err.startswith("perdure: ")
+        assert len(came.err.splitlines()) == 1
+        assert "token" in came.err
+        assert not any(part in came.err for part in said.split("."))
+
+
+async def test_a_token_on_the_command_line_is_refused_without_being_shown(cli: Cli) -> None:
+    said = token()
+    came = await cli("--token", said, "list")
+    assert came.code == 2
+    assert came.err == (
+        "perdure: --token: everybody on this machine can read a command line: set PERDURE_TOKEN in the environment\n"
+    )
+
+
+async def test_commands_that_start_nothing_send_no_token(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_TOKEN", "nonsense")
+    came = await cli("list")
+    assert came.code == 0, came.err

@@ -1,0 +1,155 @@
+"""What people agree to counts in the one run that they saw, is recorded, and is asked again where no record is."""
+
+import uuid
+from typing import ClassVar
+
+import pytest
+from temporalio.client import Client, WorkflowHistory
+from temporalio.common import WorkflowIDReusePolicy
+
+from activities.acting import Acting
+from activities.proof import not_proven
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.agent_steps import Act, Acted
+from perdure.contracts.approvals import ApprovalPolicy, Trust
+from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling
+from perdure.contracts.queues import Queue
+from perdure.contracts.run import AgentRequest, Answered
+from perdure.runs import workflow_id
+from tests.support.people import Grants, calls, decision, message, signed, waiting
+from tests.support.stub_model import StubModel
+from workflows.effects import ACT
+
+DONE = {"content": "Done."}
+SIGNED = ApprovalPolicy(trust=Trust.SIGNED)
+
+
+def reason(reply: DecisionReply) -> str:
+    assert isinstance(reply.came, Rejected)
+    return reply.came.reason
+
+
+async def history(client: Client, run: str) -> WorkflowHistory:
+    return await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
+
+
+def effects(history: WorkflowHistory) -> list[str]:
+    """The effects that were asked for, in order."""
+    scheduled = [event.activity_task_scheduled_event_attributes for event in history.events]
+    return [one.activity_type.name for one in scheduled if one.activity_type.name]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_credential_from_a_run_is_refused_by_the_next_one_of_the_same_id(
+    client: Client, platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = SIGNED
+    stub.script = [calls(message()), DONE, calls(message()), DONE]
+    run = uuid.uuid4().hex
+
+    async def start() -> None:
+        await client.start_workflow(
+            "agent",
+            AgentRequest.model_validate({"task": "Write to bob.", "agent": "clerk", "started_by": "sam"}),
+            id=workflow_id("default", run),
+            task_queue=Queue.AGENTS,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+
+    await start()
+    [step] = await waiting(platform, run)
+    said = signed(decision(step), run)
+    assert isinstance((await platform.decide(run, said)).came, Accepted)
+    await platform.result(run)
+    await start()
+    [again] = await waiting(platform, run)
+    assert (again.step, again.arguments) == (step.step, step.arguments)
+    assert again.run != step.run
+    assert again.digest != step.digest
+    assert "another one by now" in reason(await platform.decide(run, said))
+    # Nor does the credential say what the new run asks.
+    forged = said.model_copy(update={"digest": again.digest})
+    assert "for another decision: digest, said differ" in reason(await platform.decide(run, forged))
+    await platform.decide(run, signed(decision(again, ruling=Ruling.DENY), run))
+    await platform.result(run)
+    assert list(desk.received()["messages"].values()) == [1]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_decision_that_was_rejected_without_a_credential_is_taken_with_one(
+    platform: Platform, stub: StubModel, desk: Desk, grants: Grants
+) -> None:
+    grants.policies["send_message"] = SIGNED
+    stub.script = [calls(message()), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
+    [step] = await waiting(platform, run)
+    said = decision(step)
+    assert "takes only signed decisions" in reason(await platform.decide(run, said))
+    assert isinstance((await platform.decide(run, signed(said, run))).came, Accepted)
+    assert isinstance((await platform.decide(run, signed(said, run, exp=0))).came, Accepted), "as before"
+    await platform.result(run)
+    assert list(desk.received()["messages"].values()) == [1]
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("ruling", [Ruling.APPROVE, Ruling.DENY])
+async def test_an_unsigned_decision_is_recorded_by_an_effect_as_a_signed_one_is(
+    client: Client, platform: Platform, stub: StubModel, ruling: Ruling
+) -> None:
+    stub.script = [calls(message()), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
+    [step] = await waiting(platform, run)
+    await platform.decide(run, decision(step, ruling=ruling))
+    await platform.result(run)
+    asked = effects(await history(client, run))
+    assert asked.index("check_decision") < asked.index("act" if ruling is Ruling.APPROVE else "settle_call")
+
+
+class OnceUnproven(Acting):
+    """Its first call of each tool finds no proof."""
+
+    found: ClassVar[set[str]] = set()
+
+    @ACT.activity
+    async def act(self, ask: Act) -> Acted:
+        if ask.tool in self.found:
+            return await super().act(ask)
+        self.found.add(ask.tool)
+        return await not_proven(self._blobs, ask, "nothing is recorded that allows it in this run")
+
+
+@pytest.fixture
+def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    OnceUnproven.found.clear()
+    monkeypatch.setattr("activities.acting.Acting", OnceUnproven)
+
+
+@pytest.mark.usefixtures("unproven", "working")
+async def test_a_call_whose_approval_is_not_recorded_waits_for_it_again_and_the_page_says_so(
+    client: Client, platform: Platform, stub: StubModel, desk: Desk
+) -> None:
+    stub.script = [calls(message()), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk")
+    [step] = await waiting(platform, run)
+    await platform.decide(run, decision(step))
+    [again] = await waiting(platform, run)
+    assert again.digest == step.digest, "it is the same call of the same run"
+    assert again.arguments == step.arguments
+    assert desk.received()["messages"] == {}
+    page = str(await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata"))
+    assert "its approval is not recorded: it is asked again" in page
+    assert isinstance((await platform.decide(run, decision(again))).came, Accepted)
+    await platform.result(run)
+    assert list(desk.received()["messages"].values()) == [1]
+
+
+@pytest.mark.usefixtures("unproven", "working")
+async def test_a_call_that_needs_nobody_is_rejected_where_there_is_no_proof_and_the_model_is_told_why(
+    platform: Platform, stub: StubModel
+) -> None:
+    stub.script = [calls(("create_ticket", {"title": "Leave", "text": "Soon."})), DONE]
+    run = await platform.start_agent("Open a ticket.", agent="clerk")
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Answered)
+    assert "create_ticket was not called: nothing is recorded that allows it" in str(stub.requests[-1]["messages"])
