@@ -22,7 +22,7 @@ from perdure.contracts.ledger import CallPhase, IntendedCall
 from perdure.contracts.remedy import Remedy
 from perdure.contracts.steps import StepKey
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
-from tests.support.tool_calls import Failing, KEY, UnpricedLedger, worker
+from tests.support.tool_calls import KEY, Failing, UnpricedLedger, worker
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer
 
@@ -169,9 +169,7 @@ async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Frozen(UnpricedLedger):
-        async def intend(
-            self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING
-        ) -> Permission:
+        async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
             heard = await super().intend(key, attempt, call, price)
             if isinstance(heard, Fresh) and attempt == 1:
                 now = call_times.elapsed()
@@ -192,9 +190,7 @@ async def test_waiting_for_others_before_it_is_allowed_is_no_standing_still(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Busy(UnpricedLedger):
-        async def intend(
-            self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING
-        ) -> Permission:
+        async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
             now = call_times.elapsed()
             monkeypatch.setattr(call_times, "elapsed", lambda: now + 3600)
             return await super().intend(key, attempt, call, price)

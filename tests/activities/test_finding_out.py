@@ -24,7 +24,7 @@ from deploy.local.desk import Desk, DeskServer
 from perdure.contracts.agent_steps import Act, Acted, Again, Answered, AskPerson
 from perdure.contracts.ledger import CallPhase, Source
 from perdure.contracts.tool_outcome import Happened, ToolOutcome
-from tests.support.tool_calls import Failing, KEY, UnpricedLedger, worker, Worker
+from tests.support.tool_calls import KEY, Failing, UnpricedLedger, Worker, worker
 from tests.support.waiting import until
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer

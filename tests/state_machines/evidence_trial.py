@@ -23,7 +23,7 @@ from activities.ports import PortError, StorageFailed
 from perdure.contracts.agent_steps import Answered, AskPerson
 from perdure.contracts.decisions import Ruling
 from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
-from tests.support.tool_calls import KEY, UnpricedLedger, worker, Worker
+from tests.support.tool_calls import KEY, UnpricedLedger, Worker, worker
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer, Refused
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
