@@ -147,7 +147,8 @@ class Acting:
         came, kept = attempted.came, False
         charges = {ask.attempt: Spend(tool_calls=1)} if attempted.charges is None else attempted.charges
         if isinstance(came, ToolOutcome):
-            await texts.store(self._blobs, ask.key.tenant, came.result, *self._place(ask, came))
+            with nothing_sent() if attempted.charges is None else nullcontext():
+                await texts.store(self._blobs, ask.key.tenant, came.result, *self._place(ask, came))
             came = Answered(outcome=came.model_copy(update={"result": came.result.carried(), "verdicts": ()}))
             kept = ask.parent is not None
         elif isinstance(came, AskPerson) and arguments is not None:

@@ -60,7 +60,8 @@ class Calling:
             if objection is not None:
                 return await self._objected(call, objection, permission)
         self._finding.saw(call, permission.intended_at)
-        stood_still = call_times.elapsed() - asked
+        since = asked if permission.since is None else permission.since
+        stood_still = call_times.elapsed() - since
         if stood_still > call_times.LATE:
             return await self._give_back(call, stood_still)
         return await self._call(call, permission.intended_at)
@@ -113,7 +114,7 @@ class Calling:
             case Unknown(attempt, at):
                 return await self._finding.find_out(call, attempt, at)
             case Superseded(by):
-                return Attempted(Again(reason=f"attempt {by} came first"), {call.attempt: Spend()})
+                return Attempted(Again(reason=f"attempt {by} came first", by=by), {call.attempt: Spend()})
             case never:
                 assert_never(never)
 

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 
+from activities import call_times
 from activities.adapters import ledger_rules as rules
 from activities.adapters import sql_accounts as accounts
 from activities.adapters import sql_clock
@@ -14,7 +16,7 @@ from activities.adapters.sql_blobs import store_bodies
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import ledger_events as _events
 from activities.adapters.sql_upsert import insert_or_keep
-from activities.ports import Decided, Permission, Recorded, Refused
+from activities.ports import Decided, Fresh, Permission, Recorded, Refused
 from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.ledger import (
     CallPhase,
@@ -50,7 +52,17 @@ class SqlEffectLedger:
     async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
         """Ask whether this attempt may call, and charge its price where it may. Raises as the port says."""
         asker = rules.Asker(attempt, call, uuid.uuid4().hex)
-        return await self._apply(key, lambda past, now: rules.intend(past, asker, now), price=price)
+        since: float | None = None
+
+        def intend(past: rules.Past, now: datetime) -> tuple[Permission, LedgerEvent | None]:
+            nonlocal since
+            permission, entry = rules.intend(past, asker, now)
+            if entry is not None:  # and not where it is done again, and finds its own
+                since = call_times.elapsed()
+            return permission, entry
+
+        permission = await self._apply(key, intend, price=price)
+        return replace(permission, since=since) if isinstance(permission, Fresh) else permission
 
     async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
         """Ask, and give the permission up. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""

@@ -17,6 +17,9 @@ class Fresh:
     """Whether an earlier attempt may have called already: the call is repeatable, or a person takes the risk."""
     intended_at: datetime | None = field(default=None, compare=False)
     """When it was committed, by the ledger's clock."""
+    since: float | None = field(default=None, compare=False)
+    """A moment shortly before that by this process's own clock, `call_times.elapsed`: the wait for others is over then.
+    """
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,8 @@ class Again(Variant):
 
     kind: Literal["again"] = "again"
     reason: str
+    by: int = 0
+    """The attempt that came first, where one did, as after a reset: only one of a higher number may call."""
 
 
 class AskPerson(Variant):

@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from activities.adapters.sql_database import Database
-from activities.adapters.sql_effect_ledger import SqlEffectLedger
 from activities.adapters.sqlite_database import Durability, open_sqlite
 from activities.ports import PortError, StorageFailed
 from perdure.contracts.agent_steps import Answered, AskPerson
 from perdure.contracts.decisions import Ruling
-from perdure.contracts.tool_outcome import Happened, ToolOutcome
-from tests.support.tool_calls import KEY, Worker, worker
+from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
+from tests.support.tool_calls import KEY, UnpricedLedger, Worker, worker
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NoAnswer, Refused
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
@@ -76,7 +75,7 @@ _acts: ContextVar[Actor] = ContextVar("acts")
 class Held:
     """A ledger at which whoever asks may stand, before and after; now and then it is away."""
 
-    def __init__(self, ledger: SqlEffectLedger, chance: random.Random) -> None:
+    def __init__(self, ledger: UnpricedLedger, chance: random.Random) -> None:
         self._ledger = ledger
         self._chance = chance
 
@@ -106,8 +105,8 @@ class Trial:
         self.seed = seed
         self.writes = Counter[str]()
         """What was written, by its words."""
-        self.told: list[ToolOutcome] = []
-        """What each history of the run was told in the end."""
+        self.told: list[tuple[ToolOutcome, str]] = []
+        """What each history of the run was told in the end, and of which call."""
         self._ended = 0
         """Up to which attempt the other side refuses what comes late."""
         self._late: list[Actor] = []
@@ -115,7 +114,7 @@ class Trial:
         self._said = {"what": "x"}
         self._resumable = False
         self.tool = self._chance.choice([self._once, self._fenced, self._again])()
-        ledger: Any = Held(SqlEffectLedger(database), self._chance)
+        ledger: Any = Held(UnpricedLedger(database), self._chance)
         self.worker = worker(database, self.tool, ledger=ledger)
         self._newer = worker(database, ledger=ledger, granted={"write": self.tool})
         """A worker of another release, which has the tool no more."""
@@ -169,7 +168,7 @@ class Trial:
             self._resumable = False
             outcome = await self._history(reset=history > 0)
             if outcome is not None and not self._resumable:
-                self.told.append(outcome)
+                self.told.append((outcome, self._said["what"]))
         while self._late:
             await self._someone_late()
         self._judge()
@@ -246,7 +245,9 @@ class Trial:
         total = self.writes.total()
         if total > 1:
             raise Broken(f"seed {self.seed}: {self.tool.effect.value}: written {total} times: {dict(self.writes)}")
-        for outcome in self.told:
+        for outcome, what in self.told:
+            if outcome.ended is ToolEnded.RETURNED and not self.writes[what]:
+                raise Broken(f"seed {self.seed}: told that {what!r} returned, and written was {dict(self.writes)}")
             if outcome.happened is Happened.NO and total:
                 raise Broken(f"seed {self.seed}: told {outcome.ended.value}, not happened, and it was written")
             if outcome.happened is Happened.YES and not total:
@@ -269,7 +270,7 @@ async def trials(count: int, seed: int, database: Database) -> Counter[str]:
         trial = Trial(database, number)
         await trial.go()
         told["written"] += trial.writes.total()
-        told.update(f"{one.ended.value}, happened {one.happened.value}" for one in trial.told)
+        told.update(f"{one.ended.value}, happened {one.happened.value}" for one, _ in trial.told)
     return told
 
 

@@ -1,7 +1,7 @@
-"""The effects `act`, `screen_call` and `settle_call` over a real ledger, without a server, for tests."""
+"""The effects `act`, `screen_call` and `settle_call` over a real ledger, without a server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from perdure.contracts.tool_outcome import ToolOutcome
 from perdure.contracts.windows import Account
 from tests.support.orders import run_of
 from tools.base import Tool, ToolContext
+from tools.world import Http, NoHttp
 
 KEY = StepKey(tenant="acme", workflow_id="acme:r", run_id="run-1", step="call-1-1")
 
@@ -41,6 +42,30 @@ class NoGuards:
     async def run(self, guards: object, subject: Subject) -> tuple[Verdict, ...]:
         del guards, subject
         return ()
+
+
+class Failing:
+    """An adapter of which one method raises, for as long as `fails` says so."""
+
+    def __init__(
+        self, adapter: object, method: str, error: Exception, fails: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._adapter = adapter
+        self._method = method
+        self._error = error
+        self._fails = fails
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._adapter, name)
+        if name != self._method:
+            return found
+
+        async def failing(*asked: Any) -> Any:
+            if self._fails():
+                raise self._error
+            return await found(*asked)
+
+        return failing
 
 
 class StubRights(Rights):
@@ -98,6 +123,7 @@ class Worker:
     """The tools as the run has pinned them, whatever this worker has now."""
     arguments: tuple[GuardSpec, ...] = ()
     guards: Guards = field(default_factory=NoGuards)
+    http: Http = field(default_factory=NoHttp)
 
     def __post_init__(self) -> None:
         boundary = ToolBoundary(self.tools, self.guards)
@@ -109,7 +135,7 @@ class Worker:
             blobs=self.blobs,
             pins=pins,
             transcripts=Transcripts(self.blobs),
-            contexts=lambda key, _: ToolContext(key.tenant, key.run_id, key.step, key.idempotency_key),
+            contexts=lambda key, _: ToolContext(key.tenant, key.run_id, key.step, key.idempotency_key, http=self.http),
             rights=StubRights(),
             proof=StubProof(),
             accounts=StubAccounts(),

@@ -1,0 +1,40 @@
+"""In whatever order attempts, denials and resets come: nothing is written twice, or after it was said not to be."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.adapters import ledger_rules
+from activities.ports import Fresh
+from tests.state_machines.evidence_trial import Broken, open_trials, trials
+
+SAMPLE = 60
+KNOWN = 1
+"""A seed from which on the mistake below is found soon."""
+
+
+@pytest.mark.parametrize("seed", [KNOWN, secrets.randbelow(10**9)])
+async def test_nothing_is_written_twice_nor_after_the_run_was_told_that_it_is_not(tmp_path: Path, seed: int) -> None:
+    database = open_trials(tmp_path)
+    told = await trials(SAMPLE, seed, database)
+    await database.dispose()
+    kinds = {what.split(",")[0] for what in told}
+    assert {"written", "returned", "tool_changed", "denied"} <= kinds, "the sample holds each kind of end"
+
+
+async def test_words_that_are_not_written_down_are_found_to_be_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = ledger_rules.forgo
+
+    def forgotten(*asked: Any) -> Any:
+        answer, entries = written(*asked)
+        return answer, [] if isinstance(answer, Fresh) else entries
+
+    monkeypatch.setattr(ledger_rules, "forgo", forgotten)
+    database = open_trials(tmp_path)
+    with pytest.raises(Broken, match="not happened, and it was written"):
+        await trials(200, KNOWN, database)
+    await database.dispose()
