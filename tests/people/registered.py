@@ -7,9 +7,9 @@ from temporalio.client import Client
 
 from activities.ports import NotThisRun
 from perdure.contracts.budget import Budget
+from perdure.contracts.continued import AgentInput
 from perdure.contracts.contract import Digest
 from perdure.contracts.registry import RegisteredRun
-from perdure.contracts.run import AgentRequest
 from perdure.contracts.steps import StepKey
 
 
@@ -26,7 +26,7 @@ class RightsByTheHistory:
             begun = event.workflow_execution_started_event_attributes
             if (info.workflow_id, begun.first_execution_run_id) != (key.workflow_id, key.run_id):
                 break
-            request = AgentRequest.model_validate_json(begun.input.payloads[0].data)
+            request = AgentInput.model_validate_json(begun.input.payloads[0].data)
             return RegisteredRun(
                 tenant=request.tenant,
                 workflow_id=key.workflow_id,
