@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from activities.ports import BadCredential, Credentials
+from activities.ports import BadCredential, Credentials, nothing_sent
 from activities.proof import Proof
 from perdure.contracts.agent_steps import CheckDecision, CheckedDecision
 from workflows.effects import CHECK_DECISION
@@ -20,7 +20,8 @@ class Deciding:
         """Safe to run twice: what is recorded is answered the same, also once its credential has expired."""
         whose = CheckedDecision() if ask.decision.credential is None else self._whose(ask, ask.decision.credential)
         if ask.pinned is not None:
-            return await self._proof.take(ask, whose)
+            with nothing_sent():
+                return await self._proof.take(ask, whose)
         # A run whose people an older version has asked: it only wants to know whose word it is. Nothing is recorded.
         return CheckedDecision(refused="there is no credential") if ask.decision.credential is None else whose
 

@@ -141,6 +141,11 @@ class Decisions:
         if refused is not None:
             return rejected(decision, refused)
         call, tool = self._named(decision)
+        if decision.credential is None:
+            # An effect knows no more of it that could make it count, and costs the history three events.
+            refused = unheard(call, tool, decision, None, self._progress.state.started_by)
+            if refused is not None:
+                return rejected(decision, refused)
         checked = await self._checked(call, decision)
         whose = checked if checked is not None and (checked.verified or checked.refused) else None
         refused = self._late(decision) or unheard(call, tool, decision, whose, self._progress.state.started_by)

@@ -204,7 +204,7 @@ CHECK_DECISION = Effect(
     name="check_decision",
     ask=CheckDecision,
     reply=CheckedDecision,
-    world="verifies the credential of a person's decision with the keys of the settings",
+    world="verifies a person's decision and judges it by the registered policy; writes down one that counts",
     task_queue=Queue.WORKFLOWS,
     start_to_close_timeout=timedelta(seconds=10),
     schedule_to_start_timeout=timedelta(minutes=5),

@@ -141,7 +141,7 @@ class Again(Variant):
 
     kind: Literal["again"] = "again"
     reason: str
-    by: int = 0
+    by: int = Field(default=0, ge=0)
     """The attempt that came first, where one did, as after a reset: only one of a higher number may call."""
 
 

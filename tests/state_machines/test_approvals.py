@@ -4,14 +4,28 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perdure.contracts.agent import CallStage, RequestedCall
-from perdure.contracts.approvals import MOST_REMINDERS, ApprovalPolicy, Escalation
+from perdure.contracts.agent_steps import CheckedDecision
+from perdure.contracts.approvals import MOST_REMINDERS, ApprovalPolicy, Escalation, Trust
 from perdure.contracts.decisions import Ruling, StepDecision
 from perdure.contracts.text import Text
 from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
 from tests.state_machines.decision_trial import NOW, Broken, Ended, Trial
-from workflows.state_machines.approvals import Due, Escalate, Lapse, Remind, lasted, next_due, passed, same_person
+from workflows.state_machines.approvals import (
+    Due,
+    Escalate,
+    Lapse,
+    Remind,
+    lasted,
+    next_due,
+    passed,
+    policy_digest,
+    same_person,
+    unheard,
+)
 
 DAY = timedelta(days=1)
 TRIALS = 2000
@@ -91,11 +105,54 @@ def test_without_a_policy_a_call_waits_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("sam", "Sam"), (" sam", "s am"), ("sam", "\uff53am"), ("STRASSE", "straße")]
+    ("one", "other"),
+    [
+        ("sam", "Sam"),
+        (" sam", "s am"),
+        ("sam", "\uff53am"),
+        ("sam", "\u017fam"),
+        ("sam", "s\u200bam"),
+        ("STRASSE", "straße"),
+        ("ann", "\u00aann"),
+    ],
 )
 def test_a_name_that_is_written_otherwise_is_the_same_person(one: str, other: str) -> None:
     assert same_person(one, other)
     assert not same_person(one, other + "2")
+
+
+ODD = ("{}\u200b", " {}", "{}\u2060", "\u00ad{}", "{}\ufeff", "\u00a0{}")
+"""Ways to write a name otherwise, which are seen by nobody."""
+
+
+@given(st.text(min_size=1, max_size=12), st.sampled_from([*ODD, "{}"]), st.sampled_from(["upper", "casefold", "strip"]))
+def test_a_name_that_bars_is_found_however_it_is_written_and_grants_only_as_it_is_written(
+    name: str, way: str, letters: str
+) -> None:
+    other = way.format(getattr(name, letters)())
+    policy = ApprovalPolicy(trust=Trust.SIGNED, names=(name,), groups=("leads",), members={"leads": (name,)})
+    said = StepDecision.model_construct(ruling=Ruling.APPROVE, by=other, arguments=None)
+    refused = unheard(call(), tool(policy), said, CheckedDecision(), "somebody else entirely, and much longer")
+    assert (refused is None) == (other == name)
+    assert unheard(call(), tool(ApprovalPolicy()), said, None, "", subject=name) is not None or not name.strip()
+
+
+@pytest.mark.parametrize("known", [("sam", ""), ("", "sam"), ("eve", "sam"), ("sam", "eve")])
+def test_whoever_is_said_to_have_started_the_run_decides_about_nothing_in_it(known: tuple[str, str]) -> None:
+    started_by, subject = known
+    said = StepDecision(decision_id="1", step="call-1-1", digest="0" * 64, ruling=Ruling.APPROVE, by="SAM")
+    assert "started the run" in (unheard(call(), tool(), said, None, started_by, subject=subject) or "")
+
+
+def test_the_digest_of_a_policy_is_that_of_all_that_is_granted_about_approval() -> None:
+    others = [
+        tool(ApprovalPolicy(quorum=2)),
+        tool(WEEK),
+        tool().model_copy(update={"approval": Approval.NEVER}),
+        tool().model_copy(update={"name": "read"}),
+        tool().model_copy(update={"asks": True}),
+    ]
+    assert len({policy_digest(one) for one in (tool(), *others)}) == 1 + len(others)
 
 
 def test_how_long_somebody_was_waited_for_is_said_in_the_largest_unit_that_fits() -> None:

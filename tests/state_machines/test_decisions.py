@@ -5,11 +5,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from perdure.contracts.agent import AgentRun, CallStage, RequestedCall
-from perdure.contracts.decisions import REASON, RULINGS, PendingStep, Ruling, StepDecision, Waiting
+from perdure.contracts.decisions import REASON, RULINGS, DecisionReply, PendingStep, Ruling, StepDecision, Waiting
 from perdure.contracts.tool_outcome import Happened
 from tests.state_machines.agent_states import GUARDED, NOW, SPEC, call, outcome, run_of
 from workflows.state_machines import tool_call
-from workflows.state_machines.decisions import objection, pending
+from workflows.state_machines.decisions import (
+    accepted,
+    bound_to,
+    objection,
+    pending,
+    recorded,
+    rejected,
+    told_before,
+)
 
 ASKED = call("pay", 1)
 APPROVAL = tool_call.awaiting_approval(ASKED, GUARDED, ASKED.arguments, NOW)
@@ -86,3 +94,45 @@ def test_a_reason_that_is_too_long_is_objected_to() -> None:
     [step, _] = pending(RUN)
     assert objection(RUN, says(step, Ruling.DENY, reason="x" * REASON)) is None
     assert "2,001 characters" in (objection(RUN, says(step, Ruling.DENY, reason="x" * (REASON + 1))) or "")
+
+
+BOUND = bound_to(RUN, "acme", "first")
+
+
+def test_all_that_waits_in_a_run_is_bound_to_it_at_once_and_says_so() -> None:
+    assert [step.run for step in pending(BOUND)] == ["first", "first"]
+    assert {step.digest for step in pending(BOUND)}.isdisjoint({step.digest for step in pending(RUN)})
+    assert [call for call in BOUND.calls if call.binding is None] == [
+        call for call in RUN.calls if call.binding is None
+    ]
+
+
+@given(st.sampled_from(pending(RUN)), rulings)
+def test_a_decision_that_names_no_run_is_objected_to_in_one_that_is_bound(step: PendingStep, ruling: Ruling) -> None:
+    assert "look at it again" in (objection(BOUND, says(step, ruling)) or "")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Ruling), st.booleans()), max_size=12))
+def test_a_run_remembers_what_it_accepted_and_nothing_else(said: list[tuple[str, Ruling, bool]]) -> None:
+    run, [step, _] = BOUND, pending(BOUND)
+    taken: dict[str, tuple[str, DecisionReply]] = {}
+    for name, ruling, holds in said:
+        decision = says(step, ruling).model_copy(update={"decision_id": name})
+        told = told_before(run, decision)
+        if name not in taken:
+            assert told is None
+            reply = accepted(decision, verified=True) if holds else rejected(decision, "no")
+            run = recorded(run, decision, reply)
+            if holds:
+                taken[name] = decision.content, reply
+            continue
+        content, reply = taken[name]
+        assert told is not None
+        assert (told == reply) == (content == decision.content)
+
+
+def test_a_run_that_an_older_version_has_asked_goes_on_to_remember_rejections() -> None:
+    [step, _] = pending(RUN)
+    decision = says(step, Ruling.DENY)
+    run = recorded(RUN, decision, rejected(decision, "no"))
+    assert told_before(run, decision) == rejected(decision, "no")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.contracts.agent import CallStage, RequestedCall
-from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson
+from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.text import Text
 from perdure.contracts.tool_outcome import Happened, ToolEnded
@@ -174,6 +174,46 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_decision_is_bound_to_all_that_it_was_about(change: str) -> None:
     assert binding(*CHANGES[change]) != binding(call("send"), ONCE)
+
+
+@pytest.mark.parametrize("other", [("acme", "2"), ("globex", "1"), ("acme", ""), ("", "")])
+def test_a_decision_is_bound_to_its_run_and_tenant(other: tuple[str, str]) -> None:
+    assert binding(call("send"), ONCE, *other) != binding(call("send"), ONCE, "acme", "1")
+
+
+def test_what_waits_can_be_bound_to_its_run_and_what_does_not_stays_as_it_is() -> None:
+    waits = tool_call.awaiting_approval(call("pay"), GUARDED, call("pay").arguments, NOW)
+    assert tool_call.bound(waits, GUARDED, "acme", "1").binding == binding(waits, GUARDED, "acme", "1")
+    assert tool_call.bound(call("pay"), GUARDED, "acme", "1") == call("pay")
+
+
+def unproven(made: RequestedCall, tool: ToolSpec) -> RequestedCall:
+    told = outcome(happened=Happened.NO).model_copy(update={"ended": ToolEnded.REJECTED})
+    reply = Acted(came=Unproven(reason="nobody has agreed", outcome=told))
+    return tool_call.acted(tool_call.tried(made, made.attempts + 1), tool, reply, SPEC, NOW)
+
+
+def test_a_call_without_proof_is_looked_at_and_asked_about_again() -> None:
+    approved = tool_call.allowed(tool_call.awaiting_approval(call("pay"), GUARDED, call("pay").arguments, NOW))
+    again = unproven(approved, GUARDED)
+    assert (again.stage, again.unproven, again.attempts, again.tries) == (CallStage.ASKED, True, 1, 0)
+    assert next_move(again, SPEC) == Look()
+    assert again.arguments == approved.arguments
+
+
+@pytest.mark.parametrize("tool", [READ, ONCE])
+def test_a_call_that_needs_nobody_and_has_no_proof_is_answered_by_that(tool: ToolSpec) -> None:
+    ended = unproven(call(tool.name), tool)
+    assert (ended.stage, ended.ended, ended.happened) == (CallStage.ANSWERED, ToolEnded.REJECTED, Happened.NO)
+
+
+def test_what_lapsed_too_early_lapses_once_the_rest_is_over() -> None:
+    waits = tool_call.awaiting_approval(call("pay"), GUARDED, call("pay").arguments, NOW)
+    hour = timedelta(hours=1)
+    later = tool_call.postponed(waits, hour, hour / 4, NOW + hour)
+    assert later.since is not None
+    assert later.since + hour == NOW + hour + hour / 4
+    assert later.binding == waits.binding
 
 
 def test_a_decision_is_bound_to_nothing_that_it_was_not_about() -> None:

@@ -157,8 +157,9 @@ def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentS
     match reply.came:
         case Answered(outcome=outcome):
             return answered(call, outcome).model_copy(update={"kept": reply.kept})
-        case Again(reason=reason):
-            return lost(call, tool, reason, spec, now)
+        case Again(reason=reason, by=by):
+            # Only an attempt of a higher number may call: the next one has it, so that no tries are lost on the way.
+            return lost(call.model_copy(update={"attempts": max(call.attempts, by)}), tool, reason, spec, now)
         case AskPerson(attempt=attempt, reason=reason, arguments=arguments):
             seen = call if arguments is None else call.model_copy(update={"arguments": arguments})
             return _unknown(seen, tool, attempt, reason, now)
