@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -37,12 +38,12 @@ class Torn(Parts):
             self._tearing(effect) if getattr(effect, "__name__", "") == "act" else effect for effect in super().tools()
         ]
 
-    def _tearing(self, act: object) -> object:
+    def _tearing(self, act: Any) -> Any:
         @activity.defn(name="act")
         async def torn(ask: Act) -> Acted:
             if ask.tool in self.torn:
                 raise ModelFailed("the line broke")
-            return await act(ask)  # pyright: ignore[reportCallIssue, reportUnknownVariableType] - it is the effect
+            return await act(ask)
 
         return torn
 
