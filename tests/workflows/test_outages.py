@@ -18,6 +18,7 @@ from deploy.local.desk import DeskServer
 from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.run import Answered, Cancelled, Exhausted
+from perdure.contracts.timeline import EntryKind
 from perdure.errors import RunFailed
 from perdure.runs import workflow_id
 from tests.support.agent_runs import SUM, TICKET, answer, calls, with_agents, write_agent
@@ -157,11 +158,14 @@ async def test_a_chain_waits_for_a_store_as_long_as_its_request_says(platform: P
 @pytest.mark.usefixtures("parts")
 async def test_an_agent_that_waits_is_ended_by_the_deadline_of_its_budget(platform: Platform, way: Door) -> None:
     async with shut(way):
-        budget = Budget(until=datetime.now(UTC) + timedelta(days=3))
-        result = await platform.run_agent("What?", agent="tester", budget=budget)
+        budget = Budget(until=datetime.now(UTC) + timedelta(minutes=20))
+        run = await platform.start_agent("What?", agent="tester", budget=budget)
+        result = await platform.result(run)
     assert isinstance(result.outcome, Exhausted)
     assert result.outcome.limit == "until"
     assert result.spent.steps == 0
+    waits = [entry async for entry in platform.timeline(run) if entry.kind is EntryKind.TIMER]
+    assert len(waits) > LONG
 
 
 async def test_a_run_that_waits_can_be_cancelled(platform: Platform, client: Client, parts: Parts) -> None:
