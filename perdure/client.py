@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from perdure.contracts.budget import Budget
+from perdure.contracts.connection import connect_config
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import Queue
 from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
@@ -53,7 +53,10 @@ class Platform(RunControl, RunViews):
         `task_queue` is where runs are started: `Queue.WORKFLOWS` where each role has workers of its own.
         Raises `NoServer`.
         """
-        config = ClientConfig.load_client_connect_config()
+        try:
+            config = connect_config()
+        except ConnectionError as error:
+            raise NoServer(str(error)) from None
         config["target_host"] = address or config.get("target_host") or "localhost:7233"
         if namespace is not None:
             config["namespace"] = namespace
