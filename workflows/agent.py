@@ -66,8 +66,11 @@ class Agent:
             unknown = () if self.progress.known is None else await calls.call_off()
             outcome = Cancelled(phase=phase, unknown=unknown)
         self.decisions.over = True
-        # Who has asked something gets an answer before the run is gone.
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        # Who has asked something gets an answer before the run is gone. Who cancels it now comes too late.
+        try:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+        except asyncio.CancelledError:
+            await workflow.wait_condition(workflow.all_handlers_finished)
         return self.progress.close(outcome)
 
     async def outcome_of(self, ask: AgentInput, calls: ToolCalls) -> Outcome:

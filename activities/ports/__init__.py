@@ -24,6 +24,7 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    AuditFull,
     BadCredential,
     BodyCorrupt,
     BodyMissing,
@@ -104,6 +105,7 @@ __all__ = [
     "ANY_TOOL",
     "NO_TENANT",
     "Audit",
+    "AuditFull",
     "BadCredential",
     "BlobStore",
     "BodyCorrupt",

@@ -94,6 +94,12 @@ class StorageReadOnly(PortError):
     """The store takes nothing more until its disk has room; what it holds can still be read."""
 
 
+class AuditFull(PortError):
+    """So many decisions were written down about one run that no more are taken, or this one is too long."""
+
+    final = True
+
+
 class BodyMissing(PortError):
     """A text was asked for by a digest that the blob store does not hold for this tenant."""
 
