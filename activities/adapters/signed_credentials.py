@@ -100,7 +100,7 @@ def _keys(given: str) -> list[Key]:
 def _read(given: str) -> list[Key]:
     if given.startswith("{"):
         read = json.loads(given)
-        given_keys = read["keys"] if "keys" in read else [read]
+        given_keys: list[Any] = read.get("keys", [read])
         if len(given_keys) == 1:  # a set would give it a name
             return [JWKRegistry.import_key(given_keys[0])]
         return list(KeySet.import_key_set({"keys": given_keys}).keys)
