@@ -1,4 +1,4 @@
-"""Backs up and restores the embedded stack's two databases: Temporal's first, then ours, so that ours is never older."""
+"""Backs up and restores the embedded stack's two databases: Temporal's first, so that ours is never the older one."""
 
 import sqlite3
 from contextlib import closing
@@ -8,8 +8,8 @@ from deploy.local.errors import DeployError
 from deploy.local.record import Record
 
 ORDER = ("temporal.db", "perdure.db")
-"""Temporal's histories say what a run has decided, and our ledger what has happened. A ledger that is newer is asked and
-answers; one that is older would let a write happen again. So ours is copied last."""
+"""Temporal's histories say what a run has decided, and our ledger what has happened. A newer ledger answers with that; an
+older one would let a write happen again. So ours is copied last."""
 
 
 def back_up(state: Path, folder: Path) -> str:

@@ -63,7 +63,7 @@ class Decision:
         step, digest = self.step or (seen.step if seen else ""), self.digest or (seen.digest if seen else "")
         said = say(seen)
         if seen is not None and said["ruling"] is Ruling.APPROVE and said.get("arguments") is None:
-            self._require_seen(seen)
+            self.require_seen(seen)
         decision = StepDecision.strictly({**self.said, **said, "step": step, "digest": digest})
         if self.claims:
             self.out.json(claims_of(decision, workflow_id(self.tenant, self.run), now=datetime.now(UTC)))
@@ -96,7 +96,7 @@ class Decision:
                 names = ", ".join(step.step for step in several)
                 raise BadInput(f"STEP: several wait in run {self.run!r}: name one of {names}")
 
-    def _require_seen(self, step: PendingStep) -> None:
+    def require_seen(self, step: PendingStep) -> None:
         """Nobody says yes to what they were not shown, unless they say that too."""
         if step.unseen and not self.unseen:
             raise BadInput(

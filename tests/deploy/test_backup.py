@@ -44,7 +44,11 @@ def test_temporals_database_is_never_the_newer_of_a_backup(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied: list[str] = []
-    monkeypatch.setattr("deploy.local.backup._copy", lambda source, _: copied.append(source.name))
+
+    def copy(source: Path, _: Path) -> None:
+        copied.append(source.name)
+
+    monkeypatch.setattr("deploy.local.backup._copy", copy)
     back_up(state, tmp_path / "backup")
     assert copied == ["temporal.db", "perdure.db"]
 
@@ -63,7 +67,7 @@ def test_half_a_backup_is_not_restored(state: Path, tmp_path: Path, name: str) -
 def test_a_damaged_copy_is_not_put_in_place(state: Path, tmp_path: Path) -> None:
     back_up(state, tmp_path / "backup")
     (tmp_path / "backup" / "temporal.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(DeployError, match="temporal.db cannot be copied"):
+    with pytest.raises(DeployError, match=r"temporal\.db cannot be copied"):
         restore(state, tmp_path / "backup")
     assert [read(state / each) for each in ORDER] == [[1], [1]]
 
