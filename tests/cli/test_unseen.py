@@ -1,7 +1,6 @@
 """Nobody approves arguments that they were not shown, unless they say that they do."""
 
 import pytest
-from rich.text import Text as Line
 
 from perdure.cli import telling
 from perdure.cli.decision import Decision
@@ -33,7 +32,7 @@ def test_arguments_that_are_too_large_to_show_are_approved_only_by_who_says_so(s
         decision.require_seen(waiting)
     decision.unseen = True
     decision.require_seen(waiting)
-    lines = [line.plain for line in telling.waiting("run", waiting, tenant="default") if isinstance(line, Line)]
+    lines = [line.plain for line in telling.waiting("run", waiting, tenant="default")]
     assert any(f"arguments of {size:,} bytes: too large to show" in line for line in lines)
 
 
