@@ -8,8 +8,8 @@ from deploy.local.errors import DeployError
 from deploy.local.record import Record
 
 ORDER = ("temporal.db", "perdure.db")
-"""Temporal's histories say what a run has decided, our ledger what has happened. A newer ledger answers with that, and an
-older one would let a write happen again: so ours is copied last."""
+"""Histories say what a run has decided, our ledger what has happened. A newer ledger answers with that, and an older one
+would let a write happen again: so ours is copied last."""
 
 
 def back_up(state: Path, folder: Path) -> str:
