@@ -8,7 +8,7 @@ from deploy.local.errors import DeployError
 from deploy.local.record import Record
 
 ORDER = ("temporal.db", "perdure.db")
-"""Histories say what a run has decided, our ledger what has happened. A newer ledger answers with that, and an older one
+"""Histories say what a run has decided, our ledger what has happened. A newer ledger answers with that; an older one
 would let a write happen again: so ours is copied last."""
 
 
