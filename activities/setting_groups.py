@@ -12,7 +12,7 @@ from perdure.contracts.windows import WindowLimit
 class Group(BaseModel):
     """The base of a group of settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class Signatures(Group):

@@ -20,10 +20,11 @@ from pydantic_settings import (
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
+from activities.setting_errors import DELIMITER, PREFIX, explain, explain_json
 from activities.setting_groups import Approvals, Callers, Group, Limits, Payloads
-from perdure.contracts.contract import explain
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -98,10 +99,10 @@ class Model(Group):
     @field_validator("endpoints")
     @classmethod
     def _addresses(cls, endpoints: dict[str, str]) -> dict[str, str]:
-        for address in endpoints.values():
+        for number, address in enumerate(endpoints.values(), start=1):
             if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", address):
                 raise ValueError(
-                    f"{address!r} is no address of a model server: write one such as http://127.0.0.1:30000/v1"
+                    f"entry {number} is no address of a model server: write one such as http://127.0.0.1:30000/v1"
                 )
         return endpoints
 
@@ -147,9 +148,9 @@ class Tools(Group):
     @field_validator("services")
     @classmethod
     def _addresses(cls, services: dict[str, str]) -> dict[str, str]:
-        for name, address in services.items():
+        for number, address in enumerate(services.values(), start=1):
             if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", address):
-                raise ValueError(f"the service {name!r} needs an address such as http://127.0.0.1:9000")
+                raise ValueError(f"entry {number} is no address of a service: write one such as http://127.0.0.1:9000")
         return services
 
 
@@ -168,7 +169,9 @@ class Work(Group):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if self.build is not None and self.deployment is None:
-            raise ValueError("build: a version is one of a deployment: set PERDURE_WORK__DEPLOYMENT too, to perdure")
+            raise ValueError(
+                "PERDURE_WORK__BUILD is a version of a deployment: set PERDURE_WORK__DEPLOYMENT too, to perdure"
+            )
         return self
 
 
@@ -195,13 +198,14 @@ class Settings(BaseSettings):
     """The whole tree."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PERDURE_",
-        env_nested_delimiter="__",
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
         secrets_dir=SECRETS,
         secrets_dir_missing="ok",
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     paths: Paths = Paths()
@@ -238,7 +242,20 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        sys.exit(f"perdure: a PERDURE_ setting cannot be used: {explain(error)}")
+        problem = explain(error, Settings, _given())
+    except SettingsError:
+        problem = explain_json(Settings, _given())
+    except UnicodeDecodeError:
+        problem = "a secret file is no text in UTF-8: write it again"
+    sys.exit(f"perdure: a PERDURE_ setting cannot be used: {problem}")
+
+
+def _given() -> dict[str, str]:
+    """What is set here, by its names in capitals: the environment over the secret files."""
+    folder = Path(str(Settings.model_config.get("secrets_dir", SECRETS)))
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    ours = {path.name.upper(): path.read_text() for path in files if path.name.upper().startswith(PREFIX)}
+    return ours | {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
 
 
 def environment_with(**extra: str) -> dict[str, str]:

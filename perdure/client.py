@@ -8,12 +8,12 @@ from typing import Any, Self
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from perdure.callers import CallerToken, announced, token_of
 from perdure.contracts.budget import Budget
+from perdure.contracts.connection import connect_config
 from perdure.contracts.converter import data_converter
 from perdure.contracts.queues import Queue
 from perdure.contracts.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
@@ -60,7 +60,10 @@ class Platform(RunControl, RunViews, RunRetry):
         `caller_token` is the signed token of who starts runs here, or what has a fresh one for each start; a start's
         own comes before it, and without any the starter is `anonymous`. Raises `NoServer`.
         """
-        config = ClientConfig.load_client_connect_config()
+        try:
+            config = connect_config()
+        except ConnectionError as error:
+            raise NoServer(str(error)) from None
         config["target_host"] = address or config.get("target_host") or "localhost:7233"
         if namespace is not None:
             config["namespace"] = namespace

@@ -20,7 +20,9 @@ EXAMPLES: dict[Kind, str] = {
 }
 """How an agent's spec writes each."""
 
-_HOST = re.compile(r"\*(\.[a-z0-9_-]+){2,}|[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"(\*(\.[a-z0-9_-]+){2,}|[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+USUAL_PORTS = (80, 443)
+"""Where the web is: any other port of a host may be another service, and has to be named."""
 _URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -115,8 +117,8 @@ def kept(where: str, constraint: Constraint | None, kind: Kind, value: Any) -> A
 
 def _kept_url(where: str, constraint: Constraint | None, value: Any) -> str:
     url = read_url(where, str(value))
-    if isinstance(constraint, AllowedHosts) and not allows(constraint, url.host or ""):
-        raise BadInput(f"{where}: the host {url.host!r} is not allowed: use {', '.join(constraint.hosts)}")
+    if isinstance(constraint, AllowedHosts) and not allows(constraint, url):
+        raise BadInput(f"{where}: the host {_authority(url)!r} is not allowed: use {', '.join(constraint.hosts)}")
     return str(url)
 
 
@@ -151,12 +153,22 @@ def read_url(where: str, url: str) -> AnyHttpUrl:
     return read
 
 
-def allows(constraint: AllowedHosts, host: str) -> bool:
-    """Whether a host, as a URL has it, is one of those allowed."""
-    host = host.lower().rstrip(".")
-    return any(
-        host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed for allowed in constraint.hosts
-    )
+def allows(constraint: AllowedHosts, url: AnyHttpUrl) -> bool:
+    """Whether a URL's host is one of those allowed, and its port one of the usual or the one that is named there."""
+    host = (url.host or "").lower().rstrip(".")
+    return any(_is_within(host, url.port, allowed) for allowed in constraint.hosts)
+
+
+def _is_within(host: str, port: int | None, allowed: str) -> bool:
+    named = re.fullmatch(r"(.*[^:]):(\d+)", allowed)
+    name = named[1] if named else allowed
+    if port not in ((int(named[2]),) if named else USUAL_PORTS):
+        return False
+    return host.endswith(name[1:]) if name.startswith("*.") else host == name
+
+
+def _authority(url: AnyHttpUrl) -> str:
+    return f"{url.host}" if url.port in USUAL_PORTS else f"{url.host}:{url.port}"
 
 
 def normal_path(where: str, path: str) -> str:

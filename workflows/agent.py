@@ -23,7 +23,7 @@ from perdure.contracts.transcript import Transcript
 from perdure.contracts.wire import read_decision
 from workflows.agent_progress import AgentProgress
 from workflows.compacting import compact
-from workflows.continuing import should_continue, was_continued
+from workflows.continuing import bad_request, should_continue, was_continued
 from workflows.decisions import Decisions
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of
 from workflows.paid import Rests
@@ -49,7 +49,9 @@ class Agent:
         if ask.handed_over is None:
             self.progress.begin(ask.tenant, ask.agent, ask.budget)
         elif not was_continued():
-            raise Fault("handed_over: only an execution that was continued may have it: send a request without it")
+            raise bad_request(
+                "handed_over: only an execution that was continued may have it: send a request without it"
+            )
         else:
             self.progress.go_on(ask.handed_over)
         self.decisions = Decisions(ask.tenant, self.progress)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.converter import DataConverter, ExternalStorage
@@ -28,6 +29,7 @@ from perdure.contracts.fault import Fault
 from perdure.contracts.run import RunRequest
 from workflows.agent import Agent
 from workflows.chain import Chain
+from workflows.continuing import bad_request
 from workflows.extraction import Extraction
 from workflows.runner import Sandbox
 
@@ -67,9 +69,10 @@ EXTERNAL_FROM = 1_900_000
 
 
 class OneRequest(Interceptor):
-    """A run starts with one request, and is told one thing at a time. Another number of inputs fails no task for ever.
+    """A run starts once, with one request of its id's own tenant, and is told one thing at a time.
 
-    The start fails the run with the reason, an update is refused, and a signal is recorded as none that is known.
+    A start that is not so fails the run with the reason. Of another number of inputs, which would fail a task for ever,
+    an update is refused, and a signal is recorded as none that is known.
     """
 
     def workflow_interceptor_class(
@@ -83,11 +86,10 @@ class OneRequestInbound(WorkflowInboundInterceptor):
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         if len(input.args) != 1 or not isinstance(input.args[0], RunRequest):
-            raise ApplicationError(
-                f"the run was started with {len(input.args)} inputs: send exactly one request object",
-                type="BadRequest",
-                non_retryable=True,
-            )
+            raise bad_request(f"the run was started with {len(input.args)} inputs: send exactly one request object")
+        objection = _objection(workflow.info(), input.args[0])
+        if objection:
+            raise bad_request(objection)
         return await super().execute_workflow(input)
 
     async def handle_signal(self, input: HandleSignalInput) -> None:
@@ -104,6 +106,23 @@ class OneRequestInbound(WorkflowInboundInterceptor):
                 non_retryable=True,
             )
         super().handle_update_validator(input)
+
+
+def _objection(run: workflow.Info, request: RunRequest) -> str | None:
+    """Why a run must not begin, whoever started it; None where nothing stands in the way."""
+    if run.cron_schedule:
+        # Every repetition has the first one's execution id, and with it the keys of all that was paid and written.
+        return (
+            f"the run is repeated by a cron schedule ({run.cron_schedule!r}), and would be given what its first time "
+            "bought and wrote: terminate it, and create a schedule, whose runs have names of their own"
+        )
+    if not run.workflow_id.startswith(f"{request.tenant}:"):
+        # Who may start, see and decide runs is told by their ids; what they read, write and spend by the request.
+        return (
+            f"the run {run.workflow_id!r} was started for the tenant {request.tenant!r}: "
+            f"start it under an id that begins with '{request.tenant}:'"
+        )
+    return None
 
 
 class PerdurePlugin(SimplePlugin):

@@ -48,6 +48,10 @@ class Capabilities(Table):
         return self
 
 
+HIDDEN = frozenset({"api_key", "admin_key", "endpoint"})
+"""Where somebody may write a secret itself in place of its name, or beside an address: no error shows it."""
+
+
 class DeploymentEntry(Table):
     """One deployment, as the catalogue file describes it."""
 
@@ -136,7 +140,8 @@ class CatalogueFile:
             ) from None
         except ValidationError as error:
             raise NotConfigured(
-                f"the model catalogue {path.name}: {explain(error)}; deploy/models/README.md explains every key"
+                f"the model catalogue {path.name}: {explain(error, hidden=HIDDEN)}; "
+                "deploy/models/README.md explains every key"
             ) from None
         self.entries: Mapping[str, DeploymentEntry] = found.deployments
         """Deployments by name."""

@@ -39,7 +39,7 @@ class Answer:
         """The answer as a JSON object; empty where it is none."""
         try:
             found: Any = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
 

@@ -156,7 +156,7 @@ class ModelWire(httpx.AsyncBaseTransport):
     def _hear(self, data: bytes) -> None:
         try:
             found: Any = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise self._failed("the reply is no JSON: is the endpoint the address of a model server?")

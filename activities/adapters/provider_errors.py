@@ -61,7 +61,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusa
     """Read an error reply. Nested bodies, flat ones, and what is no JSON at all are all understood."""
     try:
         found: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return _refusal(status, headers, found, underway=False)
 

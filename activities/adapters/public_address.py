@@ -19,6 +19,16 @@ _NOT_PUBLIC = (
             "3fff::/20",
             "5f00::/16",
             "fec0::/10",
+            # What clouds answer at to their own machines alone, although the addresses look like anybody's: Azure's
+            # host, IBM Cloud's services, Google Cloud's private and restricted APIs, Equinix Metal's metadata.
+            "168.63.129.16/32",
+            "161.26.0.0/16",
+            "166.8.0.0/14",
+            "199.36.153.4/30",
+            "199.36.153.8/30",
+            "2600:2d00:2:1000::/64",
+            "2600:2d00:2:2000::/64",
+            "192.80.8.124/32",
         ),
     ),
 )
@@ -31,8 +41,9 @@ Among them are the IPv6 networks that carry an IPv4 address inside (NAT64, Tered
 def is_public(address: str) -> bool:
     """Whether a numeric address is a public one.
 
-    Loopback, private, link-local (where clouds keep their metadata), carrier-grade NAT, multicast and reserved ones are
-    not, and an IPv6 address that stands for an IPv4 one is as public as that. What is no address is not public.
+    Loopback, private, link-local (where clouds keep their metadata), clouds' own hosts, carrier-grade NAT, multicast
+    and reserved ones are not, and an IPv6 address that stands for an IPv4 one is as public as that. What is no address
+    is not public.
     """
     try:
         read = ip_address(address)

@@ -84,8 +84,10 @@ class PublicWeb:
     async def _followed(self, url: str, hosts: AllowedHosts) -> Page:
         here = _read(url)
         for _ in range(REDIRECTS + 1):
-            if not allows(hosts, here.host or ""):
-                raise NotAllowed(f"{_shown(here)}: its host is not allowed: use {', '.join(hosts.hosts)}")
+            if not allows(hosts, here):
+                raise NotAllowed(
+                    f"{_shown(here)}: its host is not allowed, or not at that port: use {', '.join(hosts.hosts)}"
+                )
             # A client for each hop: no cookie and no connection outlives what was checked.
             async with self._client() as client:
                 response = await self._asked(client, here)

@@ -14,6 +14,9 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
+LONGEST_VALUE = 64
+"""Characters. What is longer is no time that anybody meant, and would take long to read."""
+
 EPOCH_FROM = 1_000_000_000
 """From here on a number of seconds is a moment, not a wait."""
 
@@ -21,6 +24,7 @@ EPOCH_FROM = 1_000_000_000
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> timedelta | None:
     """How long the server asks to be left alone, by any header that says so; None where none does."""
     now = now or datetime.now(UTC)
+    headers = {name: value for name, value in headers.items() if len(value) <= LONGEST_VALUE}
     if (exact := headers.get("retry-after-ms")) is not None and (wait := _seconds(exact)) is not None:
         return _bounded(wait / 1000)
     if (said := headers.get("retry-after")) is not None:
@@ -43,9 +47,10 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> time
 
 def _seconds(text: str) -> float | None:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return None
+    return found if math.isfinite(found) else None
 
 
 def _until(text: str, now: datetime) -> float | None:
@@ -53,9 +58,9 @@ def _until(text: str, now: datetime) -> float | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(text)
-        except ValueError:
+            return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
             continue
-        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
     return None
 
 
@@ -69,4 +74,7 @@ def _reset(text: str, now: datetime) -> float | None:
 
 
 def _bounded(seconds: float) -> timedelta | None:
-    return min(timedelta(seconds=max(seconds, 0.0)), LONGEST_WAIT) if math.isfinite(seconds) else None
+    """The wait, within bounds: it is compared as a number, since few numbers of seconds fit into a `timedelta`."""
+    if not math.isfinite(seconds):
+        return None
+    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT.total_seconds()))

@@ -32,7 +32,7 @@ def read_choice(content: str) -> tuple[str, tuple[ToolCall, ...]]:
     """The answer's text and the call, of which one is empty. What is not whole, such as a cut reply, stays text."""
     try:
         chosen: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content, ()
     if not isinstance(chosen, dict):
         return content, ()

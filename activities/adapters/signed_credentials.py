@@ -7,7 +7,7 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError, SecurityWarning
-from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, KeySet, OctKey, OKPKey, RSAKey
 
 from activities.ports import BadCredential, NotConfigured
 from activities.setting_groups import Signatures
@@ -42,7 +42,9 @@ class SignedCredentials:
         self._settings = settings
         self._named, self._again = f"PERDURE_{group}__KEYS", again
         keys = [] if settings.keys is None else _keys(settings.keys.get_secret_value(), self._named)
-        self._keys = KeySet(list(keys)) if keys else None
+        # Identity services name their keys, and a PEM or a lone key has no name: then there is only one to try.
+        lone = keys[0] if len(keys) == 1 and keys[0].get("kid") is None else None
+        self._keys: KeySet | Key | None = lone or (KeySet(list(keys)) if keys else None)
         self._algorithms = sorted({name for key in keys for name in ALGORITHMS[key.key_type]})
 
     def claims(self, credential: str, at: datetime | None = None) -> dict[str, Any]:
@@ -103,7 +105,10 @@ def _keys(given: str, where: str) -> list[Key]:
 def _read(given: str) -> list[Key]:
     if given.startswith("{"):
         read = json.loads(given)
-        return list(KeySet.import_key_set(read if "keys" in read else {"keys": [read]}).keys)
+        given_keys: list[Any] = read.get("keys", [read])
+        if len(given_keys) == 1:  # a set would give it a name
+            return [JWKRegistry.import_key(given_keys[0])]
+        return list(KeySet.import_key_set({"keys": given_keys}).keys)
     for kind in (RSAKey, ECKey, OKPKey):
         try:
             return [kind.import_key(given)]

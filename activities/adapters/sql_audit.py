@@ -7,7 +7,11 @@ from sqlalchemy import Connection, func, select
 from activities.adapters.sql_database import Database
 from activities.adapters.sql_tables import decisions_in_vain as _decisions
 from activities.adapters.sql_upsert import insert_or_keep
+from activities.ports import AuditFull
 from perdure.contracts.decisions import StepDecision
+
+MOST = 1000
+"""Decisions that are kept about one run: whoever sends more than these has said enough."""
 
 
 class SqlAudit:
@@ -18,7 +22,7 @@ class SqlAudit:
         self._database = database
 
     async def write(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> int:
-        """Write a decision down. Raises `StorageFull`, `StorageFailed`."""
+        """Write a decision down. Raises `AuditFull`, `StorageFull`, `StorageFailed`."""
         bare = decision.bare()
         row = {
             "tenant": tenant,
@@ -35,7 +39,12 @@ class SqlAudit:
             _decisions.c.decision_id == bare.decision_id,
         )
 
+        of_run = select(func.count()).where(_decisions.c.tenant == tenant, _decisions.c.business_id == business_id)
+        there = of_run.where(_decisions.c.decision_id == bare.decision_id, _decisions.c.content == bare.content)
+
         def write(connection: Connection) -> int:
+            if connection.execute(of_run).scalar_one() >= MOST and not connection.execute(there).scalar_one():
+                raise AuditFull(f"{MOST:,} decisions were written down about run {business_id!r}: no more are kept")
             connection.execute(insert_or_keep(connection, _decisions), row)
             return connection.execute(same).scalar_one()
 

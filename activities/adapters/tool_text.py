@@ -54,7 +54,7 @@ def whole_calls(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -29,6 +29,7 @@ from activities.ports.effect_ledger import (
     Unknown,
 )
 from activities.ports.errors import (
+    AuditFull,
     BadCaller,
     BadCredential,
     BodyCorrupt,
@@ -127,6 +128,7 @@ __all__ = [
     "NO_TENANT",
     "Accounts",
     "Audit",
+    "AuditFull",
     "BadCaller",
     "BadCredential",
     "Beginning",

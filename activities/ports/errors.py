@@ -128,6 +128,12 @@ class NotThisRun(PortError):
     remedy = Remedy.GIVE_UP
 
 
+class AuditFull(PortError):
+    """So many decisions were written down about one run that no more are taken, or this one is too long."""
+
+    final = True
+
+
 class BodyMissing(PortError):
     """A text was asked for by a digest that the blob store does not hold for this tenant."""
 

@@ -7,10 +7,10 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.local.errors import DeployError
+from deploy.temporal_config import temporal_config
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 
 RETENTION = timedelta(days=7)
@@ -26,7 +26,7 @@ async def register(address: str | None = None) -> str:
     The server is the one that Temporal's own configuration names, or `address`. Raises `DeployError` where it does not
     answer, refuses, or has an attribute of that name with another type.
     """
-    config = ClientConfig.load_client_connect_config()
+    config = temporal_config()
     if address is not None:
         config["target_host"] = address
     where = config.get("target_host")

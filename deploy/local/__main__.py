@@ -1,8 +1,9 @@
-"""The commands of `python -m deploy.local`: up, demo, index, fetch, migrate, effects, budget, tool."""
+"""The commands of `python -m deploy.local`: up, demo, index, fetch, migrate, backup, restore, effects, budget, tool."""
 
 import argparse
 import signal
 import sys
+from pathlib import Path
 
 from activities import settings as tree
 from activities.settings import Settings
@@ -44,6 +45,20 @@ def migrate(_: argparse.Namespace) -> None:
     from deploy.local.migrate import migrate as run
 
     print(run(tree.load()))
+
+
+def backup(options: argparse.Namespace) -> None:
+    """Copy Temporal's database and then ours into a new folder, also while the stack runs."""
+    from deploy.local.backup import back_up
+
+    print(back_up(tree.load().paths.state, options.folder))
+
+
+def restore(options: argparse.Namespace) -> None:
+    """Put both databases of a backup in place of the present ones, once the stack is stopped."""
+    from deploy.local.backup import restore as put_back
+
+    print(put_back(tree.load().paths.state, options.folder))
 
 
 def effects(_: argparse.Namespace) -> None:
@@ -130,6 +145,10 @@ def main() -> None:
     one.set_defaults(run=demo)
     one = commands.add_parser("migrate", help=migrate.__doc__)
     one.set_defaults(run=migrate)
+    for name, run in (("backup", backup), ("restore", restore)):
+        one = commands.add_parser(name, help=run.__doc__)
+        one.add_argument("folder", type=Path, metavar="FOLDER")
+        one.set_defaults(run=run)
     one = commands.add_parser("effects", help=effects.__doc__)
     one.set_defaults(run=effects)
     one = commands.add_parser("budget", help=budget.__doc__)

@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.envconfig import ClientConfig
 
 from deploy.local.errors import DeployError, NoTemporal
 from deploy.local.parts import Part
 from deploy.local.ports import HOST
+from deploy.temporal_config import temporal_config
 from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 
 DYNAMIC_CONFIG = (
@@ -30,12 +30,12 @@ OWN_ADDRESS = ("--disable-config-env", "--disable-config-file")
 
 def given() -> str | None:
     """The address of the server that Temporal's own configuration names; None if it names none."""
-    return ClientConfig.load_client_connect_config().get("target_host")
+    return temporal_config().get("target_host")
 
 
 def require(address: str) -> None:
     """Raise `NoTemporal` unless the server that the configuration names answers."""
-    in_file = ClientConfig.load_client_connect_config(disable_env=True).get("target_host") == address
+    in_file = temporal_config(environment=False).get("target_host") == address
     remedy = "remove the address from Temporal's configuration file" if in_file else "unset TEMPORAL_ADDRESS"
     try:  # the tool reads the same configuration, certificates and keys included
         answer = _run("operator", "cluster", "health", timeout=10)

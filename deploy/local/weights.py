@@ -106,7 +106,9 @@ def read_catalogue(settings: Settings) -> Catalogue:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise DeployError(f"the model catalogue {str(path)!r} cannot be read: {error}") from None
     except ValidationError as error:
-        raise DeployError(f"the model catalogue {path.name}: {explain(error)}") from None
+        raise DeployError(
+            f"the model catalogue {path.name}: {explain(error, hidden=frozenset({'deployments'}))}"
+        ) from None
 
 
 def needed(settings: Settings, tiers: Sequence[str] = DEFAULT_TIERS) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from activities import settings as tree
@@ -15,6 +14,7 @@ from activities.adapters.worker_versions import build_id, make_current, versions
 from activities.settings import Settings
 from deploy.local.errors import DeployError
 from deploy.local.rest import rested
+from deploy.temporal_config import temporal_config
 from deploy.versions.table import table
 
 
@@ -72,7 +72,7 @@ def _deployment(settings: Settings) -> str:
 
 
 async def _connected(settings: Settings) -> Client:
-    config = ClientConfig.load_client_connect_config()
+    config = temporal_config()
     address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
     config["target_host"] = address
     try:

@@ -42,6 +42,8 @@ class Decision:
         self.yes: bool = typed["yes"]
         self.out = Output(as_json=typed["as_json"])
         self.claims: bool = typed["claims"]
+        self.unseen = False
+        """Whether it may be about arguments that nobody was shown."""
         self.said: dict[str, Any] = {"reason": typed["reason"]}
         signed: dict[str, Any] = {}
         if typed["credential"] is not None:
@@ -60,6 +62,8 @@ class Decision:
         seen = await self._seen(platform)
         step, digest = self.step or (seen.step if seen else ""), self.digest or (seen.digest if seen else "")
         said = say(seen)
+        if seen is not None and said["ruling"] is Ruling.APPROVE and said.get("arguments") is None:
+            self.require_seen(seen)
         decision = StepDecision.strictly({**self.said, **said, "step": step, "digest": digest})
         if self.claims:
             self.out.json(claims_of(decision, workflow_id(self.tenant, self.run), now=datetime.now(UTC)))
@@ -91,6 +95,14 @@ class Decision:
             case several:
                 names = ", ".join(step.step for step in several)
                 raise BadInput(f"STEP: several wait in run {self.run!r}: name one of {names}")
+
+    def require_seen(self, step: PendingStep) -> None:
+        """Nobody says yes to what they were not shown, unless they say that too."""
+        if step.unseen and not self.unseen:
+            raise BadInput(
+                f"{step.step}: its arguments are {step.unseen:,} bytes, of which nothing is shown here: read the text "
+                f"{step.arguments.digest} in the platform's database and approve it with --unseen, or deny it"
+            )
 
     def _confirm(self, verb: str, seen: PendingStep | None, step: str, said: dict[str, Any]) -> None:
         if seen is not None:

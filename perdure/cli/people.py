@@ -42,7 +42,7 @@ def inbox(
             step.waiting.value,
             entry.agent,
             step.tool,
-            one_line(step.arguments.body or "too large to show", SHOWN),
+            one_line(step.arguments.body or f"{step.unseen:,} bytes, too large to show", SHOWN),
             ago(step.since),
             telling.deciders(step),
             step.digest,
@@ -65,6 +65,9 @@ def approve(
     by: options.By = None,
     reason: options.Reason = "",
     yes: options.Yes = False,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="Approve arguments that are too large to be shown, by their digest alone.")
+    ] = False,
     digest: options.Digest = None,
     credential: options.Credential = None,
     decision_id: options.DecisionId = None,
@@ -74,6 +77,7 @@ def approve(
     """Approve a step that waits: exactly what is shown may be called, once."""
     typed = {"tenant": tenant, "by": by, "reason": reason, "yes": yes, "digest": digest, "credential": credential}
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
+    decision.unseen = unseen
     decision.send("approve", lambda seen: {"ruling": fitting(Ruling.APPROVE, seen)})
 
 

@@ -112,7 +112,7 @@ def arguments(step: PendingStep) -> list[str]:
     """The arguments as lines, with nothing in them that a terminal would act on, and nothing left out."""
     body = step.arguments.body
     if body is None:
-        return [f"arguments of {step.arguments.tokens:,} bytes: too large to show, digest {step.arguments.digest}"]
+        return [f"arguments of {step.unseen:,} bytes: too large to show, digest {step.arguments.digest}"]
     try:
         return shown(json.loads(body))
     except (ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """The one base of everything that crosses a boundary: frozen, add-only, strict at the edges and lenient on the wire."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -24,6 +25,10 @@ BusinessId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 
 SHOWN = 60
 """Characters of a bad value that an error shows."""
+
+
+TABLES = ("extra_forbidden", "model_type", "dict_type", "model_attributes_type")
+"""What pydantic calls a name that is not known, and what is no table."""
 
 
 class BadInput(ValueError):
@@ -59,13 +64,22 @@ class Variant(Contract):
         return {"kind": vars(self)["kind"], **write(self)}
 
 
-def explain(error: ValidationError) -> str:
-    """One line for a validation error: where, what is wrong, and the value (shortened)."""
+def explain(error: ValidationError, *, hidden: AbstractSet[str] = frozenset()) -> str:
+    """One line for a validation error: where, what is wrong, and the value (shortened).
+
+    `hidden` names fields that may hold a secret: no value of theirs is shown, nor of a name that nobody knows, nor a
+    whole table, nor what stands in the place of one.
+    """
     reasons: list[str] = []
     for problem in error.errors(include_url=False, include_context=False):
         where = ".".join(str(step) for step in problem["loc"]) or "input"
-        value = repr(problem["input"])
-        shown = value if len(value) <= SHOWN else value[: SHOWN - 3] + "..."
         message = problem["msg"].removeprefix("Value error, ")
+        value = problem["input"]
+        foreign = problem["type"] in TABLES and not isinstance(value, int | float)
+        if hidden and (foreign or isinstance(value, Mapping) or hidden & {str(step) for step in problem["loc"]}):
+            reasons.append(f"{where}: {message}")
+            continue
+        written = repr(value)
+        shown = written if len(written) <= SHOWN else written[: SHOWN - 3] + "..."
         reasons.append(f"{where}: {message} (got {shown})")
     return "; ".join(reasons)

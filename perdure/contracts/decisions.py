@@ -64,7 +64,7 @@ class PendingStep(Contract):
     tool: str
     effect: ToolEffect
     arguments: Text
-    """JSON, with its body: exactly what is, or was, to be called."""
+    """JSON, exactly what is, or was, to be called: with its body below 64 KiB, by its digest alone from there on."""
     digest: Digest
     """A decision names it: it binds the decision to the run, the tool, its edition, these arguments and the policy."""
     run: str = ""
@@ -90,6 +90,11 @@ class PendingStep(Contract):
     """How often it was brought up again."""
     escalations: int = 0
     """How often others were allowed to decide as well."""
+
+    @property
+    def unseen(self) -> int:
+        """Bytes of arguments that are too large to be shown: a yes would be to their digest alone. 0 where all are."""
+        return self.arguments.tokens if self.arguments.body is None else 0
 
 
 class StepDecision(Contract):

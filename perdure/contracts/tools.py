@@ -35,11 +35,12 @@ class Approval(StrEnum):
 
 
 class AllowedHosts(Variant):
-    """A URL's host must be one of these."""
+    """A URL's host must be one of these, at the usual ports of the web unless another is named."""
 
     kind: Literal["hosts"] = "hosts"
     hosts: tuple[str, ...] = Field(min_length=1)
-    """Lower-case names, `docs.example.com`; `*.example.com` allows every name below it."""
+    """Lower-case names, `docs.example.com`; `*.example.com` allows every name below it, and `docs.example.com:8443`
+    that port alone."""
 
 
 class AllowedPaths(Variant):

@@ -20,6 +20,12 @@ EC = ECKey.generate_key("P-256", parameters={"kid": "ec"})
 RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa"})
 ED = OKPKey.generate_key("Ed25519", parameters={"kid": "ed"})
 OCT = OctKey.generate_key(256, parameters={"kid": "oct"})
+FORGED: dict[str, Key] = {
+    "EC": ECKey.generate_key("P-256"),
+    "RSA": RSAKey.generate_key(2048),
+    "OKP": OKPKey.generate_key("Ed25519"),
+}
+"""Keys that nobody here knows."""
 ALGORITHM = {"EC": "ES256", "RSA": "RS256", "OKP": "Ed25519", "oct": "HS256"}
 
 
@@ -45,6 +51,25 @@ def test_what_a_known_key_has_signed_is_believed(key: Key) -> None:
 def test_a_public_key_may_be_a_pem(key: RSAKey | ECKey | OKPKey) -> None:
     pem = key.as_pem(private=False).decode()
     assert SignedCredentials(Approvals(keys=SecretStr(pem))).claims(token(key, named=False))["sub"] == "ann"
+
+
+@pytest.mark.parametrize("key", [EC, RSA, ED], ids=lambda key: key.kid)
+def test_an_only_key_without_a_name_is_tried_whatever_name_a_token_gives_its_own(key: RSAKey | ECKey | OKPKey) -> None:
+    unnamed = {name: value for name, value in key.as_dict(private=False).items() if name != "kid"}
+    for written in (key.as_pem(private=False).decode(), json.dumps(unnamed), json.dumps({"keys": [unnamed]})):
+        credentials = SignedCredentials(Approvals(keys=SecretStr(written)))
+        assert credentials.claims(token(key))["sub"] == "ann"
+        forged = FORGED[key.key_type]
+        header = {"alg": ALGORITHM[key.key_type], "kid": key.kid}
+        claims = {"sub": "eve", "aud": "perdure", "iat": int(time.time()), "exp": int(time.time()) + 60}
+        with pytest.raises(BadCredential):
+            credentials.claims(jwt.encode(header, claims, forged, [ALGORITHM[key.key_type]]))
+
+
+def test_a_key_with_a_name_is_not_tried_for_a_token_of_another_name() -> None:
+    other = RSAKey.import_key({**RSA.as_dict(private=True), "kid": "other"})
+    with pytest.raises(BadCredential, match="a key that is not known here"):
+        known(RSA).claims(token(other))
 
 
 @pytest.mark.parametrize(

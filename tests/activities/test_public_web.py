@@ -23,7 +23,7 @@ from tools.errors import NotAllowed, Refused, ToolError, Unreachable, Unusable
 from tools.world import Page
 
 PUBLIC, OTHER = "93.184.216.34", "1.1.1.1"
-HOSTS = AllowedHosts(hosts=("docs.example.com", "*.example.org"))
+HOSTS = ("docs.example.com", "*.example.org")
 
 
 class Names:
@@ -38,6 +38,11 @@ class Names:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
+def at(server: OddServer, *hosts: str) -> AllowedHosts:
+    """These hosts, or the usual ones of these tests, at the server's port."""
+    return AllowedHosts(hosts=tuple(f"{host}:{server.port}" for host in hosts or HOSTS))
+
+
 def web(*answers: Sequence[str], **options: Any) -> PublicWeb:
     options = {"resolve": Names(*(answers or ([PUBLIC],))), "routes": {PUBLIC: "127.0.0.1"}} | options
     return PublicWeb(FileDocuments(), **options)
@@ -45,7 +50,7 @@ def web(*answers: Sequence[str], **options: Any) -> PublicWeb:
 
 async def got(answer: Answer, path: str = "/", **options: Any) -> Page:
     with OddServer({path: answer}) as server:
-        return await web(**options).get(f"http://docs.example.com:{server.port}{path}", HOSTS)
+        return await web(**options).get(f"http://docs.example.com:{server.port}{path}", at(server))
 
 
 async def test_html_comes_as_what_its_article_says() -> None:
@@ -74,7 +79,7 @@ async def test_the_request_holds_nothing_of_this_machine(monkeypatch: pytest.Mon
     with OddServer({"/a": page(b"x", "text/plain", Set_Cookie="s=1")}) as server:
         there = web()
         for _ in range(2):
-            await there.get(f"http://docs.example.com:{server.port}/a?q=1", HOSTS)
+            await there.get(f"http://docs.example.com:{server.port}/a?q=1", at(server))
     assert server.asked == [(f"docs.example.com:{server.port}", "/a?q=1")] * 2
     sent = {name for headers in server.headers for name in headers}
     assert sent == {"Host", "Accept", "Accept-Encoding", "User-Agent", "Connection"}
@@ -88,7 +93,7 @@ async def test_the_request_holds_nothing_of_this_machine(monkeypatch: pytest.Mon
 async def test_an_address_that_is_not_public_is_refused_however_it_is_written(host: str) -> None:
     """Even where a grant allows it: these are resolved by the system itself, and nothing is sent."""
     with OddServer({"/": page(b"secret", "text/plain")}) as server:
-        allowed = AllowedHosts(hosts=("127.0.0.1", "169.254.169.254", "[::ffff:a9fe:a9fe]", "[::1]"))
+        allowed = at(server, "127.0.0.1", "169.254.169.254", "[::ffff:a9fe:a9fe]", "[::1]")
         with pytest.raises(NotAllowed, match="only public ones are ever used"):
             await PublicWeb(FileDocuments()).get(f"http://{host}:{server.port}/", allowed)
     assert server.asked == []
@@ -96,14 +101,14 @@ async def test_an_address_that_is_not_public_is_refused_however_it_is_written(ho
 
 async def test_a_name_of_this_machine_is_refused_by_its_address() -> None:
     with OddServer({"/": page(b"secret", "text/plain")}) as server, pytest.raises(NotAllowed, match="not a public"):
-        await PublicWeb(FileDocuments()).get(f"http://localhost:{server.port}/", AllowedHosts(hosts=("localhost",)))
+        await PublicWeb(FileDocuments()).get(f"http://localhost:{server.port}/", at(server, "localhost"))
     assert server.asked == []
 
 
 @pytest.mark.parametrize("order", [[PUBLIC, "127.0.0.1"], ["127.0.0.1", PUBLIC], [PUBLIC, "::1"], [PUBLIC, "10.0.0.1"]])
 async def test_a_name_with_one_private_address_is_refused_for_all_of_them(order: list[str]) -> None:
     with OddServer({"/": page(b"secret", "text/plain")}) as server, pytest.raises(NotAllowed, match="not a public"):
-        await web(order).get(f"http://docs.example.com:{server.port}/", HOSTS)
+        await web(order).get(f"http://docs.example.com:{server.port}/", at(server))
     assert server.asked == []
 
 
@@ -111,24 +116,24 @@ async def test_a_name_that_turns_private_after_it_was_checked_is_not_asked_again
     names = Names([PUBLIC], ["127.0.0.1"])
     with OddServer({"/": page(b"the public one", "text/plain")}) as server:
         there = web(resolve=names)
-        assert (await there.get(f"http://docs.example.com:{server.port}/", HOSTS)).text == "the public one"
+        assert (await there.get(f"http://docs.example.com:{server.port}/", at(server))).text == "the public one"
         assert names.asked == ["docs.example.com"]
         with pytest.raises(NotAllowed):
-            await there.get(f"http://docs.example.com:{server.port}/", HOSTS)
+            await there.get(f"http://docs.example.com:{server.port}/", at(server))
     assert len(server.asked) == 1
 
 
 async def test_only_the_address_that_was_checked_is_connected_to() -> None:
     with OddServer({"/": page(b"x", "text/plain")}) as server, pytest.raises(Unreachable, match="nothing answers"):
         # The name is this machine's in no table but the test's; without a route nothing may come here.
-        await web(routes={PUBLIC: "127.0.0.2"}).get(f"http://docs.example.com:{server.port}/", HOSTS)
+        await web(routes={PUBLIC: "127.0.0.2"}).get(f"http://docs.example.com:{server.port}/", at(server))
     assert server.asked == []
 
 
 async def test_the_next_address_is_tried_where_one_takes_no_connection() -> None:
     with OddServer({"/": page(b"x", "text/plain")}) as server:
         there = web([OTHER, PUBLIC], routes={OTHER: "127.0.0.2", PUBLIC: "127.0.0.1"})
-        assert (await there.get(f"http://docs.example.com:{server.port}/", HOSTS)).text == "x"
+        assert (await there.get(f"http://docs.example.com:{server.port}/", at(server))).text == "x"
 
 
 def to(target: str, status: int = 302) -> Answer:
@@ -138,7 +143,7 @@ def to(target: str, status: int = 302) -> Answer:
 async def test_a_redirect_among_allowed_hosts_is_followed() -> None:
     with OddServer({"/": to("/b", 301), "/b": to("//x.example.org:PORT/c", 307), "/c": page(b"x")}) as server:
         server.answers["/b"] = to(f"//x.example.org:{server.port}/c", 307)
-        there = await web().get(f"http://docs.example.com:{server.port}/", HOSTS)
+        there = await web().get(f"http://docs.example.com:{server.port}/", at(server))
     assert (there.text, there.url) == ("page\nx", f"http://x.example.org:{server.port}/c")
 
 
@@ -161,7 +166,7 @@ async def test_a_redirect_elsewhere_is_not_followed(target: str, reason: str) ->
     with OddServer({"/secret": page(b"secret", "text/plain")}) as server:
         server.answers["/"] = to(target.replace("PORT", str(server.port)))
         with pytest.raises(NotAllowed, match=reason) as refusal:
-            await web(resolve=names).get(f"http://docs.example.com:{server.port}/", HOSTS)
+            await web(resolve=names).get(f"http://docs.example.com:{server.port}/", at(server))
     assert [path for _, path in server.asked] == ["/"]
     assert "word" not in str(refusal.value)
 
@@ -174,14 +179,14 @@ async def test_a_redirect_to_loopback_is_refused_even_where_its_host_is_allowed(
         server.answers["/"] = to(f"http://127.0.0.1:{server.port}/secret")
         with pytest.raises(NotAllowed, match="is not a public address"):
             await web(resolve=names).get(
-                f"http://docs.example.com:{server.port}/", AllowedHosts(hosts=("docs.example.com", "127.0.0.1"))
+                f"http://docs.example.com:{server.port}/", at(server, "docs.example.com", "127.0.0.1")
             )
     assert [path for _, path in server.asked] == ["/"]
 
 
 async def test_redirects_end() -> None:
     with OddServer({"/": to("/")}) as server, pytest.raises(Refused, match="redirects more than 5 times"):
-        await web().get(f"http://docs.example.com:{server.port}/", HOSTS)
+        await web().get(f"http://docs.example.com:{server.port}/", at(server))
     assert len(server.asked) == REDIRECTS + 1
 
 
@@ -215,13 +220,13 @@ async def test_a_page_that_cannot_be_used_is_one_line(answer: Answer, error: typ
 async def test_an_endless_page_is_left_in_the_middle() -> None:
     with OddServer({"/": endless()}) as server:
         with pytest.raises(Unusable):
-            await web().get(f"http://docs.example.com:{server.port}/", HOSTS)
+            await web().get(f"http://docs.example.com:{server.port}/", at(server))
         assert await asyncio.to_thread(server.gone.wait, 20)
 
 
 async def test_cancelling_closes_the_connection() -> None:
     with OddServer({"/": silent(b"beginning")}) as server:
-        asking = asyncio.create_task(web().get(f"http://docs.example.com:{server.port}/", HOSTS))
+        asking = asyncio.create_task(web().get(f"http://docs.example.com:{server.port}/", at(server)))
         await until(lambda: bool(server.asked), what="it was asked")
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -236,7 +241,9 @@ async def test_a_server_of_names_that_hangs_counts_against_the_deadline() -> Non
 
     began = time.monotonic()
     with pytest.raises(Unreachable, match="it took longer"):
-        await web(resolve=names, deadline=timedelta(seconds=0.2)).get("http://docs.example.com/", HOSTS)
+        await web(resolve=names, deadline=timedelta(seconds=0.2)).get(
+            "http://docs.example.com/", AllowedHosts(hosts=HOSTS)
+        )
     assert time.monotonic() - began < 10
 
 
@@ -245,13 +252,13 @@ async def test_a_name_without_an_address_is_one_line() -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     with pytest.raises(Unreachable, match=r"the name 'docs\.example\.com' has no address: check its spelling"):
-        await web(resolve=names).get("http://docs.example.com/", HOSTS)
+        await web(resolve=names).get("http://docs.example.com/", AllowedHosts(hosts=HOSTS))
 
 
 @pytest.mark.parametrize("url", ["ftp://docs.example.com/", "http://u:p@docs.example.com/", "nonsense", ""])
 async def test_a_url_that_is_no_plain_one_is_refused(url: str) -> None:
     with pytest.raises(NotAllowed) as refusal:
-        await web().get(url, HOSTS)
+        await web().get(url, AllowedHosts(hosts=HOSTS))
     assert "u:p" not in str(refusal.value)
 
 
@@ -259,11 +266,11 @@ async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path) -> N
     serving, trusting = certified(tmp_path, "docs.example.com")
     with OddServer({"/": page(b"x", "text/plain")}, tls=serving) as server:
         url = f"https://docs.example.com:{server.port}/"
-        assert (await web(tls=trusting).get(url, HOSTS)).text == "x"
+        assert (await web(tls=trusting).get(url, at(server))).text == "x"
         with pytest.raises(Unreachable, match=r"certificate does not hold for 'x\.example\.org'"):
-            await web(tls=trusting).get(f"https://x.example.org:{server.port}/", HOSTS)
+            await web(tls=trusting).get(f"https://x.example.org:{server.port}/", at(server))
         with pytest.raises(Unreachable, match="certificate does not hold"):
-            await web().get(url, HOSTS)
+            await web().get(url, at(server))
         server.answers["/"] = to(f"http://docs.example.com:{server.port}/")
         with pytest.raises(NotAllowed, match="away from https"):
-            await web(tls=trusting).get(url, HOSTS)
+            await web(tls=trusting).get(url, at(server))

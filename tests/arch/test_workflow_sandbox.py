@@ -75,7 +75,7 @@ def history() -> WorkflowHistory:
         }
         for number, (kind, (name, fields)) in enumerate(zip(kinds, attributes, strict=True), start=1)
     ]
-    return WorkflowHistory.from_json("planted", {"events": events})
+    return WorkflowHistory.from_json("default:planted", {"events": events})
 
 
 async def replay(workflow: type) -> Exception | None:

@@ -34,13 +34,14 @@ def test_the_environment_comes_before_a_file(secrets: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("DAILY", '{"dollars": 5}', "limits.daily.dollars"),
-        ("DAILY", '{"micro_dollars": -1}', "limits.daily.micro_dollars"),
-        ("DAILY", '{"tool_calls": 5}', "limits.daily.tool_calls: only what models cost is counted by the day"),
-        ("DAILY__MICRO_DOLLARS", "much", "limits.daily.micro_dollars"),
-        ("TENANTS", '{"acme": {"micro_dollar": 5}}', "limits.tenants.acme.micro_dollar"),
-        ("TENANTS", '{"No Such": {}}', "limits.tenants.No Such"),
-        ("TENANTS", '{"acme": 5}', "limits.tenants.acme"),
+        ("DAILY", '{"dollars": 5}', "DAILY: in its JSON, entry 1: it has a name that is not known, the nearest is"),
+        ("DAILY", '{"micro_dollars": -1}', "DAILY: in its JSON, micro_dollars: Input should be greater than"),
+        ("DAILY", '{"tool_calls": 5}', "tool_calls: only what models cost is counted by the day"),
+        ("DAILY__MICRO_DOLLARS", "much", "DAILY__MICRO_DOLLARS: Input should be a valid integer"),
+        ("TENANTS", '{"acme": {"micro_dollar": 5}}', "TENANTS: in its JSON, entry 1, entry 1: it has a name"),
+        ("TENANTS", '{"acme": {}, "No Such": {}}', "TENANTS: in its JSON, entry 2: String should match pattern"),
+        ("TENANTS", '{"acme": 5}', "TENANTS: in its JSON, entry 1: Input should be a valid dictionary"),
+        ("TENANTS", "acme", "TENANTS: has to be JSON, an object"),
     ],
 )
 def test_a_daily_limit_that_would_not_be_kept_is_one_line(
@@ -76,7 +77,7 @@ def test_a_file_that_names_no_setting_is_one_line(secrets: Path) -> None:
     (secrets / "perdure_database__postgress").write_text("x")
     tree.load.cache_clear()
     try:
-        with pytest.raises(SystemExit, match=r"perdure: a PERDURE_ setting cannot be used: .*postgress"):
+        with pytest.raises(SystemExit, match=r"cannot be used: PERDURE_DATABASE__POSTGRESS: there is"):
             tree.load()
     finally:
         tree.load.cache_clear()

@@ -238,9 +238,15 @@ def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("environment", "complaint"),
     [
-        ({"PERDURE_WORK__BUILD": "v1"}, "build: a version is one of a deployment: set PERDURE_WORK__DEPLOYMENT too"),
-        ({"PERDURE_WORK__DEPLOYMENT": "Per.dure"}, "work.deployment"),
-        ({"PERDURE_WORK__DEPLOYMENT": "perdure", "PERDURE_WORK__BUILD": "v 1"}, "work.build"),
+        (
+            {"PERDURE_WORK__BUILD": "v1"},
+            "is a version of a deployment: set PERDURE_WORK__DEPLOYMENT too",
+        ),
+        ({"PERDURE_WORK__DEPLOYMENT": "Per.dure"}, "PERDURE_WORK__DEPLOYMENT: String should match"),
+        (
+            {"PERDURE_WORK__DEPLOYMENT": "perdure", "PERDURE_WORK__BUILD": "v 1"},
+            "PERDURE_WORK__BUILD: String should match",
+        ),
     ],
 )
 def test_a_name_that_cannot_be_used_is_one_line(environment: dict[str, str], complaint: str) -> None:

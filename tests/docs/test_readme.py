@@ -142,6 +142,6 @@ async def test_the_chain_of_the_readme_runs(client: Client, tmp_path: Path, monk
     async with Worker(client, task_queue=queue, workflows=[chain]):
         request = AskRequest.strictly({"question": "Who cleans the pond?"})
         screened = await client.execute_workflow(
-            "screen-only", request, id=str(uuid.uuid4()), task_queue=queue, result_type=Screened
+            "screen-only", request, id=f"default:{uuid.uuid4()}", task_queue=queue, result_type=Screened
         )
     assert all(verdict.passed for verdict in screened.verdicts)

@@ -7,25 +7,22 @@ from datetime import timedelta
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import RetryPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities.adapters.token_logs import open_token_log
 from activities.settings import Settings
 from deploy.local.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.continued import AgentInput, HandOver
+from perdure.contracts.budget import Spend
 from perdure.contracts.decisions import Accepted, Ruling
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import AgentRequest, Answered, Cancelled, Exhausted, RunResult
+from perdure.contracts.run import Answered, Cancelled, Exhausted, RunResult
 from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, PHASE, STEPS, TENANT
 from perdure.contracts.steps import StepKey
 from perdure.contracts.timeline import EntryState
-from perdure.errors import RunConflict, RunFailed
-from perdure.launch import TASK_TIMEOUT, Launch
+from perdure.errors import RunConflict
 from perdure.runs import workflow_id
 from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.continued import BUDGET, executions, handed_over
 from tests.support.stub_model import StubModel
 from tests.support.token_reader import Reader
 from tests.support.waiting import until
@@ -33,12 +30,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.usefixtures("working")
 
 in_real_time = pytest.mark.usefixtures("real_time")
-
-BUDGET = Budget(steps=60, tool_calls=60, input_tokens=10**7, output_tokens=10**6, micro_dollars=10**7)
-
-
-async def executions(platform: Platform, run: str) -> int:
-    return len(await platform.executions(run))
 
 
 async def grown(handle: WorkflowHandle[object, object], platform: Platform, run: str, count: int) -> None:
@@ -241,39 +232,6 @@ async def test_what_a_step_says_is_read_where_it_was_before(
         reader = Reader(log, key)
         await asyncio.wait_for(reader.to_the_end(), 10)
     assert reader.text == "At last."
-
-
-@pytest.mark.parametrize("attempts", [1, 2], ids=["started", "retried"])
-async def test_nobody_starts_a_run_from_a_state_of_their_own(
-    client: Client, stub: StubModel, platform: Platform, run: str, attempts: int
-) -> None:
-    stub.script = [*(calls(SUM) for _ in range(8)), answer()]
-    await platform.run_agent("Do much.", agent="tester", business_id=run, budget=BUDGET)
-    handed = await handed_over(client, platform, run)
-    bought = stub.calls
-    request = AgentRequest.strictly({"task": "Do much.", "agent": "tester"})
-    launch = Launch.of(request, Queue.PLATFORM)
-    await client.start_workflow(
-        launch.kind,
-        AgentInput(task=request.task, agent="tester", handed_over=handed),
-        id=workflow_id("default", f"{run}-forged"),
-        task_queue=launch.task_queue,
-        task_timeout=TASK_TIMEOUT,
-        retry_policy=RetryPolicy(maximum_attempts=attempts, initial_interval=timedelta(milliseconds=100)),
-    )
-    with pytest.raises(RunFailed, match="handed_over: only an execution that was continued may have it"):
-        await platform.result(f"{run}-forged")
-    assert stub.calls == bought
-
-
-async def handed_over(client: Client, platform: Platform, run: str) -> HandOver:
-    """What the first execution of a run has handed to the second."""
-    last = (await platform.executions(run))[0].events[-1].workflow_execution_continued_as_new_event_attributes
-    [read] = await client.data_converter.decode(last.input.payloads, [AgentInput])
-    assert isinstance(read, AgentInput)
-    assert read.task.body is None, "a task's words are stored by then"
-    assert read.handed_over is not None
-    return read.handed_over
 
 
 async def test_a_timeline_tells_a_long_run_as_one(platform: Platform, client: Client, stub: StubModel) -> None:

@@ -89,11 +89,11 @@ async def test_a_page_comes_as_text_with_its_address_from_allowed_hosts_alone() 
     html = f"<html><title>Tides</title><main><p>High at noon.</p><p>{'x' * 20_000}</p></main></html>".encode()
     web = PublicWeb(FileDocuments(), resolve=names, routes={"1.1.1.1": "127.0.0.1"})
     context = ToolContext("acme", "r", "s", "k", http=ToolHttp(web, NamedServices(Tools())))
-    granted = {"url": AllowedHosts(hosts=("tides.example.com",))}
     with OddServer({"/today": page(html)}) as server:
+        granted = {"url": AllowedHosts(hosts=(f"tides.example.com:{server.port}",))}
         url = f"http://tides.example.com:{server.port}/today"
         got = await http_get.use(context, {"url": url}, granted)
-        with pytest.raises(BadInput, match=r"the host 'example\.com' is not allowed"):
+        with pytest.raises(BadInput, match=r"the host 'example\.com:\d+' is not allowed"):
             await http_get.use(context, {"url": url.replace("tides.", "")}, granted)
         with pytest.raises(BadInput, match="nothing is allowed for its argument 'url'"):
             await http_get.use(context, {"url": url})

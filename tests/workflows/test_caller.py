@@ -58,7 +58,7 @@ async def test_a_runs_priority_and_ids_reach_the_server_and_its_tenants_name_doe
     started = await client.start_workflow(
         "chain",
         ask,
-        id=f"caller-{uuid.uuid4()}",
+        id=f"default:caller-{uuid.uuid4()}",
         task_queue=queue,
         result_type=RunResult,
         priority=Priority(priority_key=key),

@@ -248,7 +248,7 @@ async def test_an_input_that_does_not_decode_fails_the_run_with_the_reason(
     client: Client, payload: list[object], reason: str
 ) -> None:
     with pytest.raises(WorkflowFailureError) as failure:
-        await client.execute_workflow("chain", args=payload, id=new_id(), task_queue="perdure")
+        await client.execute_workflow("chain", args=payload, id=f"default:{new_id()}", task_queue="perdure")
     assert reason in str(failure.value.cause)
 
 

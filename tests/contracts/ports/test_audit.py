@@ -4,7 +4,9 @@ import pytest
 
 from activities.adapters.sql_audit import SqlAudit
 from activities.adapters.sql_database import Database
-from activities.ports import Audit
+from activities.auditing import LARGEST, Auditing
+from activities.ports import Audit, AuditFull
+from perdure.contracts.agent_steps import AuditDecision
 from perdure.contracts.decisions import Ruling, StepDecision
 
 SAID = StepDecision(
@@ -33,3 +35,36 @@ async def test_nobody_reads_what_is_another_tenants(audit: Audit) -> None:
     await audit.write("acme", "run", SAID, "over")
     assert await audit.read("other", "run") == ()
     assert await audit.read("acme", "another") == ()
+
+
+async def test_about_one_run_a_bounded_number_is_kept_and_the_same_again_is_no_more(
+    audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.adapters.sql_audit.MOST", 3)
+    several = [SAID.model_copy(update={"decision_id": str(number)}) for number in range(4)]
+    for one in several[:3]:
+        await audit.write("acme", "run", one, "over")
+    with pytest.raises(AuditFull, match="3 decisions were written down about run 'run'"):
+        await audit.write("acme", "run", several[3], "over")
+    assert await audit.write("acme", "run", several[0], "over") == 1
+    assert len(await audit.read("acme", "run")) == 3
+    assert await audit.write("acme", "another", several[3], "over") == 1
+    assert await audit.write("globex", "run", several[3], "over") == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reason": "x" * 2001},
+        {"business_id": ""},
+        {"business_id": "x" * 201},
+        {"decision": SAID.model_copy(update={"reason": "x" * LARGEST})},
+        {"decision": SAID.model_copy(update={"result": "x" * LARGEST})},
+    ],
+    ids=["reason", "no id", "long id", "the decision's reason", "its result"],
+)
+async def test_what_is_larger_than_any_run_takes_is_not_written_down(audit: Audit, changed: dict[str, object]) -> None:
+    ask = AuditDecision(tenant="acme", business_id="run", decision=SAID, reason="over")
+    with pytest.raises(AuditFull):
+        await Auditing(audit).audit_decision(ask.model_copy(update=changed))
+    assert await audit.read("acme", "run") == ()

@@ -1,0 +1,29 @@
+"""Temporal's own configuration of a connection, read so that what is wrong with it is said without what it holds."""
+
+import re
+
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+
+PLACE = re.compile(r"\bline \d+, column \d+")
+
+
+def connect_config(*, environment: bool = True) -> ClientConnectConfig:
+    """What `TEMPORAL_ADDRESS` and the like, or Temporal's TOML file, say.
+
+    Raises `ConnectionError`, whose message quotes nothing: Temporal's own shows the line that it cannot read, keys
+    included.
+    """
+    try:
+        return ClientConfig.load_client_connect_config(disable_env=not environment)
+    except OSError as error:
+        raise ConnectionError(
+            f"a file of Temporal's configuration cannot be read ({error.strerror}): "
+            "see that what TEMPORAL_TLS_... names is there"
+        ) from None
+    except RuntimeError as error:
+        place = PLACE.search(str(error))
+        where = f"is wrong at {place.group()}" if place else "may lack what TEMPORAL_PROFILE names"
+        raise ConnectionError(
+            "Temporal's configuration cannot be used: correct a TEMPORAL_ variable, "
+            f"or the file TEMPORAL_CONFIG_FILE, which {where}"
+        ) from None
