@@ -2,6 +2,8 @@
 
 from activities import ports
 from activities.ports import (
+    BadCaller,
+    CallerAwaited,
     CircuitOpen,
     ModelOverloaded,
     ModelRefused,
@@ -19,6 +21,8 @@ def test_only_what_fails_before_a_model_works_is_free() -> None:
     errors = [error for error in vars(ports).values() if isinstance(error, type) and issubclass(error, PortError)]
     assert len(errors) > 8
     assert {error for error in errors if error.free_of_charge} == {
+        BadCaller,
+        CallerAwaited,
         CircuitOpen,
         ModelOverloaded,
         ModelRefused,

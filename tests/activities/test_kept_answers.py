@@ -9,6 +9,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities import texts
+from activities.adapters.sql_runs import SqlRuns
 from activities.composition import Parts
 from activities.settings import Settings
 from perdure.contracts.agent_steps import Act, Acted, Answered
@@ -16,6 +17,8 @@ from perdure.contracts.steps import StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.transcript import Role, Turn
 from tests.support.agent_runs import READS, with_agents, write_agent
+from tests.support.orders import run_of
+from tests.support.tool_calls import StubProof, StubRights
 
 KEY = StepKey(tenant="acme", workflow_id="acme:one", run_id="run-one", step="call-1-1")
 AFTER = "a" * 64
@@ -31,6 +34,8 @@ async def acted(settings: Settings, expression: str, after: str | None) -> Acted
     """What a worker of its own makes of a call."""
     async with AsyncExitStack() as stack:
         parts = await Parts.open(settings, stack)
+        parts.rights, parts.proof = StubRights(), StubProof()
+        await SqlRuns(parts.database).register(run_of(KEY, kind="agent"))
         arguments = Text.of(f'{{"expression": "{expression}"}}')
         await texts.store(parts.blobs, KEY.tenant, arguments)
         ask = Act(

@@ -1,0 +1,82 @@
+"""A run that waits for an approval while its workers and their database are upgraded asks again, and says so."""
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, delete, update
+from temporalio.client import Client
+
+from activities.adapters.databases import open_database
+from activities.adapters.sql_runs import SqlRuns
+from activities.adapters.sql_tables import accounts, recorded_decisions, runs, upgrades
+from activities.settings import Settings
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.decisions import Accepted
+from perdure.contracts.run import Answered
+from tests.support.people import calls, decision, message, waiting
+from tests.support.stub_model import StubModel
+from tests.support.waiting import until
+from worker import Parts, Role, workers
+from workflows import bound
+
+
+def as_the_version_before_left_it(connection: Connection) -> None:
+    """No run is registered, no decision is recorded, and the tables for both are new."""
+    for table in (runs, accounts, recorded_decisions):
+        connection.execute(delete(table))
+    connection.execute(update(upgrades).values(at=datetime.now(UTC).isoformat()))
+
+
+def unknown(_: str) -> bool:
+    """The version before knew no change of this one."""
+    return False
+
+
+async def serve(stack: AsyncExitStack, client: Client, settings: Settings) -> None:
+    """Workers of every role."""
+    parts = await Parts.open(settings, stack)
+    for worker in workers(client, settings, parts, list(Role)):
+        await stack.enter_async_context(worker)
+
+
+async def test_a_run_that_waits_through_the_upgrade_is_asked_about_again_and_writes_once(
+    platform: Platform, client: Client, settings: Settings, stub: StubModel, desk: Desk
+) -> None:
+    stub.script = [calls(message()), {"content": "Done."}]
+    async with AsyncExitStack() as before:
+        # The version before knew no record of decisions: its histories hold no word of one.
+        older: Any = SimpleNamespace(patched=unknown, info=bound.workflow.info)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bound, "workflow", older)
+            await serve(before, client, settings)
+            run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
+            await waiting(platform, run)
+            await before.aclose()
+    async with open_database(settings) as database:
+        await database.write(as_the_version_before_left_it)
+    first_run_id = (await client.get_workflow_handle(f"default:{run}").describe()).run_id
+    async with AsyncExitStack() as after:
+        await serve(after, client, settings)
+        [step] = await waiting(platform, run)
+        assert isinstance((await platform.decide(run, decision(step, "ann"))).came, Accepted)
+
+        async def asked_again() -> bool:
+            return any(one.digest != step.digest for one in await platform.pending(run))
+
+        await until(asked_again, what="the call is asked about again", every=0.05)
+        page = await client.get_workflow_handle(f"default:{run}").query("__temporal_workflow_metadata")
+        assert "is not recorded: it is asked again" in str(page)
+        [again] = await waiting(platform, run)
+        assert desk.received()["messages"] == {}
+        assert isinstance((await platform.decide(run, decision(again, "ann"))).came, Accepted)
+        assert isinstance((await platform.result(run)).outcome, Answered)
+    assert len(desk.kept()["messages"]) == 1
+    async with open_database(settings) as database:
+        registered = await SqlRuns(database).look("default", first_run_id)
+    # What it began with, the server has kept.
+    assert registered is not None
+    assert (registered.started_by, registered.budget.tool_calls) == ("sam", 24)

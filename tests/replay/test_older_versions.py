@@ -1,0 +1,23 @@
+"""Histories that an older version has written go on under this one: nothing in them is decided otherwise."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.worker import Replayer
+
+from tests.replay.histories import read
+from workflows.plugin import WORKFLOWS, PerdurePlugin
+
+OLDER = Path(__file__).with_name("before_the_registry")
+"""Of the version that had no registry of runs: its effects were asked less, which no replay compares."""
+
+
+@pytest.mark.parametrize("path", sorted(OLDER.glob("*.json")), ids=lambda path: path.stem)
+async def test_a_run_of_the_version_before_the_registry_goes_on(path: Path) -> None:
+    replayer = Replayer(workflows=list(WORKFLOWS), plugins=[PerdurePlugin()])
+    replayed = await replayer.replay_workflow(read(path), raise_on_replay_failure=False)
+    assert replayed.replay_failure is None
+
+
+def test_there_are_runs_that_have_waited_for_people_among_them() -> None:
+    assert sum('"AwaitingApproval"' in path.read_text() for path in OLDER.glob("*.json")) > 1
