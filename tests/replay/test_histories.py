@@ -220,7 +220,7 @@ def payloads(history: WorkflowHistory) -> list[tuple[Payload, type]]:
                 accepted = history.events[done.accepted_event_id - 1]
                 name = accepted.workflow_execution_update_accepted_event_attributes.accepted_request.input.name
                 found += [(payload, UPDATES[name][1]) for payload in done.outcome.success.payloads]
-            case "marker_recorded":
+            case "marker_recorded" if event.marker_recorded_event_attributes.marker_name == "core_local_activity":
                 details = event.marker_recorded_event_attributes.details
                 name = json.loads(details["data"].payloads[0].data)["activity_type"]
                 found += [(payload, TYPES[name].reply) for payload in details["result"].payloads]
