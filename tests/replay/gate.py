@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload, RetryPolicy
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
 from temporalio.worker import (
     ContinueAsNewInput,
     ExecuteWorkflowInput,
@@ -69,9 +69,16 @@ async def changes(history: WorkflowHistory) -> list[Change]:
     scheduled = [event for event in history.events if event.HasField("activity_task_scheduled_event_attributes")]
     # What is asked for and called off within one task never reaches the server.
     every = len(scheduled) == len(replayed.scheduled)
-    asked = [now for now, handle in replayed.scheduled if every or not handle.cancelled()]
+    asked = [now for now, handle in replayed.scheduled if every or not _called_off(handle)]
     found = [change for event, now in zip(scheduled, asked, strict=True) for change in _activity(event, now)]
     return found + _ending(history.events[-1], replayed)
+
+
+def _called_off(handle: workflow.ActivityHandle[Any]) -> bool:
+    if handle.cancelled():
+        return True
+    error = handle.exception() if handle.done() else None
+    return error is not None and is_cancelled_exception(error)
 
 
 class Watch(Interceptor):
