@@ -21,7 +21,7 @@ from agents.extraction_prompt import document_lines
 from agents.loader import BadSpec
 from agents.schemas import Schemas
 from perdure.contracts.extraction import ExtractionSpec
-from perdure.contracts.registry import EXTRACTION, RegisteredRun
+from perdure.contracts.registry import RegisteredRun
 from perdure.contracts.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, VALIDATE
@@ -47,7 +47,7 @@ class Parsing:
     @PARSE.activity
     async def parse(self, ask: Parse) -> Parsed:
         """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
-        seen, known = await self._registering.known(ask.tenant, EXTRACTION)
+        seen, known = await self._registering.known(ask.tenant)
         spec = self._spec(ask) if known is None else await self._registered(ask.tenant, known)
         deployment = self._catalogue.deployment_for(spec.tier)
         unreadable = ""

@@ -7,7 +7,6 @@ from activities.registering import Registering
 from agents.loader import BadSpec, Specs
 from perdure.contracts.agent import AgentSpec
 from perdure.contracts.agent_steps import PinAgent, PinnedAgent
-from perdure.contracts.registry import AGENT
 from perdure.contracts.text import Text
 from workflows.effects import PIN_AGENT
 
@@ -27,7 +26,7 @@ class Pinning:
     @PIN_AGENT.activity
     async def pin_agent(self, ask: PinAgent) -> PinnedAgent:
         """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
-        seen, known = await self._registering.known(ask.tenant, AGENT)
+        seen, known = await self._registering.known(ask.tenant)
         if known is None:
             spec = await self._stored(ask)
             pinned = await self._pins.keep(ask.tenant, spec)

@@ -20,10 +20,10 @@ class Registering:
         self._executions = executions
         self._callers = callers
 
-    async def known(self, tenant: str, kind: str) -> tuple[Execution, RegisteredRun | None]:
+    async def known(self, tenant: str) -> tuple[Execution, RegisteredRun | None]:
         """The execution that asks, and its run where it is registered: a reset or a retry of it asks again.
 
-        Raises `NotThisRun` where the workflow's id is not the tenant's or its type is another one, `ServerAway`.
+        Raises `NotThisRun` where the workflow's id is not the tenant's, `ServerAway`.
         """
         info = activity.info()
         if info.workflow_id is None or info.workflow_run_id is None:
@@ -31,8 +31,6 @@ class Registering:
         if not info.workflow_id.startswith(f"{tenant}:"):
             raise NotThisRun(f"the run {info.workflow_id!r} is none of the tenant {tenant!r}: its id begins otherwise")
         seen = await self._executions.look(info.workflow_id, info.workflow_run_id)
-        if seen.kind != kind:
-            raise NotThisRun(f"the run {info.workflow_id!r} is of the type {seen.kind!r}, and asks as {kind!r}")
         return seen, await self._runs.look(tenant, seen.first_run_id)
 
     async def register(

@@ -4,7 +4,7 @@ from activities import questions, texts
 from activities.ports import BlobStore, Catalogue, NotConfigured
 from activities.registering import Registering
 from agents.loader import BadSpec, Specs
-from perdure.contracts.registry import CHAIN, RegisteredRun
+from perdure.contracts.registry import RegisteredRun
 from perdure.contracts.spec import ChainSpec
 from perdure.contracts.steps import BindDeployment, BoundDeployment, Route, Routed
 from perdure.contracts.text import Text
@@ -23,7 +23,7 @@ class Routing:
     @ROUTE.activity
     async def route(self, ask: Route) -> Routed:
         """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
-        seen, known = await self._registering.known(ask.tenant, CHAIN)
+        seen, known = await self._registering.known(ask.tenant)
         spec = self._spec(ask) if known is None else await self._registered(ask.tenant, known)
         deployment = self._catalogue.deployment_for(spec.tier)
         question = await texts.read(self._blobs, ask.tenant, ask.question)
