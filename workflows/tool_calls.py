@@ -158,18 +158,27 @@ class ToolCalls:
         except EffectFailed as failure:
             if failure.free_of_charge:
                 purse.allowance = purse.allowance.settle(attempt.key(call), Spend())
-            if failure.away:
-                progress.outages.begin(name, failure.reason)
-                progress.put_call(tool_call.spared(started, failure.reason))
-                return failure.reason
-            progress.outages.end(name)
-            progress.put_call(tool_call.lost(started, tool, failure.reason, spec, workflow.now()))
-            return ""
+            return self._failed(started, tool, failure)
         progress.outages.end(name)
         self._settle(started, reply)
         progress.put_call(tool_call.acted(started, tool, reply, spec, workflow.now()))
         if reply.stopped:
             raise asyncio.CancelledError
+        return ""
+
+    def _failed(self, call: RequestedCall, tool: ToolSpec | None, failure: EffectFailed) -> str:
+        """What an attempt that told nothing makes of the call. Says what is away that it needed."""
+        progress, name = self._progress, f"{call.id} {call.tool}"
+        if failure.away:
+            progress.outages.begin(name, failure.reason)
+            progress.put_call(tool_call.spared(call, failure.reason))
+            return failure.reason
+        progress.outages.end(name)
+        if failure.window is not None:
+            # The account counts what executions before a reset have spent too: this one does not know of it.
+            progress.fall_short(OverBudget.of_day(failure.window))
+            return ""
+        progress.put_call(tool_call.lost(call, tool, failure.reason, progress.state.spec, workflow.now()))
         return ""
 
     async def call_off(self, *, may_resume: bool = False) -> tuple[str, ...]:
