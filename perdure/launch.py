@@ -23,9 +23,22 @@ TASK_TIMEOUT = timedelta(seconds=5)
 Request: TypeAlias = AskRequest | ExtractRequest | AgentRequest
 
 
+LATER = ("within",)
+"""Fields that requests have been given since their first version, the newest last."""
+
+
 def digest_of(request: Request) -> str:
-    """Tells two requests apart, whoever makes them: the same one with a newer token of its caller is the same run."""
-    return hashlib.sha256(request.model_dump_json(exclude={"caller"}).encode()).hexdigest()
+    """Tells two requests apart, whoever makes them: the same one with a newer token of its caller is the same run.
+
+    A field that requests did not have before counts only where it says something: what was started then is found again.
+    """
+    silent = {name for name in LATER if _is_default(request, name)}
+    return hashlib.sha256(request.model_dump_json(exclude={"caller", *silent}).encode()).hexdigest()
+
+
+def _is_default(request: Request, name: str) -> bool:
+    field = type(request).model_fields.get(name)
+    return field is not None and getattr(request, name) == field.default
 
 
 @dataclass(frozen=True)

@@ -136,5 +136,5 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9000", "ftp://desk", "http://ann:secret@desk", "http://desk/?a=b", ""])
 def test_a_service_needs_a_plain_address(address: str) -> None:
-    with pytest.raises(ValidationError, match="the service 'desk' needs an address such as"):
+    with pytest.raises(ValidationError, match="entry 1 is no address of a service: write one such as"):
         Tools(services={"desk": address})

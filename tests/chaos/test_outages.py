@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from activities.adapters.sqlite_database import SqliteDatabase
 from activities.settings import Settings, Tools
@@ -20,12 +20,13 @@ from deploy.local.desk import DeskServer
 from deploy.stub.replies import Json
 from perdure.client import Platform
 from perdure.contracts.run import Answered
+from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
 from tests.chaos.conftest import Report
-from tests.chaos.processes import Server
 from tests.support.agent_runs import READS, with_agents, write_agent
 from tests.support.full_disk import full_disk
 from tests.support.outages import Door, away, door
 from tests.support.stub_model import StubHandler, StubModel
+from tests.support.temporal import TEMPORAL
 from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin
 
@@ -71,22 +72,28 @@ async def way() -> AsyncIterator[Door]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(  # noqa: PLR0917 - all of it
-    server: Server, settings: Settings, state: Path, desk: DeskServer, way: Door, tmp_path: Path
+async def world(
+    settings: Settings, state: Path, desk: DeskServer, way: Door, tmp_path: Path
 ) -> AsyncIterator[tuple[Platform, Parts]]:
-    """Workers with a database of their own, on a server whose clock skips nothing."""
+    """Workers with a database of their own, on a server of their own whose clock skips nothing."""
     (tmp_path / "index").symlink_to(state / "index")
     write_agent(tmp_path, tools=(*READS, "create_ticket"))
     paths = settings.paths.model_copy(update={"state": tmp_path})
     model = settings.model.model_copy(update={"endpoints": {"fast": way.url, "strong": way.url}})
     own = settings.model_copy(update={"paths": paths, "model": model})
     own = with_agents(own, tmp_path, tools=Tools(services={"desk": desk.url}))
-    client = await Client.connect(server.address, plugins=[PerdurePlugin()])
     async with AsyncExitStack() as stack:
+        environment = await WorkflowEnvironment.start_local(
+            plugins=[PerdurePlugin()],
+            search_attributes=SEARCH_ATTRIBUTES,
+            dev_server_existing_path=str(TEMPORAL),
+            dev_server_log_level="error",
+        )
+        await stack.enter_async_context(environment)
         parts = await Parts.open(own, stack)
-        for worker in workers(client, own, parts, list(Role)):
+        for worker in workers(environment.client, own, parts, list(Role)):
             await stack.enter_async_context(worker)
-        yield Platform(client), parts
+        yield Platform(environment.client), parts
 
 
 @asynccontextmanager

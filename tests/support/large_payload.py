@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity, workflow
 
+from perdure.contracts.contract import Name
 from perdure.contracts.run import RunRequest
 
 SIZE = 2_500_000
@@ -27,6 +28,7 @@ class MeasureALot:
 class Load(RunRequest):
     """What is carried about."""
 
+    tenant: Name = "acme"
     body: str
     executions: int = 2
     """How many executions the run has."""

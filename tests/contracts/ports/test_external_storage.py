@@ -136,7 +136,7 @@ async def test_an_effect_that_somebody_else_completes_with_a_reference_fails_its
     run = f"acme:{queue}"
     forged = (await seen(SqlBlobs(database), PayloadKeys([], database), run)).foreign
     async with Worker(working, task_queue=queue, workflows=[MeasureALot], activities=[leave_it_to_others]):
-        handle = await working.start_workflow(MeasureALot.run, RunRequest(), id=run, task_queue=queue)
+        handle = await working.start_workflow(MeasureALot.run, RunRequest(tenant="acme"), id=run, task_queue=queue)
         effect = client.get_async_activity_handle(workflow_id=run, run_id=None, activity_id="1")
 
         async def completed() -> bool:
