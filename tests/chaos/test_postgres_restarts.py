@@ -75,5 +75,8 @@ async def test_writers_live_through_crashes_of_the_server(postgres: PostgresServ
             mine = await replies.begin(order(key_of(name, number), 1), Generated)
             assert mine is not None
             assert mine.answer == reply(f"by {name} {number}").answer
-        charges = {number: Spend(steps=1, micro_dollars=number) for number in (attempt(*one) for one in written)}
-        assert await replies.attempts(KEY) == charges
+        # Of the shared step each reply that was bought counts, once, also where a commit was not acknowledged.
+        possible = [Spend(steps=1, micro_dollars=attempt(*one)) for one in written]
+        bought = list((await replies.attempts(KEY)).values())
+        assert bought
+        assert all(bought.count(charge) == 1 and charge in possible for charge in bought)
