@@ -109,7 +109,7 @@ def test_what_cannot_start_is_told_with_the_reason(checkout: Checkout, tmp_path:
     broken = {"PERDURE_MODEL__TIMEOUT_SECONDS": "soon"}
     with pytest.raises(ProgramFailed) as failed, embedded_stack(checkout, state=tmp_path, settings=broken):
         pass
-    assert "PERDURE_ setting cannot be used: model.timeout_seconds" in str(failed.value)
+    assert "PERDURE_ setting cannot be used: PERDURE_MODEL__TIMEOUT_SECONDS" in str(failed.value)
     assert children(tmp_path) == []
 
 

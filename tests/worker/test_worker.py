@@ -62,7 +62,7 @@ def test_a_setting_that_cannot_be_used_is_one_line() -> None:
     process = worker("--role", "workflows", PERDURE_WORK__ACTIVITIES="many")
     _, complained = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert complained.startswith("perdure: a PERDURE_ setting cannot be used: work.activities")
+    assert complained.startswith("perdure: a PERDURE_ setting cannot be used: PERDURE_WORK__ACTIVITIES")
     assert len(complained.splitlines()) == 1
 
 
