@@ -31,7 +31,7 @@ def words(request: dict[str, Any]) -> str:
 async def test_a_summary_that_fails_is_bought_again_and_both_attempts_are_counted(
     platform: Platform, stub: StubModel
 ) -> None:
-    stub.script = [calls(SUM), calls(SUM) | LONG, "503", answer("Six times seven is 42."), answer()]
+    stub.script = [calls(SUM), calls(SUM) | LONG, "500", answer("Six times seven is 42."), answer()]
     result = await platform.run_agent("Count.", agent="brief")
     assert isinstance(result.outcome, Answered)
     assert result.spent.steps == 5
