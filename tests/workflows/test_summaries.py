@@ -28,13 +28,13 @@ def words(request: dict[str, Any]) -> str:
     return "\n".join(str(message["content"]) for message in request["messages"])
 
 
-async def test_a_summary_that_fails_is_bought_again_and_both_attempts_are_counted(
+async def test_a_summary_that_is_refused_is_bought_again_and_the_refusal_is_no_step(
     platform: Platform, stub: StubModel
 ) -> None:
-    stub.script = [calls(SUM), calls(SUM) | LONG, "500", answer("Six times seven is 42."), answer()]
+    stub.script = [calls(SUM), calls(SUM) | LONG, "503", answer("Six times seven is 42."), answer()]
     result = await platform.run_agent("Count.", agent="brief")
     assert isinstance(result.outcome, Answered)
-    assert result.spent.steps == 5
+    assert result.spent.steps == 4
     request, shown = words(stub.requests[-2]), words(stub.requests[-1])
     assert 'calls calculator({"expression": "6 * 7"})' in request
     assert stub.requests[-2]["max_tokens"] == 50
