@@ -99,6 +99,7 @@ class Parts:
     def routing(self) -> Activities:
         """Effects that need no slow library."""
         from activities.adapters.sql_audit import SqlAudit
+        from activities.adapters.sql_clock import DatabaseClock
         from activities.auditing import Auditing
         from activities.deciding import Deciding
         from activities.pinning import Pinning
@@ -107,7 +108,8 @@ class Parts:
 
         routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
-        deciding, auditing = Deciding(self.credentials, self.proof), Auditing(SqlAudit(self.database))
+        deciding = Deciding(self.credentials, self.proof, DatabaseClock(self.database))
+        auditing = Auditing(SqlAudit(self.database))
         presenting = Presenting(self.caller_tokens, self.callers)
         people = [deciding.check_decision, auditing.audit_decision, presenting.present_caller]
         return [routing.route, routing.bind_deployment, pinning.pin_agent, *people]

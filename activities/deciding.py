@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from activities.ports import BadCredential, Credentials, nothing_sent
+from activities.ports import BadCredential, Clock, Credentials, nothing_sent
 from activities.proof import Proof
 from perdure.contracts.agent_steps import CheckDecision, CheckedDecision
 from workflows.effects import CHECK_DECISION
@@ -11,25 +11,27 @@ from workflows.effects import CHECK_DECISION
 class Deciding:
     """The effect `check_decision`."""
 
-    def __init__(self, credentials: Credentials, proof: Proof) -> None:
+    def __init__(self, credentials: Credentials, proof: Proof, clock: Clock) -> None:
         self._credentials = credentials
         self._proof = proof
+        self._clock = clock
 
     @CHECK_DECISION.activity
     async def check_decision(self, ask: CheckDecision) -> CheckedDecision:
         """Safe to run twice: what is recorded is answered the same, also once its credential has expired."""
-        whose = CheckedDecision() if ask.decision.credential is None else self._whose(ask, ask.decision.credential)
-        if ask.pinned is not None:
-            with nothing_sent():
+        with nothing_sent():
+            credential = ask.decision.credential
+            whose = CheckedDecision() if credential is None else await self._whose(ask, credential)
+            if ask.pinned is not None:
                 return await self._proof.take(ask, whose)
         # A run whose people an older version has asked: it only wants to know whose word it is. Nothing is recorded.
         return CheckedDecision(refused="there is no credential") if ask.decision.credential is None else whose
 
-    def _whose(self, ask: CheckDecision, credential: str) -> CheckedDecision:
-        """What a credential says, where it says exactly this."""
+    async def _whose(self, ask: CheckDecision, credential: str) -> CheckedDecision:
+        """What a credential says, where it says exactly this; it expires by the database's clock."""
         decision = ask.decision
         try:
-            claims = self._credentials.claims(credential)
+            claims = self._credentials.claims(credential, await self._clock.now())
         except BadCredential as error:
             return CheckedDecision(refused=f"the credential cannot be believed: {error}")
         meant = {

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.adapters.signed_credentials import SignedCredentials
 from activities.adapters.sql_blobs import SqlBlobs
+from activities.adapters.sql_clock import DatabaseClock
 from activities.adapters.sql_decisions import SqlDecisions
 from activities.adapters.sql_paid_replies import SqlPaidReplies
 from activities.adapters.sql_tables import paid_attempts
@@ -90,7 +91,8 @@ class World:
         self.rights = rights
         self.proof = Proof(rights, self.pins, self.ledger, SqlPaidReplies(self.database))
         keys = json.dumps({"keys": [KEY.as_dict(private=True)]})
-        self.deciding = Deciding(SignedCredentials(Approvals(keys=SecretStr(keys))), self.proof)
+        credentials = SignedCredentials(Approvals(keys=SecretStr(keys)))
+        self.deciding = Deciding(credentials, self.proof, DatabaseClock(self.database))
 
     def _clock(self, _: Connection) -> datetime:
         return self.now

@@ -53,7 +53,7 @@ def exactly(one: str, other: str) -> bool:
     return one == other
 
 
-def believed(*_: object) -> CheckedDecision:
+async def believed(*_: object) -> CheckedDecision:
     """Every credential is believed."""
     return CheckedDecision(groups=("leads", "board"), verified=True)
 

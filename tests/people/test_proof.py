@@ -1,6 +1,7 @@
 """What people agree to counts in the one run that they saw, is recorded, and is asked again where no record is."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
@@ -17,6 +18,7 @@ from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Rulin
 from perdure.contracts.queues import Queue
 from perdure.contracts.run import AgentRequest, Answered
 from perdure.runs import workflow_id
+from tests.people.conftest import DatabaseTime
 from tests.support.people import Grants, calls, decision, message, signed, waiting
 from tests.support.stub_model import StubModel
 from workflows.effects import ACT
@@ -90,6 +92,21 @@ async def test_a_decision_that_was_rejected_without_a_credential_is_taken_with_o
     assert isinstance((await platform.decide(run, signed(said, run, exp=0))).came, Accepted), "as before"
     await platform.result(run)
     assert list(desk.received()["messages"].values()) == [1]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_credential_expires_by_the_clock_of_the_database_whatever_a_workers_own_one_shows(
+    platform: Platform, stub: StubModel, grants: Grants, database_time: DatabaseTime
+) -> None:
+    grants.policies["send_message"] = SIGNED
+    stub.script = [calls(message()), DONE]
+    run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
+    [step] = await waiting(platform, run)
+    database_time.ahead = timedelta(hours=2)
+    assert "it has expired" in reason(await platform.decide(run, signed(decision(step), run)))
+    later = datetime.now(UTC) + database_time.ahead
+    assert isinstance((await platform.decide(run, signed(decision(step), run, now=later))).came, Accepted)
+    await platform.result(run)
 
 
 @pytest.mark.usefixtures("working")
