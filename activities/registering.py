@@ -1,7 +1,5 @@
 """Registers a run: its first effect does so, and what it registers holds for every later one."""
 
-import hashlib
-
 from temporalio import activity
 
 from activities.identities import identity
@@ -10,6 +8,7 @@ from perdure.contracts.agent import AgentSpec
 from perdure.contracts.budget import Budget
 from perdure.contracts.contract import Digest
 from perdure.contracts.registry import RegisteredRun
+from workflows.state_machines.approvals import policy_digest
 
 
 class Registering:
@@ -69,11 +68,7 @@ class Registering:
                 spec=spec,
                 pinned=pinned,
                 tools={tool.name: tool.digest for tool in tools},
-                policies={
-                    tool.name: hashlib.sha256(tool.policy.model_dump_json().encode()).hexdigest()
-                    for tool in tools
-                    if tool.policy is not None
-                },
+                policies={tool.name: policy_digest(tool) for tool in tools},
                 budget=budget,
                 subject=who.subject,
                 groups=who.groups,
