@@ -1,4 +1,4 @@
-"""Takes a person's word on a call: that it is denied, or what became of one of which nobody knows."""
+"""Takes a person's word on a call: that it is denied, or what became of a call whose outcome is unknown."""
 
 from typing import assert_never
 
@@ -89,7 +89,7 @@ class Settling:
         return await self._decided(ask, spec, tool, record)
 
     async def _decided(self, ask: SettleCall, spec: AgentSpec, tool: ToolSpec, record: CallRecord) -> SettledCall:
-        """What became of a call of which nobody knew."""
+        """Take a word on a call whose outcome was unknown."""
         result = ask.decision.result
         found: ToolOutcome | None = None
         if result is not None:

@@ -21,7 +21,7 @@ class RunFailed(PlatformError):
     def __init__(self, message: str, how: FailedRun | None = None) -> None:
         super().__init__(message)
         self.how = how
-        """What it had spent, and which of its writes nobody knows of; None where it could not say."""
+        """What it had spent, and which of its writes are in doubt; None where it could not say."""
 
 
 class RunConflict(PlatformError):

@@ -135,7 +135,7 @@ class RunControl:
         return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, step=step) for step in found.steps]
 
     async def _unknown_writes(self, run: WorkflowExecution, business_id: str, tenant: str) -> str:
-        """Which writes of a failed run nobody knows of, and what to do; empty once it was taken up again."""
+        """Which writes of a failed run are in doubt, and what to do; empty once it was retried."""
         try:
             newest = await patiently(self._client.get_workflow_handle(run.id).describe)
             if newest.run_id != run.run_id:

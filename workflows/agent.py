@@ -78,7 +78,7 @@ class Agent:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def failed(self, fault: Fault, calls: ToolCalls) -> ApplicationError:
-        """Call off what is in flight, so that nothing goes on behind a failed run, and say what nobody knows of."""
+        """Call off what is in flight, so that nothing goes on behind a failed run, and say what is unknown."""
         phase = self.progress.phase
         if self.decisions is not None:
             self.decisions.over = True

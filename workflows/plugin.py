@@ -72,7 +72,7 @@ class OneRequest(Interceptor):
     """A run starts once, with one request of its id's own tenant, and is told one thing at a time.
 
     A start that is not so fails the run with the reason. Of another number of inputs, which would fail a task for ever,
-    an update is refused, and a signal is recorded as none that is known.
+    an update is refused, and a signal is recorded as an unknown one.
     """
 
     def workflow_interceptor_class(

@@ -119,7 +119,7 @@ class Progress:
     def failed(self, fault: Fault, phase: AnyPhase | None = None, unknown: tuple[str, ...] = ()) -> ApplicationError:
         """The run ends without an outcome: the error with which it does, and which says what is known.
 
-        `phase` is what it was doing when it failed, `unknown` the calls of which nobody knows.
+        `phase` is what it was doing when it failed, `unknown` the calls whose outcome is unknown.
         """
         how = FailedRun(
             phase=phase or self.phase,

@@ -32,7 +32,7 @@ QUICK = timedelta(seconds=2)
 """What a call within the workflow's own task may take, which nothing else can interrupt."""
 
 LAST_PATIENCE = timedelta(minutes=1)
-"""How long a run that ends waits for the ledger to call a call off: after that, nobody knows of it."""
+"""How long a run that ends waits for the ledger to call a call off: after that, its outcome is unknown."""
 
 
 class ToolCalls:
@@ -51,7 +51,7 @@ class ToolCalls:
         """Have each answered, or find the budget short, or come to rest where the run should go on in a new execution.
 
         Raises `EffectFailed` where one can never be answered. Nothing begins any more then, and what is in flight comes
-        to its end first: a write that is cut off is one of which nobody knows.
+        to its end first: the outcome of a write that is cut off is unknown.
         """
         tasks = [asyncio.create_task(self._see_to(call)) for call in calls]
         async with called_off(*tasks):

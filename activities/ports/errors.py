@@ -121,7 +121,7 @@ class ServerAway(PortError):
 
 
 class NotThisRun(PortError):
-    """What was asked for belongs to another run, or to none that is registered. Nothing was done."""
+    """The request names another run, or a run that is not registered. Nothing was done."""
 
     final = True
     free_of_charge = True

@@ -34,7 +34,7 @@ class Seen(Contract):
     """What waits for a person; None where no worker says."""
     result: RunResult | None
     failed: FailedRun | None = None
-    """Of a run that failed, what it had spent and what nobody knows of."""
+    """What a failed run had spent, and which of its writes are in doubt."""
 
 
 def show(

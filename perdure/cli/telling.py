@@ -132,7 +132,7 @@ def result(out: Output, found: RunResult, link: str) -> None:
 
 
 def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
-    """What a run that failed has spent, which of its writes nobody knows of, and what to do."""
+    """Tell what a failed run has spent, which of its writes are in doubt, and what to do."""
     out.note(*(Text(f"- {one_line(each, 500)}: look at the other side first", style="yellow") for each in how.unknown))
     whose = "" if tenant == "default" else f" --tenant {tenant}"
     anew = "   or start it again under another id: it wrote nothing" if how.repeatable else ""

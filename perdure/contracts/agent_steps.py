@@ -181,7 +181,7 @@ class Acted(Contract):
 
 
 class SettleCall(Contract):
-    """Take a person's word: that a call is denied, or what became of one of which nobody knows."""
+    """Take a person's word: that a call is denied, or what became of a call whose outcome is unknown."""
 
     key: StepKey
     pinned: Text

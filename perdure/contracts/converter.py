@@ -112,7 +112,7 @@ class ContractDataConverter(DataConverter):
     """Temporal's, in which no payload raises before our code runs, and which costs little for each payload.
 
     What refers to external storage and may not be read becomes a payload that no contract reads: a signal of it is
-    none that is known, an update is refused, a start fails with the reason. The overridden methods are the SDK's own
+    an unknown one, an update is refused, a start fails with the reason. The overridden methods are the SDK's own
     and private: `tests/contracts/test_references.py` holds them to its version.
     """
 

@@ -197,7 +197,7 @@ class Cancelled(Variant):
     phase: AnyPhase
     """What it was doing when it was cancelled."""
     unknown: tuple[str, ...] = ()
-    """Calls of tools of which nobody knows whether they happened, a line each."""
+    """Calls of tools whose outcome is unknown, a line each."""
 
 
 Outcome = Annotated[Answered | Abstained | Extracted | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
@@ -240,7 +240,7 @@ class FailedRun(Contract):
     unsettled: Spend = Spend()
     """What attempts of unknown outcome may have cost at most, on top of `spent`."""
     unknown: tuple[str, ...] = ()
-    """Calls of tools of which nobody knows whether they happened, a line each: look at the other side."""
+    """Calls of tools whose outcome is unknown, a line each: look at the other side."""
     repeatable: bool = False
     """Whether nothing was written, so that starting it again under another id does nothing twice."""
     deployment: str | None = None
