@@ -1,7 +1,7 @@
 """A run that waits for what is away goes on waiting in its next execution, and finishes once it is back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ async def parts(client: Client, settings: Settings) -> AsyncIterator[Parts]:
 
 
 @asynccontextmanager
-async def shut(way: Door) -> AsyncIterator[None]:
+async def shut(way: Door) -> AsyncGenerator[None]:
     await way.shut()
     try:
         yield
