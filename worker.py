@@ -55,13 +55,15 @@ def queues(parts: Parts, roles: Sequence[Role]) -> dict[str, Activities]:
 
 def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Role]) -> list[Worker]:
     """One worker for each task queue that the roles serve."""
+    from activities.accounting import Accounting
     from activities.adapters.catalogue import GENERATION_QUEUE
+    from activities.adapters.sql_accounts import SqlAccounts
     from activities.adapters.telemetry import LoggedEffects
     from activities.adapters.worker_versions import version_of
     from activities.conduct import CANCEL_SEEN_AFTER, Conduct
 
     common: dict[str, Any] = {
-        "interceptors": [LoggedEffects(), Conduct()],
+        "interceptors": [LoggedEffects(), Conduct(), Accounting(SqlAccounts(parts.database))],
         "graceful_shutdown_timeout": GRACE,
     }
     deciding = {Queue.PLATFORM: CHAINS, Queue.WORKFLOWS: CHAINS, Queue.AGENTS: AGENTS}

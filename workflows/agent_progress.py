@@ -17,7 +17,7 @@ from perdure.contracts.guards import Verdict
 from perdure.contracts.run import Abstained, AnyPhase, Outcome, Refused
 from perdure.contracts.search_attributes import AWAITING_APPROVAL, GUARD_TRIGGERED, PHASE
 from workflows.bound import restored, with_call
-from workflows.headline import REASON, named, now, plain, spent
+from workflows.headline import REASON, named, now, plain
 from workflows.paid import Purse
 from workflows.progress import Progress
 from workflows.state_machines import agent, compaction, tool_call
@@ -76,7 +76,7 @@ class AgentProgress(Progress):
         self._found_awaiting = given.get(AWAITING_APPROVAL, default=False)
         self._found_guards = list(given.get(GUARD_TRIGGERED, default=()))
         self.timeline.go_on(handed.phase, handed.telling)
-        self.purse = Purse(run.allowance, self.timeline.note, self.outages)
+        self.purse = Purse(run.allowance, self.timeline.note, self.outages, handed.account)
         self.purse.notices.extend(run.notices)
         self.purse.deployment = handed.deployment
         self.deployment = run.deployment.name
@@ -103,6 +103,7 @@ class AgentProgress(Progress):
             telling=self.timeline.telling(),
             deployment=self.purse.deployment,
             execution=self._execution + 1,
+            account=self.purse.account,
         )
 
     def goes_on(self) -> None:
@@ -131,7 +132,7 @@ class AgentProgress(Progress):
         yield from () if self.ending else self.outages.lines()
         starter = "" if self._state is None else plain(self._state.started_by)
         whose = f" Started by **{starter}**." if starter else ""
-        yield spent(self.purse.allowance, self.purse.deployment or self.deployment) + whose
+        yield self.spent() + whose
 
     def why(self, outcome: Outcome) -> str:
         """An agent's guards say why it abstained or was refused: their reasons never hold the checked text."""

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall
 from perdure.contracts.approvals import Trust
-from perdure.contracts.budget import Allowance, Spend
+from perdure.contracts.budget import Allowance, Charged, Spend
 from perdure.contracts.decisions import PendingStep, Waiting
 from perdure.contracts.run import Cancelled, Exhausted, FailedRun, Outcome
 from workflows.state_machines.decisions import pending
@@ -28,8 +28,11 @@ def named(workflow_id: str) -> str:
     return business_id if tenant == "default" else f"--tenant {tenant} {business_id}"
 
 
-def spent(allowance: Allowance, deployment: str | None) -> str:
-    """What is paid for, what is held for attempts in flight or of unknown outcome, and what the budget allows."""
+def spent(allowance: Allowance, deployment: str | None, account: Charged | None = None) -> str:
+    """What is paid for, what is held for attempts in flight or of unknown outcome, and what the budget allows.
+
+    `account` is what the run's account holds, where a reset has left some of it out of this history.
+    """
     paid, budget = allowance.settled, allowance.budget
     money = f"{dollars(paid.micro_dollars)} of {dollars(budget.micro_dollars)} dollars"
     calls = f", {paid.tool_calls} of {budget.tool_calls} tool calls" if budget.tool_calls else ""
@@ -37,6 +40,9 @@ def spent(allowance: Allowance, deployment: str | None) -> str:
     held = amounts(allowance.reserved)
     if held:
         words += f"; held for attempts in flight or of unknown outcome: {held}"
+    if account is not None:
+        unknown = f", and {amounts(account.reserved)} at most unknown" if account.reserved != Spend() else ""
+        words += f". **The whole run**, what was before a reset included: {amounts(account.settled)}{unknown}"
     return f"Spent {words}." + ("" if deployment is None else f" Model: **{deployment}**.")
 
 

@@ -8,11 +8,12 @@ from typing import TypeVar, assert_never
 
 from temporalio import workflow
 
-from perdure.contracts.budget import Allowance, Spend
+from perdure.contracts.budget import Allowance, Charged, Spend
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.spec import Deployment
 from perdure.contracts.steps import BindDeployment, PaidReply
+from perdure.contracts.windows import WindowShortage
 from workflows.effect import numbered, short
 from workflows.effects import BIND_DEPLOYMENT, Effect, perform
 from workflows.headline import REASON, plain
@@ -37,15 +38,33 @@ class Rests:
 class Purse:
     """A run's allowance, and the only place that spends from it."""
 
-    def __init__(self, allowance: Allowance, notify: Callable[[str], None], outages: Outages) -> None:
-        """`notify` hears each notice when it is made."""
+    def __init__(
+        self, allowance: Allowance, notify: Callable[[str], None], outages: Outages, account: Charged | None = None
+    ) -> None:
+        """`notify` hears each notice when it is made; `account` is what an earlier execution was told of it."""
         self.allowance = allowance
+        self._account = account
         self._outages = outages
         self.deployment: str | None = None
         """Where the last attempt went."""
         self.notices: list[str] = []
         """Every change of deployment, in words: a tier that falls back must not do so unseen."""
         self._notify = notify
+
+    @property
+    def account(self) -> Charged | None:
+        """What the run's account holds, where that is more than this execution knows of: a reset has left it behind."""
+        return None if self._account is None else self._account.beyond(self.allowance)
+
+    def learn(self, account: Charged | None) -> None:
+        """Keep what is newest known of the run's account."""
+        if account is not None:
+            self._account = account.after(self._account)
+
+    def refused(self, window: WindowShortage | None) -> None:
+        """An attempt was not made: where the run's account was short, it has told how it stands."""
+        if window is not None and window.run:
+            self.learn(Charged(settled=window.settled, reserved=window.reserved))
 
     def notice(self, notice: str) -> None:
         """Keep it for the run's result. Of very many the first are kept: the history has them all."""
@@ -148,6 +167,7 @@ class Purse:
             summary=numbered(f"{purchase.step} at {purchase.deployment.name}", purchase.attempts),
         )
         self._outages.end(purchase.step)
+        self.learn(reply.account)
         if reply.stopped:
             self.allowance = purchase.after_stop(self.allowance, reply.charges)
             raise asyncio.CancelledError
@@ -158,6 +178,7 @@ class Purse:
     def _failed(self, purchase: Purchase, failure: EffectFailed) -> Purchase:
         """Settle what is known of an attempt that failed, and say so."""
         step, attempt = purchase.step, purchase.attempts
+        self.refused(failure.window)
         self.allowance = purchase.after_failure(
             self.allowance, free_of_charge=failure.free_of_charge, away=failure.away
         )

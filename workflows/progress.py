@@ -110,7 +110,11 @@ class Progress:
         """What stands above the timeline."""
         yield self.ending or f"**{self.phase.value}**"
         yield from () if self.ending else self.outages.lines()
-        yield spent(self.purse.allowance, self.purse.deployment or self.deployment)
+        yield self.spent()
+
+    def spent(self) -> str:
+        """What the run has spent, of which budget, and at which model."""
+        return spent(self.purse.allowance, self.purse.deployment or self.deployment, self.purse.account)
 
     def why(self, outcome: Outcome) -> str:
         """Why it ended so, as far as these are words of ours."""
@@ -126,6 +130,7 @@ class Progress:
             reason=str(fault),
             spent=self.purse.allowance.settled,
             unsettled=self.purse.allowance.reserved,
+            account=self.purse.account,
             unknown=unknown,
             repeatable=not unknown and not self.wrote(),
             deployment=self.purse.deployment or self.deployment,
@@ -176,6 +181,7 @@ class Progress:
             verdicts=self.verdicts,
             spent=allowance.settled,
             unsettled=allowance.reserved,
+            account=self.purse.account,
             deployment=self.purse.deployment or self.deployment,
             timings=self.timeline.stages(),
             notices=tuple(self.purse.notices),

@@ -176,6 +176,7 @@ class ToolCalls:
         progress.outages.end(name)
         if failure.window is not None:
             # The account counts what executions before a reset have spent too: this one does not know of it.
+            progress.purse.refused(failure.window)
             progress.fall_short(OverBudget.of_day(failure.window))
             return ""
         progress.put_call(tool_call.lost(call, tool, failure.reason, progress.state.spec, workflow.now()))
@@ -264,6 +265,7 @@ class ToolCalls:
     def _settle(self, call: RequestedCall, reply: Acted) -> None:
         """Settle every attempt whose cost is known by now, the earlier ones too."""
         purse = self._progress.purse
+        purse.learn(reply.account)
         for attempt in sorted(reply.charges):
             purse.allowance = purse.allowance.settle(f"{call.id}/{attempt}", reply.charges[attempt])
         self._progress.judge(call.id, reply.verdicts, quietly=True)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from perdure.cli.output import Output, ago, dollars, one_line, plain
 from perdure.contracts.approvals import Trust
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Charged, Spend
 from perdure.contracts.decisions import PendingStep, Waiting
 from perdure.contracts.guards import Verdict
 from perdure.contracts.knowledge import Citation
@@ -128,7 +128,7 @@ def result(out: Output, found: RunResult, link: str) -> None:
     """What came of a run: the answer to standard output, everything about it to standard error."""
     _outcome(out, found.outcome)
     out.note(*(f"notice   {notice}" for notice in found.notices))
-    out.note(_spent(found.spent, found.unsettled), Text(f"run      {link}", style="dim"))
+    out.note(*_spent(found.spent, found.unsettled, found.account), Text(f"run      {link}", style="dim"))
 
 
 def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
@@ -136,13 +136,21 @@ def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
     out.note(*(Text(f"- {one_line(each, 500)}: look at the other side first", style="yellow") for each in how.unknown))
     whose = "" if tenant == "default" else f" --tenant {tenant}"
     anew = "   or start it again under another id: it wrote nothing" if how.repeatable else ""
-    out.note(_spent(how.spent, how.unsettled), f"mend it, then: perdure retry {run}{whose}{anew}")
+    out.note(*_spent(how.spent, how.unsettled, how.account), f"mend it, then: perdure retry {run}{whose}{anew}")
 
 
-def _spent(settled: Spend, unknown: Spend) -> Text:
+def _spent(settled: Spend, unknown: Spend, account: Charged | None) -> list[Text]:
+    lines = [f"spent    {_charged(settled, unknown)}"]
+    if account is not None:
+        whole = _charged(account.settled, account.reserved)
+        lines.append(f"account  {whole}: the whole run, what was before a reset included")
+    return [Text(line, style="dim") for line in lines]
+
+
+def _charged(settled: Spend, unknown: Spend) -> str:
     unsettled = f", and {spent(unknown)} at most unknown" if unknown != Spend() else ""
     calls = f", {settled.tool_calls} calls of tools" if settled.tool_calls else ""
-    return Text(f"spent    {spent(settled)}{calls}{unsettled}", style="dim")
+    return f"{spent(settled)}{calls}{unsettled}"
 
 
 def _outcome(out: Output, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from perdure.contracts.agent import AgentSpec, CallStage
-from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.budget import Budget, Charged, Spend
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.decisions import StepDecision
 from perdure.contracts.guards import Verdict
@@ -178,6 +178,8 @@ class Acted(Contract):
     """Whether it was called off while it ran."""
     kept: bool = False
     """Whether the answer is stored with its place in the conversation, so that the next request need not tell it."""
+    account: Charged | None = None
+    """As of a `PaidReply`."""
 
 
 class SettleCall(Contract):

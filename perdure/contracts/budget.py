@@ -131,3 +131,24 @@ class Allowance(Contract):
         if unknown != Spend():
             rest[child] = unknown
         return self.model_copy(update={"open": rest, "settled": self.settled + settled})
+
+
+class Charged(Contract):
+    """What the account of a run holds: all that its executions were ever charged, before a reset as well.
+
+    `settled <= bill <= settled + reserved` holds for the whole run.
+    """
+
+    settled: Spend = Spend()
+    reserved: Spend = Spend()
+    """What attempts of unknown outcome may have cost at most, on top of it."""
+
+    def after(self, known: "Charged | None") -> "Charged":
+        """The newer of the two: an account's settled amounts only grow, and replies may come in any order."""
+        return self if known is None or known.settled.less(self.settled) == NOTHING else known
+
+    def beyond(self, allowance: Allowance) -> Self | None:
+        """It, where it holds more than this execution knows of; else None: then the figures are the same."""
+        own, held = allowance.settled, allowance.reserved
+        more = self.settled.less(own) + (self.settled + self.reserved).less(own + held)
+        return None if more == NOTHING else self

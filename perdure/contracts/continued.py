@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from perdure.contracts.agent import AgentPhase, AgentRun
+from perdure.contracts.budget import Charged
 from perdure.contracts.contract import Contract
 from perdure.contracts.run import AgentRequest, StageTiming, legible_task
 from perdure.contracts.text import Text
@@ -36,6 +37,8 @@ class HandOver(Contract):
     """Where the last paid attempt went."""
     execution: int = Field(ge=2)
     """Which execution of its run the next one is."""
+    account: Charged | None = None
+    """What the run's account held when it was last told of."""
 
 
 class AgentInput(AgentRequest):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from perdure.contracts.agent import AgentPhase
-from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.budget import Budget, Charged, Spend
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.extraction import Record
 from perdure.contracts.guards import Verdict
@@ -221,6 +221,9 @@ class RunResult(Contract):
     """Settled: what is known to have been used."""
     unsettled: Spend = Spend()
     """What attempts of unknown outcome may have cost at most, on top of `spent`."""
+    account: Charged | None = None
+    """What the run's account holds: all that was ever charged, attempts before a reset included, which this history
+    does not know of. None where it holds no more than `spent` and `unsettled` say."""
     deployment: str | None = None
     timings: tuple[StageTiming, ...] = ()
     notices: tuple[str, ...] = ()
@@ -239,6 +242,8 @@ class FailedRun(Contract):
     """Settled: what is known to have been used."""
     unsettled: Spend = Spend()
     """What attempts of unknown outcome may have cost at most, on top of `spent`."""
+    account: Charged | None = None
+    """As of a `RunResult`."""
     unknown: tuple[str, ...] = ()
     """Calls of tools whose outcome is unknown, a line each: look at the other side."""
     repeatable: bool = False

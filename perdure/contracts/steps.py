@@ -5,7 +5,7 @@ import json
 
 from pydantic import Field
 
-from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.budget import Budget, Charged, Spend
 from perdure.contracts.contract import Contract, Digest, Name
 from perdure.contracts.extraction import ExtractionSpec, Problem, Record
 from perdure.contracts.guards import GuardSpec, Verdict
@@ -125,6 +125,8 @@ class PaidReply(Contract):
     """What a reader of the run's result should know of the call: that it cost more than was reserved for it."""
     first_token_ms: float | None = None
     """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
+    account: Charged | None = None
+    """What the run's account holds after it; None in a run's first execution, which knows of all that was charged."""
 
     @property
     def charge(self) -> Spend | None:

@@ -1,0 +1,139 @@
+"""A run that waits for what is away goes on waiting in its next execution, and finishes once it is back."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.adapters.sqlite_database import SqliteDatabase
+from activities.settings import Settings
+from deploy.local.desk import Desk
+from perdure.client import Platform
+from perdure.contracts.budget import Spend
+from perdure.contracts.decisions import Ruling
+from perdure.contracts.run import Answered, Cancelled
+from perdure.runs import workflow_id
+from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.continued import BUDGET, executions, handed_over
+from tests.support.outages import Door, away, door
+from tests.support.stub_model import StubModel
+from tests.support.waiting import until
+from worker import Parts, Role, workers
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def way(stub: StubModel) -> AsyncIterator[Door]:
+    """The only way to the model."""
+    async with door("127.0.0.1", stub.server_address[1]) as one:
+        yield one
+
+
+@pytest.fixture
+def settings(settings: Settings, state: Path, way: Door, tmp_path: Path) -> Settings:
+    """A database of this test's own, over the index that all share."""
+    (tmp_path / "index").symlink_to(state / "index")
+    model = settings.model.model_copy(update={"endpoints": {"fast": way.url, "strong": way.url}})
+    paths = settings.paths.model_copy(update={"state": tmp_path})
+    return settings.model_copy(update={"model": model, "paths": paths})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def parts(client: Client, settings: Settings) -> AsyncIterator[Parts]:
+    async with AsyncExitStack() as stack:
+        parts = await Parts.open(settings, stack)
+        for worker in workers(client, settings, parts, list(Role)):
+            await stack.enter_async_context(worker)
+        yield parts
+
+
+@asynccontextmanager
+async def shut(way: Door) -> AsyncGenerator[None]:
+    await way.shut()
+    try:
+        yield
+    finally:
+        await way.open()
+
+
+def database(parts: Parts) -> SqliteDatabase:
+    assert isinstance(parts.database, SqliteDatabase)
+    return parts.database
+
+
+async def page(client: Client, run: str) -> str:
+    handle = client.get_workflow_handle(workflow_id("default", run))
+    return str((await handle.query("__temporal_workflow_metadata")).current_details)
+
+
+async def waits_in(client: Client, platform: Platform, run: str, execution: int) -> None:
+    """Return once the run waits for what is away, and its page says so, in this execution or a later one."""
+
+    async def there() -> bool:
+        if await executions(platform, run) < execution:
+            return False
+        return "waits for what is away** since" in await page(client, run)
+
+    await until(there, what=f"the run waits in its execution {execution}", seconds=120)
+
+
+async def test_an_outage_outlasts_executions_and_the_run_then_finishes(  # noqa: PLR0917 - all of the world
+    platform: Platform, client: Client, parts: Parts, stub: StubModel, received: Desk, way: Door
+) -> None:
+    stub.script = [calls(SUM, TICKET), answer("Opened.")]
+    async with AsyncExitStack() as outages:
+        async with shut(way):
+            run = await platform.start_agent("Open it.", agent="tester", budget=BUDGET)
+            await waits_in(client, platform, run, 2)
+            await outages.enter_async_context(away(database(parts)))
+        # The model is back, and now the database is away: it is the same step that waits.
+        await waits_in(client, platform, run, await executions(platform, run) + 1)
+        assert stub.calls == 0
+    handed = await handed_over(client, platform, run)
+    assert handed.run.attempted > 3, "more than the tries that a step has"
+    assert handed.run.allowance.reserved == Spend()
+    result = await asyncio.wait_for(platform.result(run), 120)
+    assert isinstance(result.outcome, Answered)
+    assert (result.spent.steps, result.unsettled, stub.calls) == (2, Spend(), 2), "what was in vain is no step"
+    assert list(received.received()["tickets"].values()) == [1]
+    assert "after it began to wait" in await page(client, run)
+
+
+async def test_a_call_that_waits_for_what_is_away_is_made_once_by_a_later_execution(  # noqa: PLR0917 - all of the world
+    environment: WorkflowEnvironment,
+    platform: Platform,
+    client: Client,
+    parts: Parts,
+    stub: StubModel,
+    received: Desk,
+) -> None:
+    stub.script = [calls(MESSAGE), answer("Sent.")]
+    with environment.with_time_skipping_disabled():
+        run = await platform.start_agent("Tell them.", agent="tester", budget=BUDGET)
+        [step] = await waits(platform, run)
+        await platform.pause(run, by="ada")
+        await platform.decide(run, says(step, Ruling.APPROVE))
+    async with away(database(parts)):
+        await platform.resume(run, by="ada")
+        await waits_in(client, platform, run, 2)
+    result = await asyncio.wait_for(platform.result(run), 120)
+    assert isinstance(result.outcome, Answered)
+    assert (result.spent.steps, result.spent.tool_calls, result.unsettled) == (2, 1, Spend())
+    assert list(received.received()["messages"].values()) == [1]
+
+
+@pytest.mark.usefixtures("parts")
+async def test_a_run_that_waits_in_a_later_execution_can_be_cancelled(
+    platform: Platform, client: Client, stub: StubModel, way: Door
+) -> None:
+    async with shut(way):
+        run = await platform.start_agent("What?", agent="tester", budget=BUDGET)
+        await waits_in(client, platform, run, 2)
+        await platform.cancel(run)
+        result = await asyncio.wait_for(platform.result(run), 60)
+    assert isinstance(result.outcome, Cancelled)
+    assert (result.spent, result.unsettled, stub.calls) == (Spend(), Spend(), 0)
