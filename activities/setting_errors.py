@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
-PREFIX, DELIMITER = "PERDURE_", "__"
+from activities.setting_names import PREFIX, known_names, model_of, name_of, setting_names
 
 REMEDY = "Correct it or unset it; values are never shown here."
 
@@ -32,9 +32,9 @@ def _problem(problem: Mapping[str, Any], tree: type[BaseModel], given: Mapping[s
     place = [str(step) for step in problem["loc"]]
     message = str(problem["msg"]).removeprefix("Value error, ")
     depth = _depth(place, tree, given)
-    name, unknown = _name(place[:depth]), problem["type"] == "extra_forbidden"
+    name, unknown = name_of(place[:depth]), problem["type"] == "extra_forbidden"
     if unknown and depth == len(place):
-        near = get_close_matches(name, [known for known, _ in setting_names(tree)], n=1, cutoff=0)
+        near = get_close_matches(name, known_names(tree), n=1, cutoff=0)
         return f"{name}: there is no such setting, the nearest is {near[0]}"
     inside = [*_inside(place, depth, tree, given)]
     if unknown:
@@ -46,7 +46,7 @@ def _problem(problem: Mapping[str, Any], tree: type[BaseModel], given: Mapping[s
 
 def _depth(place: Sequence[str], tree: type[BaseModel], given: Mapping[str, str]) -> int:
     """How many steps of the place are a setting's own name; what follows lies inside its value."""
-    set_as = [end for end in range(1, len(place) + 1) if _name(place[:end]) in given]
+    set_as = [end for end in range(1, len(place) + 1) if name_of(place[:end]) in given]
     if set_as:
         return max(set_as)
     known = [end for end in range(1, len(place) + 1) if place[end - 1] in _parts(_kind(place[: end - 1], tree))]
@@ -55,7 +55,7 @@ def _depth(place: Sequence[str], tree: type[BaseModel], given: Mapping[str, str]
 
 def _inside(place: Sequence[str], depth: int, tree: type[BaseModel], given: Mapping[str, str]) -> Iterator[str]:
     """The steps inside a value: fields by their names, and what else JSON may hold by its number."""
-    value = _read(given.get(_name(place[:depth]), ""))
+    value = _read(given.get(name_of(place[:depth]), ""))
     for end in range(depth, len(place)):
         step = place[end]
         entries = list(cast("dict[str, Any]", value)) if isinstance(value, dict) else []
@@ -66,24 +66,11 @@ def _inside(place: Sequence[str], depth: int, tree: type[BaseModel], given: Mapp
         value = cast("dict[str, Any]", value)[step] if step in entries else None
 
 
-def _name(place: Sequence[str]) -> str:
-    return PREFIX + DELIMITER.join(place).upper()
-
-
-def setting_names(tree: type[BaseModel], place: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
-    """Every setting's name, groups included, and its type."""
-    for step, field in tree.model_fields.items():
-        yield _name([*place, step]), field.annotation
-        model = _model(field.annotation)
-        if model is not None:
-            yield from setting_names(model, [*place, step])
-
-
 def _kind(place: Sequence[str], tree: type[BaseModel]) -> Any:
     """The type at a place; None where there is none."""
     kind: Any = tree
     for step in place:
-        model = _model(kind)
+        model = model_of(kind)
         if model is not None:
             field = model.model_fields.get(step)
             kind = None if field is None else field.annotation
@@ -92,20 +79,14 @@ def _kind(place: Sequence[str], tree: type[BaseModel]) -> Any:
     return kind
 
 
-def _model(kind: Any) -> type[BaseModel] | None:
-    """The model that a type is, or may be."""
-    kinds = [kind, *get_args(kind)] if getattr(kind, "__origin__", None) is not dict else []
-    return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
-
-
 def _parts(kind: Any) -> list[str]:
     """The names that a value of a type may have."""
-    model = _model(kind)
+    model = model_of(kind)
     return [] if model is None else list(model.model_fields)
 
 
 def _has_parts(kind: Any) -> bool:
-    return _model(kind) is not None or getattr(kind, "__origin__", None) in (dict, list, tuple)
+    return model_of(kind) is not None or getattr(kind, "__origin__", None) in (dict, list, tuple)
 
 
 def _read(value: str) -> Any:

@@ -1,8 +1,8 @@
 """Settings: one frozen tree, and the only reader of the environment.
 
 Every setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
-runtimes put secrets; the environment comes first. The connection to Temporal is not among them: it comes from
-Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
+runtimes put secrets; the environment comes first. A `PERDURE_` name that is not known is an error. The connection to
+Temporal is not among them: it comes from its own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -23,8 +23,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from activities.setting_errors import DELIMITER, PREFIX, explain, explain_json
+from activities.setting_errors import explain, explain_json
 from activities.setting_groups import Approvals, Callers, Group, Limits, Payloads
+from activities.setting_names import DELIMITER, PREFIX, secret_files, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -235,6 +236,14 @@ class Settings(BaseSettings):
         """What is given here, then the environment, then secret files; no `.env` is ever read."""
         return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a name that belongs to no group, as one that is not known in its group is."""
+        # A file with a suffix is somebody else's.
+        names = [*os.environ, *(path.name for path in _files() if not path.suffix)]
+        return {**found, **{name.removeprefix(PREFIX).lower(): None for name in unknown(cls, names)}}
+
 
 @cache
 def load() -> Settings:
@@ -252,10 +261,12 @@ def load() -> Settings:
 
 def _given() -> dict[str, str]:
     """What is set here, by its names in capitals: the environment over the secret files."""
-    folder = Path(str(Settings.model_config.get("secrets_dir", SECRETS)))
-    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    ours = {path.name.upper(): path.read_text() for path in files if path.name.upper().startswith(PREFIX)}
-    return ours | {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    files = {path.name.upper(): path.read_text() for path in _files()}
+    return files | {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+
+
+def _files() -> list[Path]:
+    return secret_files(Path(str(Settings.model_config.get("secrets_dir", SECRETS))))
 
 
 def environment_with(**extra: str) -> dict[str, str]:

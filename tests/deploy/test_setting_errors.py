@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from activities import settings as tree
-from activities.setting_errors import setting_names
+from activities.setting_names import setting_names
 from activities.settings import Model, Settings
 
 MARK = "hunter2"

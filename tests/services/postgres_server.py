@@ -123,6 +123,11 @@ def installed() -> bool:
     return all(_found(name) is not None for name in ("initdb", "postgres"))
 
 
+def client_programs() -> Path:
+    """The folder of `pg_dump` and `pg_restore` that are as new as the server: older ones refuse it."""
+    return require(str(_program("postgres").resolve().parent / "pg_dump"), REMEDY).parent
+
+
 def _found(name: str) -> str | None:
     """A program: the one that the user's PATH names, or Debian's newest."""
     newest = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
