@@ -1,121 +1,61 @@
-"""Many failed runs are retried, half with a write whose outcome was lost: none is done twice, and none is lost."""
+"""Many runs fail and are retried, and their worker is killed over and over: no write is done twice, and none is lost."""
 
 import asyncio
+import json
 import random
+import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
 
-from activities.composition import Parts, Role
-from activities.settings import Model, Settings
 from deploy.local.desk import DeskServer
-from deploy.stub.model import ScriptedModel
+from deploy.local.rehearsal import CATALOGUE, CONTEXT
+from deploy.local.relief import Nursery, Relief
+from deploy.stub.model import MODEL, ScriptedModel
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.decisions import Accepted, Ruling, StepDecision, Waiting
 from perdure.contracts.inbox import InboxEntry
 from perdure.contracts.retry import Retry
 from perdure.contracts.run import Answered
-from perdure.errors import RunFailed
-from perdure.testing import Script, Turn, answer, calls
+from perdure.errors import PlatformError, RunFailed
+from perdure.testing import Script
 from perdure.testing.bill import Bill
 from perdure.testing.stub import PRICES
-from tests.support.agent_runs import with_agents, write_agent
-from tests.support.breaking_tools import breaking
+from tests.cli.retried_runs import AGENT, KINDS, PAUSE, Plan, planned
+from tests.cli.retry_audit import audit_money, audit_replies
+from tests.support.lasting_breaks import VARIABLE, LastingBreaks
 from tests.support.waiting import until
-from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
-from worker import workers
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
 RUNS, SAMPLE = 200, 10
 
-AT_ONCE = 8
-
-ATTEMPTS = 2
-"""Of each step."""
+AT_ONCE = 12
 
 BUDGET = Budget(steps=60, tool_calls=60)
 
-ROUNDS = 10
-"""A retried run may fail anew: under load others make the model's endpoint be left alone for a while."""
+ROUNDS = 20
+"""A retried run may fail anew: its worker is killed under it, or others make the model be left alone for a while."""
 
-
-class Note(ToolArguments):
-    """What to write, and for which run."""
-
-    run: str
-    """The run's name."""
-
-
-@tool(ToolEffect.IDEMPOTENT)
-async def file_ticket(context: ToolContext, note: Note) -> str:
-    """Open a ticket, and a second time with the same key change nothing."""
-    await context.http.call("desk", "POST", "/tickets", {"title": note.run, "text": context.step}, key=context.key)
-    return "It is filed."
-
-
-@tool(ToolEffect.AT_MOST_ONCE)
-async def post_notice(context: ToolContext, note: Note) -> str:
-    """Send a message, and again each time that it is called. Nobody can be asked afterwards whether it was sent."""
-    await context.http.call("desk", "POST", "/messages", {"to": note.run, "text": context.step}, key=context.key)
-    return "It is posted."
-
-
-TOOLS = {one.name: cast("Tool[Any]", one) for one in (file_ticket, post_notice)}
+TOOLS = Path(__file__).resolve().parent / "tools"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One run: what it writes, and how it fails."""
+class Often:
+    """How often the worker is killed while something goes on."""
 
-    run: str
-    turns: tuple[Turn, ...]
-    breaks: str
-    """How a write breaks: `after` it is done, `before` it is, or not at all."""
-    sum: str
-    """What it reckons where that breaks, which no other run does."""
-
-    @property
-    def writes(self) -> list[tuple[str, str]]:
-        """Each write with its kind, as the desk keeps it."""
-        kinds = {"file_ticket": "tickets", "post_notice": "messages"}
-        return [
-            (kinds[call.name], f"{self.run}/call-{turn}-{place}")
-            for turn, said in enumerate(self.turns, 1)
-            for place, call in enumerate(said.calls, 1)
-            if call.name in kinds
-        ]
-
-
-def planned(number: int, chance: random.Random) -> Plan:
-    """Writes in one to three turns. Every other run fails beside a write of which nobody knows, others in a thought."""
-    run = f"retried-{chance.randrange(16**8):08x}-{number}"
-    write = {"run": run}
-    # Where a notice is to break, there is no other one that could break in its place.
-    tools = ["file_ticket"] if number % 2 else list(TOOLS)
-    turns = [
-        calls(*((chance.choice(tools), write) for _ in range(chance.randint(1, 3))))
-        for _ in range(chance.randint(1, 2))
-    ]
-    breaks, sum_ = "", f"{1000 + number} * 7"
-    fails: dict[str, float | bool] = {"fails": ATTEMPTS, "status": 500}
-    if number % 2:
-        breaks = chance.choice(["after", "after", "before"])
-        turns.append(calls(("post_notice", write), ("calculator", {"expression": sum_}), ("file_ticket", write)))
-        fails = {} if chance.random() < 0.5 else fails
-    elif chance.random() < 0.5:
-        turns.append(calls(("post_notice", write), **fails))
-    return Plan(run, (*turns, answer("It is done.", **fails)), breaks, sum_)
+    calls: tuple[int, int]
+    """After so many further calls of the model, at least and at most."""
+    most: int
+    """Kills."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +64,9 @@ class Trial:
 
     seed: int
     plans: list[Plan]
+    failing: Often
+    retried: Often
+    chance: random.Random
     told: Callable[[str], None]
 
 
@@ -131,7 +74,7 @@ class Trial:
 def trial(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Trial:
     seed = cast("int", request.config.getoption("chaos_seed"))
     chance = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    count = SAMPLE if request.config.getoption("chaos") == "sample" else RUNS
+    sampled = request.config.getoption("chaos") == "sample"
     terminal = request.config.pluginmanager.get_plugin("terminalreporter")
     assert terminal is not None
 
@@ -139,7 +82,11 @@ def trial(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) ->
         with capsys.disabled():
             terminal.write_line(f"\n{line}")
 
-    return Trial(seed, [planned(number, chance) for number in range(count)], told)
+    plans = [planned(number, chance) for number in range(SAMPLE if sampled else RUNS)]
+    failing, retried = (
+        (Often((3, 15), 1), Often((1, 4), 1)) if sampled else (Often((20, 60), RUNS), Often((10, 40), RUNS))
+    )
+    return Trial(seed, plans, failing, retried, chance, told)
 
 
 @pytest.fixture
@@ -154,24 +101,79 @@ def model(tmp_path: Path) -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture
-def settings(settings: Settings, model: ScriptedModel, tmp_path: Path) -> Settings:
-    more = f"attempts = {ATTEMPTS}\ntool_attempts = {ATTEMPTS}\n"
-    write_agent(tmp_path, "retried", ("calculator", *TOOLS), more)
-    endpoints = Model(endpoints={"fast": model.url, "strong": model.url})
-    return with_agents(settings, tmp_path, model=endpoints)
+def desk(tmp_path: Path) -> Iterator[DeskServer]:
+    """It leaves time for a kill between what it does and what it says."""
+    with DeskServer(0, tmp_path / "desk.db", pause=PAUSE) as server:
+        yield server
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def working(client: Client, settings: Settings) -> AsyncIterator[None]:
-    class MoreParts(Parts):
-        def all_tools(self) -> Mapping[str, Tool[Any]]:
-            return {**super().all_tools(), **TOOLS}
+@pytest.fixture
+def breaks(tmp_path: Path) -> LastingBreaks:
+    return LastingBreaks(tmp_path / "breaks.db")
 
-    async with AsyncExitStack() as stack:
-        parts = await MoreParts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
-            await stack.enter_async_context(worker)
-        yield
+
+@pytest.fixture
+def relief(
+    client: Client, desk: DeskServer, model: ScriptedModel, breaks: LastingBreaks, tmp_path: Path
+) -> Iterator[Relief]:
+    """A worker process that serves, and one that stands by."""
+    agents, catalogue = tmp_path / "agents", tmp_path / "catalogue.toml"
+    agents.mkdir()
+    (agents / "retried.toml").write_text(AGENT)
+    prices = {"input": PRICES.input, "output": PRICES.output}
+    catalogue.write_text(CATALOGUE.format(model=MODEL, url=model.url, context=CONTEXT, **prices))
+    environment = {
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "PERDURE_PATHS__STATE": str(tmp_path),
+        "PERDURE_PATHS__AGENTS": str(agents),
+        "PERDURE_PATHS__CATALOGUE": str(catalogue),
+        "PERDURE_TOOLS__SERVICES": json.dumps({"desk": desk.url}),
+        "PERDURE_TELEMETRY__TRACES": "false",
+        VARIABLE: str(breaks.file),
+    }
+    nursery = Nursery(tmp_path, environment, TOOLS)
+    try:
+        relief = Relief(nursery)
+        relief.relieve().serving()
+        yield relief
+    finally:
+        nursery.close()
+
+
+@dataclass
+class Killer:
+    """Kills the worker at random moments, and lets the one that stands by take over."""
+
+    relief: Relief
+    bill: Bill
+    chance: random.Random
+    kills: list[float] = field(default_factory=list[float])
+    """Their moments, in seconds of the epoch."""
+    hits: int = 0
+    """Runs that were in flight at a kill, all kills together."""
+
+    async def beside(self, doing: "asyncio.Future[Any]", often: Often, in_flight: Callable[[], int]) -> int:
+        """Kill until that is done; returns how often."""
+        count = 0
+        while count < often.most:
+            goal = len(self.bill.calls()) + self.chance.randint(*often.calls)
+            moment = self.chance.uniform(0, PAUSE)
+            await until(
+                lambda goal=goal: doing.done() or len(self.bill.calls()) >= goal,
+                what=f"{goal} calls are billed",
+                seconds=600,
+                every=0.05,
+            )
+            await asyncio.wait({doing}, timeout=moment)
+            if doing.done():
+                break
+            self.hits += in_flight()
+            await asyncio.to_thread(self.relief.kill)
+            self.kills.append(time.time())
+            worker = await asyncio.to_thread(self.relief.relieve)
+            await asyncio.to_thread(worker.serving)
+            count += 1
+        return count
 
 
 @dataclass
@@ -193,8 +195,8 @@ class Person:
         step = entry.step
         if step is None:
             return
-        assert (step.waiting, step.tool) == (Waiting.OUTCOME, "post_notice"), step
-        happened = ("messages", f"{entry.business_id}/{step.step}") in written(self.desk)
+        assert step.waiting is Waiting.OUTCOME, step
+        happened = (KINDS[step.tool], f"{entry.business_id}/{step.step}") in written(self.desk)
         ruling = Ruling.DID_HAPPEN if happened else Ruling.DID_NOT_HAPPEN
         decision = StepDecision(
             decision_id=uuid.uuid4().hex,
@@ -202,9 +204,12 @@ class Person:
             digest=step.digest,
             ruling=ruling,
             by="ada",
-            result="It is posted." if happened else None,
+            result="It is done." if happened else None,
         )
-        reply = await self.platform.decide(entry.business_id, decision, tenant=self.tenant)
+        try:
+            reply = await self.platform.decide(entry.business_id, decision, tenant=self.tenant)
+        except PlatformError:
+            return  # the worker was just killed: the next look tells
         self.told[ruling] += isinstance(reply.came, Accepted)
 
 
@@ -226,69 +231,86 @@ async def failed(platform: Platform, tenant: str, since: datetime, count: int) -
     await until(there, what=f"{count} runs are found as failed", every=0.5)
 
 
-@pytest.mark.usefixtures("working")
-async def test_no_retried_run_writes_twice_or_loses_a_write_or_buys_a_reply_twice(
-    monkeypatch: pytest.MonkeyPatch, platform: Platform, desk: DeskServer, bill: Bill, trial: Trial
+async def test_no_retried_run_writes_twice_or_loses_a_write_or_buys_a_reply_twice_though_its_worker_is_killed(
+    platform: Platform,
+    relief: Relief,
+    desk: DeskServer,
+    bill: Bill,
+    breaks: LastingBreaks,
+    trial: Trial,
+    tmp_path: Path,
 ) -> None:
-    plans, breaks, tenant, since = (
-        trial.plans,
-        breaking(monkeypatch),
-        f"t{uuid.uuid4().hex[:8]}",
-        datetime.now(UTC) - timedelta(seconds=5),
-    )
-    room = asyncio.Semaphore(AT_ONCE)
-    person = Person(platform, desk, tenant, Counter())
+    plans, tenant, since = trial.plans, f"t{uuid.uuid4().hex[:8]}", datetime.now(UTC) - timedelta(seconds=5)
+    room, in_flight = asyncio.Semaphore(AT_ONCE), set[str]()
+    person, killer = Person(platform, desk, tenant, Counter()), Killer(relief, bill, trial.chance)
 
     async def ends(plan: Plan) -> bool:
         """Whether a run ends with an answer; otherwise it has failed."""
+        in_flight.add(plan.run)
         try:
             result = await platform.result(plan.run, tenant=tenant)
         except RunFailed:
             return False
+        finally:
+            in_flight.discard(plan.run)
         assert isinstance(result.outcome, Answered), (plan.run, result.outcome)
         return True
 
     async def start(plan: Plan) -> None:
-        if plan.breaks:
-            breaks.before[f"calculator {plan.sum}"] = ATTEMPTS
-            getattr(breaks, plan.breaks)[f"post_notice {plan.run}"] = 1
+        plan.break_in(breaks)
         async with room:
             task = Script.of(plan.run, plan.turns).task()
             await platform.start_agent(task, agent="retried", business_id=plan.run, tenant=tenant, budget=BUDGET)
             assert not await ends(plan), f"{plan.run} was to fail"
+        plan.mend(breaks)
+
+    async def go_on(left: Sequence[Plan]) -> tuple[list[Retry], list[bool]]:
+        came = [one async for one in platform.retry_failed(since, tenant=tenant)]
+        return came, await asyncio.gather(*map(ends, left))
 
     looking = asyncio.create_task(person.look())
-    await asyncio.gather(*map(start, plans))
-    begun, before, retries = written(desk), Counter[str](), 0
+    failing = asyncio.gather(*map(start, plans))
+    early = await killer.beside(failing, trial.failing, lambda: len(in_flight))
+    await failing
+    begun, before, retries, late = written(desk), Counter[str](), 0, 0
     left = plans
     for _ in range(ROUNDS):
         await failed(platform, tenant, since, len(left))
-        came: list[Retry] = [one async for one in platform.retry_failed(since, tenant=tenant)]
+        in_flight.update(plan.run for plan in left)
+        going = asyncio.ensure_future(go_on(left))
+        late += await killer.beside(going, trial.retried, lambda: len(in_flight))
+        came, answered = await going
         assert not [one for one in came if one.problem]
         assert {one.business_id for one in came} == {plan.run for plan in left}
         retries += len(came)
-        before.update(one.again[0].split()[0] for one in came)
-        answered = await asyncio.gather(*map(ends, left))
+        before.update(one.again[0].split()[0] if one.again else "its last task" for one in came)
         left = [plan for plan, well in zip(left, answered, strict=True) if not well]
         if not left:
             break
+    assert not looking.done(), looking
     looking.cancel()
     assert not left, f"failed again and again: {[plan.run for plan in left]}"
-    found = written(desk)
+    runs, found = [plan.run for plan in plans], written(desk)
     wanted = [write for plan in plans for write in plan.writes]
-    twice = {write: found[write] for write in wanted if found[write] > 1}
+    twice = {write: count for write, count in found.items() if count > 1}
     lost = [write for write in wanted if not found[write]]
-    bought = Counter((call.run, call.turn) for call in bill.calls() if call.met == "answered")
-    again = {turn: count for turn, count in bought.items() if count > 1}
-    assert bought.total()
+    bought = audit_replies(bill, tmp_path, tenant, runs, killer.kills)
+    owed = audit_money(bill, tmp_path, tenant, runs)
     done = sum(1 for plan in plans if any(begun[write] for write in plan.writes))
     doubted = sum(1 for plan in plans if plan.breaks)
     trial.told(
         f"retry: seed {trial.seed}: {len(plans)} failed runs ({done} with writes done, {doubted} with one in doubt), "
         f"{retries} retries (from {', '.join(f'{count} {name}' for name, count in sorted(before.items()))}), "
-        f"{len(wanted)} writes: {len(twice)} twice, {len(lost)} lost; {len(again)} replies bought twice; "
+        f"{early} + {late} kills of the worker ({early} while they failed, {late} while they went on), "
+        f"{killer.hits} runs hit; "
+        f"{len(wanted)} writes: {len(twice)} twice, {len(lost)} lost; {len(bought.again)} replies bought twice, "
+        f"{bought.in_vain} died with a worker; settled {owed.settled:,} <= bill {owed.billed:,} <= settled + unknown "
+        f"{owed.settled + owed.held:,} micro-dollars; "
         f"{person.told.total()} unknown outcomes decided, {person.told[Ruling.DID_HAPPEN]} of which had happened"
     )
     assert not twice
     assert not lost
-    assert not again
+    assert not set(found) - set(wanted), "only what was asked for"
+    assert not bought.again
+    assert early, "the worker is killed while runs fail"
+    assert late, "the worker is killed while they go on"
