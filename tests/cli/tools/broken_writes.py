@@ -3,11 +3,13 @@
 A worker process loads this file with its tools, so it is here that the boundary around them is made to break.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from activities.ports import BodyCorrupt
-from activities.tool_boundary import ToolBoundary
+from activities.tool_boundary import SCREENED_FOR, ToolBoundary
+from activities.tool_results import LARGEST
+from perdure.contracts.guards import GuardSpec
 from perdure.contracts.tool_outcome import ToolOutcome
 from perdure.contracts.tools import ToolSpec
 from tests.support.lasting_breaks import LastingBreaks, When
@@ -40,11 +42,16 @@ def break_as_told(breaks: LastingBreaks) -> None:
     run = ToolBoundary.run
 
     async def broken(
-        boundary: ToolBoundary, spec: ToolSpec, context: ToolContext, arguments: Mapping[str, Any] | str, *more: Any
+        self: ToolBoundary,
+        spec: ToolSpec,
+        context: ToolContext,
+        arguments: Mapping[str, Any] | str,
+        guards: Sequence[GuardSpec] = SCREENED_FOR,
+        largest: int = LARGEST,
     ) -> ToolOutcome:
         if breaks.due(When.BEFORE, spec.name, str(arguments)):
             raise BodyCorrupt(f"{spec.name} is not reached")
-        outcome = await run(boundary, spec, context, arguments, *more)
+        outcome = await run(self, spec, context, arguments, guards, largest)
         if breaks.due(When.AFTER, spec.name, str(arguments)):
             raise BodyCorrupt(f"what {spec.name} did is lost")
         return outcome
