@@ -41,7 +41,7 @@ def break_as_told(breaks: LastingBreaks) -> None:
     """Let attempts of this process's calls break."""
     run = ToolBoundary.run
 
-    async def broken(
+    async def broken(  # noqa: PLR0917 - as the boundary's own
         self: ToolBoundary,
         spec: ToolSpec,
         context: ToolContext,
