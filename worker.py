@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from activities.composition import Activities, Parts, Role
 from activities.ports import PortError
 from activities.settings import Settings, load, quiet_libraries
-from perdure.contracts.queues import Queue
+from perdure.contracts.temporal.queues import Queue
 from workflows.plugin import AGENTS, CHAINS
 
 GRACE = timedelta(seconds=10)
@@ -30,7 +30,7 @@ ALIVE_EVERY = 5.0
 
 def queues(parts: Parts, roles: Sequence[Role]) -> dict[str, Activities]:
     """The task queues that the roles serve, each with the effects that it does."""
-    from activities.adapters.catalogue import GENERATION_QUEUE
+    from activities.adapters.model_servers.catalogue import GENERATION_QUEUE
 
     served: dict[str, Activities] = {}
     for role in roles:
@@ -55,12 +55,12 @@ def queues(parts: Parts, roles: Sequence[Role]) -> dict[str, Activities]:
 
 def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Role]) -> list[Worker]:
     """One worker for each task queue that the roles serve."""
-    from activities.accounting import Accounting
-    from activities.adapters.catalogue import GENERATION_QUEUE
-    from activities.adapters.sql_accounts import SqlAccounts
+    from activities.adapters.model_servers.catalogue import GENERATION_QUEUE
+    from activities.adapters.sql.accounts import SqlAccounts
     from activities.adapters.telemetry import LoggedEffects
-    from activities.adapters.worker_versions import version_of
-    from activities.conduct import CANCEL_SEEN_AFTER, Conduct
+    from activities.adapters.temporal.worker_versions import version_of
+    from activities.interceptors.every_effect import CANCEL_SEEN_AFTER, Conduct
+    from activities.interceptors.run_account import Accounting
 
     common: dict[str, Any] = {
         "interceptors": [LoggedEffects(), Conduct(), Accounting(SqlAccounts(parts.database))],
@@ -96,11 +96,11 @@ async def stay_alive(file: Path) -> None:
 
 async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
-    from activities.adapters.payload_keys import payload_keys
     from activities.adapters.telemetry import log_events, record_spans
-    from activities.adapters.temporal_client import connect
-    from activities.adapters.token_logs import forget_old_tokens
-    from activities.adapters.worker_versions import notice
+    from activities.adapters.temporal.client import connect
+    from activities.adapters.temporal.payload_keys import payload_keys
+    from activities.adapters.temporal.worker_versions import notice
+    from activities.adapters.tokens.open import forget_old_tokens
 
     began = time.monotonic()
     log_events(settings.telemetry.log_level)

@@ -6,19 +6,19 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from activities.pins import Pins
+from activities.authorization.proof import Proof
+from activities.authorization.registration import Registering
+from activities.authorization.rights import Rights
+from activities.bodies.cached_blobs import RememberedBodies
+from activities.bodies.pins import Pins
+from activities.bodies.transcripts import Transcripts
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
-from activities.proof import Proof
-from activities.registering import Registering
-from activities.remembered_bodies import RememberedBodies
-from activities.rights import Rights
 from activities.settings import Settings
-from activities.transcripts import Transcripts
-from perdure.contracts.agent import AgentSpec
-from perdure.contracts.steps import StepKey
+from perdure.contracts.agents.agent import AgentSpec
+from perdure.contracts.chains.steps import StepKey
 
 if TYPE_CHECKING:
-    from activities.adapters.sql_database import Database
+    from activities.adapters.databases.database import Database
     from tools.base import Tool, ToolContext
 
 
@@ -47,12 +47,12 @@ class Parts:
         self, settings: Settings, stack: AsyncExitStack, database: "Database", log: TokenLog, shared: SharedState
     ) -> None:
         """Use `open`."""
-        from activities.adapters.catalogue import CatalogueFile
+        from activities.adapters.model_servers.catalogue import CatalogueFile
         from activities.adapters.signed_credentials import SignedCredentials
-        from activities.adapters.sql_blobs import SqlBlobs
-        from activities.adapters.sql_callers import SqlCallers
-        from activities.adapters.sql_runs import SqlRuns
-        from activities.adapters.temporal_executions import TemporalExecutions
+        from activities.adapters.sql.blobs import SqlBlobs
+        from activities.adapters.sql.callers import SqlCallers
+        from activities.adapters.sql.runs import SqlRuns
+        from activities.adapters.temporal.executions import TemporalExecutions
         from agents.loader import Specs
 
         self.settings = settings
@@ -81,9 +81,9 @@ class Parts:
 
         Raises `StorageFull`, `StorageFailed`, `NotConfigured` where the database or an address cannot be used.
         """
-        from activities.adapters.databases import open_database
-        from activities.adapters.shared_states import open_shared
-        from activities.adapters.token_logs import open_token_log
+        from activities.adapters.databases.open import open_database
+        from activities.adapters.shared.open import open_shared
+        from activities.adapters.tokens.open import open_token_log
 
         database = await stack.enter_async_context(open_database(settings))
         await database.bring_up()
@@ -98,13 +98,13 @@ class Parts:
 
     def routing(self) -> Activities:
         """Effects that need no slow library."""
-        from activities.adapters.sql_audit import SqlAudit
-        from activities.adapters.sql_clock import DatabaseClock
-        from activities.auditing import Auditing
-        from activities.deciding import Deciding
-        from activities.pinning import Pinning
-        from activities.presenting import Presenting
-        from activities.routing import Routing
+        from activities.adapters.sql.audit import SqlAudit
+        from activities.adapters.sql.clock import DatabaseClock
+        from activities.effects.auditing import Auditing
+        from activities.effects.deciding import Deciding
+        from activities.effects.pinning import Pinning
+        from activities.effects.presenting import Presenting
+        from activities.effects.routing import Routing
 
         routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
         pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
@@ -117,15 +117,15 @@ class Parts:
     @cached_property
     def proof(self) -> Proof:
         """What stands in the ledger of decisions, for whatever only somebody's word allows."""
-        from activities.adapters.sql_decisions import SqlDecisions
-        from activities.adapters.sql_paid_replies import SqlPaidReplies
+        from activities.adapters.sql.decisions import SqlDecisions
+        from activities.adapters.sql.paid_replies import SqlPaidReplies
 
         return Proof(self.rights, self.pins, SqlDecisions(self.database), SqlPaidReplies(self.database))
 
     @cached_property
     def embedder(self) -> Embedder:
         """What makes vectors of texts."""
-        from activities.adapters.minilm import MiniLM
+        from activities.adapters.stores.minilm import MiniLM
 
         models = self.settings.paths.models
         return MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
@@ -133,7 +133,7 @@ class Parts:
     @cached_property
     def store(self) -> VectorStore:
         """Where chunks of documents are searched."""
-        from activities.adapters.stores import store_until_closed
+        from activities.adapters.stores.open import store_until_closed
         from activities.adapters.telemetry import TracedStore
 
         return TracedStore(store_until_closed(self.settings, self._stack))
@@ -141,8 +141,8 @@ class Parts:
     def retrieval(self) -> Activities:
         """Search, and the reading of documents."""
         from activities.adapters.documents.files import FileDocuments
-        from activities.extraction import Parsing
-        from activities.retrieval import Retrieval
+        from activities.effects.extraction import Parsing
+        from activities.effects.retrieval import Retrieval
         from agents.schemas import Schemas
 
         schemas = Schemas(self.settings.paths.agents / "schemas")
@@ -158,7 +158,7 @@ class Parts:
 
     def guard_library(self) -> Guards:
         """What runs the guards."""
-        from activities.adapters.guardrails_guards import GuardrailsGuards
+        from activities.adapters.guards.guardrails_guards import GuardrailsGuards
         from activities.adapters.telemetry import TracedGuards
 
         guards = GuardrailsGuards()
@@ -167,10 +167,10 @@ class Parts:
 
     def guards(self) -> Activities:
         """Guardrail checks."""
-        from activities.adapters.record_rules import RecordRules
-        from activities.checking import Checking
-        from activities.extraction import Validation
-        from activities.screening import Screening
+        from activities.adapters.guards.record_rules import RecordRules
+        from activities.effects.checking import Checking
+        from activities.effects.extraction import Validation
+        from activities.effects.screening import Screening
 
         guards = self.guards_in_use
         return [
@@ -181,14 +181,14 @@ class Parts:
 
     def generation(self) -> Activities:
         """Calls of models."""
-        from activities.adapters.litellm_model import LiteLLMModel
-        from activities.adapters.sql_paid_replies import SqlPaidReplies
+        from activities.adapters.models.litellm_model import LiteLLMModel
+        from activities.adapters.sql.paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel, log_lost_tokens, log_overspent
-        from activities.compacting import Compacting
-        from activities.extraction import Extraction
-        from activities.generation import Generation
-        from activities.purchasing import Purchasing
-        from activities.thinking import Thinking
+        from activities.effects.compacting import Compacting
+        from activities.effects.extraction import Extraction
+        from activities.effects.generation import Generation
+        from activities.effects.thinking import Thinking
+        from activities.paid.purchasing import Purchasing
 
         calls = self.settings.model
         model = LiteLLMModel(
@@ -216,12 +216,12 @@ class Parts:
 
     def tools(self) -> Activities:
         """Calls of tools."""
-        from activities.acting import Acting
-        from activities.adapters.sql_accounts import SqlAccounts
-        from activities.adapters.sql_effect_ledger import SqlEffectLedger
+        from activities.adapters.sql.accounts import SqlAccounts
+        from activities.adapters.sql.effect_ledger import SqlEffectLedger
         from activities.adapters.telemetry import log_broken_tool
-        from activities.settling import Settling
-        from activities.tool_boundary import ToolBoundary
+        from activities.effects.acting import Acting
+        from activities.effects.settling import Settling
+        from activities.tool_calls.boundary import ToolBoundary
 
         guards = self.guards_in_use
         ledger = SqlEffectLedger(self.database)
@@ -244,10 +244,10 @@ class Parts:
     def _world(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":
         """What calls get to see: the tenant's documents, public pages, and the services that the operator named."""
         from activities.adapters.documents.files import FileDocuments
-        from activities.adapters.named_services import NamedServices
-        from activities.adapters.public_web import PublicWeb
-        from activities.adapters.tool_http import ToolHttp
-        from activities.adapters.tool_knowledge import ToolKnowledge
+        from activities.adapters.stores.tool_knowledge import ToolKnowledge
+        from activities.adapters.web.named_services import NamedServices
+        from activities.adapters.web.public_web import PublicWeb
+        from activities.adapters.web.tool_http import ToolHttp
         from tools.base import ToolContext
         from tools.world import NoKnowledge
 

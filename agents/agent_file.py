@@ -12,13 +12,13 @@ from pydantic import Field
 from agents import summary
 from agents.fence import fenced
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
-from perdure.contracts.agent import AgentSpec
-from perdure.contracts.approvals import ApprovalPolicy
-from perdure.contracts.compaction import Compaction
+from perdure.contracts.agents.agent import AgentSpec
+from perdure.contracts.agents.compaction import Compaction
 from perdure.contracts.contract import BadInput, Name
 from perdure.contracts.guards import GuardAction
 from perdure.contracts.text import Text
-from perdure.contracts.tools import Approval, Constraint, ToolEffect, ToolSpec
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy
+from perdure.contracts.tool_calls.tools import Approval, Constraint, ToolEffect, ToolSpec
 
 SCREENED_FOR = (GuardFile(guard="injection", action=GuardAction.FLAG), GuardFile(guard="secrets_present"))
 """What results are looked through for where the file says nothing of it: what the tool boundary does by itself."""

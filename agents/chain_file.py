@@ -9,8 +9,8 @@ from pydantic import Field
 
 from agents.prompt import Choice, frame, render_choices
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
+from perdure.contracts.chains.spec import ChainSpec, ScreeningOrder
 from perdure.contracts.contract import Name
-from perdure.contracts.spec import ChainSpec, ScreeningOrder
 from perdure.contracts.text import Text
 
 

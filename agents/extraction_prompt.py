@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perdure.contracts.extraction import FieldKind, FieldSpec
+from perdure.contracts.chains.extraction import FieldKind, FieldSpec
 
 NOT_STATED = 0
 """The line number with which the model says that no line states a field."""

@@ -11,8 +11,8 @@ from typing import TypeVar
 from agents.agent_file import Grantable, parse_agent
 from agents.chain_file import parse_chain
 from agents.spec_file import BadSpec, read_toml
-from perdure.contracts.agent import AgentSpec
-from perdure.contracts.spec import ChainSpec
+from perdure.contracts.agents.agent import AgentSpec
+from perdure.contracts.chains.spec import ChainSpec
 
 __all__ = ["BadSpec", "Kind", "Specs"]
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from perdure.contracts.chains.extraction import FieldKind
 from perdure.contracts.contract import explain
-from perdure.contracts.extraction import FieldKind
 
 NUMBERS = frozenset({FieldKind.INTEGER, FieldKind.DECIMAL})
 ORDERED = NUMBERS | {FieldKind.DATE}

@@ -13,8 +13,8 @@ from pydantic import Field
 from agents.extraction_prompt import document_lines, frame, render_reply, system_message
 from agents.rules import BadRule, rule_over
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
+from perdure.contracts.chains.extraction import ExtractionSpec, FieldKind, FieldSpec
 from perdure.contracts.contract import Name
-from perdure.contracts.extraction import ExtractionSpec, FieldKind, FieldSpec
 from perdure.contracts.guards import GuardSpec
 from perdure.contracts.text import Text
 

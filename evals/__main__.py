@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable
 
-from evals import agents, extraction, golden, guards, show_prompt, train_injection
+from deploy.prompts import show_prompt
+from evals import agents, extraction, golden, guards, train_injection
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "golden": golden.main,

@@ -13,15 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from activities.settings import load as load_settings
-from deploy.local.desk import Desk
-from deploy.local.errors import DeployError
-from deploy.local.session import session
+from deploy.local.commands.session import session
+from deploy.local.stack.desk import Desk
+from deploy.processes.errors import DeployError
 from evals.agent_tasks import TASKS, AgentTask, TaskScore, load, score
 from evals.questions import HANDBOOK
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from perdure.contracts.decisions import Ruling, StepDecision
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.tool_calls.decisions import Ruling, StepDecision
 from perdure.errors import RunFailed
 
 BUDGET = Budget(steps=8, tool_calls=8, micro_dollars=100_000)

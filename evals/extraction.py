@@ -15,12 +15,12 @@ from rich.table import Table
 from activities.adapters.documents.plain import read_text
 from activities.settings import load as load_settings
 from agents.schemas import Schemas
-from deploy.local.session import session
+from deploy.local.commands.session import session
 from evals.extraction_cases import EXTRACTION, Case, Score, load, path_of, score_record
 from evals.questions import HANDBOOK
 from perdure.client import Platform
-from perdure.contracts.extraction import ExtractionSpec, FieldValue, Record
-from perdure.contracts.run import RunResult
+from perdure.contracts.chains.extraction import ExtractionSpec, FieldValue, Record
+from perdure.contracts.runs.run import RunResult
 
 FLOOR = 0.7
 """Share of the fields, of all documents of which a record is expected, that must be exactly right."""

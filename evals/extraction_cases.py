@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from evals.questions import DATASETS
-from perdure.contracts.extraction import Record
+from perdure.contracts.chains.extraction import Record
 
 EXTRACTION = DATASETS / "extraction"
 """A folder for each schema: its documents, the scored `cases.toml`, and `calibration.toml` for tuning."""

@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from activities.settings import load as load_settings
-from deploy.local.session import session
+from deploy.local.commands.session import session
 from evals.questions import HANDBOOK, Question, load
 from evals.scorers import Score, score
 from perdure.client import Platform
-from perdure.contracts.run import RunResult
+from perdure.contracts.runs.run import RunResult
 
 FLOOR = 14
 """Questions, of twenty, whose outcome and citation must both be right."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.table import Table
 
-from activities.adapters.guardrails_guards import GuardrailsGuards
+from activities.adapters.guards.guardrails_guards import GuardrailsGuards
 from activities.ports import Guards, Subject
 from activities.settings import load as load_settings
 from agents.loader import Specs

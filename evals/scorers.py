@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from evals.questions import Question
-from perdure.contracts.run import Answered, RunResult
+from perdure.contracts.runs.run import Answered, RunResult
 
 CITATION_GUARD = "citations_verbatim"
 """Citations count as verified where this guard ran and passed."""

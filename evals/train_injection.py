@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from activities.adapters.chunks import cut
 from activities.adapters.documents.parse import parse
-from activities.adapters.injection.classifier import ARRAYS, CARD, Classifier
-from activities.adapters.injection.training import Example, attacks, auc, fit, honest, read_csv, read_parquet
-from deploy.local import sources
-from deploy.local.errors import DeployError
+from activities.adapters.guards.injection.classifier import ARRAYS, CARD, Classifier
+from activities.adapters.stores.chunks import cut
+from deploy.local.weights import sources
+from deploy.processes.errors import DeployError
+from evals.injection_training import Example, attacks, auc, fit, honest, read_csv, read_parquet
 from evals.intervals import share
 from evals.questions import DATASETS, HANDBOOK, load
 

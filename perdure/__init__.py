@@ -1,15 +1,12 @@
 """Durable chains and budgeted agents: decisions replay, effects happen once."""
 
 from perdure.client import Platform
-from perdure.contracts.agent import AgentPhase
+from perdure.contracts.agents.agent import AgentPhase
 from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.chains.extraction import Evidence, FieldValue, Record
 from perdure.contracts.contract import BadInput
-from perdure.contracts.decisions import Accepted, DecisionReply, PendingStep, Rejected, Ruling, StepDecision
-from perdure.contracts.extraction import Evidence, FieldValue, Record
-from perdure.contracts.inbox import InboxEntry
-from perdure.contracts.queues import Queue
-from perdure.contracts.retry import Retry
-from perdure.contracts.run import (
+from perdure.contracts.runs.retry import Retry
+from perdure.contracts.runs.run import (
     Abstained,
     AgentRequest,
     Answered,
@@ -23,6 +20,9 @@ from perdure.contracts.run import (
     RunResult,
     RunStatus,
 )
+from perdure.contracts.temporal.queues import Queue
+from perdure.contracts.tool_calls.decisions import Accepted, DecisionReply, PendingStep, Rejected, Ruling, StepDecision
+from perdure.contracts.tool_calls.inbox import InboxEntry
 from perdure.errors import (
     CallerRefused,
     NoServer,

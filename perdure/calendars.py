@@ -5,7 +5,7 @@ from typing import NamedTuple
 from temporalio.client import ScheduleCalendarSpec, ScheduleRange
 
 from perdure.contracts.contract import BadInput
-from perdure.contracts.schedules import Calendar
+from perdure.contracts.runs.schedules import Calendar
 
 
 class _Bounds(NamedTuple):

@@ -10,9 +10,9 @@ from temporalio.common import ActivityIDConflictPolicy, RetryPolicy
 from temporalio.exceptions import ActivityAlreadyStartedError
 from temporalio.service import RPCError
 
-from perdure.contracts.caller import PresentCaller, PresentedCaller, checked_token
 from perdure.contracts.contract import BadInput
-from perdure.contracts.queues import Queue
+from perdure.contracts.runs.caller import PresentCaller, PresentedCaller, checked_token
+from perdure.contracts.temporal.queues import Queue
 from perdure.errors import CallerRefused, PlatformError
 from perdure.launch import Request
 from perdure.runs import patiently

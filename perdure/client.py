@@ -13,11 +13,11 @@ from temporalio.service import RPCError
 
 from perdure.callers import CallerToken, announced, token_of
 from perdure.contracts.budget import Budget
-from perdure.contracts.connection import connect_config
-from perdure.contracts.converter import data_converter
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
-from perdure.contracts.search_attributes import OUTCOME, PHASE
+from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
+from perdure.contracts.temporal.connection import connect_config
+from perdure.contracts.temporal.converter import data_converter
+from perdure.contracts.temporal.queues import Queue
+from perdure.contracts.temporal.search_attributes import OUTCOME, PHASE
 from perdure.errors import NoServer, RunConflict, RunFailed
 from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
 from perdure.run_control import RunControl

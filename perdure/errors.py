@@ -1,6 +1,6 @@
 """What the client raises. Every message is one line that names the cause and the remedy."""
 
-from perdure.contracts.run import FailedRun
+from perdure.contracts.runs.run import FailedRun
 
 
 class PlatformError(Exception):

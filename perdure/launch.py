@@ -7,12 +7,12 @@ from typing import Any, Self, TypeAlias
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from perdure.contracts.agent import AgentPhase
-from perdure.contracts.queues import BY_ROLE, Queue
-from perdure.contracts.registry import AGENT as AGENT_KIND
-from perdure.contracts.registry import CHAIN, EXTRACTION
-from perdure.contracts.run import AgentRequest, AnyPhase, AskRequest, ExtractRequest, Phase
-from perdure.contracts.search_attributes import AGENT, PHASE, TENANT
+from perdure.contracts.agents.agent import AgentPhase
+from perdure.contracts.runs.registry import AGENT as AGENT_KIND
+from perdure.contracts.runs.registry import CHAIN, EXTRACTION
+from perdure.contracts.runs.run import AgentRequest, AnyPhase, AskRequest, ExtractRequest, Phase
+from perdure.contracts.temporal.queues import BY_ROLE, Queue
+from perdure.contracts.temporal.search_attributes import AGENT, PHASE, TENANT
 
 REQUEST_DIGEST = "request_digest"
 """The memo field that tells two requests under one run id apart."""

@@ -19,14 +19,14 @@ from temporalio.common import ActivityIDConflictPolicy
 from temporalio.exceptions import ActivityAlreadyStartedError
 from temporalio.service import RPCError
 
-from perdure.contracts.agent_steps import AuditDecision
+from perdure.contracts.agents.steps import AuditDecision
 from perdure.contracts.contract import Contract
-from perdure.contracts.control import Held, Pause, Resume
-from perdure.contracts.decisions import DecisionReply, Pending, PendingStep, Rejected, StepDecision
-from perdure.contracts.inbox import InboxEntry
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import RunResult
-from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, TENANT
+from perdure.contracts.runs.control import Held, Pause, Resume
+from perdure.contracts.runs.run import RunResult
+from perdure.contracts.temporal.queues import Queue
+from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, TENANT
+from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, PendingStep, Rejected, StepDecision
+from perdure.contracts.tool_calls.inbox import InboxEntry
 from perdure.errors import PlatformError, UnknownRun
 from perdure.runs import checked_id, checked_name, failed_of, patiently, unknown_or, workflow_id
 

@@ -11,11 +11,11 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from perdure.contracts.retry import Retry
-from perdure.contracts.search_attributes import AGENT, OUTCOME, TENANT
+from perdure.contracts.runs.retry import Retry
+from perdure.contracts.temporal.search_attributes import AGENT, OUTCOME, TENANT
 from perdure.errors import NotFailed, PlatformError
+from perdure.history.safe_point import safe_point
 from perdure.runs import checked_id, checked_name, named_by, patiently, unknown_or, workflow_id
-from perdure.safe_point import safe_point
 
 FAILED = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.TIMED_OUT)
 """How a run ends that nobody ended: by a fault, or because a time was over that whoever started it had set."""

@@ -14,14 +14,14 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.contracts.agent import AgentPhase
-from perdure.contracts.listing import RunFilter, RunState, RunSummary
-from perdure.contracts.run import AnyPhase, Phase
-from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, OUTCOME, PHASE, STEPS
-from perdure.contracts.timeline import TimelineEntry
+from perdure.contracts.agents.agent import AgentPhase
+from perdure.contracts.runs.listing import RunFilter, RunState, RunSummary
+from perdure.contracts.runs.run import AnyPhase, Phase
+from perdure.contracts.runs.timeline import TimelineEntry
+from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, OUTCOME, PHASE, STEPS
 from perdure.errors import PlatformError
+from perdure.history.timeline import Reader, next_execution
 from perdure.runs import checked_id, named_by, patiently, unknown_or, workflow_id
-from perdure.timeline import Reader, next_execution
 
 
 def phase_named(phase: str) -> AnyPhase:

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.contract import BadInput, BusinessId, Name, explain
-from perdure.contracts.run import FailedRun
+from perdure.contracts.runs.run import FailedRun
 from perdure.errors import PlatformError, UnknownRun
 
 Answer = TypeVar("Answer")

@@ -26,10 +26,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.calendars import calendar_spec
 from perdure.contracts.contract import BadInput, explain
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import AgentRequest, AskRequest
-from perdure.contracts.schedules import Firing, Overlap, ScheduleName, ScheduleStatus, Timetable
-from perdure.contracts.search_attributes import AGENT, TENANT
+from perdure.contracts.runs.run import AgentRequest, AskRequest
+from perdure.contracts.runs.schedules import Firing, Overlap, ScheduleName, ScheduleStatus, Timetable
+from perdure.contracts.temporal.queues import Queue
+from perdure.contracts.temporal.search_attributes import AGENT, TENANT
 from perdure.errors import PlatformError, ScheduleConflict, UnknownSchedule
 from perdure.launch import TASK_TIMEOUT, Launch
 from perdure.runs import named_by, patiently, workflow_id

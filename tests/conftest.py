@@ -12,17 +12,17 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
-from deploy.local.corpus import index_folder
-from deploy.local.desk import DeskServer
+from deploy.local.commands.index import index_folder
+from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 from tests.services.postgres_server import PostgresServer, postgres_server
 from tests.services.redis_server import redis_server
 from tests.services.sglang_server import SGLangServer
 from tests.services.sglang_server import sglang_server as start_sglang
 from tests.services.weaviate_server import Weaviate, weaviate_server
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL, TIME_SKIPPING
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL, TIME_SKIPPING
 from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin
 

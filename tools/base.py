@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.contracts.contract import BadInput, explain
-from perdure.contracts.tools import AllowedHosts, Approval, Constraint, ToolEffect, ToolSpec
+from perdure.contracts.tool_calls.tools import AllowedHosts, Approval, Constraint, ToolEffect, ToolSpec
 from tools.constraints import Constrained, constrained, kept, require_fitting
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
 from tools.world import Document, Extract, Http, Knowledge, NoHttp, NoKnowledge, Page

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias, assert_never, cast, get_args, get_
 from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 
 from perdure.contracts.contract import SHOWN, BadInput
-from perdure.contracts.tools import AllowedAmount, AllowedHosts, AllowedPaths, Constraint
+from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, AllowedPaths, Constraint
 
 Kind: TypeAlias = type[AllowedHosts] | type[AllowedPaths] | type[AllowedAmount]
 

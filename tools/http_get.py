@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from perdure.contracts.tools import AllowedHosts
+from perdure.contracts.tool_calls.tools import AllowedHosts
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 
 LONGEST = 12_000

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from perdure.contracts.contract import BadInput
-from perdure.contracts.tools import AllowedPaths
+from perdure.contracts.tool_calls.tools import AllowedPaths
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 
 LONGEST = 12_000

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from perdure.contracts.tools import AllowedHosts
+from perdure.contracts.tool_calls.tools import AllowedHosts
 from tools.errors import NotAllowed
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]

@@ -8,31 +8,31 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
-from perdure.contracts.agent import AgentPhase, AgentRun
-from perdure.contracts.agent_steps import PinAgent, Think
-from perdure.contracts.continued import AgentInput
+from perdure.contracts.agents.agent import AgentPhase, AgentRun
+from perdure.contracts.agents.steps import PinAgent, Think
+from perdure.contracts.agents.transcript import Transcript
+from perdure.contracts.chains.steps import Check, Screen
 from perdure.contracts.contract import BadInput
-from perdure.contracts.control import Held, Pause, Resume
-from perdure.contracts.decisions import DecisionReply, Pending, StepDecision
 from perdure.contracts.fault import Fault
-from perdure.contracts.references import why_unreadable
-from perdure.contracts.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
-from perdure.contracts.steps import Check, Screen
+from perdure.contracts.runs.continued import AgentInput
+from perdure.contracts.runs.control import Held, Pause, Resume
+from perdure.contracts.runs.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
+from perdure.contracts.temporal.references import why_unreadable
 from perdure.contracts.text import Text
-from perdure.contracts.transcript import Transcript
-from perdure.contracts.wire import read_decision
-from workflows.agent_progress import AgentProgress
-from workflows.compacting import compact
-from workflows.continuing import bad_request, should_continue, was_continued
-from workflows.decisions import Decisions
+from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, StepDecision
+from perdure.contracts.tool_calls.wire import read_decision
+from workflows.agent_parts.compacting import compact
+from workflows.agent_parts.continue_as_new import bad_request, should_continue, was_continued
+from workflows.agent_parts.decisions import Decisions
+from workflows.agent_parts.progress import AgentProgress
+from workflows.agent_parts.tool_calls import ToolCalls
 from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of
-from workflows.paid import Rests
-from workflows.race import to_the_end
+from workflows.run.cancellation import to_the_end
+from workflows.run.paid import Rests
 from workflows.state_machines import agent, compaction
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
 from workflows.state_machines.purchase import OverBudget
-from workflows.tool_calls import ToolCalls
 
 
 @workflow.defn(name="agent")

@@ -7,20 +7,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
-from perdure.contracts.extraction import Problem
-from perdure.contracts.fault import Fault
-from perdure.contracts.run import (
-    Abstained,
-    Answered,
-    AskRequest,
-    Cancelled,
-    Outcome,
-    Phase,
-    Refused,
-    RunResult,
-)
-from perdure.contracts.spec import Deployment, ScreeningOrder
-from perdure.contracts.steps import (
+from perdure.contracts.chains.extraction import Problem
+from perdure.contracts.chains.spec import Deployment, ScreeningOrder
+from perdure.contracts.chains.steps import (
     Check,
     Generate,
     Generated,
@@ -32,11 +21,22 @@ from perdure.contracts.steps import (
     Screen,
     Screened,
 )
+from perdure.contracts.fault import Fault
+from perdure.contracts.runs.run import (
+    Abstained,
+    Answered,
+    AskRequest,
+    Cancelled,
+    Outcome,
+    Phase,
+    Refused,
+    RunResult,
+)
 from perdure.contracts.text import Text
 from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of
-from workflows.progress import Progress
-from workflows.race import called_off
-from workflows.repair import repair_tokens, write_until_valid
+from workflows.run.cancellation import called_off
+from workflows.run.progress import Progress
+from workflows.run.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
 PROMPT_FRAME = 1024

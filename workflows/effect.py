@@ -11,11 +11,11 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimedOut
 
+from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
-from perdure.contracts.queues import BY_ROLE, Queue
 from perdure.contracts.remedy import AWAY, Remedy
-from perdure.contracts.steps import StepKey
+from perdure.contracts.temporal.queues import BY_ROLE, Queue
 from perdure.contracts.windows import WindowShortage
 
 Ask = TypeVar("Ask", bound=Contract)
@@ -49,7 +49,7 @@ class Effect(Generic[Ask, Reply]):
     schedule_to_start_timeout: timedelta | None = None
     heartbeat_timeout: timedelta | None = None
     paid: bool = False
-    """A paid effect runs once for each attempt, and the workflow retries it: `workflows.paid.buy`."""
+    """A paid effect runs once for each attempt, and the workflow retries it: `workflows.run.paid.buy`."""
     for_clients: bool = False
     """Whether clients ask for it, as an activity of its own that belongs to no workflow. No other effect is done so."""
 

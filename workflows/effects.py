@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from perdure.contracts.agent_steps import (
+from perdure.contracts.agents.compaction import Compact, Compacted
+from perdure.contracts.agents.steps import (
     Act,
     Acted,
     AuditDecision,
@@ -19,10 +20,7 @@ from perdure.contracts.agent_steps import (
     Think,
     Thought,
 )
-from perdure.contracts.caller import PresentCaller, PresentedCaller
-from perdure.contracts.compaction import Compact, Compacted
-from perdure.contracts.queues import Queue
-from perdure.contracts.steps import (
+from perdure.contracts.chains.steps import (
     BindDeployment,
     BoundDeployment,
     Check,
@@ -42,6 +40,8 @@ from perdure.contracts.steps import (
     Validate,
     Validated,
 )
+from perdure.contracts.runs.caller import PresentCaller, PresentedCaller
+from perdure.contracts.temporal.queues import Queue
 from workflows.effect import (
     BRIEF,
     COST_UNKNOWN,

@@ -7,17 +7,17 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
-from perdure.contracts.extraction import Problem
+from perdure.contracts.chains.extraction import Problem
+from perdure.contracts.chains.spec import Deployment
+from perdure.contracts.chains.steps import Extract, Parse, Parsed, Repair, Screen, Validate, Validated
+from perdure.contracts.chains.steps import Extracted as Reply
 from perdure.contracts.fault import Fault
-from perdure.contracts.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
-from perdure.contracts.spec import Deployment
-from perdure.contracts.steps import Extract, Parse, Parsed, Repair, Screen, Validate, Validated
-from perdure.contracts.steps import Extracted as Reply
+from perdure.contracts.runs.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of
-from workflows.progress import Progress
-from workflows.race import called_off
-from workflows.repair import repair_tokens, write_until_valid
+from workflows.run.cancellation import called_off
+from workflows.run.progress import Progress
+from workflows.run.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
 PROMPT_FRAME = 1024

@@ -24,12 +24,12 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from perdure.contracts.converter import data_converter
 from perdure.contracts.fault import Fault
-from perdure.contracts.run import RunRequest
+from perdure.contracts.runs.run import RunRequest
+from perdure.contracts.temporal.converter import data_converter
 from workflows.agent import Agent
+from workflows.agent_parts.continue_as_new import bad_request
 from workflows.chain import Chain
-from workflows.continuing import bad_request
 from workflows.extraction import Extraction
 from workflows.runner import Sandbox
 
@@ -44,20 +44,20 @@ WORKFLOWS: Sequence[type] = (*CHAINS, *AGENTS)
 
 PASSED_THROUGH = (
     "perdure",
-    "workflows.agent_progress",
-    "workflows.compacting",
-    "workflows.continuing",
-    "workflows.decisions",
+    "workflows.agent_parts.progress",
+    "workflows.agent_parts.compacting",
+    "workflows.agent_parts.continue_as_new",
+    "workflows.agent_parts.decisions",
     "workflows.effect",
     "workflows.effects",
-    "workflows.outages",
-    "workflows.paid",
-    "workflows.progress",
-    "workflows.race",
-    "workflows.repair",
+    "workflows.run.outages",
+    "workflows.run.paid",
+    "workflows.run.progress",
+    "workflows.run.cancellation",
+    "workflows.run.repair",
     "workflows.state_machines",
-    "workflows.timeline",
-    "workflows.tool_calls",
+    "workflows.run.timeline",
+    "workflows.agent_parts.tool_calls",
 )
 """Modules that are not loaded anew for each run: contracts cost 55 ms a run otherwise. Linters guard them instead."""
 

@@ -10,7 +10,7 @@ from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError, Secu
 from joserfc.jwk import ECKey, JWKRegistry, KeySet, OctKey, OKPKey, RSAKey
 
 from activities.ports import BadCredential, NotConfigured
-from activities.setting_groups import Signatures
+from activities.settings.groups import Signatures
 
 LEEWAY = 30
 """Seconds by which two clocks may differ."""

@@ -18,7 +18,7 @@ from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.adapters.catalogue import CatalogueFile
+from activities.adapters.model_servers.catalogue import CatalogueFile
 from activities.ports import (
     Caller,
     Chunk,
@@ -38,9 +38,9 @@ from activities.ports import (
 )
 from activities.settings import Settings
 from perdure.contracts.budget import Spend
+from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.remedy import AWAY
-from perdure.contracts.steps import StepKey
 
 SCOPE = "perdure"
 """The instrumentation scope of the platform's own spans."""

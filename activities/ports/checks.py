@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from perdure.contracts.extraction import Problem, Record
+from perdure.contracts.chains.extraction import Problem, Record
+from perdure.contracts.chains.knowledge import Citation
 from perdure.contracts.guards import GuardSpec, Verdict
-from perdure.contracts.knowledge import Citation
 from perdure.contracts.text import Text
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from perdure.contracts.recorded_decisions import RecordedDecision
-from perdure.contracts.steps import StepKey
+from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,16 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from perdure.contracts.budget import NOTHING, Spend
-from perdure.contracts.ledger import CallPhase, CallRecord, Decision, Failed, IntendedCall, Refusal, ToolOutcome
-from perdure.contracts.steps import StepKey
+from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.tool_calls.ledger import (
+    CallPhase,
+    CallRecord,
+    Decision,
+    Failed,
+    IntendedCall,
+    Refusal,
+    ToolOutcome,
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from perdure.contracts.spec import Deployment, Prices
+from perdure.contracts.chains.spec import Deployment, Prices
 
 
 @dataclass(frozen=True)

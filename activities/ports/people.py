@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from perdure.contracts.caller import Identity
 from perdure.contracts.contract import Digest
-from perdure.contracts.decisions import StepDecision
+from perdure.contracts.runs.caller import Identity
+from perdure.contracts.tool_calls.decisions import StepDecision
 
 
 class Credentials(Protocol):

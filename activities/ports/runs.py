@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from perdure.contracts.registry import RegisteredRun
+from perdure.contracts.runs.registry import RegisteredRun
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from perdure.contracts.budget import Spend
+from perdure.contracts.chains.steps import PaidReply, StepKey
 from perdure.contracts.contract import Digest
-from perdure.contracts.steps import PaidReply, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.windows import Account
 

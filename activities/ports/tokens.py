@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
-from perdure.contracts.steps import StepKey
+from perdure.contracts.chains.steps import StepKey
 
 
 @dataclass(frozen=True, order=True)

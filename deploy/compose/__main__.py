@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deploy.compose.register import register
 from deploy.compose.secret_files import FOLDER, make_secrets
-from deploy.local.errors import DeployError
-from deploy.local.rest import rested
+from deploy.processes.errors import DeployError
+from deploy.processes.rest import rested
 
 
 def main() -> None:

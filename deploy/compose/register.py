@@ -9,9 +9,9 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.local.errors import DeployError
-from deploy.temporal_config import temporal_config
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from deploy.processes.errors import DeployError
+from deploy.processes.temporal_config import temporal_config
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 RETENTION = timedelta(days=7)
 """How long a closed run is kept, where the namespace is made here."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.local.errors import DeployError
+from deploy.processes.errors import DeployError
 
 FOLDER = Path(__file__).resolve().parent / "secrets"
 

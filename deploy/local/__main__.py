@@ -7,14 +7,14 @@ from pathlib import Path
 
 from activities import settings as tree
 from activities.settings import Settings
-from deploy.local import weights
-from deploy.local.errors import DeployError
-from deploy.local.progress import CONSOLE
+from deploy.local.weights import weights
+from deploy.processes.errors import DeployError
+from deploy.processes.progress import CONSOLE
 
 
 def up(options: argparse.Namespace) -> None:
     """Start the embedded stack and keep it until Ctrl-C."""
-    from deploy.local.up import up as run  # Temporal's libraries load only where they are needed
+    from deploy.local.commands.up import up as run  # Temporal's libraries load only where they are needed
 
     run(_settings(options), model=options.model, worker=options.worker, tiers=_tiers(options))
 
@@ -28,49 +28,49 @@ def fetch(options: argparse.Namespace) -> None:
 
 def index(options: argparse.Namespace) -> None:
     """Index a folder of documents."""
-    from deploy.local import corpus
+    from deploy.local.commands import index
 
-    sys.exit(corpus.main(options.arguments))
+    sys.exit(index.main(options.arguments))
 
 
 def demo(options: argparse.Namespace) -> None:
     """Ask the demonstration's questions, or one of your own."""
-    from deploy.local import demo as demonstration
+    from deploy.local.commands import demo as demonstration
 
     sys.exit(demonstration.main(options.question, options.tier, _settings(options), yes=options.yes))
 
 
 def migrate(_: argparse.Namespace) -> None:
     """Bring the database that the settings name up to date, and say what was done."""
-    from deploy.local.migrate import migrate as run
+    from deploy.local.commands.migrate import migrate as run
 
     print(run(tree.load()))
 
 
 def backup(options: argparse.Namespace) -> None:
     """Copy Temporal's database and then ours into a new folder, also while the stack runs."""
-    from deploy.local.backup import back_up
+    from deploy.local.commands.backup import back_up
 
     print(back_up(tree.load().paths.state, options.folder))
 
 
 def restore(options: argparse.Namespace) -> None:
     """Put both databases of a backup in place of the present ones, once the stack is stopped."""
-    from deploy.local.backup import restore as put_back
+    from deploy.local.commands.backup import restore as put_back
 
     print(put_back(tree.load().paths.state, options.folder))
 
 
 def effects(_: argparse.Namespace) -> None:
     """Print the table of effects."""
-    from deploy.local.effects import table
+    from deploy.local.commands.effects import table
 
     print(table())
 
 
 def budget(options: argparse.Namespace) -> None:
     """Show what a tenant's runs have spent on a day, what is reserved, and by which runs."""
-    from deploy.local.budget import show
+    from deploy.local.commands.budget import show
 
     print(show(tree.load(), options.tenant, options.day))
 
@@ -99,7 +99,7 @@ def _take_store(command: argparse.ArgumentParser) -> None:
 
 def tool(options: argparse.Namespace) -> None:
     """Try a tool by hand, on the documents, pages and services that it would get."""
-    from deploy.local import try_tool
+    from deploy.local.commands import try_tool
 
     sys.exit(try_tool.main(options.arguments))
 

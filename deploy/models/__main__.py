@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from activities import settings as tree
-from activities.adapters.catalogue import CatalogueFile
-from activities.adapters.http_model_servers import HttpModelServers
+from activities.adapters.model_servers.catalogue import CatalogueFile
+from activities.adapters.model_servers.http_model_servers import HttpModelServers
 from activities.ports import PortError
 from deploy.models.table import table
 

@@ -5,7 +5,7 @@ import asyncio
 from rich.markup import escape
 from rich.table import Table
 
-from activities.adapters.catalogue import CatalogueFile
+from activities.adapters.model_servers.catalogue import CatalogueFile
 from activities.ports import Health, Load, ModelServers, PortError
 
 HEADINGS = ("deployment", "tiers", "endpoint", "ready", "serves", "running", "waiting", "memory", "cache hits")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.local.errors import DeployError
+from deploy.processes.errors import DeployError
 from deploy.sglang import profile
 from deploy.sglang.install import install
 

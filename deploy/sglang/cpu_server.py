@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.local.ports import HOST
+from deploy.processes.ports import HOST
 from deploy.sglang.install import CPU, Installed
 
 NAME = "smollm2-135m-instruct"

@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from activities.settings import Settings, environment_with
-from deploy.local import weights
-from deploy.local.errors import DeployError
-from deploy.local.only_one import only_one
-from deploy.local.progress import CONSOLE
+from deploy.local.weights import weights
+from deploy.processes.errors import DeployError
+from deploy.processes.folder_lock import only_one
+from deploy.processes.progress import CONSOLE
 
 SGLANG, SMG = "0.5.23", "1.13.0"
 """The versions that profiles and tests are written for."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from deploy.local.errors import DeployError
+from deploy.processes.errors import DeployError
 from perdure.contracts.contract import explain
 
 FOLDER = Path(__file__).resolve().parent / "profiles"

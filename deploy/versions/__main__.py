@@ -10,11 +10,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities import settings as tree
-from activities.adapters.worker_versions import build_id, make_current, versions
+from activities.adapters.temporal.worker_versions import build_id, make_current, versions
 from activities.settings import Settings
-from deploy.local.errors import DeployError
-from deploy.local.rest import rested
-from deploy.temporal_config import temporal_config
+from deploy.processes.errors import DeployError
+from deploy.processes.rest import rested
+from deploy.processes.temporal_config import temporal_config
 from deploy.versions.table import table
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from rich.markup import escape
 from rich.table import Table
 
-from activities.adapters.worker_versions import Versions
+from activities.adapters.temporal.worker_versions import Versions
 
 HEADINGS = ("version", "status", "running", "worker last seen")
 

@@ -3,7 +3,7 @@
 import sys
 
 from activities import settings as tree
-from deploy.local.errors import DeployError
+from deploy.processes.errors import DeployError
 from deploy.weaviate.build import obtain
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from activities.settings import environment_with
-from deploy.local.errors import DeployError, DiskFull
-from deploy.local.only_one import only_one
-from deploy.local.parts import bound_to_this_process
-from deploy.local.progress import CONSOLE
+from deploy.processes.errors import DeployError, DiskFull
+from deploy.processes.folder_lock import only_one
+from deploy.processes.process import bound_to_this_process
+from deploy.processes.progress import CONSOLE
 
 VERSION = "1.35.2"
 SOURCE = f"github.com/weaviate/weaviate/cmd/weaviate-server@v{VERSION}"

@@ -9,8 +9,8 @@ import httpx
 from pydantic import SecretStr
 
 from activities.settings import Settings
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from deploy.weaviate.build import obtain
 
 USER = "perdure"

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from temporalio.service import RPCError
 
-from perdure.cli import people, runs, show
+from perdure.cli.commands import people, runs, show
+from perdure.cli.commands.retry import retry
+from perdure.cli.commands.schedule import schedule
 from perdure.cli.exits import Ended, Exit
 from perdure.cli.output import one_line
-from perdure.cli.retry import retry
-from perdure.cli.schedule import schedule
 from perdure.cli.session import Session
 from perdure.contracts.contract import BadInput
 from perdure.errors import PlatformError

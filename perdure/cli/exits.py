@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from perdure.contracts.run import Outcome
+from perdure.contracts.runs.run import Outcome
 
 
 class Exit(IntEnum):

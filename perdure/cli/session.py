@@ -12,7 +12,7 @@ import typer
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from perdure.client import Platform
-from perdure.contracts.queues import Queue
+from perdure.contracts.temporal.queues import Queue
 from perdure.errors import PlatformError
 
 Found = TypeVar("Found")

@@ -23,7 +23,7 @@ class Checkout:
         Raises `CheckoutUnusable`.
         """
         self.path = Path(path).expanduser().resolve()
-        for name in ("worker.py", "deploy/local/rehearsal.py", "deploy/stub/model.py"):
+        for name in ("worker.py", "deploy/testing/stack.py", "deploy/testing/stub/model.py"):
             if not (self.path / name).is_file():
                 raise CheckoutUnusable(
                     f"{str(self.path)!r} is no checkout of Perdure, it has no {name}: name its folder"

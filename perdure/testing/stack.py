@@ -11,8 +11,8 @@ from types import MappingProxyType
 from temporalio.client import Client, WorkflowHistory
 
 from perdure.client import Platform, workflow_id
-from perdure.contracts.converter import data_converter
-from perdure.contracts.spec import Prices
+from perdure.contracts.chains.spec import Prices
+from perdure.contracts.temporal.converter import data_converter
 from perdure.testing.bill import Bill
 from perdure.testing.checkout import Checkout
 from perdure.testing.desk import Desk
@@ -111,7 +111,7 @@ def embedded_stack(
         own = {} if agents is None else {"PERDURE_PATHS__AGENTS": str(agents.resolve())}
         for name, value in {**own, **settings}.items():
             asked += ["--setting", f"{name}={value}"]
-        program = checkout.begin("the stack", "deploy.local.rehearsal", *asked, log=place / "logs" / "stack.log")
+        program = checkout.begin("the stack", "deploy.testing.stack", *asked, log=place / "logs" / "stack.log")
         try:
             yield RunningStack(program, prices)
         finally:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.contracts.spec import Prices
+from perdure.contracts.chains.spec import Prices
 from perdure.testing.bill import Bill
 from perdure.testing.checkout import Checkout
 
@@ -35,7 +35,9 @@ def stub_model(checkout: Checkout, *, folder: Path | None = None, prices: Prices
     with tempfile.TemporaryDirectory(prefix="perdure-stub-") as temporary:
         place = folder or Path(temporary)
         asked = ("--bill", str(place / "bill.db"), "--prices", str(prices.input), str(prices.output))
-        program = checkout.begin("the stub model", "deploy.stub", *asked, "--end-with-input", log=place / "stub.log")
+        program = checkout.begin(
+            "the stub model", "deploy.testing.stub", *asked, "--end-with-input", log=place / "stub.log"
+        )
         try:
             yield StubModel(program.told["url"], Bill(Path(program.told["bill"])), prices)
         finally:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from activities.adapters.provider_errors import read_refusal
-from activities.adapters.schema_tools import read_choice
-from activities.adapters.tool_text import whole_calls
+from activities.adapters.model_servers.provider_errors import read_refusal
+from activities.adapters.models.schema_tools import read_choice
+from activities.adapters.models.tool_text import whole_calls
 from activities.ports import ToolCall
 
 DEEP = ["[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000]

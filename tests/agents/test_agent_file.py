@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from activities.settings import ROOT
-from activities.tool_boundary import SCREENED_FOR
+from activities.tool_calls.boundary import SCREENED_FOR
 from agents.agent_file import Grantable, parse_agent
 from agents.loader import BadSpec
 from agents.summary import INSTRUCTIONS
 from perdure.contracts.guards import GuardAction
-from perdure.contracts.tools import AllowedHosts, Approval
+from perdure.contracts.tool_calls.tools import AllowedHosts, Approval
 from tools.folder import all_tools
 
 TOOLS: Mapping[str, Grantable] = all_tools()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.extraction_prompt import ask_again, document_lines, frame, render_reply, reply_schema
-from perdure.contracts.extraction import FieldKind, FieldSpec
+from perdure.contracts.chains.extraction import FieldKind, FieldSpec
 
 NAME = FieldSpec(name="name", kind=FieldKind.TEXT, description="who")
 DAY = FieldSpec(name="day", kind=FieldKind.DATE, description="when")

@@ -11,7 +11,7 @@ from agents.chain_file import parse_chain
 from agents.loader import BadSpec, Kind, Specs
 from evals.questions import HANDBOOK, load
 from perdure.contracts.guards import DEADLINE, OnFailure
-from perdure.contracts.tools import Approval, ToolEffect
+from perdure.contracts.tool_calls.tools import Approval, ToolEffect
 from tools.folder import all_tools
 
 GOOD = 'collection = "books"\nsystem = "Answer."\n'

@@ -1,4 +1,4 @@
-"""Only `activities/settings.py` reads the environment. There are no exceptions."""
+"""Only `activities/settings/__init__.py` reads the environment. There are no exceptions."""
 
 import ast
 from collections.abc import Iterator

@@ -33,8 +33,8 @@ class Breach:
 BREACHES = (
     Breach("perdure stands alone", "perdure/client.py", "import workflows.effects", "client -> workflows.effects"),
     Breach("perdure stands alone", "perdure/contracts/text.py", "import litellm", "contracts.text -> litellm"),
-    Breach("perdure stands alone", "perdure/timeline.py", "import typer", "perdure.timeline -> typer"),
-    Breach("perdure.cli imports", "perdure/cli/runs.py", "import httpx", "perdure.cli.runs -> httpx"),
+    Breach("perdure stands alone", "perdure/history/timeline.py", "import typer", "perdure.history.timeline -> typer"),
+    Breach("perdure.cli imports", "perdure/cli/commands/runs.py", "import httpx", "perdure.cli.commands.runs -> httpx"),
     Breach("perdure.cli imports", "perdure/cli/app.py", "import workflows.plugin", "cli.app -> workflows.plugin"),
     Breach(
         "nothing imports the command line", "perdure/client.py", "import perdure.cli.app", "client -> perdure.cli.app"
@@ -50,8 +50,13 @@ BREACHES = (
     ),
     Breach("workflows import only", "workflows/chain.py", "import litellm", "workflows.chain -> litellm"),
     Breach("workflows import only", "workflows/effects.py", "import activities.ports", "effects -> activities.ports"),
-    Breach("workflows import only", "workflows/paid.py", "import perdure.client", "workflows.paid -> perdure.client"),
-    Breach("workflows import only", "workflows/timeline.py", "import random", "workflows.timeline -> random"),
+    Breach(
+        "workflows import only",
+        "workflows/run/paid.py",
+        "import perdure.client",
+        "workflows.run.paid -> perdure.client",
+    ),
+    Breach("workflows import only", "workflows/run/timeline.py", "import random", "workflows.run.timeline -> random"),
     Breach(
         "workflows import only", "workflows/state_machines/purchase.py", "import os", "state_machines.purchase -> os"
     ),
@@ -73,50 +78,57 @@ BREACHES = (
     Breach("tools import only", "tools/base.py", "import activities.ports", "tools.base -> activities.ports"),
     Breach("tools reach the world", "tools/calculator.py", "import urllib.request", "tools.calculator -> urllib"),
     Breach("tools reach the world", "tools/calculator.py", "import subprocess", "tools.calculator -> subprocess"),
-    Breach("only activities.adapters", "activities/generation.py", "import litellm", "generation -> litellm"),
+    Breach("only activities.adapters", "activities/effects/generation.py", "import litellm", "generation -> litellm"),
     Breach(
         "only activities.adapters",
         "activities/ports/model.py",
         "from sqlalchemy import select",
         "ports.model -> sqlalchemy",
     ),
-    Breach("only activities.adapters", "activities/routing.py", "import unheard_of", "routing -> unheard_of"),
-    Breach("activities.settings import", "activities/settings.py", "import httpx", "settings -> httpx"),
+    Breach("only activities.adapters", "activities/effects/routing.py", "import unheard_of", "routing -> unheard_of"),
+    Breach("activities.settings import", "activities/settings/__init__.py", "import httpx", "settings -> httpx"),
     Breach(
         "activities do not call each other",
-        "activities/generation.py",
-        "from activities.retrieval import Retrieval",
-        "activities.generation -> activities.retrieval",
+        "activities/effects/generation.py",
+        "from activities.effects.retrieval import Retrieval",
+        "activities.effects.generation -> activities.effects.retrieval",
     ),
     Breach(
         "activities do not call each other",
-        "activities/checking.py",
-        "import activities.screening",
-        "activities.checking -> activities.screening",
+        "activities/effects/checking.py",
+        "import activities.effects.screening",
+        "activities.effects.checking -> activities.effects.screening",
     ),
     Breach(
         "activities are handed their adapters",
-        "activities/retrieval.py",
-        "from activities.adapters.minilm import MiniLM",
-        "activities.retrieval -> activities.adapters.minilm",
+        "activities/effects/retrieval.py",
+        "from activities.adapters.stores.minilm import MiniLM",
+        "activities.effects.retrieval -> activities.adapters.stores.minilm",
     ),
     Breach(
         "activities.adapters fill the ports",
-        "activities/adapters/minilm.py",
-        "import activities.routing",
-        "activities.adapters.minilm -> activities.routing",
+        "activities/adapters/stores/minilm.py",
+        "import activities.effects.routing",
+        "activities.adapters.stores.minilm -> activities.effects.routing",
     ),
-    Breach("evals use of activities", "evals/__init__.py", "import activities.routing", "evals -> activities.routing"),
+    Breach(
+        "evals use of activities",
+        "evals/__init__.py",
+        "import activities.effects.routing",
+        "evals -> activities.effects.routing",
+    ),
     Breach("evals use of activities", "evals/__init__.py", "import litellm", "evals -> litellm"),
-    Breach("deploy starts the parts", "deploy/local/errors.py", "import lancedb", "deploy.local.errors -> lancedb"),
+    Breach(
+        "deploy starts the parts", "deploy/processes/errors.py", "import lancedb", "deploy.processes.errors -> lancedb"
+    ),
     Breach(
         "deploy starts the parts", "deploy/weaviate/server.py", "import weaviate", "deploy.weaviate.server -> weaviate"
     ),
     Breach(
         "deploy starts the parts",
-        "deploy/local/errors.py",
-        "import activities.generation",
-        "deploy.local.errors -> activities.generation",
+        "deploy/processes/errors.py",
+        "import activities.effects.generation",
+        "deploy.processes.errors -> activities.effects.generation",
     ),
 )
 

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError, UnintentionalPassthroughError
 
-from perdure.contracts.run import AskRequest
+from perdure.contracts.runs.run import AskRequest
 from perdure.contracts.text import Text
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
@@ -20,7 +20,7 @@ import datetime
 import {helper}
 {at_import}
 from temporalio import workflow
-from perdure.contracts.run import AskRequest
+from perdure.contracts.runs.run import AskRequest
 
 @workflow.defn(name="planted")
 class Planted:

@@ -14,22 +14,24 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from deploy.local.errors import DeployError
+from deploy.processes.errors import DeployError
 from deploy.sglang.install import is_installed
-from tests.bench import live, report, rounds, stores, token_log
-from tests.bench.agent import agent
-from tests.bench.agent import steps as agent_steps
+from tests.bench import live, report, rounds
+from tests.bench.agents.agent import agent
+from tests.bench.agents.agent import steps as agent_steps
+from tests.bench.agents.long_runs import calls as long_calls
+from tests.bench.agents.long_runs import long_runs
 from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
-from tests.bench.database import databases
 from tests.bench.decisions import decisions
-from tests.bench.first_token import first_token
-from tests.bench.ledger import ledger
-from tests.bench.long_runs import calls as long_calls
-from tests.bench.long_runs import long_runs
 from tests.bench.model_port import model_port, steps
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
+from tests.bench.stores import stores
+from tests.bench.stores.database import databases
+from tests.bench.stores.ledger import ledger
+from tests.bench.tokens import token_log
+from tests.bench.tokens.first_token import first_token
 
 CONTENDERS = (platform("platform", traces=False), platform("with traces", traces=True), RAW)
 

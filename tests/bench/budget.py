@@ -6,7 +6,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.state_machines.budget_trial import Broken, Ended, Trial
+from tests.state_machines.trials.budget_trial import Broken, Ended, Trial
 
 METHOD = (
     "Each run buys on one budget of 20 to 60 worst cases until it is exhausted: up to 16 attempts in flight, budgets "

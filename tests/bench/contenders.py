@@ -11,12 +11,12 @@ import psutil
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from deploy.local import temporal
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.local.stack import temporal
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from perdure.client import Platform, workflow_id
-from perdure.contracts.converter import data_converter
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.temporal.converter import data_converter
 from tests.bench.raw.contracts import QUEUE, Question
 from tests.bench.raw.workflow import RawChain
 from tests.bench.texts import question

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.settings import ROOT, Approvals, Settings, Tools
-from perdure.contracts.decisions import Accepted, StepDecision
+from perdure.contracts.tool_calls.decisions import Accepted, StepDecision
 from tests.bench.live import BenchParts, Live, living
-from tests.support.people import PUBLIC, calls, decision, message, signed, waiting
+from tests.support.runs.people import PUBLIC, calls, decision, message, signed, waiting
 
 METHOD = (
     "Decisions: an agent asks for `send_message`, which waits; from the moment at which the client sends the yes to "

@@ -16,20 +16,20 @@ from rich.table import Table
 from temporalio.testing import WorkflowEnvironment
 
 from activities.adapters.telemetry import log_events
-from activities.conduct import CANCEL_SEEN_AFTER
+from activities.interceptors.every_effect import CANCEL_SEEN_AFTER
 from activities.ports import Guards
 from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
-from deploy.local.corpus import index_folder
-from deploy.local.temporal import DYNAMIC_CONFIG
+from deploy.local.commands.index import index_folder
+from deploy.local.stack.temporal import DYNAMIC_CONFIG
 from perdure.client import Platform
-from perdure.contracts.run import Answered, Refused, RunResult
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from perdure.contracts.runs.run import Answered, Refused, RunResult
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 from tests.bench import paired
 from tests.bench.stub_ports import StubGuards
 from tests.conftest import DOCUMENTS, KNOWN
-from tests.support.held_guards import HeldGuards
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL
+from tests.support.faults.held_guards import HeldGuards
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL
 from tests.support.waiting import until
 from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin

@@ -18,14 +18,15 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from activities.adapters.catalogue import CatalogueFile
-from activities.adapters.litellm_model import LiteLLMModel
+from activities.adapters.model_servers.catalogue import CatalogueFile
+from activities.adapters.models.litellm_model import LiteLLMModel
 from activities.ports import Caller, Message, Prompt, Sampling, Usage
 from activities.settings import Settings, quiet_libraries
-from deploy.local import model_server, weights
-from deploy.local.model_server import Serving
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.local.stack import model_server
+from deploy.local.stack.model_server import Serving
+from deploy.local.weights import weights
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from tests.bench.paired import p95
 from tests.services.sglang_server import SGLangServer, sglang_server
 from tests.support.waiting import until
@@ -198,7 +199,7 @@ def stub_process(folder: Path) -> Generator[Endpoint]:
     log = folder / "stub.log"
     part = Part(
         "the stub model",
-        [sys.executable, "-m", "tests.support.stub_model", "--port", str(port)],
+        [sys.executable, "-m", "tests.support.servers.stub_model", "--port", str(port)],
         log=log,
         ready=lambda: log.read_text().startswith("ready"),
         environment={},

@@ -7,11 +7,11 @@ store and the saved replies. It takes the same arguments and settings.
 from unittest import mock
 
 import worker
-from activities.checking import Checking
-from activities.generation import Generation
-from activities.purchasing import Purchasing
-from activities.retrieval import Retrieval
-from activities.screening import Screening
+from activities.effects.checking import Checking
+from activities.effects.generation import Generation
+from activities.effects.retrieval import Retrieval
+from activities.effects.screening import Screening
+from activities.paid.purchasing import Purchasing
 from tests.bench.stub_ports import StubChat, StubEmbedder, StubGuards, StubStore
 
 
@@ -30,7 +30,7 @@ class StubbedParts(worker.Parts):
         return [Screening(self.specs, guards, self.blobs, self.log).screen, Checking(guards, self.blobs).check]
 
     def generation(self) -> worker.Activities:
-        from activities.adapters.sql_paid_replies import SqlPaidReplies
+        from activities.adapters.sql.paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel, log_lost_tokens, log_overspent
 
         model = TracedModel(StubChat(), self.catalogue)

@@ -10,15 +10,16 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from activities.adapters.catalogue import CatalogueFile
-from activities.adapters.litellm_model import LiteLLMModel
+from activities.adapters.model_servers.catalogue import CatalogueFile
+from activities.adapters.models.litellm_model import LiteLLMModel
 from activities.ports import Caller, Completion, Message, Prompt, Sampling, Usage
 from activities.settings import Paths, Settings, quiet_libraries
 from agents.loader import Specs
-from deploy.local import model_server, weights
-from deploy.local.model_server import Serving
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.local.stack import model_server
+from deploy.local.stack.model_server import Serving
+from deploy.local.weights import weights
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 
 QUESTIONS = ("How often are backups made?", "Who repairs bicycles?", "When does the canteen open?", "Who signs orders?")
 

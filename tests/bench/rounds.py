@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 from temporalio.client import Client
 
-from deploy.local.errors import DeployError
+from deploy.processes.errors import DeployError
 from tests.bench.contenders import Ask, Running
 
 SEQUENTIAL = 8

@@ -16,17 +16,17 @@ import pytest_asyncio
 from temporalio.client import Client, WorkflowHistory
 
 from activities.settings import ROOT
-from deploy.local.ports import free_ports
-from deploy.local.relief import Nursery, Relief
-from perdure.contracts.converter import data_converter
+from deploy.processes.ports import free_ports
+from deploy.testing.standby_workers import Nursery, Relief
+from perdure.contracts.temporal.converter import data_converter
 from perdure.testing import Checkout, embedded_stack
-from tests.chaos import long_runs
-from tests.chaos.agents import AGENT, READER, TOOLS, AgentWorld
-from tests.chaos.ledger import Attempts, PostgresAttempts, SqliteAttempts
-from tests.chaos.long_runs import Passage
-from tests.chaos.processes import Server, Stub
-from tests.chaos.trial import Trial, Workers, World
-from tests.chaos.volley import Volley, told
+from tests.chaos.equipment import long_runs
+from tests.chaos.equipment.agents import AGENT, READER, TOOLS, AgentWorld
+from tests.chaos.equipment.ledger import Attempts, PostgresAttempts, SqliteAttempts
+from tests.chaos.equipment.long_runs import Passage
+from tests.chaos.equipment.processes import Server, Stub
+from tests.chaos.equipment.trial import Trial, Workers, World
+from tests.chaos.equipment.volley import Volley, told
 from tests.services.postgres_server import PostgresServer
 
 SAMPLE = 7

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.run import Answered, Exhausted, RunResult
+from perdure.contracts.runs.run import Answered, Exhausted, RunResult
 from perdure.testing import Script, Turn, answer, calls
-from tests.chaos.agents import AgentWorld, Person, audit_bill
 from tests.chaos.conftest import Report
+from tests.chaos.equipment.agents import AgentWorld, Person, audit_bill
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]

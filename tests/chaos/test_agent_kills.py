@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
 from perdure.testing import kill_points
-from tests.chaos.agents import AgentWorld
 from tests.chaos.conftest import Report
-from tests.chaos.volley import BUDGET, TURNS, Moment, at_event, called, intended, script, volley
+from tests.chaos.equipment.agents import AgentWorld
+from tests.chaos.equipment.volley import BUDGET, TURNS, Moment, at_event, called, intended, script, volley
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 

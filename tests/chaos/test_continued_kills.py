@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from tests.chaos.agents import AgentWorld
 from tests.chaos.conftest import Report
-from tests.chaos.long_runs import CONTINUE_AFTER, passage
+from tests.chaos.equipment.agents import AgentWorld
+from tests.chaos.equipment.long_runs import CONTINUE_AFTER, passage
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 

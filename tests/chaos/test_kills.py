@@ -5,10 +5,10 @@ import time
 import pytest
 
 from perdure.testing.kills import named
-from tests.chaos import moments
 from tests.chaos.conftest import Report
-from tests.chaos.processes import Server
-from tests.chaos.trial import World
+from tests.chaos.equipment import moments
+from tests.chaos.equipment.processes import Server
+from tests.chaos.equipment.trial import World
 
 pytestmark = pytest.mark.chaos
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.chaos import moments
 from tests.chaos.conftest import Report
+from tests.chaos.equipment import moments
+from tests.chaos.equipment.trial import World
 from tests.chaos.test_kills import TRIES
-from tests.chaos.trial import World
 
 pytestmark = [pytest.mark.chaos, pytest.mark.postgres]
 

@@ -14,19 +14,19 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from activities.adapters.sqlite_database import SqliteDatabase
+from activities.adapters.databases.sqlite_database import SqliteDatabase
 from activities.settings import Settings, Tools
-from deploy.local.desk import DeskServer
-from deploy.stub.replies import Json
+from deploy.local.stack.desk import DeskServer
+from deploy.testing.stub.replies import Json
 from perdure.client import Platform
-from perdure.contracts.run import Answered
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 from tests.chaos.conftest import Report
-from tests.support.agent_runs import READS, with_agents, write_agent
-from tests.support.full_disk import full_disk
-from tests.support.outages import Door, away, door
-from tests.support.stub_model import StubHandler, StubModel
-from tests.support.temporal import TEMPORAL
+from tests.support.faults.full_disk import full_disk
+from tests.support.faults.outages import Door, away, door
+from tests.support.runs.agent_runs import READS, with_agents, write_agent
+from tests.support.servers.stub_model import StubHandler, StubModel
+from tests.support.servers.temporal import TEMPORAL
 from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin
 

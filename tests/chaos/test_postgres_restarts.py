@@ -9,14 +9,14 @@ import sys
 import pytest
 from pydantic import SecretStr
 
-from activities.adapters.databases import open_database
-from activities.adapters.sql_blobs import SqlBlobs
+from activities.adapters.databases.open import open_database
+from activities.adapters.sql.blobs import SqlBlobs
 from activities.settings import ROOT, Database, Settings, environment_with
 from perdure.contracts.budget import Spend
-from perdure.contracts.steps import Generated
+from perdure.contracts.chains.steps import Generated
 from tests.services.postgres_server import PostgresServer
-from tests.support.orders import RegisteredReplies, order
-from tests.support.storing import KEY, attempt, body, key_of, reply
+from tests.support.processes.storing import KEY, attempt, body, key_of, reply
+from tests.support.stores.orders import RegisteredReplies, order
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.postgres]
@@ -31,7 +31,7 @@ async def test_writers_live_through_crashes_of_the_server(postgres: PostgresServ
     environment = environment_with(PERDURE_DATABASE__POSTGRES=url, PERDURE_DATABASE__PATIENCE_SECONDS="90")
     processes = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.storing", str(name), str(EACH)),
+            *(sys.executable, "-m", "tests.support.processes.storing", str(name), str(EACH)),
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

@@ -5,8 +5,8 @@ from typing import cast
 
 import pytest
 
-from tests.activities.proof_trial import played
-from tests.activities.proof_world import World
+from tests.activities.authorization.proof_trial import played
+from tests.activities.authorization.proof_world import World
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 

@@ -11,15 +11,15 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from temporalio.client import Client
 
-from activities.adapters.token_logs import open_token_log
+from activities.adapters.tokens.open import open_token_log
 from activities.ports import LogEntry, Piece
 from activities.settings import Settings, Tokens
 from perdure.client import Platform
-from perdure.contracts.run import Answered
-from perdure.contracts.steps import StepKey
-from tests.chaos.processes import Server
+from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.runs.run import Answered
+from tests.chaos.equipment.processes import Server
 from tests.services.redis_server import RedisServer
-from tests.support.stub_model import StubModel
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin

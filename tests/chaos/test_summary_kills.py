@@ -6,9 +6,9 @@ import pytest
 
 from perdure.client import workflow_id
 from perdure.contracts.budget import Budget
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
 from perdure.testing import Script, answer, calls, kill_points
-from tests.chaos.agents import AgentWorld, audit_bill
+from tests.chaos.equipment.agents import AgentWorld, audit_bill
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

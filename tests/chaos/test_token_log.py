@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from tests.bench.token_trials import Place, kills, reconnects
+from tests.bench.tokens.token_trials import Place, kills, reconnects
 
 pytestmark = pytest.mark.chaos
 

@@ -17,11 +17,11 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import ROOT, Approvals, Settings, Tools, environment_with
-from deploy.local.desk import DeskServer
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
-from tests.support.agent_runs import READS, WRITES, with_agents, write_agent
-from tests.support.people import PUBLIC
-from tests.support.temporal import TEMPORAL
+from deploy.local.stack.desk import DeskServer
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
+from tests.support.runs.agent_runs import READS, WRITES, with_agents, write_agent
+from tests.support.runs.people import PUBLIC
+from tests.support.servers.temporal import TEMPORAL
 from workflows.plugin import PerdurePlugin
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from activities.settings import ROOT, environment_with
-from deploy.local.ports import free_ports
+from deploy.processes.ports import free_ports
 from perdure.cli.app import main
 from tests.cli.conftest import Cli
 

@@ -8,13 +8,13 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from perdure.client import Platform
-from perdure.contracts.caller import ticket_of
-from perdure.contracts.run import AgentRequest
+from perdure.contracts.runs.caller import ticket_of
+from perdure.contracts.runs.run import AgentRequest
 from perdure.errors import UnknownRun
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import answer
-from tests.support.caller_tokens import KEY, believing, token
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import answer
+from tests.support.runs.caller_tokens import KEY, believing, token
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -9,8 +9,8 @@ from temporalio.worker import Replayer
 
 from perdure.client import Platform
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import TICKET, answer, calls
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import TICKET, answer, calls
+from tests.support.servers.stub_model import StubModel
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 pytestmark = pytest.mark.usefixtures("working")

@@ -13,9 +13,9 @@ from activities.composition import Parts, Role
 from activities.settings import Settings
 from perdure.client import Platform
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import answer, calls, tool_messages, waits, with_agents, write_agent
-from tests.support.odd_tools import Calls, odd_tools
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import answer, calls, tool_messages, waits, with_agents, write_agent
+from tests.support.servers.stub_model import StubModel
+from tests.support.tool_calls.odd_tools import Calls, odd_tools
 from tools.base import Tool
 from worker import workers
 

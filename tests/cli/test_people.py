@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from joserfc import jwt
 
-from deploy.local.desk import DeskServer
+from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
-from perdure.contracts.decisions import PendingStep
-from perdure.contracts.listing import RunFilter
+from perdure.contracts.runs.listing import RunFilter
+from perdure.contracts.tool_calls.decisions import PendingStep
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import MESSAGE, answer, calls, waits
-from tests.support.people import KEY
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import MESSAGE, answer, calls, waits
+from tests.support.runs.people import KEY
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

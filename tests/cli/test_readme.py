@@ -10,13 +10,13 @@ import pytest
 from temporalio.client import Client
 
 from activities.settings import ROOT, Settings, environment_with
-from deploy.local.desk import DeskServer
+from deploy.local.stack.desk import DeskServer
 from perdure.cli.app import app
 from perdure.cli.exits import Exit
 from perdure.client import Platform
-from tests.support.agent_runs import MESSAGE, answer, calls, write_agent
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL
+from tests.support.runs.agent_runs import MESSAGE, answer, calls, write_agent
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL
 
 README = (ROOT / "perdure" / "cli" / "README.md").read_text()
 SCRIPTS: list[str] = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

@@ -8,22 +8,22 @@ import pytest
 from temporalio.client import Client
 
 from activities.settings import ROOT, Settings
-from deploy.local.desk import DeskServer
+from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
-from perdure.contracts.decisions import Accepted, Ruling
-from perdure.contracts.listing import RunFilter
-from perdure.contracts.retry import Retry
-from perdure.contracts.run import AskRequest, ExtractRequest, RunResult
-from perdure.contracts.steps import DocumentFile
+from perdure.contracts.chains.steps import DocumentFile
+from perdure.contracts.runs.listing import RunFilter
+from perdure.contracts.runs.retry import Retry
+from perdure.contracts.runs.run import AskRequest, ExtractRequest, RunResult
+from perdure.contracts.runs.timeline import EntryKind
 from perdure.contracts.text import Text
-from perdure.contracts.timeline import EntryKind
+from perdure.contracts.tool_calls.decisions import Accepted, Ruling
 from perdure.errors import NotFailed, RunFailed
 from perdure.runs import workflow_id
 from tests.cli.conftest import Cli
 from tests.replay.scenarios import INVOICE, reading
-from tests.support.agent_runs import MESSAGE, READS, SUM, TICKET, WRITES, answer, calls, says, waits, write_agent
-from tests.support.breaking_tools import Breaks, breaking
-from tests.support.stub_model import StubModel
+from tests.support.faults.breaking_tools import Breaks, breaking
+from tests.support.runs.agent_runs import MESSAGE, READS, SUM, TICKET, WRITES, answer, calls, says, waits, write_agent
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

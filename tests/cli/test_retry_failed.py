@@ -9,13 +9,13 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from perdure.client import Platform
-from perdure.contracts.run import AgentRequest
-from perdure.contracts.search_attributes import TENANT
+from perdure.contracts.runs.run import AgentRequest
+from perdure.contracts.temporal.search_attributes import TENANT
 from perdure.contracts.text import Text
 from perdure.errors import RunFailed
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import MESSAGE, answer, calls
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import MESSAGE, answer, calls
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

@@ -12,12 +12,12 @@ from temporalio.client import Client
 from activities.settings import ROOT, environment_with
 from perdure.client import Platform
 from perdure.contracts.budget import Spend
-from perdure.contracts.listing import RunFilter
-from perdure.contracts.run import RunResult
-from perdure.contracts.timeline import EntryKind, EntryState
+from perdure.contracts.runs.listing import RunFilter
+from perdure.contracts.runs.run import RunResult
+from perdure.contracts.runs.timeline import EntryKind, EntryState
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, waits
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import MESSAGE, SUM, TICKET, answer, calls, waits
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

@@ -10,12 +10,12 @@ from perdure.calendars import calendar_spec
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.contract import BadInput
-from perdure.contracts.run import AgentRequest, AskRequest
-from perdure.contracts.schedules import Calendar, Overlap, Timetable
+from perdure.contracts.runs.run import AgentRequest, AskRequest
+from perdure.contracts.runs.schedules import Calendar, Overlap, Timetable
 from perdure.errors import ScheduleConflict, UnknownSchedule
 from tests.cli.conftest import Cli
-from tests.support.agent_runs import MESSAGE, answer, calls, waits
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import MESSAGE, answer, calls, waits
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

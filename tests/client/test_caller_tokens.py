@@ -11,21 +11,21 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.adapters.databases import open_database
+from activities.adapters.databases.open import open_database
 from activities.adapters.signed_credentials import LEEWAY
-from activities.adapters.sql_callers import SqlCallers
-from activities.identities import identity
+from activities.adapters.sql.callers import SqlCallers
+from activities.authorization.identities import identity
 from activities.ports import BadCaller
 from activities.settings import Settings
 from perdure.client import Platform
-from perdure.contracts.caller import Identity, ticket_of
 from perdure.contracts.contract import BadInput
-from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest
-from perdure.contracts.schedules import Timetable
+from perdure.contracts.runs.caller import Identity, ticket_of
+from perdure.contracts.runs.run import AgentRequest, AskRequest, ExtractRequest
+from perdure.contracts.runs.schedules import Timetable
 from perdure.errors import CallerRefused, RunConflict, UnknownRun
 from perdure.launch import Request, digest_of
 from perdure.runs import workflow_id
-from tests.support.caller_tokens import KEY, believing, token
+from tests.support.runs.caller_tokens import KEY, believing, token
 from tests.support.waiting import until
 from worker import Parts, Role, workers
 

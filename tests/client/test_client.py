@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.local.ports import free_ports
+from deploy.processes.ports import free_ports
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput
 from perdure.errors import NoServer, RunFailed, UnknownRun

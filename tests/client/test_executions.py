@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from perdure.client import Platform, workflow_id
-from tests.support.agent_runs import SUM, answer, calls, with_agents, write_agent
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import SUM, answer, calls, with_agents, write_agent
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
-from perdure.safe_point import SafePoint, safe_point
+from perdure.history.safe_point import SafePoint, safe_point
 
 HISTORIES = Path(__file__).resolve().parent.parent / "replay" / "histories"
 

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from perdure.contracts.continued import AgentInput
 from perdure.contracts.contract import explain
+from perdure.contracts.runs.continued import AgentInput
 from perdure.contracts.text import Text
 
 

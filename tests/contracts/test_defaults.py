@@ -10,18 +10,18 @@ import pytest
 from pydantic_core import to_jsonable_python
 
 import perdure.contracts
-from perdure.contracts.agent_steps import Acted, Again, Answered, Think
+from perdure.contracts.agents.steps import Acted, Again, Answered, Think
+from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.budget import Spend
+from perdure.contracts.chains.spec import Deployment, Prices
+from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.contract import Contract, Variant
-from perdure.contracts.control import Held, Pause, Resume
-from perdure.contracts.converter import data_converter
-from perdure.contracts.decisions import DecisionReply, Pending, StepDecision
-from perdure.contracts.run import RunRequest, RunResult
-from perdure.contracts.spec import Deployment, Prices
-from perdure.contracts.steps import StepKey
+from perdure.contracts.runs.control import Held, Pause, Resume
+from perdure.contracts.runs.run import RunRequest, RunResult
+from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.text import Text
-from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
-from perdure.contracts.transcript import Role, Transcript, Turn
+from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, StepDecision
+from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
 from workflows.effects import EFFECTS
 
 RECORDED = Path(__file__).with_name("defaults.json")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from activities.adapters.catalogue import CatalogueFile
+from activities.adapters.model_servers.catalogue import CatalogueFile
 from activities.ports import NotConfigured
-from deploy.local.errors import DeployError
-from deploy.local.temporal import given
+from deploy.local.stack.temporal import given
+from deploy.processes.errors import DeployError
 from perdure.client import Platform
-from perdure.contracts.connection import connect_config
+from perdure.contracts.temporal.connection import connect_config
 from perdure.errors import NoServer
 
 MARK = "hUnter2"

@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from perdure.contracts.agent_steps import AskedCall, Think, Thought
+from perdure.contracts.agents.compaction import Compact
+from perdure.contracts.agents.steps import AskedCall, Think, Thought
+from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.budget import Spend
-from perdure.contracts.compaction import Compact
+from perdure.contracts.chains.spec import Deployment, Prices
+from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.contract import Contract
-from perdure.contracts.converter import data_converter
-from perdure.contracts.spec import Deployment, Prices
-from perdure.contracts.steps import StepKey
+from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.text import BRIEF, Text
-from perdure.contracts.tool_outcome import USUAL, Happened, ToolEnded, ToolOutcome
-from perdure.contracts.transcript import Role, Transcript, Turn
+from perdure.contracts.tool_calls.outcome import USUAL, Happened, ToolEnded, ToolOutcome
 
 SMALL = Deployment(name="small", tier="fast", task_queue="q", context_window=1000, prices=Prices(input=2, output=3))
 TOLD = Transcript().add(Turn(role=Role.USER, body=Text.of("Hello.")))

@@ -23,15 +23,15 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.adapters.payload_keys import PayloadKeys
-from activities.adapters.payload_storage import payload_storage
+from activities.adapters.temporal.payload_keys import PayloadKeys
+from activities.adapters.temporal.payload_storage import payload_storage
 from activities.ports import BodyMissing
-from perdure.contracts.continued import AgentInput
-from perdure.contracts.control import Pause
-from perdure.contracts.converter import data_converter
-from perdure.contracts.decisions import StepDecision
-from perdure.contracts.references import LEGACY_ENCODING, MARKER, MESSAGE_TYPE, is_reference, why_unreadable
-from tests.support.hostile_payloads import KEPT, SECRET, hostile, seen, stored
+from perdure.contracts.runs.continued import AgentInput
+from perdure.contracts.runs.control import Pause
+from perdure.contracts.temporal.converter import data_converter
+from perdure.contracts.temporal.references import LEGACY_ENCODING, MARKER, MESSAGE_TYPE, is_reference, why_unreadable
+from perdure.contracts.tool_calls.decisions import StepDecision
+from tests.support.runs.hostile_payloads import KEPT, SECRET, hostile, seen, stored
 
 RUN = "acme:p1"
 

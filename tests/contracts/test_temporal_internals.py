@@ -6,7 +6,7 @@ import pkgutil
 
 import pytest
 
-from perdure.contracts.references import LEGACY_ENCODING, MARKER, MESSAGE_TYPE
+from perdure.contracts.temporal.references import LEGACY_ENCODING, MARKER, MESSAGE_TYPE
 
 LEANED_ON = {
     "temporalio.converter:DataConverter.encode": "7febf53c91d0",
@@ -49,8 +49,8 @@ STORAGE = "temporalio.converter._extstore:"
 def test_what_is_leaned_on_of_the_sdk_is_as_it_was_read(name: str) -> None:
     source = inspect.getsource(pkgutil.resolve_name(name))
     assert hashlib.sha256(source.encode()).hexdigest()[:12] == LEANED_ON[name], (
-        f"{name} is another one in this version: read it, and `perdure/contracts/converter.py`, "
-        "`activities/adapters/payload_storage.py` and `workflows/runner.py` beside it, before its digest is put here"
+        f"{name} is another one in this version: read it, and `perdure/contracts/temporal/converter.py`, "
+        "`activities/adapters/temporal/payload_storage.py` and `workflows/runner.py` beside it, before its digest is put here"
     )
 
 

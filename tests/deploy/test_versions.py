@@ -16,13 +16,13 @@ from temporalio.client import Client
 
 from activities.composition import Role
 from activities.settings import ROOT, Embedded, Model, Paths, Settings, Work
-from deploy.local.ports import free_ports
-from deploy.local.stack import Stack
+from deploy.local.stack.stack import Stack
+from deploy.processes.ports import free_ports
 from perdure.client import Platform
-from tests.support.agent_runs import MESSAGE, calls, waits, with_agents, write_agent
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL
-from tests.support.versions import DEPLOYMENT, address_of, own_server, serving, use
+from tests.support.runs.agent_runs import MESSAGE, calls, waits, with_agents, write_agent
+from tests.support.runs.versions import DEPLOYMENT, address_of, own_server, serving, use
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL
 from tests.support.waiting import until
 
 README = (ROOT / "deploy" / "versions" / "README.md").read_text()

@@ -16,11 +16,11 @@ from temporalio.worker import Worker
 from activities.settings import ROOT, environment_with
 from agents.agent_file import parse_agent
 from agents.chain_file import parse_chain
-from perdure.contracts.run import AskRequest
-from perdure.contracts.steps import Screened
+from perdure.contracts.chains.steps import Screened
+from perdure.contracts.runs.run import AskRequest
 from tests.replay.scenarios import reading
-from tests.support.agent_runs import answer, calls
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import answer, calls
+from tests.support.servers.stub_model import StubModel
 from tools.base import Approval, Tool, ToolContext
 from tools.folder import all_tools
 

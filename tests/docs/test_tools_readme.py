@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from activities.adapters.documents.files import FileDocuments
-from activities.adapters.named_services import NamedServices
-from activities.adapters.public_web import PublicWeb
-from activities.adapters.tool_http import ToolHttp
+from activities.adapters.web.named_services import NamedServices
+from activities.adapters.web.public_web import PublicWeb
+from activities.adapters.web.tool_http import ToolHttp
 from activities.settings import ROOT, Tools
-from deploy.local.desk import DeskServer
-from deploy.local.try_tool import allowed
+from deploy.local.commands.try_tool import allowed
+from deploy.local.stack.desk import DeskServer
 from perdure.contracts.contract import BadInput
 from tools import errors
 from tools.base import Tool, ToolContext, ToolEffect

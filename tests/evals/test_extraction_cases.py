@@ -3,11 +3,11 @@
 import pytest
 
 from activities.adapters.documents.plain import read_text
-from activities.page import Page
 from activities.settings import ROOT
+from activities.text.document_text import Page
 from agents.schemas import Schemas
 from evals.extraction_cases import EXTRACTION, Case, Value, load, path_of, score_record
-from perdure.contracts.extraction import Evidence, FieldKind, FieldValue, Record
+from perdure.contracts.chains.extraction import Evidence, FieldKind, FieldValue, Record
 
 DOCUMENT = "Total: 26,000 euros"
 CASE = Case(id="c", file="c.txt", outcome="extracted", values={"total": "26000", "seller": ["A", "A Ltd"]})

@@ -1,6 +1,6 @@
 """A paid step is found by its name, and a summary without the place where its conversation was cut."""
 
-from evals.paid_steps import whole_name
+from deploy.prompts.paid_steps import whole_name
 
 STEPS = ("think-1", "think-12", "compact-1-1b84c0de", "compact-12-0a0b0c0d", "generate-repair-1")
 

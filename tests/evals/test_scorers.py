@@ -2,9 +2,9 @@
 
 from evals.questions import HANDBOOK, Kind, Question, load
 from evals.scorers import Score, score
+from perdure.contracts.chains.knowledge import Citation, Edition
 from perdure.contracts.guards import GuardAction, Verdict
-from perdure.contracts.knowledge import Citation, Edition
-from perdure.contracts.run import Abstained, Answered, RunResult
+from perdure.contracts.runs.run import Abstained, Answered, RunResult
 from perdure.contracts.text import Text
 
 ASKED = Question(id="q", kind=Kind.SINGLE, question="?", outcome="answered", documents=["leave@2"], facts=["30 days"])

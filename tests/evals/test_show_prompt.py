@@ -13,19 +13,19 @@ from typing import Any, TypeAlias
 import pytest
 from temporalio.client import Client
 
-from activities import prompts
-from activities.agent_prompt import prompt_of, turn_text
 from activities.ports import Message, Prompt, ToolCall
+from activities.prompts import paid_steps
+from activities.prompts.agent import prompt_of, turn_text
 from activities.settings import ROOT, Settings
 from activities.settings import load as load_settings
-from evals import show_prompt
+from deploy.prompts import show_prompt
 from perdure.client import Platform, workflow_id
-from perdure.contracts.run import ExtractRequest
+from perdure.contracts.runs.run import ExtractRequest
 from perdure.contracts.text import BODY_LIMIT
 from perdure.errors import RunFailed
 from tests.replay.scenarios import INVOICE, reading
-from tests.support.agent_runs import SUM, answer, calls, with_agents, write_agent
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import SUM, answer, calls, with_agents, write_agent
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -154,7 +154,7 @@ async def test_a_prompt_that_is_made_otherwise_by_now_names_both_digests(
         prompt = prompt_of(*of)
         return Prompt([*prompt.messages, Message("user", "Be quick.")], tools=prompt.tools)
 
-    monkeypatch.setattr(prompts, "prompt_of", otherwise)
+    monkeypatch.setattr(paid_steps, "prompt_of", otherwise)
     code, out, err = await show(run, "think-2")
     assert code == 1
     assert "Be quick." in out

@@ -8,10 +8,10 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Settings, Tools
-from deploy.local.desk import Desk, DeskServer
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
-from tests.support.agent_runs import READS, with_agents, write_agent
-from tests.support.temporal import TEMPORAL, TIME_SKIPPING
+from deploy.local.stack.desk import Desk, DeskServer
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
+from tests.support.runs.agent_runs import READS, with_agents, write_agent
+from tests.support.servers.temporal import TEMPORAL, TIME_SKIPPING
 from workflows.plugin import PerdurePlugin
 
 EVENTS = 60

@@ -7,9 +7,9 @@ import pytest
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.run import Answered
-from tests.support.agent_runs import BRIEF, LONG, READS, SUM, answer, calls, write_agent
-from tests.support.stub_model import StubModel
+from perdure.contracts.runs.run import Answered
+from tests.support.runs.agent_runs import BRIEF, LONG, READS, SUM, answer, calls, write_agent
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

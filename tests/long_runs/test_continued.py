@@ -9,22 +9,22 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.adapters.token_logs import open_token_log
+from activities.adapters.tokens.open import open_token_log
 from activities.settings import Settings
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
 from perdure.contracts.budget import Spend
-from perdure.contracts.decisions import Accepted, Ruling
-from perdure.contracts.run import Answered, Cancelled, Exhausted, RunResult
-from perdure.contracts.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, PHASE, STEPS, TENANT
-from perdure.contracts.steps import StepKey
-from perdure.contracts.timeline import EntryState
+from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.runs.run import Answered, Cancelled, Exhausted, RunResult
+from perdure.contracts.runs.timeline import EntryState
+from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, PHASE, STEPS, TENANT
+from perdure.contracts.tool_calls.decisions import Accepted, Ruling
 from perdure.errors import RunConflict
 from perdure.runs import workflow_id
-from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
-from tests.support.continued import BUDGET, executions, handed_over
-from tests.support.stub_model import StubModel
-from tests.support.token_reader import Reader
+from tests.support.processes.token_reader import Reader
+from tests.support.runs.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.runs.continued import BUDGET, executions, handed_over
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

@@ -6,9 +6,9 @@ from temporalio.client import Client
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.runs import workflow_id
-from tests.support.agent_runs import SUM, answer, calls
-from tests.support.stub_model import StubModel
-from workflows.timeline import SHOWN, newest
+from tests.support.runs.agent_runs import SUM, answer, calls
+from tests.support.servers.stub_model import StubModel
+from workflows.run.timeline import SHOWN, newest
 
 BUDGET = Budget(steps=60, tool_calls=60, input_tokens=10**7, output_tokens=10**6, micro_dollars=10**7)
 

@@ -10,18 +10,18 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from activities.adapters.sqlite_database import SqliteDatabase
+from activities.adapters.databases.sqlite_database import SqliteDatabase
 from activities.settings import Settings
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
 from perdure.contracts.budget import Spend
-from perdure.contracts.decisions import Ruling
-from perdure.contracts.run import Answered, Cancelled
+from perdure.contracts.runs.run import Answered, Cancelled
+from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.runs import workflow_id
-from tests.support.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
-from tests.support.continued import BUDGET, executions, handed_over
-from tests.support.outages import Door, away, door
-from tests.support.stub_model import StubModel
+from tests.support.faults.outages import Door, away, door
+from tests.support.runs.agent_runs import MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.runs.continued import BUDGET, executions, handed_over
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 from worker import Parts, Role, workers
 

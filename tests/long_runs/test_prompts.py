@@ -4,11 +4,11 @@ import pytest
 from temporalio.client import Client
 
 from activities.settings import Settings
-from evals.show_prompt import rebuilt
+from deploy.prompts.show_prompt import rebuilt
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from tests.support.agent_runs import SUM, answer, calls
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import SUM, answer, calls
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

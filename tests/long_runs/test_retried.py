@@ -2,14 +2,14 @@
 
 import pytest
 
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.run import Answered
-from perdure.contracts.timeline import EntryKind
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.runs.timeline import EntryKind
 from perdure.errors import RunFailed
-from tests.support.agent_runs import SUM, TICKET, answer, calls
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import SUM, TICKET, answer, calls
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

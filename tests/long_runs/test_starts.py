@@ -12,15 +12,15 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from perdure.client import Platform
-from perdure.contracts.continued import AgentInput
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import AgentRequest, Answered
+from perdure.contracts.runs.continued import AgentInput
+from perdure.contracts.runs.run import AgentRequest, Answered
+from perdure.contracts.temporal.queues import Queue
 from perdure.errors import RunFailed
 from perdure.launch import TASK_TIMEOUT, Launch
 from perdure.runs import workflow_id
-from tests.support.agent_runs import SUM, answer, calls
-from tests.support.continued import BUDGET, executions, handed_over
-from tests.support.stub_model import StubModel
+from tests.support.runs.agent_runs import SUM, answer, calls
+from tests.support.runs.continued import BUDGET, executions, handed_over
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 from workflows.plugin import AGENTS
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from activities.settings import Approvals, Settings, Tools
 from agents.loader import Specs
-from deploy.local.desk import Desk, DeskServer
-from perdure.contracts.agent import AgentSpec
-from tests.support.people import PUBLIC, Grants
+from deploy.local.stack.desk import Desk, DeskServer
+from perdure.contracts.agents.agent import AgentSpec
+from tests.support.runs.people import PUBLIC, Grants
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ class DatabaseTime:
 @pytest.fixture(autouse=True)
 def database_time(monkeypatch: pytest.MonkeyPatch) -> DatabaseTime:
     time = DatabaseTime()
-    monkeypatch.setattr("activities.adapters.sql_clock.now", time.now)
+    monkeypatch.setattr("activities.adapters.sql.clock.now", time.now)
     return time
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.approvals import ApprovalPolicy
-from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy
+from perdure.contracts.tool_calls.decisions import Accepted, DecisionReply, Rejected, Ruling
 from perdure.runs import workflow_id
-from tests.support.people import Grants, calls, decision, message, waiting
-from tests.support.stub_model import StubModel
+from tests.support.runs.people import Grants, calls, decision, message, waiting
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

@@ -13,19 +13,19 @@ import pytest_asyncio
 from temporalio.client import ActivityFailureError, Client
 from temporalio.worker import Worker
 
-from activities.adapters.databases import open_database
-from activities.adapters.sql_accounts import SqlAccounts
+from activities.adapters.databases.open import open_database
+from activities.adapters.sql.accounts import SqlAccounts
 from activities.settings import Settings
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.approvals import ApprovalPolicy, Trust
-from perdure.contracts.decisions import StepDecision
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.text import Text
-from tests.support.people import Grants, calls, decision, message, signed, waiting
-from tests.support.puppet import Puppet
-from tests.support.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubModel
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Trust
+from perdure.contracts.tool_calls.decisions import StepDecision
+from tests.support.runs.people import Grants, calls, decision, message, signed, waiting
+from tests.support.runs.puppet import Puppet
+from tests.support.servers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 
 ATTEMPTS = {"sample": 40, "all": 1000}
 

@@ -7,18 +7,18 @@ import pytest
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.adapters.databases import open_database
-from activities.adapters.sql_audit import SqlAudit
+from activities.adapters.databases.open import open_database
+from activities.adapters.sql.audit import SqlAudit
 from activities.settings import Settings
 from perdure.client import Platform
-from perdure.contracts.approvals import ApprovalPolicy, Trust
 from perdure.contracts.contract import BadInput
-from perdure.contracts.decisions import PendingStep, Rejected, Ruling, StepDecision, Waiting
-from perdure.contracts.search_attributes import AWAITING_APPROVAL, TENANT
+from perdure.contracts.temporal.search_attributes import AWAITING_APPROVAL, TENANT
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Trust
+from perdure.contracts.tool_calls.decisions import PendingStep, Rejected, Ruling, StepDecision, Waiting
 from perdure.errors import UnknownRun
 from perdure.runs import workflow_id
-from tests.support.people import Grants, calls, decision, message, signed, waiting
-from tests.support.stub_model import StubModel
+from tests.support.runs.people import Grants, calls, decision, message, signed, waiting
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 DONE = {"content": "Done."}

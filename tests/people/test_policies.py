@@ -7,13 +7,13 @@ import pytest
 from joserfc.jwk import ECKey
 from temporalio.client import Client
 
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.approvals import ApprovalPolicy, Escalation, Trust
-from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling, StepDecision
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Escalation, Trust
+from perdure.contracts.tool_calls.decisions import Accepted, DecisionReply, Rejected, Ruling, StepDecision
 from perdure.runs import workflow_id
-from tests.support.people import Grants, calls, decision, message, signed, waiting
-from tests.support.stub_model import StubModel
+from tests.support.runs.people import Grants, calls, decision, message, signed, waiting
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -8,19 +8,19 @@ import pytest
 from temporalio.client import Client, WorkflowHistory
 from temporalio.common import WorkflowIDReusePolicy
 
-from activities.acting import Acting
-from activities.proof import not_proven
-from deploy.local.desk import Desk
+from activities.authorization.proof import not_proven
+from activities.effects.acting import Acting
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.agent_steps import Act, Acted
-from perdure.contracts.approvals import ApprovalPolicy, Trust
-from perdure.contracts.decisions import Accepted, DecisionReply, Rejected, Ruling
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import AgentRequest, Answered
+from perdure.contracts.agents.steps import Act, Acted
+from perdure.contracts.runs.run import AgentRequest, Answered
+from perdure.contracts.temporal.queues import Queue
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Trust
+from perdure.contracts.tool_calls.decisions import Accepted, DecisionReply, Rejected, Ruling
 from perdure.runs import workflow_id
 from tests.people.conftest import DatabaseTime
-from tests.support.people import Grants, calls, decision, message, signed, waiting
-from tests.support.stub_model import StubModel
+from tests.support.runs.people import Grants, calls, decision, message, signed, waiting
+from tests.support.servers.stub_model import StubModel
 from workflows.effects import ACT
 
 DONE = {"content": "Done."}
@@ -139,7 +139,7 @@ class OnceUnproven(Acting):
 @pytest.fixture
 def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
     OnceUnproven.found.clear()
-    monkeypatch.setattr("activities.acting.Acting", OnceUnproven)
+    monkeypatch.setattr("activities.effects.acting.Acting", OnceUnproven)
 
 
 @pytest.mark.usefixtures("unproven", "working")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from perdure.client import Platform
-from perdure.contracts.agent import AgentPhase
-from perdure.contracts.approvals import ApprovalPolicy
+from perdure.contracts.agents.agent import AgentPhase
 from perdure.contracts.budget import Budget
-from perdure.contracts.decisions import Accepted, Rejected, Ruling, Waiting
-from perdure.contracts.run import Answered, Exhausted
-from tests.support.people import Grants, calls, decision, waiting
-from tests.support.stub_model import StubModel
+from perdure.contracts.runs.run import Answered, Exhausted
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy
+from perdure.contracts.tool_calls.decisions import Accepted, Rejected, Ruling, Waiting
+from tests.support.runs.people import Grants, calls, decision, waiting
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("working")

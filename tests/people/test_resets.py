@@ -12,16 +12,16 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
-from activities.adapters.databases import open_database
-from activities.adapters.sql_accounts import SqlAccounts
+from activities.adapters.databases.open import open_database
+from activities.adapters.sql.accounts import SqlAccounts
 from activities.settings import Settings
-from deploy.local.desk import Desk
-from deploy.stub.replies import Json
+from deploy.local.stack.desk import Desk
+from deploy.testing.stub.replies import Json
 from perdure.client import Platform
-from perdure.contracts.decisions import Ruling
-from perdure.contracts.run import Answered
-from tests.support.people import calls, decision, message
-from tests.support.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubHandler, StubModel
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.tool_calls.decisions import Ruling
+from tests.support.runs.people import calls, decision, message
+from tests.support.servers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubHandler, StubModel
 from tests.support.waiting import until
 
 RUNS = {"sample": 3, "all": 50}

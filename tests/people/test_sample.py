@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.approvals import ApprovalPolicy, Trust
-from perdure.contracts.decisions import Accepted, Ruling, StepDecision
-from tests.support.people import Grants, calls, decision, message, signed, waiting
-from tests.support.stub_model import StubModel
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Trust
+from perdure.contracts.tool_calls.decisions import Accepted, Ruling, StepDecision
+from tests.support.runs.people import Grants, calls, decision, message, signed, waiting
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -13,14 +13,14 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.settings import ROOT
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.decisions import Ruling
-from perdure.contracts.run import RunResult
+from perdure.contracts.runs.run import RunResult
+from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.runs import workflow_id
-from tests.support.people import calls, decision, message, waiting
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL
+from tests.support.runs.people import calls, decision, message, waiting
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL
 
 pytestmark = pytest.mark.usefixtures("working")
 

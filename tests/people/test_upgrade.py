@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import Connection, delete, update
 from temporalio.client import Client
 
-from activities.adapters.databases import open_database
-from activities.adapters.sql_runs import SqlRuns
-from activities.adapters.sql_tables import accounts, recorded_decisions, runs, upgrades
+from activities.adapters.databases.open import open_database
+from activities.adapters.databases.tables import accounts, recorded_decisions, runs, upgrades
+from activities.adapters.sql.runs import SqlRuns
 from activities.settings import Settings
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.decisions import Accepted
-from perdure.contracts.run import Answered
-from tests.support.people import calls, decision, message, waiting
-from tests.support.stub_model import StubModel
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.tool_calls.decisions import Accepted
+from tests.support.runs.people import calls, decision, message, waiting
+from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 from worker import Parts, Role, workers
-from workflows import bound
+from workflows.agent_parts import binding
 
 
 def as_the_version_before_left_it(connection: Connection) -> None:
@@ -49,9 +49,9 @@ async def test_a_run_that_waits_through_the_upgrade_is_asked_about_again_and_wri
     stub.script = [calls(message()), {"content": "Done."}]
     async with AsyncExitStack() as before:
         # The version before knew no record of decisions: its histories hold no word of one.
-        older: Any = SimpleNamespace(patched=unknown, info=bound.workflow.info)
+        older: Any = SimpleNamespace(patched=unknown, info=binding.workflow.info)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bound, "workflow", older)
+            patch.setattr(binding, "workflow", older)
             await serve(before, client, settings)
             run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
             await waiting(platform, run)

@@ -7,15 +7,15 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local.desk import Desk
+from deploy.local.stack.desk import Desk
 from perdure.client import Platform
-from perdure.contracts.approvals import ApprovalPolicy, Escalation
-from perdure.contracts.decisions import Accepted, Rejected, Ruling
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Escalation
+from perdure.contracts.tool_calls.decisions import Accepted, Rejected, Ruling
 from perdure.runs import workflow_id
 from tests.people.conftest import DatabaseTime
-from tests.support.people import Grants, calls, decision, message, waiting
-from tests.support.stub_model import StubModel
+from tests.support.runs.people import Grants, calls, decision, message, waiting
+from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -2,10 +2,10 @@
 
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from perdure.contracts.decisions import Rejected, Ruling
+from perdure.contracts.tool_calls.decisions import Rejected, Ruling
 from tests.replay.scenario import FAILED, Scenario
 from tests.replay.stage import Stage
-from tests.support.agent_runs import LONG, MESSAGE, SUM, TICKET, answer, calls, says, waits
+from tests.support.runs.agent_runs import LONG, MESSAGE, SUM, TICKET, answer, calls, says, waits
 from tests.support.waiting import until
 
 NOTE = {"text": "eighteen weeks"}

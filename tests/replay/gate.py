@@ -26,8 +26,8 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from perdure.contracts.continued import AgentInput
 from perdure.contracts.fault import Fault
+from perdure.contracts.runs.continued import AgentInput
 from tests.replay.payloads import TYPES, difference
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 

@@ -12,16 +12,16 @@ from typing import Any, cast
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import ROOT, Model, Paths, Settings, Telemetry, quiet_libraries
-from deploy.local.corpus import index_folder
-from deploy.local.temporal import DYNAMIC_CONFIG
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
+from deploy.local.commands.index import index_folder
+from deploy.local.stack.temporal import DYNAMIC_CONFIG
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 from tests.conftest import DOCUMENTS, KNOWN
 from tests.replay.histories import FOLDER
 from tests.replay.scenario import Scenario, play
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.stage import set_up
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL
 from workflows.plugin import PerdurePlugin
 
 IDENTITY = "recorder"

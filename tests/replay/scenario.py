@@ -9,10 +9,10 @@ from temporalio.client import Client, WorkflowHistory
 
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from perdure.contracts.run import AgentRequest, AskRequest, ExtractRequest
+from perdure.contracts.runs.run import AgentRequest, AskRequest, ExtractRequest
 from perdure.errors import RunFailed
 from tests.replay.stage import Stage
-from tests.support.odd_tools import Calls
+from tests.support.tool_calls.odd_tools import Calls
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 

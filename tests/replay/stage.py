@@ -11,10 +11,10 @@ from temporalio.client import Client
 
 from activities.composition import Parts, Role
 from activities.settings import ROOT, Settings, Tools
-from deploy.local.desk import DeskServer
-from tests.support.agent_runs import BRIEF, READS, with_agents, write_agent
-from tests.support.odd_tools import Calls, odd_tools
-from tests.support.stub_model import StubModel
+from deploy.local.stack.desk import DeskServer
+from tests.support.runs.agent_runs import BRIEF, READS, with_agents, write_agent
+from tests.support.servers.stub_model import StubModel
+from tests.support.tool_calls.odd_tools import Calls, odd_tools
 from tools.base import Tool
 from worker import workers
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from temporalio.workflow import NondeterminismError
 
-from perdure.contracts.agent import AgentRun, AgentSpec, CallStage, RequestedCall
+from perdure.contracts.agents.agent import AgentRun, AgentSpec, CallStage, RequestedCall
+from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.budget import Spend
-from perdure.contracts.decisions import StepDecision
-from perdure.contracts.spec import Deployment
-from perdure.contracts.tools import ToolSpec
-from perdure.contracts.transcript import Role, Turn
+from perdure.contracts.chains.spec import Deployment
+from perdure.contracts.tool_calls.decisions import StepDecision
+from perdure.contracts.tool_calls.tools import ToolSpec
 from tests.replay.gate import changes
 from tests.replay.histories import FOLDER, read
-from workflows import decisions, tool_calls
+from workflows.agent_parts import decisions, tool_calls
 from workflows.state_machines import agent, tool_call
 from workflows.state_machines.agent import Step
 from workflows.state_machines.tool_call import Move

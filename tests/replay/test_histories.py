@@ -18,10 +18,10 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
 from activities.settings import Settings
-from perdure.contracts.continued import AgentInput
-from perdure.contracts.control import Held, Pause, Resume
-from perdure.contracts.decisions import DecisionReply, StepDecision
-from perdure.contracts.run import AskRequest, ExtractRequest, Outcome, RunResult
+from perdure.contracts.runs.continued import AgentInput
+from perdure.contracts.runs.control import Held, Pause, Resume
+from perdure.contracts.runs.run import AskRequest, ExtractRequest, Outcome, RunResult
+from perdure.contracts.tool_calls.decisions import DecisionReply, StepDecision
 from tests.replay import record
 from tests.replay.gate import changes
 from tests.replay.histories import activity_of, decisions, kind, outcomes, read, recorded, strings
@@ -29,7 +29,7 @@ from tests.replay.payloads import TYPES, difference, lost
 from tests.replay.scenario import FAILED, Scenario, play
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.stage import Stage, set_up
-from tests.support.stub_model import StubModel
+from tests.support.servers.stub_model import StubModel
 from workflows import effects
 
 

@@ -16,8 +16,8 @@ import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from tests.services.programs import require
 
 REMEDY = "install it (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql)"

@@ -10,8 +10,8 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from tests.services.programs import require
 
 REMEDY = "install it (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis)"

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from deploy.local.errors import DeployError
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.processes.errors import DeployError
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from deploy.sglang.cpu_server import ENVIRONMENT, NAME, CpuServer, router_command
 from deploy.sglang.install import Installed, install
 from tests.services.programs import leave_out

@@ -4,7 +4,7 @@ import psutil
 import psycopg
 import pytest
 
-from deploy.local.ports import HOST
+from deploy.processes.ports import HOST
 from tests.services.postgres_server import postgres_server
 
 pytestmark = pytest.mark.postgres

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from activities.settings import Database, Model, Paths, Settings, Shared, Telemetry, Tokens
-from deploy.local.corpus import index_folder
+from deploy.local.commands.index import index_folder
 from perdure.client import Platform, workflow_id
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
 from tests.replay import record
 from tests.replay.histories import decisions, outcomes, read
 from tests.replay.scenario import QUESTION

@@ -12,13 +12,13 @@ import pytest_asyncio
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from activities.adapters.http_model_servers import HttpModelServers
-from activities.adapters.litellm_model import LiteLLMModel
+from activities.adapters.model_servers.http_model_servers import HttpModelServers
+from activities.adapters.models.litellm_model import LiteLLMModel
 from activities.ports import Caller, Completion, Message, ModelRefused, ModelUnusable, PortError, Prompt, Sampling
 from activities.settings import Model, Paths, Settings, Telemetry
 from perdure.client import Platform, workflow_id
-from perdure.contracts.run import Answered
-from tests.contracts.ports.model_cases import ASK, ME, STREAMS, Listener, catalogue
+from perdure.contracts.runs.run import Answered
+from tests.ports.models.model_cases import ASK, ME, STREAMS, Listener, catalogue
 from tests.replay import record
 from tests.replay.histories import decisions, outcomes, read
 from tests.services.sglang_server import SGLangServer, router

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from activities.adapters.stores import open_store
+from activities.adapters.stores.open import open_store
 from activities.settings import Settings, Store
-from tests.contracts.ports.chunks import chunk
+from tests.ports.stores.chunks import chunk
 from tests.services.weaviate_server import Weaviate, forget_everything, named, require_empty
 
 pytestmark = pytest.mark.weaviate

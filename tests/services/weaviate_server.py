@@ -13,15 +13,15 @@ import pytest
 from pydantic import SecretStr
 
 from activities.settings import Store, load
-from deploy.local.errors import DeployError
-from deploy.local.parts import Part
-from deploy.local.ports import HOST, free_ports
+from deploy.processes.errors import DeployError
+from deploy.processes.ports import HOST, free_ports
+from deploy.processes.process import Part
 from deploy.weaviate.build import obtain
 from deploy.weaviate.server import Serving, part
 from tests.services.programs import leave_out
 
 if TYPE_CHECKING:
-    from activities.adapters.weaviate_client import Client
+    from activities.adapters.stores.weaviate_client import Client
 
 Reply = TypeVar("Reply")
 
@@ -106,7 +106,7 @@ async def _kept(client: "Client") -> list[str]:
 
 
 async def _on(settings: Store, work: "Callable[[Client], Awaitable[Reply]]") -> "Reply":
-    from activities.adapters.weaviate_client import WeaviateServer
+    from activities.adapters.stores.weaviate_client import WeaviateServer
 
     server = WeaviateServer(settings)
     try:

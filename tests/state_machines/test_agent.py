@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.contracts.agent import AgentPhase, CallStage, RequestedCall, Shortfall
-from perdure.contracts.agent_steps import AskedCall, Thought
+from perdure.contracts.agents.agent import AgentPhase, CallStage, RequestedCall, Shortfall
+from perdure.contracts.agents.steps import AskedCall, Thought
+from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.budget import Spend
 from perdure.contracts.text import Text
-from perdure.contracts.tool_outcome import ToolEnded
-from perdure.contracts.transcript import Role, Transcript, Turn
-from tests.state_machines.agent_states import NEAR, SPEC, call, names, outcome, run_of
-from tests.state_machines.agent_states import stages as any_stage
+from perdure.contracts.tool_calls.outcome import ToolEnded
+from tests.state_machines.trials.agent_states import NEAR, SPEC, call, names, outcome, run_of
+from tests.state_machines.trials.agent_states import stages as any_stage
 from workflows.state_machines import agent, tool_call
 from workflows.state_machines.agent import Abstain, Check, Compact, Exhaust, Hold, Observe, Think, Work, next_step
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.contracts.agent import CallStage, RequestedCall
-from perdure.contracts.agent_steps import CheckedDecision
-from perdure.contracts.approvals import MOST_REMINDERS, ApprovalPolicy, Escalation, Trust
-from perdure.contracts.decisions import Ruling, StepDecision
+from perdure.contracts.agents.agent import CallStage, RequestedCall
+from perdure.contracts.agents.steps import CheckedDecision
 from perdure.contracts.text import Text
-from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
-from tests.state_machines.decision_trial import NOW, Broken, Ended, Trial
+from perdure.contracts.tool_calls.approvals import MOST_REMINDERS, ApprovalPolicy, Escalation, Trust
+from perdure.contracts.tool_calls.decisions import Ruling, StepDecision
+from perdure.contracts.tool_calls.tools import Approval, ToolEffect, ToolSpec
+from tests.state_machines.trials.decision_trial import NOW, Broken, Ended, Trial
 from workflows.state_machines.approvals import (
     Due,
     Escalate,
@@ -67,7 +67,7 @@ def test_the_trial_sees_a_policy_that_lets_the_starter_approve(monkeypatch: pyte
 
 
 def test_the_trial_sees_a_decision_that_names_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.state_machines.decision_trial.objection", nothing)
+    monkeypatch.setattr("tests.state_machines.trials.decision_trial.objection", nothing)
     with pytest.raises(Broken):
         _all()
 

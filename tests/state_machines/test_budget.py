@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.contracts.budget import LIMITS, Allowance, Budget, Spend
-from tests.state_machines.budget_trial import Trial
+from tests.state_machines.trials.budget_trial import Trial
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import summary
-from perdure.contracts.agent import AgentRun
-from perdure.contracts.transcript import Role
-from tests.state_machines.agent_states import SPEC
-from tests.state_machines.told import INSTRUCTIONS, Told, full
+from perdure.contracts.agents.agent import AgentRun
+from perdure.contracts.agents.transcript import Role
+from tests.state_machines.trials.agent_states import SPEC
+from tests.state_machines.trials.conversations import INSTRUCTIONS, Told, full
 from workflows.state_machines import compaction
 from workflows.state_machines.agent import Compact, Think, next_step
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state_machines.agent_states import SPEC
-from tests.state_machines.told import Told
+from tests.state_machines.trials.agent_states import SPEC
+from tests.state_machines.trials.conversations import Told
 from workflows.state_machines import compaction
 from workflows.state_machines.agent import Compact, Think, next_step
 

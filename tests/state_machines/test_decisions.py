@@ -4,10 +4,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from perdure.contracts.agent import AgentRun, CallStage, RequestedCall
-from perdure.contracts.decisions import REASON, RULINGS, DecisionReply, PendingStep, Ruling, StepDecision, Waiting
-from perdure.contracts.tool_outcome import Happened
-from tests.state_machines.agent_states import GUARDED, NOW, SPEC, call, outcome, run_of
+from perdure.contracts.agents.agent import AgentRun, CallStage, RequestedCall
+from perdure.contracts.tool_calls.decisions import (
+    REASON,
+    RULINGS,
+    DecisionReply,
+    PendingStep,
+    Ruling,
+    StepDecision,
+    Waiting,
+)
+from perdure.contracts.tool_calls.outcome import Happened
+from tests.state_machines.trials.agent_states import GUARDED, NOW, SPEC, call, outcome, run_of
 from workflows.state_machines import tool_call
 from workflows.state_machines.decisions import (
     accepted,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from activities.adapters import ledger_rules
+from activities.adapters.sql import ledger_rules
 from activities.ports import Fresh
-from tests.state_machines.evidence_trial import Broken, open_trials, trials
+from tests.state_machines.trials.evidence_trial import Broken, open_trials, trials
 
 SAMPLE = 60
 KNOWN = 1

@@ -4,8 +4,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activities.ports import Done, Fresh, Recorded, Unknown
-from perdure.contracts.ledger import CallPhase, IntendedCall
-from tests.support.ledger_steps import (
+from perdure.contracts.tool_calls.ledger import CallPhase, IntendedCall
+from tests.support.tool_calls.ledger_steps import (
     CALL,
     CALLED_OFF,
     REPEATABLE,

@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activities.ports import Decided, Done, Fresh, KeyTaken, Recorded, Refused, Superseded, Unknown, UnknownKey
+from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.contract import BadInput
-from perdure.contracts.ledger import (
+from perdure.contracts.tool_calls.ledger import (
     CallPhase,
     Decision,
     Failed,
@@ -20,8 +21,7 @@ from perdure.contracts.ledger import (
     ToolOutcome,
     Word,
 )
-from perdure.contracts.steps import StepKey
-from tests.support.ledger_steps import (
+from tests.support.tool_calls.ledger_steps import (
     BUSY,
     CALL,
     REJECTED,

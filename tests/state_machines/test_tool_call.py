@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.contracts.agent import CallStage, RequestedCall
-from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson, Unproven
+from perdure.contracts.agents.agent import CallStage, RequestedCall
+from perdure.contracts.agents.steps import Acted, Again, Answered, AskPerson, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.text import Text
-from perdure.contracts.tool_outcome import Happened, ToolEnded
-from perdure.contracts.tools import AllowedAmount, Approval, ToolEffect, ToolSpec
-from tests.state_machines.agent_states import GUARDED, NOW, ONCE, READ, SPEC, call, outcome
+from perdure.contracts.tool_calls.outcome import Happened, ToolEnded
+from perdure.contracts.tool_calls.tools import AllowedAmount, Approval, ToolEffect, ToolSpec
+from tests.state_machines.trials.agent_states import GUARDED, NOW, ONCE, READ, SPEC, call, outcome
 from workflows.state_machines import tool_call
 from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, binding, next_move
 

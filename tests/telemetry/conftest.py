@@ -13,10 +13,10 @@ from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTrac
 from temporalio.worker import Worker
 
 from activities.adapters.telemetry import record_spans
-from activities.conduct import Conduct
+from activities.interceptors.every_effect import Conduct
 from activities.settings import Settings
 from perdure.client import Platform
-from perdure.contracts.queues import Queue
+from perdure.contracts.temporal.queues import Queue
 from tests.telemetry.spans import Recorded
 from worker import Parts, Role, workers
 from workflows.plugin import WORKFLOWS, PerdurePlugin

@@ -15,9 +15,9 @@ from temporalio.client import Client
 from activities.adapters.telemetry import log_events
 from activities.settings import Settings
 from perdure.client import Platform
-from perdure.contracts.caller import ticket_of
+from perdure.contracts.runs.caller import ticket_of
 from perdure.errors import CallerRefused
-from tests.support.caller_tokens import KEY, believing, token
+from tests.support.runs.caller_tokens import KEY, believing, token
 from tests.telemetry.spans import Recorded, strings
 
 

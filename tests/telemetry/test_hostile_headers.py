@@ -9,8 +9,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.client import Client
 
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import AskRequest, RunResult
+from perdure.contracts.runs.run import AskRequest, RunResult
+from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.text import Text
 from workflows.trace_headers import TRACE
 

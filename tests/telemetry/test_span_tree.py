@@ -11,10 +11,10 @@ from temporalio.worker import Replayer
 from activities.settings import Settings
 from agents.loader import Specs
 from perdure.client import Platform, workflow_id
-from perdure.contracts.run import Answered, Refused
-from perdure.contracts.steps import Retrieved
+from perdure.contracts.chains.steps import Retrieved
+from perdure.contracts.runs.run import Answered, Refused
 from perdure.errors import RunFailed
-from tests.support.stub_model import INPUT_TOKENS, MODEL, OUTPUT_TOKENS, StubModel
+from tests.support.servers.stub_model import INPUT_TOKENS, MODEL, OUTPUT_TOKENS, StubModel
 from tests.telemetry.spans import Recorded, Tree, leaked
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 

@@ -130,7 +130,7 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkout_without_its_environment_says_how_to_make_it(tmp_path: Path) -> None:
-    for name in ("worker.py", "deploy/local/rehearsal.py", "deploy/stub/model.py"):
+    for name in ("worker.py", "deploy/testing/stack.py", "deploy/testing/stub/model.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(CheckoutUnusable, match="run `make setup` in the checkout"):

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from activities.adapters.catalogue import CatalogueFile
-from activities.adapters.litellm_model import LiteLLMModel
+from activities.adapters.model_servers.catalogue import CatalogueFile
+from activities.adapters.models.litellm_model import LiteLLMModel
 from activities.ports import (
     Caller,
     Completion,
@@ -22,9 +22,9 @@ from activities.ports import (
     ToolSchema,
     Usage,
 )
-from deploy.local.rehearsal import CATALOGUE
+from deploy.testing.stack import CATALOGUE
 from perdure.contracts.budget import Spend
-from perdure.contracts.spec import Prices
+from perdure.contracts.chains.spec import Prices
 from perdure.testing import Checkout, Script, StubModel, answer, calls, stub_model
 from tests.support.waiting import until
 

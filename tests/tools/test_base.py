@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 
 from perdure.contracts.contract import BadInput
-from perdure.contracts.tools import AllowedAmount, AllowedHosts, AllowedPaths, Approval, Constraint
+from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, AllowedPaths, Approval, Constraint
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 from tools.errors import NotAllowed
 from tools.evidence import CannotTellYet, Evidence

@@ -6,13 +6,13 @@ from datetime import date
 import pytest
 
 from activities.adapters.documents.files import FileDocuments
-from activities.adapters.named_services import NamedServices
-from activities.adapters.public_web import PublicWeb
-from activities.adapters.tool_http import ToolHttp
+from activities.adapters.web.named_services import NamedServices
+from activities.adapters.web.public_web import PublicWeb
+from activities.adapters.web.tool_http import ToolHttp
 from activities.settings import Tools
 from perdure.contracts.contract import BadInput
-from perdure.contracts.tools import AllowedHosts, AllowedPaths
-from tests.support.odd_server import OddServer, page
+from perdure.contracts.tool_calls.tools import AllowedHosts, AllowedPaths
+from tests.support.servers.odd_server import OddServer, page
 from tools.base import Document, Extract, ToolContext
 from tools.errors import NotFound
 from tools.http_get import http_get

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from activities.adapters.documents.files import FileDocuments
-from activities.adapters.named_services import NamedServices
-from activities.adapters.public_web import PublicWeb
-from activities.adapters.tool_http import ToolHttp
+from activities.adapters.web.named_services import NamedServices
+from activities.adapters.web.public_web import PublicWeb
+from activities.adapters.web.tool_http import ToolHttp
 from activities.settings import Tools
-from deploy.local.desk import DeskServer
-from deploy.local.ports import free_ports
+from deploy.local.stack.desk import DeskServer
+from deploy.processes.ports import free_ports
 from perdure.contracts.contract import BadInput
-from perdure.contracts.tools import Approval
-from tests.support.odd_server import OddServer, page
+from perdure.contracts.tool_calls.tools import Approval
+from tests.support.servers.odd_server import OddServer, page
 from tools.base import ToolContext, ToolEffect
 from tools.create_ticket import create_ticket
 from tools.errors import NoAnswer, NotAllowed, Refused, Unreachable

@@ -10,14 +10,14 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.adapters.payload_keys import PayloadKeys
-from activities.adapters.payload_storage import payload_storage
+from activities.adapters.temporal.payload_keys import PayloadKeys
+from activities.adapters.temporal.payload_storage import payload_storage
 from activities.settings import Settings, Tools
 from agents.loader import Specs
-from deploy.local.desk import DeskServer
-from perdure.contracts.agent import AgentSpec
-from tests.support.hostile_payloads import KEPT
-from tests.support.people import Grants
+from deploy.local.stack.desk import DeskServer
+from perdure.contracts.agents.agent import AgentSpec
+from tests.support.runs.hostile_payloads import KEPT
+from tests.support.runs.people import Grants
 from worker import Parts, Role, workers
 from workflows.plugin import PerdurePlugin
 

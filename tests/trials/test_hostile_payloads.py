@@ -20,16 +20,16 @@ from temporalio.client import (
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from deploy.local.desk import DeskServer
+from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import Answered
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.temporal.queues import Queue
 from perdure.runs import workflow_id
-from tests.support.hostile_payloads import KINDS, SECRET, Seen, hostile, seen
-from tests.support.people import calls, decision, message, waiting
-from tests.support.stub_model import StubModel
+from tests.support.runs.hostile_payloads import KINDS, SECRET, Seen, hostile, seen
+from tests.support.runs.people import calls, decision, message, waiting
+from tests.support.servers.stub_model import StubModel
 from tests.trials.conftest import Platforms, Report
-from workflows.agent_progress import STRAYS
+from workflows.agent_parts.progress import STRAYS
 
 AT_ONE_RUN = 25
 """Payloads thrown at one run, about half of them by signals: of so many each is told."""

@@ -11,8 +11,8 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import ROOT
-from perdure.contracts.search_attributes import SEARCH_ATTRIBUTES
-from tests.support.temporal import TEMPORAL
+from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
+from tests.support.servers.temporal import TEMPORAL
 
 
 def run(*command: str | Path, cwd: Path) -> str:

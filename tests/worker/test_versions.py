@@ -13,18 +13,16 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.adapters.worker_versions import notice, version_of, versions
+from activities.adapters.temporal.worker_versions import notice, version_of, versions
 from activities.composition import Parts, Role
 from activities.settings import ROOT, Settings, Work
 from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget
-from perdure.contracts.decisions import Ruling
-from perdure.contracts.queues import Queue
-from perdure.contracts.run import Answered
-from tests.support.agent_runs import MESSAGE, SUM, answer, calls, says, waits, with_agents, write_agent
-from tests.support.stub_model import StubModel
-from tests.support.temporal import TEMPORAL
-from tests.support.versions import (
+from perdure.contracts.runs.run import Answered
+from perdure.contracts.temporal.queues import Queue
+from perdure.contracts.tool_calls.decisions import Ruling
+from tests.support.runs.agent_runs import MESSAGE, SUM, answer, calls, says, waits, with_agents, write_agent
+from tests.support.runs.versions import (
     DEPLOYMENT,
     address_of,
     asked_for,
@@ -36,6 +34,8 @@ from tests.support.versions import (
     serving,
     use,
 )
+from tests.support.servers.stub_model import StubModel
+from tests.support.servers.temporal import TEMPORAL
 from tests.support.waiting import until
 from workflows.plugin import AGENTS
 

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from activities.settings import ROOT, environment_with
-from deploy.local.ports import free_ports
+from deploy.processes.ports import free_ports
 from tests.support.waiting import until
 
 SLOW = {
@@ -112,7 +112,7 @@ def test_where_weaviate_is_chosen_its_client_is_loaded_in_lancedbs_place() -> No
     program = (
         "import asyncio, sys, warnings\n"
         "import numpy  # which has filters of its own\n"
-        "from activities.adapters.stores import open_store\n"
+        "from activities.adapters.stores.open import open_store\n"
         "from activities.settings import Settings, Store\n"
         "async def main():\n"
         "    async with open_store(Settings(store=Store(weaviate='http://127.0.0.1:9'))):\n"

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from perdure.contracts.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
-from perdure.contracts.agent_steps import Thought
+from perdure.contracts.agents.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
+from perdure.contracts.agents.compaction import Mark
+from perdure.contracts.agents.steps import Thought
+from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.budget import Spend
-from perdure.contracts.compaction import Mark
+from perdure.contracts.chains.spec import Deployment
 from perdure.contracts.contract import Digest
-from perdure.contracts.spec import Deployment
 from perdure.contracts.text import Text
-from perdure.contracts.tool_outcome import ToolEnded
-from perdure.contracts.transcript import Role, Turn
+from perdure.contracts.tool_calls.outcome import ToolEnded
 from workflows.state_machines import compaction
 from workflows.state_machines.approvals import WAITING
 

@@ -9,13 +9,13 @@ from typing import TypeAlias, assert_never
 
 from pydantic import JsonValue
 
-from perdure.contracts.agent import CallStage, RequestedCall
-from perdure.contracts.agent_steps import CheckedDecision
-from perdure.contracts.approvals import MOST_REMINDERS, ApprovalPolicy, Trust, Voice
+from perdure.contracts.agents.agent import CallStage, RequestedCall
+from perdure.contracts.agents.steps import CheckedDecision
 from perdure.contracts.contract import Digest
-from perdure.contracts.decisions import Ruling, StepDecision, Waiting
 from perdure.contracts.text import Text
-from perdure.contracts.tools import ToolSpec
+from perdure.contracts.tool_calls.approvals import MOST_REMINDERS, ApprovalPolicy, Trust, Voice
+from perdure.contracts.tool_calls.decisions import Ruling, StepDecision, Waiting
+from perdure.contracts.tool_calls.tools import ToolSpec
 from workflows.state_machines.tool_call import allowed, binding
 
 WAITING = {

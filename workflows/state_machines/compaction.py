@@ -4,12 +4,12 @@ A body's bound is its bytes, about four times its tokens, and a window that is c
 the server's own count of each prompt is kept, and what came since is reckoned as densely as what was counted before.
 """
 
-from perdure.contracts.agent import AgentRun
-from perdure.contracts.agent_steps import Thought
+from perdure.contracts.agents.agent import AgentRun
+from perdure.contracts.agents.compaction import Compacted, Compaction, Mark, Window
+from perdure.contracts.agents.steps import Thought
+from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.budget import Spend
-from perdure.contracts.compaction import Compacted, Compaction, Mark, Window
-from perdure.contracts.spec import Deployment
-from perdure.contracts.transcript import Role, Turn
+from perdure.contracts.chains.spec import Deployment
 
 PROMPT_FRAME = 1024
 """Tokens. What the chat template and the words around tools add to a prompt at most."""

@@ -2,8 +2,8 @@
 
 import json
 
-from perdure.contracts.agent import AgentRun, RequestedCall
-from perdure.contracts.decisions import (
+from perdure.contracts.agents.agent import AgentRun, RequestedCall
+from perdure.contracts.tool_calls.decisions import (
     EDITED,
     REASON,
     RULINGS,

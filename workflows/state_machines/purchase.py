@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from perdure.contracts.budget import Allowance, Spend
+from perdure.contracts.chains.spec import Deployment
 from perdure.contracts.remedy import Remedy
-from perdure.contracts.spec import Deployment
 from perdure.contracts.windows import WindowShortage
 from workflows.state_machines import outage
 from workflows.state_machines.outage import lasted

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from perdure.contracts.agent import AgentSpec, CallStage, RequestedCall
-from perdure.contracts.agent_steps import Acted, Again, Answered, AskPerson, Unproven
+from perdure.contracts.agents.agent import AgentSpec, CallStage, RequestedCall
+from perdure.contracts.agents.steps import Acted, Again, Answered, AskPerson, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Digest
 from perdure.contracts.text import Text
-from perdure.contracts.tool_outcome import Happened, ToolEnded, ToolOutcome
-from perdure.contracts.tools import Approval, ToolEffect, ToolSpec
+from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
+from perdure.contracts.tool_calls.tools import Approval, ToolEffect, ToolSpec
 
 LONGEST_WAIT = timedelta(minutes=1)
 """Between two attempts of a call."""

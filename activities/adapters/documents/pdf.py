@@ -13,7 +13,7 @@ from pypdf import PageObject, PdfReader
 
 from activities.adapters.documents.document import Document, Outline, assemble, one_line, unreadable
 from activities.adapters.documents.tables import COLUMNS, cells_in, table_at
-from activities.sentences import BULLET
+from activities.text.sentences import BULLET
 
 # What is wrong with a file is said once, by the error.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)

@@ -1,0 +1,1 @@
+"""The SQL databases themselves: SQLite and PostgreSQL, their tables, migrations and errors."""

@@ -1,0 +1,79 @@
+"""The platform's own validators for Guardrails AI, and the library's secret detector made safe for threads."""
+
+import re
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from guardrails import validator_base
+from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator
+from guardrails_ai.secrets_present import SecretsPresent
+
+from activities.ports import Subject
+from activities.text.facts import codes, figures, names
+
+_register = cast("Any", validator_base).register_validator
+# The decorator that registers it loses its type.
+_SecretsPresent = cast("type[Validator]", SecretsPresent)
+
+_WORD = re.compile(r"\w+(?:-\w+)*")
+
+SUBJECT = "subject"
+"""The metadata key under which a validator finds the citations and the passages."""
+
+
+def _subject(metadata: dict[str, Any]) -> Subject:
+    return cast("Subject", metadata[SUBJECT])
+
+
+@_register(name="perdure/citations_verbatim", data_type="string")
+class CitationsVerbatim(Validator):
+    """Every citation quotes its recorded passage word for word, at the place it names; and there is at least one."""
+
+    def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
+        subject = _subject(metadata)
+        if not subject.citations:
+            return FailResult(error_message="the answer cites nothing")
+        for citation, passage in zip(subject.citations, subject.passages, strict=True):
+            body = passage.body or ""
+            if not citation.quote or body[citation.start : citation.end] != citation.quote:
+                name = citation.edition.document
+                return FailResult(error_message=f"the quote from {name!r} does not stand in the recorded passage")
+        return PassResult()
+
+
+@_register(name="perdure/figures_quoted", data_type="string")
+class FiguresQuoted(Validator):
+    """Every figure and code in the answer stands in what it cites: a wrong number is the costliest invention."""
+
+    def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
+        return _quoted(lambda text: [*figures(text), *codes(text)], str(value), _subject(metadata))
+
+
+@_register(name="perdure/names_quoted", data_type="string")
+class NamesQuoted(Validator):
+    """Every name in the answer stands in what it cites. A name may come from the question, so this is for flagging."""
+
+    def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
+        return _quoted(names, str(value), _subject(metadata))
+
+
+def _quoted(kind: Callable[[str], list[str]], answer: str, subject: Subject) -> ValidationResult:
+    cited = " ".join(passage.body or "" for passage in subject.passages)
+    dates = " ".join(f"{day.day} {day:%B %Y}" for citation in subject.citations if (day := citation.edition.effective))
+    stated = {word.casefold() for word in _WORD.findall(f"{cited} {dates}")} | set(figures(f"{cited} {dates}"))
+    invented = [fact for fact in kind(answer) if fact not in stated]
+    if invented:
+        return FailResult(error_message=f"it states {invented[0]!r}, which stands in no cited passage")
+    return PassResult()
+
+
+class Secrets(_SecretsPresent):
+    """The library's secret detector, one call at a time: it scans under settings that are global to the process."""
+
+    _one_at_a_time = threading.Lock()
+
+    def validate(self, value: str, metadata: dict[str, Any]) -> ValidationResult:
+        with self._one_at_a_time:
+            # A text of a single line would be scanned as well, but with a warning each time.
+            return super().validate(value + "\n", metadata)

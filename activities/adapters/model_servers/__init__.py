@@ -1,0 +1,1 @@
+"""Model servers: the catalogue of deployments, connections to them, what they serve, and their errors."""

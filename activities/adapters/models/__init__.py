@@ -1,0 +1,1 @@
+"""Calls of models through LiteLLM, and what each kind of server needs in a request and a reply."""

@@ -1,0 +1,1 @@
+"""State that workers share for a short time: in process, or in Redis."""

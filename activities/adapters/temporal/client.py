@@ -1,0 +1,34 @@
+"""Connects to Temporal as a worker does: with the platform's plugin, external storage and traces."""
+
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.adapters.temporal.payload_keys import PayloadKeys
+from activities.adapters.temporal.payload_storage import payload_storage
+from activities.ports import BlobStore
+from activities.settings import Settings
+from perdure.contracts.temporal.connection import connect_config
+from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
+
+
+async def connect(settings: Settings, blobs: BlobStore, keys: PayloadKeys) -> Client:
+    """The server that Temporal's own configuration names, or the embedded one; large payloads lie among `blobs`.
+
+    Each is signed with one of `keys` for the run that it belongs to. Raises `ConnectionError` where nothing answers, or
+    the configuration cannot be used.
+    """
+    from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
+
+    config = connect_config()
+    address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
+    config["target_host"] = address
+    plugins: list[Any] = [PerdurePlugin(payload_storage(blobs, keys, EXTERNAL_FROM))]
+    if settings.telemetry.traces:
+        plugins.append(OpenTelemetryPlugin(add_temporal_spans=True))
+    try:
+        return await Client.connect(**config, plugins=plugins)
+    except RuntimeError:
+        raise ConnectionError(
+            f"no Temporal server at {address}: start one with `make up`, or set TEMPORAL_ADDRESS"
+        ) from None

@@ -1,0 +1,1 @@
+"""The network as tools may use it: public pages, and services that the operator named."""

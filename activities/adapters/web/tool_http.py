@@ -1,0 +1,26 @@
+"""The network as tools may use it: public pages, and the services that the operator named."""
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from activities.adapters.web.named_services import NamedServices
+from activities.adapters.web.public_web import PublicWeb
+from perdure.contracts.tool_calls.tools import AllowedHosts
+from tools.world import Method, Page
+
+
+class ToolHttp:
+    """`tools.world.Http`, made of the two."""
+
+    def __init__(self, web: PublicWeb, services: NamedServices) -> None:
+        self._web = web
+        self._services = services
+
+    async def get(self, url: str, hosts: AllowedHosts) -> Page:
+        return await self._web.get(url, hosts)
+
+    async def call(
+        self, service: str, method: Method, path: str, body: Mapping[str, JsonValue] | None = None, *, key: str
+    ) -> JsonValue:
+        return await self._services.call(service, method, path, body, key=key)

@@ -1,0 +1,1 @@
+"""Texts, transcripts and pinned specs in the blob store, by digest."""

@@ -1,0 +1,150 @@
+"""Reads a record from a document: its text and schema pinned, a model's reading bought, every value looked up."""
+
+from activities.authorization.registration import Registering
+from activities.bodies import texts
+from activities.paid.purchasing import Call, Purchasing
+from activities.paid.question_digest import question_of
+from activities.ports import (
+    BlobStore,
+    Catalogue,
+    Completion,
+    Documents,
+    NotConfigured,
+    Rules,
+    Sampling,
+    UnreadableDocument,
+    digest_of,
+    nothing_sent,
+)
+from activities.prompts import record
+from activities.text.records import read_record
+from agents.extraction_prompt import document_lines
+from agents.loader import BadSpec
+from agents.schemas import Schemas
+from perdure.contracts.chains.extraction import ExtractionSpec
+from perdure.contracts.chains.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
+from perdure.contracts.runs.registry import RegisteredRun
+from perdure.contracts.text import Text
+from workflows.effects import EXTRACT, PARSE, VALIDATE
+
+
+class Parsing:
+    """The effect `parse`."""
+
+    def __init__(
+        self,
+        schemas: Schemas,
+        catalogue: Catalogue,
+        documents: Documents,
+        blobs: BlobStore,
+        registering: Registering,
+    ) -> None:
+        self._schemas = schemas
+        self._catalogue = catalogue
+        self._documents = documents
+        self._blobs = blobs
+        self._registering = registering
+
+    @PARSE.activity
+    async def parse(self, ask: Parse) -> Parsed:
+        """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
+        seen, known = await self._registering.known(ask.tenant)
+        spec = self._spec(ask) if known is None else await self._registered(ask.tenant, known)
+        deployment = self._catalogue.deployment_for(spec.tier)
+        unreadable = ""
+        try:
+            if ask.file.text is not None:
+                data = (await texts.read(self._blobs, ask.tenant, ask.file.text)).encode()
+            else:
+                data = ask.file.content or b""
+            body = await self._documents.text(ask.file.name, data)
+        except UnreadableDocument as error:
+            body, unreadable = "", str(error)
+        document = Text.of(body)
+        plain = spec.model_copy(update={"instructions": spec.instructions.reference()})
+        pinned = Text.of(plain.model_dump_json())
+        await texts.store(self._blobs, ask.tenant, spec.instructions, document, pinned)
+        if known is None:
+            await self._registering.register(
+                seen,
+                tenant=ask.tenant,
+                spec=spec.name,
+                pinned=pinned.digest,
+                budget=ask.budget,
+                caller=ask.caller,
+            )
+        return Parsed(
+            spec=plain,
+            deployment=deployment,
+            document=document.carried(),
+            lines=len(document_lines(body)),
+            unreadable=unreadable,
+        )
+
+    def _spec(self, ask: Parse) -> ExtractionSpec:
+        """The schema as its file is now."""
+        try:
+            spec = self._schemas.extraction(ask.schema_name)
+        except BadSpec as error:
+            raise NotConfigured(str(error)) from None
+        return spec if ask.tier is None else spec.model_copy(update={"tier": ask.tier})
+
+    async def _registered(self, tenant: str, run: RegisteredRun) -> ExtractionSpec:
+        """The schema as the run has registered it, whatever its file is now."""
+        return ExtractionSpec.model_validate_json(await self._blobs.get(tenant, run.pinned))
+
+
+class Extraction:
+    """The effect `extract`."""
+
+    def __init__(self, purchasing: Purchasing, blobs: BlobStore) -> None:
+        self._purchasing = purchasing
+        self._blobs = blobs
+
+    @EXTRACT.activity
+    async def extract(self, ask: Extract) -> Extracted:
+        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        with nothing_sent():
+            prompt = await record.prompt_of(ask, self._blobs)
+        sent = digest_of(prompt)
+
+        def read(completion: Completion) -> Extracted:
+            return Extracted(
+                said=Text.of(completion.content),
+                model=completion.model,
+                finish_reason=completion.finish_reason,
+                prompt_digest=sent,
+                charges={},
+            )
+
+        return await self._purchasing.buy(
+            Call(
+                key=ask.key,
+                attempt=ask.attempt,
+                question=question_of(ask),
+                deployment=ask.deployment.priced,
+                prompt=prompt,
+                sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
+                worst=ask.worst,
+                read=read,
+                silent=Extracted(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                texts=lambda reply: [reply.said],
+            )
+        )
+
+
+class Validation:
+    """The effect `validate`."""
+
+    def __init__(self, rules: Rules, blobs: BlobStore) -> None:
+        self._rules = rules
+        self._blobs = blobs
+
+    @VALIDATE.activity
+    async def validate(self, ask: Validate) -> Validated:
+        """Safe to run twice: it only reads."""
+        body, said = await texts.read_all(self._blobs, ask.tenant, [ask.document, ask.said])
+        record, problems = read_record(ask.spec, body, said)
+        # A rule says nothing about what could not be read.
+        found = () if problems else await self._rules.check(ask.spec.rules, record)
+        return Validated(record=record, problems=(*problems, *found))

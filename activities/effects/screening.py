@@ -1,0 +1,38 @@
+"""Runs a chain's guards over the question."""
+
+from temporalio import activity
+
+from activities.bodies import texts
+from activities.ports import BlobStore, Guards, NotConfigured, Subject, TokenLog
+from agents.loader import BadSpec, Specs
+from perdure.contracts.chains.spec import ScreeningOrder
+from perdure.contracts.chains.steps import Screen, Screened
+from workflows.effects import SCREEN
+
+
+class Screening:
+    """The effect `screen`."""
+
+    def __init__(self, specs: Specs, guards: Guards, blobs: BlobStore, log: TokenLog) -> None:
+        self._specs = specs
+        self._guards = guards
+        self._blobs = blobs
+        self._log = log
+
+    @SCREEN.activity
+    async def screen(self, ask: Screen) -> Screened:
+        """Safe to run twice: guards only read, and a gate that is open stays open."""
+        question = await texts.read(self._blobs, ask.tenant, ask.question)
+        subject = Subject(text=question)
+        if ask.guards is not None:
+            return Screened(spec_digest=None, verdicts=await self._guards.run(ask.guards, subject))
+        try:
+            spec = ask.spec or self._specs.chain(ask.chain)
+        except BadSpec as error:
+            raise NotConfigured(str(error)) from None
+        verdicts = await self._guards.run(spec.screen, subject)
+        if spec.screening is ScreeningOrder.BESIDE and not any(verdict.blocks for verdict in verdicts):
+            # The gate carries the edition's name: where the run has pinned another one, its words stay hidden until
+            # the question has passed that one's guards. So do those of a run that was reset to before its screening.
+            await self._log.open(ask.tenant, activity.info().workflow_run_id or "", spec.digest)
+        return Screened(spec_digest=spec.digest, verdicts=verdicts)

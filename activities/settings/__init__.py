@@ -1,0 +1,294 @@
+"""Settings: one frozen tree, and the only reader of the environment.
+
+Every setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
+runtimes put secrets; the environment comes first. A `PERDURE_` name that is not known is an error. The connection to
+Temporal is not among them: it comes from its own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from activities.settings.errors import explain, explain_json
+from activities.settings.groups import Approvals, Callers, Group, Limits, Payloads
+from activities.settings.names import DELIMITER, PREFIX, secret_files, unknown
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+SECRETS = Path("/run/secrets")
+"""Where a setting may be a file: `perdure_database__postgres`."""
+
+PROFILES = ROOT / "deploy" / "models"
+"""Where the model catalogues of the checkout are."""
+
+
+class Paths(Group):
+    """Where things are kept."""
+
+    state: Path = ROOT / "var"
+    """The embedded stack's state: databases, the index, logs and traces."""
+    models: Path = Path("~/.cache/perdure/models").expanduser()
+    """Weights, shared by all checkouts of one user. Every file is verified by its SHA-256."""
+    programs: Path = Path("~/.cache/perdure").expanduser()
+    """Servers that are built once, shared by all checkouts of one user."""
+    weights: Path | None = None
+    """A file of weights that you already have, or a folder of them: used before anything is downloaded."""
+    agents: Path = ROOT / "agents"
+    """The folder of chain and agent specs."""
+    catalogue: Path = PROFILES / "local.toml"
+    """The model catalogue: a file, or the bare name of a profile in `deploy/models`: `local`, `sglang` or `cloud`."""
+
+    @field_validator("catalogue")
+    @classmethod
+    def _profile(cls, path: Path) -> Path:
+        return path if path.suffix or len(path.parts) > 1 else PROFILES / f"{path}.toml"
+
+
+class Embedded(Group):
+    """The embedded stack's addresses, all on loopback."""
+
+    temporal_port: int = Field(default=7233, ge=1, le=65535)
+    """Temporal's gRPC port."""
+    ui_port: int = Field(default=8233, ge=1, le=65535)
+    """The Temporal UI's port."""
+    continue_after: int | None = Field(default=None, ge=10)
+    """Events after which a run goes on in a new execution; None for the server's own number, 4,096. For tests."""
+    model_port: int = Field(default=8081, ge=1, le=65535)
+    """The model server of the deployment `fast`."""
+    strong_port: int = Field(default=8082, ge=1, le=65535)
+    """The model server of the deployment `strong`, where the stack is started with that tier."""
+    weaviate_port: int = Field(default=8079, ge=1, le=65535)
+    """Weaviate's port, where the stack is started with that store."""
+    weaviate_grpc_port: int = Field(default=50051, ge=1, le=65535)
+    """Weaviate's gRPC port, where the stack is started with that store."""
+    desk_port: int = Field(default=8790, ge=1, le=65535)
+    """The desk's port: the small service that agents' tickets and messages go to, where the settings name no other."""
+    model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
+    """Threads of each model server. They wait for each other after every operation: if one has to share its core with
+    Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""
+
+
+class Model(Group):
+    """How models are called."""
+
+    endpoints: dict[str, str] = Field(default_factory=dict[str, str])
+    """Endpoints by deployment, over the catalogue's own: `{"fast": "http://127.0.0.1:9000/v1"}`."""
+    api_keys: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """Keys by the name that a deployment's `api_key` gives in the catalogue, or by the deployment's own name, as JSON:
+    `{"openai": "..."}`."""
+    timeout_seconds: float = Field(default=240, gt=0)
+    """How long one call may take, in seconds; below the generate effect's timeout of 5 minutes."""
+    idle_seconds: float = Field(default=60, gt=0)
+    """How long a reply that has begun to stream may be silent, in seconds. Before its first piece the whole timeout
+    holds: a server says nothing while a request waits its turn and while it reads a long prompt."""
+
+    @field_validator("endpoints")
+    @classmethod
+    def _addresses(cls, endpoints: dict[str, str]) -> dict[str, str]:
+        for number, address in enumerate(endpoints.values(), start=1):
+            if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", address):
+                raise ValueError(
+                    f"entry {number} is no address of a model server: write one such as http://127.0.0.1:30000/v1"
+                )
+        return endpoints
+
+
+class Store(Group):
+    """Where the chunks of documents are kept and searched."""
+
+    weaviate: str | None = None
+    """Weaviate's address, `https://host:8080`; None keeps them in LanceDB files under the state."""
+    weaviate_grpc: str | None = None
+    """Weaviate's gRPC address, `host:port`; None for port 50051 of the same host."""
+    weaviate_api_key: SecretStr | None = None
+    """The key that Weaviate asks for. Its gRPC port listens on every interface: never run it without one."""
+    timeout_seconds: float = Field(default=10, gt=0)
+    """How long one request to a server of documents may take, in seconds."""
+
+
+class Database(Group):
+    """Where bodies, paid attempts and their replies are kept."""
+
+    postgres: SecretStr | None = None
+    """PostgreSQL's address with libpq's own options, `postgresql://user:password@host/perdure?sslmode=verify-full`;
+    None keeps them in a SQLite file under the state."""
+    patience_seconds: float = Field(default=20, gt=0)
+    """How long a transaction waits for other writers, or for a server that restarts, before it fails, in seconds."""
+
+
+class Shared(Group):
+    """What the workers of one deployment tell each other."""
+
+    redis: SecretStr | None = None
+    """Where it is kept, `redis://:password@host:port/0`; None keeps it in each process by itself."""
+
+
+class Tools(Group):
+    """What tools may reach."""
+
+    services: dict[str, str] = Field(default_factory=dict[str, str])
+    """Services by the name that tools call them by, with their addresses: `{"desk": "http://127.0.0.1:9000"}`."""
+    timeout_seconds: float = Field(default=20, gt=0)
+    """How long one call of a service may take, in seconds; below a tool's own 30."""
+
+    @field_validator("services")
+    @classmethod
+    def _addresses(cls, services: dict[str, str]) -> dict[str, str]:
+        for number, address in enumerate(services.values(), start=1):
+            if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", address):
+                raise ValueError(f"entry {number} is no address of a service: write one such as http://127.0.0.1:9000")
+        return services
+
+
+class Work(Group):
+    """What a worker does at the same time."""
+
+    workflow_tasks: int = Field(default=32, ge=1)
+    activities: int = Field(default=16, ge=1)
+    """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
+    deployment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """What workers whose runs keep their version are called together, `perdure`: agents end with the version that they
+    began with, chains go on with the current one. None: there are no versions, and every worker takes every run."""
+    build: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    """This worker's version, `v1`; None for a digest of the code that decides runs."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.build is not None and self.deployment is None:
+            raise ValueError(
+                "PERDURE_WORK__BUILD is a version of a deployment: set PERDURE_WORK__DEPLOYMENT too, to perdure"
+            )
+        return self
+
+
+class Tokens(Group):
+    """What models say while they say it, for people who wait."""
+
+    redis: SecretStr | None = None
+    """Where it is kept, `redis://:password@host:port/0`; None keeps it in a SQLite file under the state."""
+    keep: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+    """How long it is kept after an attempt began; `PT24H` or seconds."""
+
+
+class Telemetry(Group):
+    """Where traces and logs go."""
+
+    otlp_endpoint: str | None = None
+    """An OTLP/HTTP collector, for example `http://127.0.0.1:4318`; None writes spans to a file under the state."""
+    traces: bool = True
+    """Whether spans are recorded at all."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        secrets_dir=SECRETS,
+        secrets_dir_missing="ok",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    paths: Paths = Paths()
+    embedded: Embedded = Embedded()
+    model: Model = Model()
+    store: Store = Store()
+    database: Database = Database()
+    shared: Shared = Shared()
+    limits: Limits = Limits()
+    work: Work = Work()
+    tokens: Tokens = Tokens()
+    tools: Tools = Tools()
+    approvals: Approvals = Approvals()
+    callers: Callers = Callers()
+    payloads: Payloads = Payloads()
+    telemetry: Telemetry = Telemetry()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - see above
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given here, then the environment, then secret files; no `.env` is ever read."""
+        return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a name that belongs to no group, as one that is not known in its group is."""
+        # A file with a suffix is somebody else's.
+        names = [*os.environ, *(path.name for path in _files() if not path.suffix)]
+        return {**found, **{name.removeprefix(PREFIX).lower(): None for name in unknown(cls, names)}}
+
+
+@cache
+def load() -> Settings:
+    """Read the environment once. A setting that cannot be used ends the process with one line that names it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problem = explain(error, Settings, _given())
+    except SettingsError:
+        problem = explain_json(Settings, _given())
+    except UnicodeDecodeError:
+        problem = "a secret file is no text in UTF-8: write it again"
+    sys.exit(f"perdure: a PERDURE_ setting cannot be used: {problem}")
+
+
+def _given() -> dict[str, str]:
+    """What is set here, by its names in capitals: the environment over the secret files."""
+    files = {path.name.upper(): path.read_text() for path in _files()}
+    return files | {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+
+
+def _files() -> list[Path]:
+    return secret_files(Path(str(Settings.model_config.get("secrets_dir", SECRETS))))
+
+
+def environment_with(**extra: str) -> dict[str, str]:
+    """This process's environment and what is added to it, for a process that it starts."""
+    return {**os.environ, **extra}
+
+
+def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
+    """Make these the only settings of this process and of what it starts, and return them.
+
+    Of its environment's own settings it keeps those that are named, and no Temporal: neither address nor file.
+    """
+    for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_")) and name not in keeping]:
+        del os.environ[name]
+    os.environ.update(settings, TEMPORAL_CONFIG_FILE=os.devnull)
+    load.cache_clear()
+    return load()
+
+
+def quiet_libraries() -> None:
+    """Keep slow libraries from asking the network when they are imported. Call it before they are."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -1,0 +1,228 @@
+"""Reads a record out of a model's reply: every value in its canonical form, at the place where the document states it.
+
+Pure functions. The model points and copies; what counts is what stands in the document. A value that stands nowhere
+in it was invented, and is a problem.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from activities.text.dates import Written
+from activities.text.document_text import AROUND, Page, Unplaced, shown, word_pattern
+from agents.extraction_prompt import NOT_STATED
+from agents.rules import rule
+from perdure.contracts.chains.extraction import (
+    Evidence,
+    ExtractionSpec,
+    FieldKind,
+    FieldSpec,
+    FieldValue,
+    Problem,
+    Record,
+)
+
+REPLY = "reply"
+"""Where a problem is that concerns the whole reply."""
+
+OFFERED = 200
+"""Values of one kind that are offered to the model at most; with more in the document it writes freely."""
+
+_YES = frozenset({"yes", "true", "ja", "oui", "sim", "sí", "si"})
+_NO = frozenset({"no", "false", "nein", "nei", "non", "não", "nao"})
+
+
+class _Unusable(ValueError):
+    """Why one field cannot be used."""
+
+
+def offered(fields: Sequence[FieldSpec], document: str) -> dict[str, dict[int, list[str]]]:
+    """For each field that the document can state in a few ways only, these ways by line, for `reply_schema`.
+
+    Days and numbers are as they are written, or in their canonical forms where what is written has several readings;
+    choices with `words` are those that the document holds. Fields that are free to be anything are left out.
+    """
+    page = Page.of(document)
+    kinds = {kind: page.offered(kind) for kind in (FieldKind.DATE, FieldKind.DECIMAL, FieldKind.INTEGER)}
+    ways = {
+        field.name: page.choices(field) if field.words else kinds[field.kind]
+        for field in fields
+        if field.words or field.kind in kinds
+    }
+    return {name: by_line for name, by_line in ways.items() if sum(map(len, by_line.values())) <= OFFERED}
+
+
+def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record, list[Problem]]:
+    """The record in a model's reply, and what is wrong with it; where nothing is, the record is the document's.
+
+    `document` is the text whose `document_lines` the model was shown; evidence is in its characters. A field with a
+    problem, and one that is not stated, has no value. Business rules are not checked here.
+    """
+    page = Page.of(document)
+    values: list[FieldValue] = []
+    problems: list[Problem] = []
+    try:
+        stated = _parsed(reply)
+    except _Unusable as error:
+        return Record(fields=tuple(_empty(field) for field in spec.fields)), [Problem(where=REPLY, reason=str(error))]
+    for field in spec.fields:
+        try:
+            value = _read(field, page, stated.get(field.name))
+        except (_Unusable, Unplaced) as error:
+            problems.append(Problem(where=field.name, reason=str(error)))
+            value = _empty(field)
+        values.append(value)
+    shared = _shared(spec.fields, values)
+    problems.extend(Problem(where=name, reason=reason) for name, reason in shared.items())
+    kept = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
+    return Record(fields=tuple(kept)), problems
+
+
+def _shared(fields: Sequence[FieldSpec], values: Sequence[FieldValue]) -> dict[str, str]:
+    """The optional amounts that rest on the very characters of another: one written amount states one field.
+
+    Models that find no net amount give the total for it.
+    """
+    amounts = [
+        (field, value.evidence)
+        for field, value in sorted(zip(fields, values, strict=True), key=lambda pair: not pair[0].required)
+        if field.kind is FieldKind.DECIMAL and value.evidence is not None
+    ]
+    holders: dict[int, str] = {}
+    shared: dict[str, str] = {}
+    for field, evidence in amounts:
+        holder = holders.setdefault(evidence.start, field.name)
+        if holder != field.name and not field.required:
+            remedy = 'give value "" and line 0 unless the document states it apart'
+            shared[field.name] = f"{shown(evidence.quote)} is the {holder}: {remedy}"
+    return shared
+
+
+def kept(spec: ExtractionSpec, document: str, reply: str, problems: Sequence[Problem]) -> dict[str, tuple[int, str]]:
+    """The line and the value of each field of a reply that no problem concerns, for the `reply_schema` of a repair.
+
+    A broken rule concerns all the fields that it names. Nothing is kept of a reply that cannot be read.
+    """
+    try:
+        stated = _parsed(reply)
+    except _Unusable:
+        return {}
+    concerned = {problem.where for problem in problems}
+    for asked in spec.rules:
+        named = {field for _, field, _ in rule(asked.guard, asked.arguments).named()}
+        concerned |= named if named & concerned else set()
+    page = Page.of(document)
+    return {
+        field.name: (line, value) if value else (NOT_STATED, "")
+        for field in spec.fields
+        if field.name in stated and field.name not in concerned
+        for line, value in [_choice(page, stated[field.name])]
+    }
+
+
+def _empty(field: FieldSpec) -> FieldValue:
+    return FieldValue(name=field.name, value=None)
+
+
+def _parsed(reply: str) -> dict[str, Any]:
+    try:
+        stated = json.loads(reply)
+    except (ValueError, RecursionError):
+        raise _Unusable("is not JSON: write one JSON object with every field, and nothing else") from None
+    if not isinstance(stated, dict):
+        raise _Unusable(f"is {shown(stated)}: write one JSON object with every field")
+    return cast("dict[str, Any]", stated)
+
+
+def _read(field: FieldSpec, page: Page, stated: Any) -> FieldValue:
+    line, written = _choice(page, stated)
+    if not written:
+        if field.required:
+            raise _Unusable("is required, and the reply does not state it")
+        return _empty(field)
+    match field.kind:
+        case FieldKind.TEXT:
+            evidence = page.words(written, line)
+            return FieldValue(name=field.name, value=" ".join(evidence.quote.split()), evidence=evidence)
+        case FieldKind.CHOICE:
+            choice = _chosen(field, written)
+            return FieldValue(name=field.name, value=choice, evidence=page.choice(field, choice, line))
+        case FieldKind.BOOLEAN:
+            answer = _yes_or_no(written)
+            return FieldValue(name=field.name, value=answer, evidence=page.line(line))
+        case FieldKind.INTEGER | FieldKind.DECIMAL | FieldKind.DATE:
+            value, evidence = _measured(field.kind, page, written, line)
+            return FieldValue(
+                name=field.name, value=int(value) if field.kind is FieldKind.INTEGER else value, evidence=evidence
+            )
+
+
+def _choice(page: Page, stated: Any) -> tuple[int, str]:
+    """The line that the model named, `NOT_STATED` for none, and the value that it wrote, empty for none."""
+    if isinstance(stated, dict):
+        entry = cast("dict[str, Any]", stated)
+        line, written = entry.get("line", NOT_STATED), entry.get("value")
+    else:
+        line, written = NOT_STATED, stated
+    if written is None or isinstance(written, dict | list):
+        written = ""
+    if isinstance(written, bool):
+        written = "yes" if written else "no"
+    known = isinstance(line, int) and not isinstance(line, bool) and NOT_STATED <= line <= len(page.lines)
+    return (cast("int", line) if known else NOT_STATED), str(written).strip()
+
+
+def _measured(kind: FieldKind, page: Page, written: str, line: int) -> tuple[str, Evidence]:
+    """A day or a number in its canonical form, and where the document writes it, in whatever form."""
+    what = {FieldKind.DATE: "day", FieldKind.INTEGER: "whole number"}.get(kind, "number")
+    wanted = _outermost(page.written(kind, written))
+    if not wanted:
+        raise _Unusable(f"{shown(written)} is no {what}")
+    if len(wanted) > 1:
+        raise _Unusable(f"{shown(written)} is more than one {what}: write the one that is meant")
+    same = set(map(_comparable, wanted[0]))
+    found = {
+        (place.start, place.end): agreed
+        for place in page.places(kind)
+        if (agreed := [reading for reading in place.readings if _comparable(reading) in same])
+    }
+    if not found:
+        raise _Unusable(f"{shown(written)} does not stand in the document: copy the {what} from one line")
+    evidence = page.place(found, line, written)
+    readings = found[evidence.start, evidence.end]
+    if len(readings) > 1:
+        raise _Unusable(f"{shown(written)} can be {' or '.join(readings)}: write the one that is meant")
+    return readings[0], evidence
+
+
+def _outermost(written: Iterable[Written]) -> list[tuple[str, ...]]:
+    """The different things that are written, without those inside others: `12 890` is one number, not three."""
+    places = sorted((place for place in written if place.readings), key=lambda place: (place.start, -place.end))
+    kept: list[Written] = []
+    for place in places:
+        if not kept or place.start >= kept[-1].end:
+            kept.append(place)
+    return list(dict.fromkeys(place.readings for place in kept))
+
+
+def _comparable(reading: str) -> str:
+    """The same for `1200`, `1200.0` and `1200.00`."""
+    return reading.rstrip("0").rstrip(".") if "." in reading else reading
+
+
+def _chosen(field: FieldSpec, written: str) -> str:
+    """The choice that the model wrote, alone or among other words."""
+    by_name = {choice.casefold(): choice for choice in field.choices}
+    if exact := by_name.get(written.strip(AROUND).casefold()):
+        return exact
+    named = [choice for choice in field.choices if word_pattern(choice).search(written)]
+    if len(named) != 1:
+        raise _Unusable(f"{shown(written)} is none of {', '.join(field.choices)}")
+    return named[0]
+
+
+def _yes_or_no(written: str) -> bool:
+    word = written.strip(AROUND).casefold()
+    if word not in _YES | _NO:
+        raise _Unusable(f"{shown(written)} is neither yes nor no")
+    return word in _YES

@@ -1,0 +1,19 @@
+"""Ends a call as not called where its future looks: in the ledger, so that no attempt calls however late it comes."""
+
+from activities.ports import Done, EffectLedger, Fresh, Superseded, Unknown
+from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.tool_calls.ledger import Failed, IntendedCall
+
+
+async def forgo_for_good(
+    ledger: EffectLedger, key: StepKey, attempt: int, call: IntendedCall, why: Failed
+) -> Fresh | Done | Unknown:
+    """As `EffectLedger.forgo`, by an attempt that comes after all that were ever allowed to call.
+
+    Raises `KeyTaken`, `StorageFull`, `StorageFailed`.
+    """
+    while True:
+        permission = await ledger.forgo(key, attempt, call, why)
+        if not isinstance(permission, Superseded):
+            return permission
+        attempt = permission.by + 1

@@ -1,0 +1,1 @@
+"""The commands of `python -m deploy.local`, one file each."""

@@ -1,0 +1,131 @@
+"""Tries a tool by hand with the world it gets from the platform: `python -m deploy.local tool NAME '{...}'`."""
+
+import argparse
+import asyncio
+import json
+import sys
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from decimal import Decimal, DecimalException
+from typing import Any
+
+from activities import settings as tree
+from activities.adapters.documents.files import FileDocuments
+from activities.adapters.stores.tool_knowledge import ToolKnowledge
+from activities.adapters.web.named_services import NamedServices
+from activities.adapters.web.public_web import PublicWeb
+from activities.adapters.web.tool_http import ToolHttp
+from activities.ports import Embedder, PortError
+from activities.settings import Settings
+from deploy.local.weights import weights
+from perdure.contracts.contract import BadInput
+from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, AllowedPaths, Constraint
+from tools.base import Tool, ToolContext
+from tools.errors import ToolError
+from tools.folder import all_tools
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command with its arguments; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local tool", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object; the schema if left out")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="ARGUMENT=VALUE",
+        help="what a grant would allow: a host, a path, or the largest amount; may be given several times",
+    )
+    parser.add_argument(
+        "--key", default=f"by-hand-{uuid.uuid4()}", help="the call's key; another one each time if left out"
+    )
+    parser.add_argument("--tenant", default="default")
+    parser.add_argument("--collection", default="handbook")
+    given = parser.parse_args(arguments)
+    try:
+        tool = _known(given.name)
+        if given.arguments is None:
+            print(json.dumps(tool.schema, indent=2))
+            return 0
+        constraints = allowed(tool, given.allow)
+        asked = _object(given.arguments)
+        print(asyncio.run(_tried(tree.load(), tool, asked, constraints, given)))
+    except (BadInput, ToolError, PortError) as error:
+        print(f"perdure: {error}", file=sys.stderr)
+        return 1
+    except TimeoutError:
+        print(f"perdure: {given.name} did not end within {_known(given.name).timeout}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def allowed(tool: Tool[Any], given: Sequence[str]) -> dict[str, Constraint]:
+    """The constraints that `ARGUMENT=VALUE` pairs make for a tool. Raises `BadInput`."""
+    values: dict[str, list[str]] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in tool.constrained:
+            known = ", ".join(f"{name}=" for name in tool.constrained) or "nothing: its arguments take no constraint"
+            raise BadInput(f"--allow {pair}: {tool.name} takes {known}")
+        values.setdefault(name, []).append(value)
+    return {name: _constraint(tool, name, tuple(found)) for name, found in values.items()}
+
+
+def _constraint(tool: Tool[Any], name: str, values: tuple[str, ...]) -> Constraint:
+    kind = tool.constrained[name].kind
+    if kind is AllowedHosts:
+        return AllowedHosts(hosts=values)
+    if kind is AllowedPaths:
+        return AllowedPaths(under=values)
+    try:
+        return AllowedAmount(most=max(Decimal(value) for value in values))
+    except (DecimalException, ValueError):
+        raise BadInput(f"--allow {name}: {', '.join(values)} is no amount: write a number") from None
+
+
+def _known(name: str) -> Tool[Any]:
+    known = all_tools()
+    if name not in known:
+        raise BadInput(f"there is no tool {name!r}: the tools are {', '.join(known)}")
+    return known[name]
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    try:
+        given: object = json.loads(arguments)
+    except ValueError as error:
+        raise BadInput(f"arguments: not JSON ({error}): send an object like the schema's") from None
+    if not isinstance(given, dict):
+        raise BadInput(f"arguments: {arguments!r} is not a JSON object")
+    return {str(name): value for name, value in given.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+
+
+async def _tried(
+    settings: Settings,
+    tool: Tool[Any],
+    asked: dict[str, Any],
+    constraints: dict[str, Constraint],
+    given: argparse.Namespace,
+) -> str:
+    from activities.adapters.stores.open import open_store
+
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings))
+
+        def embedder() -> Embedder:
+            from activities.adapters.stores.minilm import MiniLM
+
+            return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
+
+        context = ToolContext(
+            tenant=given.tenant,
+            run="by-hand",
+            step="by-hand",
+            key=given.key,
+            knowledge=ToolKnowledge(given.tenant, given.collection, store, embedder),
+            http=ToolHttp(PublicWeb(FileDocuments()), NamedServices(settings.tools)),
+        )
+        async with asyncio.timeout(tool.timeout.total_seconds()):
+            return await tool.use(context, asked, constraints)

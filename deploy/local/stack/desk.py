@@ -1,0 +1,285 @@
+"""The desk: a small real service that takes tickets and messages and counts what it received, for demos and tests.
+
+`python -m deploy.local.stack.desk --port 9000` serves it on loopback; its first line of output is `ready PORT`. It keeps
+everything in one SQLite file, so that it can be killed at any moment. Every request carries an `Idempotency-Key`.
+
+- `POST /tickets` with `{"title", "text"}` opens a ticket; with a key that it knows it returns the same ticket.
+- `POST /messages` with `{"to", "text"}` sends a message, again each time that it is asked: on purpose.
+- `DELETE /messages?attempt=2` refuses from now on what comes with the request's key and `?attempt=2` or a lower one, or
+  none, and says what came before: of what is not there then, it is sure that it will never be.
+- `GET /tickets` and `GET /messages` say what it received with the request's key, and what came of it.
+- `GET /received` counts everything that it received, by kind and key; `GET /kept` lists what came of it.
+"""
+
+import argparse
+import json
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from activities import settings as tree
+from deploy.processes.errors import PortInUse
+from deploy.processes.ports import HOST, require_free
+from deploy.processes.process import Part
+
+LARGEST = 64 * 1024
+"""Bytes of a request."""
+
+FIELDS = {"tickets": ("title", "text"), "messages": ("to", "text")}
+"""What each kind is made of; all of it is text and none of it empty."""
+
+_TABLES = """
+create table if not exists received (number integer primary key, kind text not null, key text not null);
+create table if not exists kept (
+    id integer primary key, kind text not null, key text not null, fields text not null
+);
+create table if not exists ended (
+    kind text not null, key text not null, attempt integer not null, primary key (kind, key)
+);
+create index if not exists received_by_key on received (kind, key);
+create index if not exists kept_by_key on kept (kind, key);
+"""
+
+
+class Mistake(Exception):
+    """The caller's: the status, and what is wrong in one line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Desk:
+    """What the desk knows, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
+        with closing(self._opened()) as database:
+            database.execute("pragma journal_mode = wal")
+            database.executescript(_TABLES)
+
+    def take(self, kind: str, key: str, fields: Mapping[str, str], attempt: int = 0) -> tuple[int, dict[str, Any]]:
+        """Count a request, and do what it asks; returns the status and what was kept. Raises `Mistake`."""
+        said = json.dumps(fields, sort_keys=True)
+        with closing(self._opened()) as database, database:
+            database.execute("begin immediate")
+            database.execute("insert into received (kind, key) values (?, ?)", (kind, key))
+            ended = database.execute("select attempt from ended where kind = ? and key = ?", (kind, key)).fetchone()
+            known = database.execute("select id, fields from kept where kind = ? and key = ?", (kind, key)).fetchone()
+            if ended is not None and attempt <= ended[0]:
+                same, number, status = True, 0, 410
+            elif kind == "tickets" and known is not None:
+                same = known[1] == said
+                number, status = int(known[0]), 200
+            else:
+                same, status = True, 201
+                insert = "insert into kept (kind, key, fields) values (?, ?, ?)"
+                number = int(database.execute(insert, (kind, key, said)).lastrowid or 0)
+        if not same:  # it was received all the same, and is counted
+            raise Mistake(409, "the key was used for another ticket: use a new one")
+        if status == 410:  # noqa: PLR2004 - Gone
+            raise Mistake(410, f"attempt {attempt} of this key was ended before it came: nothing was done")
+        return status, _shown(kind, number, said)
+
+    def became(self, kind: str, key: str) -> dict[str, Any]:
+        """What was received with a key, and what was kept of it."""
+        with closing(self._opened()) as database:
+            [count] = database.execute(
+                "select count(*) from received where kind = ? and key = ?", (kind, key)
+            ).fetchone()
+            rows = database.execute("select id, fields from kept where kind = ? and key = ? order by id", (kind, key))
+            return {"received": int(count), kind: [_shown(kind, int(number), said) for number, said in rows]}
+
+    def end(self, kind: str, key: str, attempt: int) -> dict[str, Any]:
+        """Refuse these attempts from now on; says what was kept of them before."""
+        with closing(self._opened()) as database, database:
+            database.execute("begin immediate")
+            database.execute(
+                "insert into ended (kind, key, attempt) values (?, ?, ?) "
+                "on conflict (kind, key) do update set attempt = max(attempt, excluded.attempt)",
+                (kind, key, attempt),
+            )
+        return self.became(kind, key)
+
+    def received(self) -> dict[str, dict[str, int]]:
+        """How often each key was received, by kind."""
+        with closing(self._opened()) as database:
+            counts: dict[str, dict[str, int]] = {kind: {} for kind in FIELDS}
+            for kind, key, count in database.execute("select kind, key, count(*) from received group by kind, key"):
+                counts[str(kind)][str(key)] = int(count)
+            return counts
+
+    def kept(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that was kept, with its key, by kind, in order."""
+        with closing(self._opened()) as database:
+            kept: dict[str, list[dict[str, Any]]] = {kind: [] for kind in FIELDS}
+            for number, kind, key, said in database.execute("select id, kind, key, fields from kept order by id"):
+                kept[str(kind)].append({"key": str(key), **_shown(str(kind), int(number), said)})
+            return kept
+
+    def _opened(self) -> sqlite3.Connection:
+        # One for each request: a thread serves it. What was answered must survive the machine, so all is synced.
+        database = sqlite3.connect(self._file, timeout=20, isolation_level=None)
+        database.execute("pragma synchronous = full")
+        return database
+
+
+def _shown(kind: str, number: int, said: str) -> dict[str, Any]:
+    return {"id": f"{kind[0].upper()}-{number}", **json.loads(said)}
+
+
+class DeskServer(ThreadingHTTPServer):
+    """The desk over HTTP, on loopback."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, file: Path, *, pause: float = 0) -> None:
+        """`pause`: seconds between what a POST does and its answer, in which callers can be killed."""
+        super().__init__((HOST, port), _Handler)
+        self.desk = Desk(file)
+        self.pause = pause
+
+    @property
+    def url(self) -> str:
+        """Its address, as the settings name it."""
+        return f"http://{HOST}:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a caller may go away."""
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.01,), name="desk", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    server: DeskServer  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
+
+    def do_GET(self) -> None:
+        match self.path:
+            case "/health":
+                self._send(200, {"status": "ok"})
+            case "/received":
+                self._send(200, self.server.desk.received())
+            case "/kept":
+                self._send(200, self.server.desk.kept())
+            case _:
+                self._answer(lambda kind, key: (200, self.server.desk.became(kind, key)))
+
+    def do_POST(self) -> None:
+        def take(kind: str, key: str) -> tuple[int, dict[str, Any]]:
+            taken = self.server.desk.take(kind, key, self._fields(kind), self._attempt())
+            time.sleep(self.server.pause)
+            return taken
+
+        self._answer(take)
+
+    def do_DELETE(self) -> None:
+        self._answer(lambda kind, key: (200, self.server.desk.end(kind, key, self._attempt())))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: what it received can be asked for."""
+
+    def _answer(self, do: Callable[[str, str], tuple[int, dict[str, Any]]]) -> None:
+        try:
+            self._send(*do(self._kind(), self._key()))
+        except Mistake as mistake:
+            self.close_connection = True  # its body may not have been read
+            self._send(mistake.status, {"error": str(mistake)})
+
+    def _kind(self) -> str:
+        kind = self.path.partition("?")[0].removeprefix("/")
+        if kind not in FIELDS:
+            raise Mistake(404, f"there is no {self.path[:60]!r}: use /tickets or /messages")
+        return kind
+
+    def _attempt(self) -> int:
+        query = self.path.partition("?")[2]
+        number = query.removeprefix("attempt=")
+        if query and not (query.startswith("attempt=") and number.isdecimal() and len(number) < 10):  # noqa: PLR2004
+            raise Mistake(400, f"{query[:60]!r} is not understood: write ?attempt=1")
+        return int(number or 0)
+
+    def _key(self) -> str:
+        key = self.headers["Idempotency-Key"]
+        if not key:
+            raise Mistake(400, "the header Idempotency-Key is missing: send a key that names this very request")
+        return key
+
+    def _fields(self, kind: str) -> dict[str, str]:
+        length = self.headers["Content-Length"] or ""
+        if not length.isdecimal() or int(length) > LARGEST:
+            raise Mistake(413, f"send a body of at most {LARGEST:,} bytes, and say how long it is")
+        try:
+            body: Any = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            raise Mistake(400, "the body is not JSON: send an object") from None
+        wanted = FIELDS[kind]
+        if not isinstance(body, dict) or set(body) != set(wanted):  # pyright: ignore[reportUnknownArgumentType] - JSON
+            raise Mistake(422, f"send an object with {' and '.join(wanted)}")
+        wrong = [name for name in wanted if not isinstance(body[name], str) or not body[name].strip()]
+        if wrong:
+            raise Mistake(422, f"{wrong[0]}: write some text")
+        return {name: str(body[name]) for name in wanted}  # pyright: ignore[reportUnknownArgumentType] - JSON
+
+    def _send(self, status: int, body: Mapping[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Part:
+    """The desk as a process of the stack, or of a test."""
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"http://{HOST}:{port}/health", timeout=2, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    command = [sys.executable, "-m", "deploy.local.stack.desk", "--port", str(port), "--file", str(file)]
+    return Part("the desk", [*command, "--pause", str(pause)], log=log, ready=ready, environment={})
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local.stack.desk", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--port", type=int, default=9000)
+    parser.add_argument("--file", type=Path, help="where it keeps everything (default: desk.db in the state folder)")
+    parser.add_argument("--pause", type=float, default=0, help="seconds between what a POST does and its answer")
+    given = parser.parse_args()
+    try:
+        require_free(given.port, "--port")
+    except PortInUse as error:
+        sys.exit(f"perdure: {error}")
+    server = DeskServer(given.port, given.file or tree.load().paths.state / "desk.db", pause=given.pause)
+    print("ready", server.server_address[1], flush=True)
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

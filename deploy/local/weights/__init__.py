@@ -1,0 +1,1 @@
+"""The embedded models' files: where they come from, and their check by SHA-256."""

@@ -1,0 +1,1 @@
+"""Rebuilds the exact prompts of a recorded run, for operators."""

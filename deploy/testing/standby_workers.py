@@ -1,0 +1,140 @@
+"""Workers that are killed for real: one serves and one stands by, so that nobody waits for imports after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from activities.settings import ROOT, environment_with
+from deploy.processes.errors import PartDied
+from deploy.processes.process import TAIL_LINES, bound_to_this_process
+from deploy.testing.fork_server import STANDING_BY
+
+WARM_SECONDS = 120.0
+"""How long imports and connecting may take on a busy machine."""
+
+
+class Nursery:
+    """The process that workers are forked from, with everything imported."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], tools: Path | None = None) -> None:
+        """Start it; workers log into the folder, and have the `tools` of another. The first one waits for imports."""
+        further = [] if tools is None else ["--tools", str(tools)]
+        self._folder = folder
+        self._born = 0
+        self._process = subprocess.Popen(
+            [*bound_to_this_process(), sys.executable, "-m", "deploy.testing.fork_server", *further],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment_with(**environment),
+            start_new_session=True,  # Ctrl-C is for whoever holds the workers
+        )
+
+    def bear(self) -> "Worker":
+        """A new worker, which stands by soon."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the process that forks workers was started without pipes")
+        self._born += 1
+        log = self._folder / f"worker-{self._born:03}.log"
+        log.touch()
+        print(log, file=self._process.stdin, flush=True)
+        said = self._process.stdout.readline()
+        if not said:
+            raise PartDied(f"the process that forks workers ended by itself with {self._process.wait()}")
+        return Worker(int(said), log)
+
+    def close(self) -> None:
+        """End it, and with it every worker that is left."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class Worker:
+    """One worker process: it stands by, serves, and is killed."""
+
+    def __init__(self, pid: int, log: Path) -> None:
+        self.pid = pid
+        self._log = log
+
+    def stand_by(self) -> None:
+        """Wait until it has nothing more to import. Raises `PartDied`."""
+        self._until(lambda: self._said(STANDING_BY), "stands by")
+
+    def serve(self) -> None:
+        """Let it connect and serve."""
+        os.kill(self.pid, signal.SIGUSR1)
+
+    def serving(self) -> None:
+        """Wait until it polls its task queues. Raises `PartDied`."""
+        self._until(lambda: self._said("ready:"), "serves")
+
+    def kill(self) -> float:
+        """End it as a power cut would; returns the moment, by the monotonic clock."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        self._until(lambda: not self.lives(), "is gone")
+        return killed
+
+    def lives(self) -> bool:
+        """Whether its process is there."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, 0)
+            return True
+        return False
+
+    def _said(self, beginning: str) -> bool:
+        lines = self._log.read_text(errors="replace").splitlines()
+        if not self.lives():
+            end = "".join(f"\n  {line}" for line in lines[-TAIL_LINES:])
+            raise PartDied(f"the worker ended by itself; the end of its log {self._log}:{end}")
+        return any(line.startswith(beginning) for line in lines)
+
+    def _until(self, true: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + WARM_SECONDS
+        while not true():
+            if time.monotonic() > deadline:
+                raise PartDied(f"the worker was given {WARM_SECONDS:.0f} s, and it was in vain to wait until it {what}")
+            time.sleep(0.005)
+
+
+class Relief:
+    """One worker that serves and one that stands by."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
+        self._spare: Worker | None = None
+        self._serving: Worker | None = None
+
+    def ready(self) -> None:
+        """Have a worker that serves, and a warm one. Raises `PartDied`."""
+        serving = self._serving or self.relieve()
+        serving.serving()
+        if self._spare is not None:
+            self._spare.stand_by()
+
+    def kill(self) -> float:
+        """Kill the one that serves, if there is one; returns the moment of the kill. Nobody serves then."""
+        serving, self._serving = self._serving, None
+        return time.monotonic() if serving is None else serving.kill()
+
+    def relieve(self) -> Worker:
+        """Let the one that stands by serve, and have another stand by; returns the one that serves now."""
+        if self._serving is not None:
+            return self._serving
+        relief = self._spare or self._nursery.bear()
+        relief.stand_by()
+        relief.serve()
+        self._serving, self._spare = relief, self._nursery.bear()
+        return relief
+
+    def check(self) -> None:
+        """Raise `PartDied` where the one that serves ended by itself."""
+        if self._serving is not None and not self._serving.lives():
+            raise PartDied(f"the worker (pid {self._serving.pid}) ended by itself")

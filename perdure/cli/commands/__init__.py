@@ -1,0 +1,1 @@
+"""The commands of `perdure`, grouped by what they work on."""

@@ -1,0 +1,288 @@
+"""Commands that start runs, follow them, look at them and hold them."""
+
+import asyncio
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from perdure.cli import options, render
+from perdure.cli.exits import Ended, Exit, exit_of
+from perdure.cli.output import Output, ago, dollars
+from perdure.cli.session import Session, answered, session_of
+from perdure.cli.values import budget, span, words
+from perdure.client import Platform
+from perdure.contracts.contract import BadInput
+from perdure.contracts.runs.listing import RunFilter
+from perdure.contracts.runs.run import AgentRequest, AskRequest, RunResult
+from perdure.contracts.runs.timeline import EntryKind, EntryState
+from perdure.errors import PlatformError, RunFailed
+from perdure.launch import Request
+from perdure.run_views import phase_named
+
+
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input, @FILE from a file.")],
+    *,
+    chain: Annotated[str, typer.Option("--chain", help="The chain to ask.")] = "handbook",
+    tenant: options.Tenant = "default",
+    run_id: options.RunId = None,
+    tier: options.Tier = None,
+    dollars: options.Dollars = None,
+    steps: options.Steps = None,
+    until: options.Until = None,
+    detach: options.Detach = False,
+    within: options.Within = None,
+    patience: options.Patience = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Ask a chain a question, and wait for the answer."""
+    default = AskRequest.model_fields["budget"].default
+    limits = budget(default, dollars=dollars, steps=steps, tool_calls=None, until=until)
+    said = words(question, "question")
+    asked: dict[str, Any] = {"question": said, "chain": chain, "tenant": tenant, "tier": tier, "budget": limits}
+    if patience is not None:
+        asked["within"] = span(patience, "--patience")
+    request = AskRequest.strictly(asked)
+    _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
+
+
+def run(
+    context: typer.Context,
+    agent: Annotated[str, typer.Argument(help="The agent: its file in agents/.")],
+    task: Annotated[str, typer.Argument(help="What it is to do; - reads it from standard input, @FILE from a file.")],
+    *,
+    tenant: options.Tenant = "default",
+    run_id: options.RunId = None,
+    tier: options.Tier = None,
+    dollars: options.Dollars = None,
+    steps: options.Steps = None,
+    tool_calls: options.ToolCalls = None,
+    until: options.Until = None,
+    by: options.StartedBy = None,
+    detach: options.Detach = False,
+    within: options.Within = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Have an agent do a task, and wait for what comes of it. What waits for a person is shown."""
+    default = AgentRequest.model_fields["budget"].default
+    limits = budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=until)
+    said, session = words(task, "task"), session_of(context)
+    request = AgentRequest.strictly(
+        {
+            "task": said,
+            "agent": agent,
+            "tenant": tenant,
+            "tier": tier,
+            "budget": limits,
+            "started_by": _starter(session, by),
+        }
+    )
+    _start(session, request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
+
+
+def watch(
+    context: typer.Context,
+    run: options.Run,
+    *,
+    tenant: options.Tenant = "default",
+    within: options.Within = None,
+    as_json: options.Json = False,
+) -> None:
+    """Follow a run from its beginning to its end, step by step. With --json a line for each step, then the result."""
+    session, out = session_of(context), Output(as_json=as_json)
+    limit = None if within is None else span(within, "--within").total_seconds()
+    session.work(lambda platform: _limited(_follow(session, platform, run, tenant, out, steps=True), limit, run))
+
+
+def cancel(
+    context: typer.Context, run: options.Run, *, tenant: options.Tenant = "default", as_json: options.Json = False
+) -> None:
+    """Ask a run to stop. Its outcome is then cancelled, with what was spent; a run that is over stays as it is."""
+    out = Output(as_json=as_json)
+    session_of(context).work(lambda platform: platform.cancel(run, tenant=tenant))
+    _did(out, run, tenant, f"asked {run} to stop", asked_to_stop=True)
+
+
+def pause(
+    context: typer.Context,
+    run: options.Run,
+    *,
+    tenant: options.Tenant = "default",
+    by: options.By = None,
+    reason: options.Reason = "",
+    as_json: options.Json = False,
+) -> None:
+    """Have an agent begin nothing new until it is resumed. What is on its way comes to its end."""
+    who = name_of(by)
+    held = session_of(context).work(
+        lambda platform: answered(platform.pause(run, by=who, reason=reason, tenant=tenant), run)
+    )
+    _did(Output(as_json=as_json), run, tenant, f"{run} is paused by {held.by}", paused=held.paused, by=held.by)
+
+
+def resume(
+    context: typer.Context,
+    run: options.Run,
+    *,
+    tenant: options.Tenant = "default",
+    by: options.By = None,
+    as_json: options.Json = False,
+) -> None:
+    """Have an agent go on."""
+    who = name_of(by)
+    held = session_of(context).work(lambda platform: answered(platform.resume(run, by=who, tenant=tenant), run))
+    _did(Output(as_json=as_json), run, tenant, f"{run} goes on", paused=held.paused)
+
+
+def list_runs(
+    context: typer.Context,
+    *,
+    tenant: options.Tenant = "default",
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="Of all tenants.")] = False,
+    agent: Annotated[str | None, typer.Option("--agent", help="Of this agent, chain or schema.")] = None,
+    phase: Annotated[str | None, typer.Option("--phase", help="In this phase: generating, paused ...")] = None,
+    outcome: Annotated[str | None, typer.Option("--outcome", help="With this outcome: answered ...")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="In Temporal's state: running, failed ...")] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="In which something waits for a person.")] = False,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Started within 24h, 7d ...")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="So many at most, the newest first.")] = 50,
+    as_json: options.Json = False,
+) -> None:
+    """List runs, the newest first."""
+    fields: dict[str, Any] = {"tenant": None if every_tenant else tenant, "agent": agent, "outcome": outcome}
+    fields |= {"state": state, "limit": limit, "awaiting": True if waiting else None}
+    fields["phase"] = None if phase is None else _phase(phase)
+    fields["since"] = None if since is None else datetime.now(UTC) - span(since, "--since")
+    which = RunFilter.strictly(fields)
+    out, found = Output(as_json=as_json), session_of(context).work(lambda platform: platform.list_runs(which))
+    if as_json:
+        out.json(found)
+        return
+    out.rows(
+        ("run", "agent", "state", "phase", "outcome", "cost", "started"),
+        (
+            (
+                run.business_id if not every_tenant else f"{run.tenant}:{run.business_id}",
+                run.agent or run.kind,
+                run.state,
+                ("waits for a person" if run.awaiting else run.phase or "") if run.state == "running" else "",
+                run.outcome or "",
+                "" if run.micro_dollars is None else dollars(run.micro_dollars),
+                ago(run.started),
+            )
+            for run in found
+        ),
+    )
+
+
+def _starter(session: Session, by: str | None) -> str:
+    """Who starts a run by their own word; empty where a token says it."""
+    return "" if by is None and session.caller_token is not None else name_of(by)
+
+
+def name_of(by: str | None) -> str:
+    """Who says something: the name that was given, or the one of whoever sits here."""
+    try:
+        return getpass.getuser() if by is None else by
+    except (KeyError, OSError):
+        raise BadInput("--by: nobody is logged in here: say who you are with --by NAME") from None
+
+
+def _phase(typed: str) -> Any:
+    try:
+        return phase_named(typed)
+    except ValueError:
+        raise BadInput(f"--phase: there is no phase {typed!r}: use generating, awaiting_approval, paused ...") from None
+
+
+def _did(out: Output, run: str, tenant: str, line: str, **more: Any) -> None:
+    if out.as_json:
+        out.json({"run": run, "tenant": tenant, **more})
+    else:
+        out.say(line)
+
+
+def _start(
+    session: Session,
+    request: Request,
+    run_id: str | None,
+    out: Output,
+    *,
+    detach: bool,
+    within: str | None,
+    quiet: bool,
+) -> None:
+    limit = None if within is None else span(within, "--within").total_seconds()
+
+    async def do(platform: Platform) -> None:
+        started = await platform.start_request(request, business_id=run_id)
+        if detach:
+            status = await platform.status(started, tenant=request.tenant)
+            link = session.link(platform, status.workflow_id, status.temporal_run_id)
+            if out.as_json:
+                out.json({"run": started, "tenant": request.tenant, "link": link})
+            else:
+                out.answer(started)
+                out.note(link)
+            return
+        if not out.as_json and run_id is None:
+            out.note(f"run      {started}")
+        await _limited(
+            _follow(session, platform, started, request.tenant, out, steps=False, quiet=quiet), limit, started
+        )
+
+    session.work(do)
+
+
+async def _limited(following: Any, limit: float | None, run: str) -> None:
+    try:
+        async with asyncio.timeout(limit):
+            await following
+    except TimeoutError:
+        raise Ended(Exit.GOES_ON, f"waited {limit:.0f} s: run {run!r} goes on: perdure watch {run}") from None
+    except asyncio.CancelledError:
+        raise Ended(Exit.INTERRUPTED, f"stopped watching: run {run!r} goes on: perdure watch {run}") from None
+
+
+async def _follow(
+    session: Session, platform: Platform, run: str, tenant: str, out: Output, *, steps: bool, quiet: bool = False
+) -> None:
+    """Tell the steps of a run as they come, and then what came of it; ends with the outcome's exit code."""
+    say = out.say if steps else out.note
+    async for entry in platform.timeline(run, tenant=tenant, follow=True):
+        if out.as_json:
+            if steps:
+                out.json({"entry": entry})
+        elif not quiet:
+            say(*render.told(entry))
+        if entry.kind is EntryKind.WAITS and entry.state is EntryState.RUNNING and not out.as_json:
+            for step in await _now_waiting(platform, run, tenant):
+                out.note(*render.waiting(run, step, tenant=tenant))
+    try:
+        found: RunResult = await platform.result(run, tenant=tenant)
+    except RunFailed as error:
+        if error.how is not None and not out.as_json:
+            render.failed(out, error.how, run, tenant=tenant)
+        raise
+    status = await platform.status(run, tenant=tenant)
+    link = session.link(platform, status.workflow_id, status.temporal_run_id)
+    if out.as_json:
+        out.json({"run": run, "tenant": tenant, "link": link, "result": found})
+    else:
+        render.result(out, found, link)
+    raise Ended(exit_of(found.outcome))
+
+
+async def _now_waiting(platform: Platform, run: str, tenant: str) -> Any:
+    """What waits now; nothing where nobody can say: the run goes on all the same."""
+    try:
+        # Not `wait_for`: before Python 3.12 it forgets a Ctrl-C that comes together with the answer.
+        async with asyncio.timeout(5):
+            return await platform.pending(run, tenant=tenant)
+    except (PlatformError, TimeoutError):
+        return ()

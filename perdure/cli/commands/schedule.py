@@ -1,0 +1,206 @@
+"""`perdure schedule`: runs that a calendar starts."""
+
+from typing import Annotated, Any
+
+import typer
+
+from perdure.cli import options
+from perdure.cli.commands.runs import name_of
+from perdure.cli.output import Output, ago
+from perdure.cli.session import session_of
+from perdure.cli.values import budget, moment, span, words
+from perdure.contracts.contract import BadInput
+from perdure.contracts.runs.run import AgentRequest, AskRequest
+from perdure.contracts.runs.schedules import Calendar, Overlap, ScheduleStatus, Timetable
+
+schedule = typer.Typer(help="Runs that a calendar starts.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.", show_default=False)]
+
+
+@schedule.command("create")
+def create(
+    context: typer.Context,
+    name: Name,
+    text: Annotated[str, typer.Argument(help="The task or the question; - reads standard input, @FILE a file.")],
+    *,
+    agent: Annotated[str | None, typer.Option("--agent", help="The agent that does the task.")] = None,
+    chain: Annotated[str | None, typer.Option("--chain", help="The chain that answers the question.")] = None,
+    cron: Annotated[
+        list[str] | None,
+        typer.Option("--cron", metavar="EXPRESSION", help="'0 9 * * 1-5', '@daily'; several are fine."),
+    ] = None,
+    calendar: Annotated[
+        list[str] | None, typer.Option("--calendar", metavar="FIELDS", help="'hour=9-17 day_of_week=1-5'; several too.")
+    ] = None,
+    every: Annotated[list[str] | None, typer.Option("--every", metavar="TIME", help="6h, 1d; several too.")] = None,
+    time_zone: Annotated[str | None, typer.Option("--time-zone", help="Europe/Oslo (default: UTC).")] = None,
+    begins: Annotated[str | None, typer.Option("--begins", metavar="MOMENT", help="Not before this.")] = None,
+    ends: Annotated[str | None, typer.Option("--ends", metavar="MOMENT", help="Not after this.")] = None,
+    jitter: Annotated[str | None, typer.Option("--jitter", metavar="TIME", help="Late by a random part of it.")] = None,
+    overlap: Annotated[Overlap, typer.Option("--overlap", help="Where the run before goes on still.")] = Overlap.SKIP,
+    catch_up: Annotated[
+        str, typer.Option("--catch-up", metavar="TIME", help="How late a firing may be that a server missed.")
+    ] = "1h",
+    by: options.StartedBy = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Begin paused.")] = False,
+    tenant: options.Tenant = "default",
+    tier: options.Tier = None,
+    dollars: options.Dollars = None,
+    steps: options.Steps = None,
+    tool_calls: options.ToolCalls = None,
+    as_json: options.Json = False,
+) -> None:
+    """Start an agent or a chain again and again. Each run is named NAME-<moment in UTC>."""
+    if (agent is None) == (chain is None):
+        raise BadInput("say what to start: either --agent NAME or --chain NAME")
+    kind: type[AgentRequest | AskRequest] = AskRequest if agent is None else AgentRequest
+    limits = budget(
+        kind.model_fields["budget"].default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=None
+    )
+    said = words(text, "text")
+    what = (
+        {"question": said, "chain": chain}
+        if agent is None
+        else {"task": said, "agent": agent, "started_by": name_of(by)}
+    )
+    request = kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits})
+    timetable = Timetable.strictly(
+        {
+            "cron": tuple(cron or ()),
+            "calendars": tuple(_calendar(fields) for fields in calendar or ()),
+            "every": tuple(span(time, "--every") for time in every or ()),
+            "time_zone": time_zone,
+            "begins": None if begins is None else moment(begins, "--begins"),
+            "ends": None if ends is None else moment(ends, "--ends"),
+            **({} if jitter is None else {"jitter": span(jitter, "--jitter")}),
+        }
+    )
+    late, session, out = span(catch_up, "--catch-up"), session_of(context), Output(as_json=as_json)
+
+    async def do(platform: Any) -> ScheduleStatus:
+        await platform.schedules.create(name, request, timetable, overlap=overlap, catch_up=late, paused=paused)
+        return await platform.schedules.status(name, tenant=tenant)
+
+    _tell(out, session.work(do))
+
+
+@schedule.command("list")
+def list_schedules(
+    context: typer.Context,
+    *,
+    tenant: options.Tenant = "default",
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="Of all tenants.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """List schedules, with what they start and when next."""
+    out, whose = Output(as_json=as_json), None if every_tenant else tenant
+    found = session_of(context).work(lambda platform: platform.schedules.list(tenant=whose))
+    if as_json:
+        out.json(found)
+        return
+    out.rows(
+        ("schedule", "starts", "next", "last", "note"),
+        (
+            (
+                one.name if whose else f"{one.tenant}:{one.name}",
+                f"{one.kind} {one.agent or ''}",
+                "paused" if one.paused else _next(one),
+                one.recent[-1].business_id if one.recent else "",
+                one.note,
+            )
+            for one in found
+        ),
+    )
+
+
+@schedule.command("show")
+def show(
+    context: typer.Context, name: Name, *, tenant: options.Tenant = "default", as_json: options.Json = False
+) -> None:
+    """Show how a schedule stands, and the runs that it started last."""
+    found = session_of(context).work(lambda platform: platform.schedules.status(name, tenant=tenant))
+    _tell(Output(as_json=as_json), found)
+
+
+@schedule.command("pause")
+def pause(
+    context: typer.Context,
+    name: Name,
+    *,
+    tenant: options.Tenant = "default",
+    by: options.By = None,
+    reason: options.Reason = "",
+    as_json: options.Json = False,
+) -> None:
+    """Start nothing until it is resumed. What runs goes on."""
+    note = f"paused by {name_of(by)}" + (f": {reason}" if reason else "")
+    session_of(context).work(lambda platform: platform.schedules.pause(name, tenant=tenant, note=note))
+    _did(Output(as_json=as_json), name, f"{name} is {note}", paused=True)
+
+
+@schedule.command("resume")
+def resume(
+    context: typer.Context,
+    name: Name,
+    *,
+    tenant: options.Tenant = "default",
+    by: options.By = None,
+    as_json: options.Json = False,
+) -> None:
+    """Go on with the next firing. What was missed meanwhile is not made up for."""
+    note = f"resumed by {name_of(by)}"
+    session_of(context).work(lambda platform: platform.schedules.resume(name, tenant=tenant, note=note))
+    _did(Output(as_json=as_json), name, f"{name} goes on", paused=False)
+
+
+@schedule.command("trigger")
+def trigger(
+    context: typer.Context,
+    name: Name,
+    *,
+    tenant: options.Tenant = "default",
+    overlap: Annotated[Overlap | None, typer.Option("--overlap", help="This time (default: the schedule's).")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fire now, as if it were time, also where it is paused."""
+    session_of(context).work(lambda platform: platform.schedules.trigger(name, tenant=tenant, overlap=overlap))
+    _did(Output(as_json=as_json), name, f"{name} fires", triggered=True)
+
+
+@schedule.command("delete")
+def delete(
+    context: typer.Context, name: Name, *, tenant: options.Tenant = "default", as_json: options.Json = False
+) -> None:
+    """Forget a schedule. What it has started goes on."""
+    session_of(context).work(lambda platform: platform.schedules.delete(name, tenant=tenant))
+    _did(Output(as_json=as_json), name, f"{name} is deleted", deleted=True)
+
+
+def _calendar(typed: str) -> Calendar:
+    fields = {name: value for name, _, value in (word.partition("=") for word in typed.split())}
+    if not fields or not all(fields.values()):
+        raise BadInput(f"--calendar: {typed!r} says no time: write 'hour=9-17 day_of_week=1-5'")
+    return Calendar.strictly(fields)
+
+
+def _next(one: ScheduleStatus) -> str:
+    return f"{one.next_times[0]:%Y-%m-%d %H:%M:%S %Z}" if one.next_times else "never"
+
+
+def _tell(out: Output, found: ScheduleStatus) -> None:
+    if out.as_json:
+        out.json(found)
+        return
+    overlap = found.overlap.value if found.overlap else "?"
+    out.say(f"{found.name}  {found.kind} {found.agent or ''}  next {_next(found)}  overlap {overlap}")
+    if found.paused or found.note:
+        out.say(f"  {'paused' if found.paused else 'running'}{f': {found.note}' if found.note else ''}")
+    out.say(*(f"  started {firing.business_id}  {ago(firing.started)}" for firing in found.recent))
+
+
+def _did(out: Output, name: str, line: str, **more: Any) -> None:
+    if out.as_json:
+        out.json({"schedule": name, **more})
+    else:
+        out.say(line)

@@ -1,0 +1,178 @@
+"""How a run is told to people: its steps, a line each, what waits for a person, and what came of it."""
+
+import json
+from typing import assert_never
+
+from rich.text import Text
+
+from perdure.cli.output import Output, ago, dollars, one_line, plain
+from perdure.contracts.budget import Charged, Spend
+from perdure.contracts.chains.knowledge import Citation
+from perdure.contracts.guards import Verdict
+from perdure.contracts.runs.run import (
+    Abstained,
+    Answered,
+    Cancelled,
+    Exhausted,
+    Extracted,
+    FailedRun,
+    Outcome,
+    Refused,
+    RunResult,
+)
+from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
+from perdure.contracts.tool_calls.approvals import Trust
+from perdure.contracts.tool_calls.decisions import PendingStep, Waiting
+
+STYLES = {
+    EntryState.RUNNING: "dim",
+    EntryState.DONE: "",
+    EntryState.FAILED: "red",
+    EntryState.CANCELLED: "yellow",
+}
+
+ALWAYS = {EntryKind.WAITS, EntryKind.STUCK}
+"""What is told when it begins; of everything else the end says all."""
+
+
+def told(entry: TimelineEntry, *, every_guard: bool = False) -> list[Text]:
+    """An entry as lines; none for what a reader can do without."""
+    if entry.kind is EntryKind.PHASE or (entry.state is EntryState.RUNNING and entry.kind not in ALWAYS):
+        return []
+    return [_line(entry), *(_verdict(verdict) for verdict in entry.verdicts if every_guard or not verdict.passed)]
+
+
+def _line(entry: TimelineEntry) -> Text:
+    attempt = f"attempt {entry.attempt}" if (entry.attempt or 1) > 1 and "attempt" not in entry.summary else ""
+    name = entry.name if entry.kind is not EntryKind.ENDED else f"= {entry.name}"
+    parts = [entry.summary, attempt, entry.found]
+    if entry.spent is not None and entry.spent != Spend():
+        parts.append(spent(entry.spent))
+    if entry.milliseconds is not None:
+        parts.append(f"{entry.milliseconds / 1000:.2f} s")
+    said = "  ".join(one_line(part, 300) for part in parts if part)
+    return Text(f"{entry.at:%H:%M:%S}  {plain(name):<13} {said}".rstrip(), style=_style(entry))
+
+
+def _style(entry: TimelineEntry) -> str:
+    match entry.kind:
+        case EntryKind.WAITS if entry.state is EntryState.RUNNING:
+            return "yellow"
+        case EntryKind.PERSON if entry.state is EntryState.DONE:
+            return "cyan"
+        case EntryKind.ENDED if entry.state is EntryState.DONE:
+            return "bold"
+        case _:
+            return STYLES[entry.state]
+
+
+def _verdict(verdict: Verdict) -> Text:
+    found = one_line(verdict.reason, 300) or "passed"
+    how = "" if verdict.passed else f"{verdict.action.value}: "
+    return Text(f"{'':10}guard {verdict.guard}  {how}{found}", style="dim" if verdict.passed else "yellow")
+
+
+def spent(spend: Spend) -> str:
+    """What was used up, in a few words."""
+    tokens = f"{spend.input_tokens} + {spend.output_tokens} tokens" if spend.input_tokens or spend.output_tokens else ""
+    return ", ".join(part for part in (tokens, dollars(spend.micro_dollars)) if part)
+
+
+ASKED = {
+    Waiting.APPROVAL: ("may it be called?", "approve|edit|deny"),
+    Waiting.OUTCOME: ("nobody knows whether it was called", "answer"),
+    Waiting.ANSWER: ("the agent asks", "answer|deny"),
+}
+
+
+def waiting(run: str, step: PendingStep, *, tenant: str) -> list[Text]:
+    """A step that waits, with exactly what a decision would be about."""
+    asked, verbs = ASKED[step.waiting]
+    lines = [Text(f"{step.step}  {step.tool} ({step.effect.value})  {asked}  since {ago(step.since)}", style="yellow")]
+    if step.reason:
+        lines.append(Text(f"  {one_line(step.reason, 500)}"))
+    lines += [Text(f"  {line}") for line in arguments(step)]
+    lines += [Text(f"  {line}", style="dim") for line in (f"decides: {deciders(step)}", f"digest {step.digest}")]
+    whose = "" if tenant == "default" else f" --tenant {tenant}"
+    return [*lines, Text(f"  perdure {verbs} {run} {step.step}{whose}", style="dim")]
+
+
+def deciders(step: PendingStep) -> str:
+    """Who may decide about a step, and what happens without them."""
+    said = [", ".join((*step.names, *(f"group {group}" for group in step.groups))) or "anybody"]
+    said += [f"but {step.barred}"] if step.barred else []
+    said += ["signed"] if step.trust is Trust.SIGNED else []
+    said += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
+    if step.until is not None and step.on_timeout is not None:
+        said.append(f"{step.on_timeout.value} at {step.until:%Y-%m-%d %H:%M %Z}")
+    return one_line(", ".join(said))
+
+
+def arguments(step: PendingStep) -> list[str]:
+    """The arguments as lines, with nothing in them that a terminal would act on, and nothing left out."""
+    body = step.arguments.body
+    if body is None:
+        return [f"arguments of {step.unseen:,} bytes: too large to show, digest {step.arguments.digest}"]
+    try:
+        return shown(json.loads(body))
+    except (ValueError, RecursionError):
+        return plain(body).splitlines()
+
+
+def shown(value: object) -> list[str]:
+    """JSON as lines, in which every character can be seen."""
+    return plain(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)).splitlines()
+
+
+def result(out: Output, found: RunResult, link: str) -> None:
+    """What came of a run: the answer to standard output, everything about it to standard error."""
+    _outcome(out, found.outcome)
+    out.note(*(f"notice   {notice}" for notice in found.notices))
+    out.note(*_spent(found.spent, found.unsettled, found.account), Text(f"run      {link}", style="dim"))
+
+
+def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
+    """Tell what a failed run has spent, which of its writes are in doubt, and what to do."""
+    out.note(*(Text(f"- {one_line(each, 500)}: look at the other side first", style="yellow") for each in how.unknown))
+    whose = "" if tenant == "default" else f" --tenant {tenant}"
+    anew = "   or start it again under another id: it wrote nothing" if how.repeatable else ""
+    out.note(*_spent(how.spent, how.unsettled, how.account), f"mend it, then: perdure retry {run}{whose}{anew}")
+
+
+def _spent(settled: Spend, unknown: Spend, account: Charged | None) -> list[Text]:
+    lines = [f"spent    {_charged(settled, unknown)}"]
+    if account is not None:
+        whole = _charged(account.settled, account.reserved)
+        lines.append(f"account  {whole}: the whole run, what was before a reset included")
+    return [Text(line, style="dim") for line in lines]
+
+
+def _charged(settled: Spend, unknown: Spend) -> str:
+    unsettled = f", and {spent(unknown)} at most unknown" if unknown != Spend() else ""
+    calls = f", {settled.tool_calls} calls of tools" if settled.tool_calls else ""
+    return f"{spent(settled)}{calls}{unsettled}"
+
+
+def _outcome(out: Output, outcome: Outcome) -> None:
+    match outcome:
+        case Answered(answer=answer, citations=citations):
+            out.answer(answer.body if answer.body is not None else f"(an answer of {answer.tokens:,} bytes)")
+            out.note(*(line for citation in citations for line in _citation(citation)))
+        case Extracted(record=record):
+            out.answer(json.dumps(dict(record.values()), ensure_ascii=False, default=str))
+        case Abstained(reason=reason, citations=citations):
+            out.note(f"abstained: {reason}", *(line for citation in citations for line in _citation(citation)))
+        case Refused(reason=reason, reasons=reasons):
+            out.note(f"refused: {reason}", *(f"- {each}" for each in reasons))
+        case Exhausted(reason=reason):
+            out.note(f"exhausted: {reason}")
+        case Cancelled(phase=phase, unknown=unknown):
+            out.note(f"cancelled while {phase.value}", *(f"- {each}" for each in unknown))
+        case never:
+            assert_never(never)
+
+
+def _citation(citation: Citation) -> list[str]:
+    edition = citation.edition
+    cites = "replaced" if citation.superseded else "cites"
+    return [f'{cites:<8} {edition.title} ({edition.document}, version {edition.version}): "{citation.quote}"']

@@ -1,0 +1,1 @@
+"""Agents: what one is, the requests and replies of its effects, its transcript and its compaction."""

@@ -1,0 +1,1 @@
+"""Runs from the outside: requests, results, lists, retries, schedules, callers and the registry."""

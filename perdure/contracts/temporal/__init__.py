@@ -1,0 +1,1 @@
+"""How contracts travel through Temporal: payloads, connection, task queues and search attributes."""

@@ -1,0 +1,57 @@
+"""The call of the model and the one tool, as the loops make them: httpx, the protocol's own JSON, nothing else."""
+
+import json
+from typing import Any, Protocol
+
+import httpx
+
+from tests.bench.agents.loops.contracts import Call, Message
+from tests.bench.texts import TOOL, note
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": TOOL,
+            "description": "Read the note of this number.",
+            "parameters": {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]},
+        },
+    }
+]
+
+
+class Speaks(Protocol):
+    """A way to call the model."""
+
+    async def reply(self, messages: list[Message]) -> Message: ...
+
+    async def close(self) -> None: ...
+
+
+class Model:
+    """A model behind HTTP, whose connection is kept."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
+
+    async def reply(self, messages: list[Message]) -> Message:
+        body = {"model": "stub", "messages": messages, "tools": TOOLS, "max_tokens": 200}
+        response = await self._client.post("/chat/completions", json=body)
+        response.raise_for_status()
+        return response.json()["choices"][0]["message"]
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def asked(message: Message) -> list[Call]:
+    """The calls that the model asks for."""
+    calls: list[dict[str, Any]] = message.get("tool_calls") or []
+    return [Call(id=call["id"], **call["function"]) for call in calls]
+
+
+def read(call: Call) -> Message:
+    """Make a call, and say what came of it."""
+    if call.name != TOOL:
+        raise ValueError(f"there is no tool {call.name!r}")
+    return {"role": "tool", "tool_call_id": call.id, "content": note(json.loads(call.arguments)["number"])}

@@ -1,0 +1,173 @@
+"""Many runs fail and are retried while their worker is killed: no write is done twice, and none is lost."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack.desk import DeskServer
+from deploy.processes.ports import HOST, free_ports
+from deploy.testing.stack import CATALOGUE, CONTEXT
+from deploy.testing.standby_workers import Nursery, Relief
+from deploy.testing.stub.model import MODEL, ScriptedModel
+from perdure.client import Platform
+from perdure.contracts.tool_calls.decisions import Ruling
+from perdure.testing.bill import Bill
+from perdure.testing.stub import PRICES
+from tests.chaos.equipment.processes import Server
+from tests.cli.retry_trial.audit import audit_money, audit_replies
+from tests.cli.retry_trial.course import Course, Killer, Person, written
+from tests.cli.retry_trial.runs import AGENT, PAUSE, Plan, planned
+from tests.support.faults.lasting_breaks import VARIABLE, LastingBreaks
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+
+RUNS, SAMPLE = 200, 10
+
+WAVES, SAMPLED_WAVES = 5, 2
+"""While one goes on, the next fails beside it."""
+
+ROUNDS = 20
+"""A retried run may fail anew: its worker is killed under it, or others make the model be left alone for a while."""
+
+TOOLS = Path(__file__).resolve().parent / "tools"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is tried, and who is told what came of it."""
+
+    seed: int
+    chance: random.Random
+    sampled: bool
+    """Whether one kill is enough, in the second wave, while the first goes on."""
+    told: Callable[[str], None]
+
+    def waves(self) -> list[list[Plan]]:
+        """Runs that fail together."""
+        count, waves = (SAMPLE, SAMPLED_WAVES) if self.sampled else (RUNS, WAVES)
+        plans = [planned(number, self.chance) for number in range(count)]
+        size = count // waves
+        return [plans[place : place + size] for place in range(0, count, size)]
+
+    def most_kills(self, number: int) -> int | None:
+        """Beside this wave; None for as many as it takes."""
+        return int(number == 1) if self.sampled else None
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Trial:
+    seed = cast("int", request.config.getoption("chaos_seed"))
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    assert terminal is not None
+
+    def told(line: str) -> None:
+        with capsys.disabled():
+            terminal.write_line(f"\n{line}")
+
+    sampled = request.config.getoption("chaos") == "sample"
+    return Trial(seed, random.Random(seed), sampled, told)  # noqa: S311 - a sample, not a secret
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything around the worker, and the worker itself, in processes of its own."""
+
+    state: Path
+    address: str
+    relief: Relief
+    desk: DeskServer
+    bill: Bill
+    breaks: LastingBreaks
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    agents, catalogue = tmp_path / "agents", tmp_path / "catalogue.toml"
+    agents.mkdir()
+    (agents / "retried.toml").write_text(AGENT)
+    with ExitStack() as stack:
+        # The desk leaves time for a kill between what it does and what it says.
+        desk = stack.enter_context(DeskServer(0, tmp_path / "desk.db", pause=PAUSE))
+        model = stack.enter_context(ScriptedModel(0, tmp_path / "bill.db", PRICES))
+        prices = {"input": PRICES.input, "output": PRICES.output}
+        catalogue.write_text(CATALOGUE.format(model=MODEL, url=model.url, context=CONTEXT, **prices))
+        breaks, ports = LastingBreaks(tmp_path / "breaks.db"), free_ports(2)
+        environment = {
+            "TEMPORAL_ADDRESS": f"{HOST}:{ports[0]}",
+            "PERDURE_PATHS__STATE": str(tmp_path),
+            "PERDURE_PATHS__AGENTS": str(agents),
+            "PERDURE_PATHS__CATALOGUE": str(catalogue),
+            "PERDURE_TOOLS__SERVICES": json.dumps({"desk": desk.url}),
+            "PERDURE_TELEMETRY__TRACES": "false",
+            VARIABLE: str(breaks.file),
+        }
+        # It imports what workers need while the server starts.
+        nursery = Nursery(tmp_path, environment, TOOLS)
+        stack.callback(nursery.close)
+        server = Server(tmp_path, *ports)
+        stack.callback(server.stop)
+        relief = Relief(nursery)
+        relief.relieve().serving()
+        yield World(tmp_path, server.address, relief, desk, Bill(tmp_path / "bill.db"), breaks)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def platform(world: World) -> AsyncIterator[Platform]:
+    async with await Platform.connect(world.address) as platform:
+        yield platform
+
+
+async def test_no_retried_run_writes_twice_or_loses_a_write_or_buys_a_reply_twice(
+    platform: Platform, world: World, trial: Trial
+) -> None:
+    waves, course = trial.waves(), Course(platform, world.breaks)
+    person = Person(platform, world.desk, course.tenant)
+    killer = Killer(world.relief, world.bill, trial.chance, (1, 4) if trial.sampled else (15, 45))
+    looking = asyncio.create_task(person.look())
+    done = set[str]()
+    for number in range(ROUNDS):
+        await course.found_as_failed()
+        there = written(world.desk)
+        done |= {plan.run for plan in course.left if any(there[write] for write in plan.writes)}
+        wave = asyncio.ensure_future(course.wave(waves[number] if number < len(waves) else []))
+        await killer.beside(wave, course.in_flight, trial.most_kills(number))
+        await asyncio.wait({wave, looking}, return_when=asyncio.FIRST_COMPLETED)
+        assert not looking.done(), looking
+        await wave
+        if not course.left:
+            break
+    looking.cancel()
+    assert not course.left, f"failed again and again: {[plan.run for plan in course.left]}"
+    plans, found = [plan for wave in waves for plan in wave], written(world.desk)
+    runs, wanted = [plan.run for plan in plans], [write for plan in plans for write in plan.writes]
+    twice = {write: count for write, count in found.items() if count > 1}
+    lost = [write for write in wanted if not found[write]]
+    bought = audit_replies(world.bill, world.state, course.tenant, runs, killer.kills)
+    owed = audit_money(world.bill, world.state, course.tenant, runs)
+    before = Counter(one.again[0].split()[0] if one.again else "its last task" for one in course.came)
+    doubted = sum(1 for plan in plans if plan.breaks)
+    trial.told(
+        f"retry: seed {trial.seed}: {len(plans)} failed runs "
+        f"({len(done)} with writes done, {doubted} with one in doubt), "
+        f"{len(course.came)} retries (from {', '.join(f'{count} {name}' for name, count in sorted(before.items()))}), "
+        f"{len(killer.kills)} x kill -9 (under {killer.hit['failing']} failing runs and {killer.hit['retried']} "
+        f"retried ones), {len(wanted)} writes: {len(twice)} twice, {len(lost)} lost; "
+        f"{len(bought.again)} replies bought twice, {bought.in_vain} died with a worker; settled {owed.settled:,} <= "
+        f"bill {owed.billed:,} <= settled + unknown {owed.settled + owed.held:,} micro-dollars; "
+        f"{person.told.total()} unknown outcomes decided, {person.told[Ruling.DID_HAPPEN]} of which had happened"
+    )
+    assert not twice
+    assert not lost
+    assert not set(found) - set(wanted), "nothing is written that no run asked for"
+    assert not bought.again
+    assert killer.hit["failing"], "the worker is killed under runs that are failing"
+    assert killer.hit["retried"], "the worker is killed under runs that are retried"

@@ -1,0 +1,72 @@
+"""An operator sees how a tenant's day stands, and whose reservations are open."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from activities.adapters.databases.open import open_database
+from activities.adapters.sql.budget_windows import SqlBudgetWindows
+from activities.settings import ROOT, Paths, Settings, environment_with
+from perdure.contracts.windows import WindowLimit
+from tests.support.processes.reserving import ACTUAL, KEY, WORST, key_of
+
+
+def budget(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.local", "budget", *arguments],
+        cwd=ROOT,
+        env=environment_with(PERDURE_PATHS__STATE=str(state), **environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_it_shows_limit_sums_and_open_reservations(tmp_path: Path) -> None:
+    async with open_database(Settings(paths=Paths(state=tmp_path))) as database:
+        windows = SqlBudgetWindows(database)
+        for key in (KEY, key_of("two", 1)):
+            await windows.reserve(key, WORST, WindowLimit())
+        await windows.settle(key_of("two", 1), ACTUAL)
+        [reservation] = await windows.open_reservations(KEY.tenant, KEY.day)
+    day = KEY.day.isoformat()
+    said = budget(
+        tmp_path, *("--tenant", "acme", "--day", day), PERDURE_LIMITS__DAILY='{"micro_dollars": 1000, "steps": 2}'
+    )
+    assert said.stderr == ""
+    assert said.stdout == (
+        f"the tenant 'acme' on {day} (UTC)\n"
+        "               limit  settled  reserved  left\n"
+        "steps              2        1         1     0\n"
+        "input_tokens       -       60       100     -\n"
+        "output_tokens      -        0         0     -\n"
+        "micro_dollars  1,000       10        30   960\n"
+        "open reservations: 1\n"
+        f"  {reservation.reserved_at:%H:%M:%S}  acme:one  generate-1/1  "
+        "at most steps 1, input_tokens 100, micro_dollars 30\n"
+    )
+
+
+def test_a_day_without_a_limit_says_that_nothing_is_counted(tmp_path: Path) -> None:
+    before = datetime.now(UTC).date()
+    said = budget(tmp_path).stdout
+    after = datetime.now(UTC).date()
+    assert any(said.startswith(f"the tenant 'default' on {day} (UTC)\nno limit is set here") for day in (before, after))
+    assert "open reservations: none" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--tenant", "No Such"), "perdure: 'No Such' is no tenant: its name has lower-case letters"),
+        (("--day", "yesterday"), "perdure: 'yesterday' is no day: write one such as "),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    said = budget(tmp_path, *arguments)
+    assert said.returncode == 1
+    assert said.stderr.startswith(complaint)
+    assert len(said.stderr.splitlines()) == 1

@@ -1,0 +1,97 @@
+"""A tool is tried by hand with documents, pages and services as a run would have them."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from activities.settings import ROOT, Paths, Settings, environment_with
+from deploy.local.commands.index import index_folder
+from deploy.local.commands.try_tool import allowed
+from deploy.local.stack.desk import DeskServer
+from perdure.contracts.contract import BadInput
+from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, AllowedPaths
+from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
+
+
+def tried(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.local", "tool", *arguments],
+        cwd=ROOT,
+        env=environment_with(**environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+async def test_documents_are_searched_and_read(knowledge: Path, tmp_path: Path) -> None:
+    await index_folder(knowledge, Settings(paths=Paths(state=tmp_path)), tenant="default", collection="handbook")
+    state = {"PERDURE_PATHS__STATE": str(tmp_path)}
+    found = tried("search_knowledge", '{"query": "weeks of parental leave", "passages": 1}', **state)
+    assert found.stdout.startswith("[1] parental-leave (version 2): "), found.stderr
+    read = tried("read_document", '{"document": "parental-leave"}', "--allow", "document=parental-leave", **state)
+    assert "parental-leave, version 2" in read.stdout
+    refused = tried("read_document", '{"document": "parental-leave"}', "--allow", "document=backup-policy", **state)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1
+    assert "use what is under backup-policy" in refused.stderr
+
+
+def test_a_ticket_is_opened_with_the_key_that_was_given(desk: DeskServer, tmp_path: Path) -> None:
+    environment = {
+        "PERDURE_PATHS__STATE": str(tmp_path),
+        "PERDURE_TOOLS__SERVICES": json.dumps({"desk": desk.url}),
+    }
+    asked = ("create_ticket", '{"title": "Leak", "text": "It leaks."}', "--key", "mine")
+    assert [tried(*asked, **environment).stdout for _ in range(2)] == ["The ticket T-1 is open.\n"] * 2
+    assert desk.desk.received()["tickets"] == {"mine": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("abacus", "{}"), "there is no tool 'abacus'"),
+        (("calculator", "[1]"), "is not a JSON object"),
+        (("calculator", "{"), "not JSON"),
+        (("calculator", "{}", "--allow", "expression=1"), "its arguments take no constraint"),
+        (("http_get", '{"url": "http://localhost/"}'), "nothing is allowed for its argument 'url'"),
+        (("http_get", '{"url": "http://localhost/"}', "--allow", "url=localhost"), "is not a public address"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+    ended = tried(*arguments, PERDURE_PATHS__STATE=str(tmp_path))
+    assert ended.returncode == 1
+    assert reason in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+class Errand(ToolArguments):
+    """One argument of each kind."""
+
+    url: Annotated[str, Constrained(AllowedHosts)]
+    path: Annotated[str, Constrained(AllowedPaths)]
+    amount: Annotated[Decimal, Constrained(AllowedAmount)]
+
+
+@tool(ToolEffect.READ_ONLY)
+async def errand(_: ToolContext, asked: Errand) -> str:
+    """Run an errand."""
+    return str(asked)
+
+
+def test_what_is_allowed_is_said_by_argument() -> None:
+    assert allowed(errand, ["url=a.b", "url=*.c.d", "path=x/", "amount=1.50"]) == {
+        "url": AllowedHosts(hosts=("a.b", "*.c.d")),
+        "path": AllowedPaths(under=("x/",)),
+        "amount": AllowedAmount(most=Decimal("1.50")),
+    }
+    with pytest.raises(BadInput, match="is no amount"):
+        allowed(errand, ["amount=much"])
+    with pytest.raises(BadInput, match="errand takes url=, path=, amount="):
+        allowed(errand, ["colour=red"])

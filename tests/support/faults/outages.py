@@ -1,0 +1,84 @@
+"""Outages, made for real: a database that cannot be opened, and a server whose port refuses."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy import event
+
+from activities.adapters.databases.sqlite_database import SqliteDatabase
+
+
+@asynccontextmanager
+async def away(database: SqliteDatabase) -> AsyncGenerator[None]:
+    """While the context lasts, each connection to the database fails as one to a file in a folder that is gone."""
+    database.engine.dispose()
+    event.listen(database.engine, "do_connect", _refused)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "do_connect", _refused)
+        database.engine.dispose()
+
+
+def _refused(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> Any:
+    return sqlite3.connect("/nowhere/perdure.db", timeout=parameters.get("timeout", 5))
+
+
+class Door:
+    """A port in front of a server. While it is shut, connections are refused, and those that were open are broken."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Use `door`."""
+        self._behind = host, port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def open(self) -> None:
+        """Let them through."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def shut(self) -> None:
+        """Refuse everybody."""
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    @property
+    def url(self) -> str:
+        """The endpoint, as a catalogue names it."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def _serve(self, up: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        down, forth = await asyncio.open_connection(*self._behind)
+        self._open |= {back, forth}
+
+        async def carry(one: asyncio.StreamReader, other: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while data := await one.read(65536):
+                    other.write(data)
+                    await other.drain()
+
+        await asyncio.wait(
+            [asyncio.create_task(carry(up, forth)), asyncio.create_task(carry(down, back))],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for end in (forth, back):
+            self._open.discard(end)
+            end.close()
+
+
+@asynccontextmanager
+async def door(host: str, port: int) -> AsyncGenerator[Door]:
+    """An open door in front of a server, for as long as the context lasts."""
+    one = Door(host, port)
+    await one.open()
+    try:
+        yield one
+    finally:
+        await one.shut()

@@ -1,0 +1,62 @@
+"""A reader of a token log that loses its connection now and then, and keeps count of what it was told."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import cast
+
+from activities.ports import End, LogEntry, Piece, Position, Reset, TokenLog
+from perdure.contracts.chains.steps import StepKey
+from tests.support.waiting import until
+
+
+@dataclass
+class Reader:
+    """Reads one step, from where it is; what it does not know it says by its position alone."""
+
+    log: TokenLog
+    key: StepKey
+    at: Position = field(default_factory=Position)
+    text: str = ""
+    """What it holds of the attempt that it is in."""
+    attempts: list[int] = field(default_factory=list[int])
+    """Those that were announced to it."""
+    unannounced: int = 0
+    """Entries of an attempt that no `Reset` announced."""
+    ended: bool = False
+
+    async def entry(self) -> None:
+        """Connect, read one entry, disconnect."""
+        async with aclosing(cast("AsyncGenerator[LogEntry]", self.log.read(self.key, self.at))) as entries:
+            self.hear(await anext(entries))
+
+    async def to_the_end(self) -> None:
+        """Read until the newest attempt has ended."""
+        async for entry in self.log.read(self.key, self.at):
+            self.hear(entry)
+
+    async def until(self, text: str, *, attempt: int) -> None:
+        """Wait until it holds this text of this attempt, while it reads in a task of its own."""
+        await until(
+            lambda: (self.at.attempt, self.text) == (attempt, text), what=f"a reader holds {text!r}", every=0.002
+        )
+
+    def hear(self, entry: LogEntry) -> None:
+        """Take an entry in."""
+        match entry:
+            case Reset(position):
+                self.attempts.append(position.attempt)
+                self.text = ""
+            case Piece(text, position):
+                self.unannounced += position.attempt != self.at.attempt
+                self.text += text
+            case End(position):
+                self.unannounced += position.attempt != self.at.attempt
+        self.ended = isinstance(entry, End)
+        self.at = entry.position
+
+    def go_back(self, to: int) -> None:
+        """Forget what came after so many characters of this attempt."""
+        self.text = self.text[:to]
+        self.at = Position(self.at.attempt, to)
+        self.ended = False

@@ -1,0 +1,187 @@
+"""An agent whose conversation outgrows its model's window goes on with summaries, reserved as thoughts are."""
+
+import re
+import sqlite3
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from activities.adapters.databases.open import FILE
+from activities.composition import Parts, Role
+from activities.ports import Message, Prompt
+from activities.settings import Model, Settings
+from agents import summary
+from deploy.prompts import show_prompt
+from deploy.prompts.paid_steps import paid_steps
+from deploy.testing.stack import CATALOGUE
+from deploy.testing.stub.model import SUMMED_UP, ScriptedModel
+from perdure.client import Platform, workflow_id
+from perdure.contracts.agents.agent import AgentPhase
+from perdure.contracts.agents.compaction import Compact
+from perdure.contracts.agents.steps import Think
+from perdure.contracts.agents.transcript import Role as Speaker
+from perdure.contracts.budget import Budget, Spend
+from perdure.contracts.chains.spec import Prices
+from perdure.contracts.runs.run import Answered, Exhausted
+from perdure.contracts.temporal.converter import data_converter
+from perdure.contracts.tool_calls.decisions import Ruling
+from perdure.testing import Bill, Script, Turn, answer, calls
+from tests.support.runs.agent_runs import MESSAGE, says, waits, with_agents, write_agent
+from worker import workers
+
+WINDOW = 4096
+
+READ = ("read_document", {"document": "backup-policy"})
+
+PLENTY = Budget(steps=40, tool_calls=40)
+
+PRICES = Prices(input=400_000, output=1_600_000)
+
+COMPACTION = "results = []\n[compaction]\ntokens = 100\n"
+
+
+@pytest.fixture
+def bill(tmp_path: Path) -> Bill:
+    return Bill(tmp_path / "bill.db")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[ScriptedModel]:
+    with ScriptedModel(0, tmp_path / "bill.db", PRICES) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(settings: Settings, model: ScriptedModel, tmp_path: Path) -> Settings:
+    agents, catalogue = tmp_path / "agents", tmp_path / "catalogue.toml"
+    agents.mkdir()
+    write_agent(agents, "reader", ["read_document", "send_message"], COMPACTION)
+    written = CATALOGUE.format(model="stub", url=model.url, context=WINDOW, input=PRICES.input, output=PRICES.output)
+    catalogue.write_text(written)
+    named = with_agents(settings, agents, model=Model())
+    return named.model_copy(update={"paths": named.paths.model_copy(update={"catalogue": catalogue})})
+
+
+def reading(run: str, times: int, *more: Turn) -> str:
+    """A task for which the model reads a document again and again, and then does something more."""
+    return Script.of(run, [*[calls(READ)] * times, *more, answer("It is kept for a year.")]).task()
+
+
+@asynccontextmanager
+async def serving(client: Client, settings: Settings) -> AsyncGenerator[None]:
+    """Workers of their own, which remember nothing of those before them."""
+    async with AsyncExitStack() as stack:
+        parts = await Parts.open(settings, stack)
+        for worker in workers(client, settings, parts, list(Role)):
+            await stack.enter_async_context(worker)
+        yield
+
+
+async def steps_of(client: Client, run: str) -> list[str]:
+    """The effects that a run has asked for, in their order."""
+    history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    ]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_long_run_ends_as_a_short_one_and_each_summary_is_on_the_bill(
+    platform: Platform, client: Client, bill: Bill, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await platform.start_agent(reading("long", 14), agent="reader", budget=PLENTY)
+    result = await platform.result(run)
+    assert isinstance(result.outcome, Answered)
+    assert result.outcome.answer.body == "It is kept for a year."
+    done = await steps_of(client, run)
+    count = done.count("compact")
+    assert count >= 2
+    assert done.count("think") == 15
+    billed = bill.calls("long")
+    assert sum(call.turn == 0 for call in billed) == count
+    assert [call.turn for call in billed if call.turn] == list(range(1, 16)), "each turn was thought once, in order"
+    assert result.spent.model_copy(update={"tool_calls": 0}) == bill.spend("long")
+    assert result.unsettled == Spend()
+    assert max(call.input_tokens for call in billed) <= WINDOW
+
+    details = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
+    assert re.search("\\| compact-1-[0-9a-f]{8}\u2003\\| stub: ", str(details))
+    assert "turns summed up; " in str(details)
+    assert AgentPhase.COMPACTING in [stage.stage for stage in result.timings]
+    told = [entry async for entry in platform.timeline(run) if entry.name == "compact" and entry.found]
+    assert len(told) == count
+    assert told[0].found.startswith("stub sums up ")
+    assert sum(entry.spent.steps for entry in told if entry.spent is not None) == count
+
+    # Every prompt of it can be shown, the summaries' too, and is what its reply says was sent.
+    monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
+    thoughts = [f"think-{number}" for number in range(1, 16)]
+    prompts: dict[str, Prompt] = {}
+    for step in [*(f"compact-{number}" for number in range(1, count + 1)), *thoughts]:
+        shown = await show_prompt.rebuilt(settings, run, step, "default")
+        assert shown.recorded == shown.digest, step
+        prompts[step] = shown.prompt
+    system, record = prompts["compact-2"].messages
+    assert system == Message("system", summary.INSTRUCTIONS)
+    assert SUMMED_UP.search(record.content), "it covers the summary before it"
+    assert not prompts["compact-2"].tools, "no tool can be called for it"
+    task, stands, *rest = prompts["think-15"].messages[1:]
+    assert task.content == reading("long", 14)
+    assert SUMMED_UP.search(stands.content)
+    roles = [message.role for message in rest]
+    assert roles == ["assistant", "tool"] * (len(rest) // 2), "no result without the turn that asked for it"
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_budget_that_does_not_cover_a_summary_ends_the_run_and_says_so(platform: Platform, bill: Bill) -> None:
+    full = await platform.run_agent(reading("rich", 14), agent="reader", budget=PLENTY)
+    assert isinstance(full.outcome, Answered)
+    before = next(number for number, call in enumerate(bill.calls("rich")) if call.turn == 0)
+    steps = Budget(steps=before, tool_calls=40)
+    result = await platform.run_agent(reading("poor", 14), agent="reader", budget=steps)
+    assert isinstance(result.outcome, Exhausted)
+    assert (result.outcome.limit, result.outcome.needed.steps) == ("steps", 1)
+    assert result.outcome.needed.output_tokens == 100
+    [notice] = result.notices
+    assert re.fullmatch(
+        r"compact-1-[0-9a-f]{8}: the model's window is nearly full, "
+        "and a summary of the older turns is not affordable",
+        notice,
+    )
+    assert [call.turn for call in bill.calls("poor")] == list(range(1, before + 1)), "no summary was bought"
+
+
+async def test_what_was_summed_up_may_be_lost_and_the_run_goes_on(
+    client: Client, platform: Platform, settings: Settings
+) -> None:
+    task = reading("lossy", 12, calls(MESSAGE))
+    async with serving(client, settings):
+        run = await platform.start_agent(task, agent="reader", budget=PLENTY)
+        [step] = await waits(platform, run)
+    assert "compact" in await steps_of(client, run)
+    with closing(sqlite3.connect(settings.paths.state / FILE)) as database, database:
+        lost = await covered(client, run)
+        for digest in lost:
+            assert database.execute("delete from bodies where digest = ?", (digest,)).rowcount == 1
+    assert len(lost) > 2
+    async with serving(client, settings):
+        await platform.decide(run, says(step, Ruling.DENY))
+        assert isinstance((await platform.result(run)).outcome, Answered)
+
+
+async def covered(client: Client, run: str) -> set[str]:
+    """Links, and bodies of the model's, that the newest summary of a run stands for."""
+    history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
+    steps = await paid_steps(history.events, data_converter)
+    asked = [attempts[0].ask for attempts in steps.values()]
+    places = [place for ask in asked if isinstance(ask, Think) for place in ask.transcript.placed().items()]
+    *_, newest = (ask for ask in asked if isinstance(ask, Compact))
+    at = [link for link, _ in places].index(newest.covers) + 1
+    older = [(link, turn) for link, (turn, _) in places[1:at]]
+    return {link for link, _ in older} | {turn.body.digest for _, turn in older if turn.role is Speaker.ASSISTANT}

@@ -1,0 +1,142 @@
+"""A task queue that no worker serves is an outage like any other: free, told on the run's page, over with a worker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.settings import Settings, Tools
+from deploy.local.stack.desk import DeskServer
+from perdure.client import Platform
+from perdure.contracts.budget import Spend
+from perdure.contracts.runs.run import Answered, Cancelled
+from perdure.contracts.temporal.queues import Queue
+from perdure.runs import workflow_id
+from tests.support.runs.agent_runs import TICKET, answer, calls, with_agents, write_agent
+from tests.support.servers.stub_model import StubModel
+from tests.support.waiting import until
+from worker import Parts, Role, workers
+from workflows.effects import ACT, GENERATE, RETRIEVE, THINK
+
+QUESTION = "How many weeks of parental leave are paid in full?"
+
+SOON = timedelta(seconds=1)
+"""How long a queue has a worker to take an effect: of itself it is five minutes, which no test waits for."""
+
+NOBODY = "no worker takes it from its queue: is one running?"
+
+
+@pytest.fixture
+def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
+    write_agent(tmp_path)
+    handbook = (settings.paths.agents / "handbook.toml").read_text()
+    (tmp_path / "handbook.toml").write_text(handbook)
+    return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))
+
+
+@pytest.fixture
+def platform(client: Client) -> Platform:
+    """Its runs are served by role: each role has workers of its own."""
+    return Platform(client, task_queue=Queue.WORKFLOWS)
+
+
+@pytest.fixture(autouse=True)
+def real_time(environment: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clocks do not skip: a queue would be given up before its worker comes."""
+    for effect in (ACT, GENERATE, RETRIEVE, THINK):
+        monkeypatch.setitem(vars(effect), "schedule_to_start_timeout", SOON)
+    with environment.with_time_skipping_disabled():
+        yield
+
+
+class Fleet:
+    """Workers of one process, which come when a test calls them."""
+
+    def __init__(self, client: Client, settings: Settings, stack: AsyncExitStack, parts: Parts) -> None:
+        self._client, self._settings, self._stack, self._parts = client, settings, stack, parts
+
+    async def call(self, *roles: Role) -> None:
+        """Have these roles served."""
+        for worker in workers(self._client, self._settings, self._parts, roles):
+            await self._stack.enter_async_context(worker)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def fleet(client: Client, settings: Settings) -> AsyncIterator[Fleet]:
+    async with AsyncExitStack() as stack:
+        yield Fleet(client, settings, stack, await Parts.open(settings, stack))
+
+
+async def page(client: Client, run: str) -> str:
+    handle = client.get_workflow_handle(workflow_id("default", run))
+    return str((await handle.query("__temporal_workflow_metadata")).current_details)
+
+
+async def waits_for(client: Client, run: str, name: str) -> str:
+    """The head of a run's page, once it says that this waits for what is away."""
+    shown = ""
+
+    async def said() -> bool:
+        nonlocal shown
+        shown = (await page(client, run)).split("| time (UTC)")[0]
+        return f"**{name} waits for what is away** since" in shown
+
+    await until(said, what=f"the run's page says that {name} waits")
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "name"),
+    [
+        ("agent", Role.GENERATION, "think-1"),
+        ("agent", Role.TOOLS, "call-1-1 create_ticket"),
+        ("chain", Role.GENERATION, "generate"),
+        ("chain", Role.RETRIEVAL, "retrieve (handbook)"),
+    ],
+)
+async def test_what_nobody_serves_is_waited_for_at_no_cost_until_a_worker_comes(  # noqa: PLR0917 - all of the world
+    fleet: Fleet,
+    platform: Platform,
+    client: Client,
+    stub: StubModel,
+    desk: DeskServer,
+    kind: str,
+    missing: Role,
+    name: str,
+) -> None:
+    await fleet.call(*(role for role in Role if role is not missing))
+    if kind == "agent":
+        stub.script = [calls(TICKET), answer("Opened.")]
+        run = await platform.start_agent("Open it.", agent="tester")
+    else:
+        run = await platform.start(QUESTION)
+    head = await waits_for(client, run, name)
+    assert NOBODY.replace("?", "") in head
+    assert "It goes on by itself." in head
+    assert f"{name.split(maxsplit=1)[0]} goes on" not in head
+    await fleet.call(missing)
+    result = await asyncio.wait_for(platform.result(run), 120)
+    assert isinstance(result.outcome, Answered)
+    assert (result.spent.steps, result.unsettled) == (stub.calls, Spend()), "what was in vain is no step"
+    assert result.spent.tool_calls == len(desk.desk.received()["tickets"]) == (kind == "agent")
+    shown = await page(client, run)
+    assert "after it began to wait" in shown
+    assert "waits for what is away** since" not in shown
+
+
+async def test_a_run_whose_queue_nobody_serves_can_be_cancelled(
+    fleet: Fleet, platform: Platform, client: Client, stub: StubModel
+) -> None:
+    await fleet.call(*(role for role in Role if role is not Role.GENERATION))
+    run = await platform.start_agent("What?", agent="tester")
+    await waits_for(client, run, "think-1")
+    await platform.cancel(run)
+    result = await asyncio.wait_for(platform.result(run), 60)
+    assert isinstance(result.outcome, Cancelled)
+    assert (result.spent, result.unsettled, stub.calls) == (Spend(), Spend(), 0)

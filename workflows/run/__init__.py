@@ -1,0 +1,1 @@
+"""What every run shares: paid calls, repair, outages, cancellation, and what operators see of it."""
