@@ -27,7 +27,7 @@ from activities.settings.errors import explain, explain_json
 from activities.settings.groups import Approvals, Callers, Group, Limits, Payloads
 from activities.settings.names import DELIMITER, PREFIX, secret_files, unknown
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 
 SECRETS = Path("/run/secrets")

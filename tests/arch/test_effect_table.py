@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import tomllib
 from collections.abc import Callable
 from typing import Any, get_type_hints
@@ -10,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 from temporalio import activity
 
-import activities
+import activities.effects
 from activities.settings import ROOT
 from workflows.effects import EFFECTS, Effect, RunsAs
 
@@ -20,9 +21,7 @@ Method = Callable[..., Any]
 def implementations() -> list[tuple[str, str, Method]]:
     """Every activity of the platform: the effect's name, its module and the method."""
     found: list[tuple[str, str, Method]] = []
-    for module in pkgutil.iter_modules(activities.__path__, "activities."):
-        if module.ispkg:  # adapters implement ports, not effects
-            continue
+    for module in pkgutil.walk_packages(activities.effects.__path__, "activities.effects."):
         for _, owner in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             for _, method in inspect.getmembers(owner, inspect.isfunction):
                 definition = getattr(method, "__temporal_activity_definition", None)
@@ -87,6 +86,17 @@ def test_the_import_contracts_keep_every_activity_apart() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (apart,) = [contract for contract in contracts if contract["type"] == "independence"]
     (adapters,) = [contract for contract in contracts if contract["name"].startswith("activities.adapters fill")]
-    implementing = {module for _, module, _ in IMPLEMENTATIONS}
-    assert implementing == set(apart["modules"])
-    assert implementing <= set(adapters["forbidden_modules"])
+    assert apart["modules"] == [f"{activities.effects.__name__}.*"]
+    assert activities.effects.__name__ in adapters["forbidden_modules"]
+
+
+def test_no_effect_is_implemented_in_another_room() -> None:
+    elsewhere = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "activities").rglob("*.py")
+        if path.parent.name != "effects" and re.search(r"^ +@[A-Z_]+\.activity$", path.read_text(), re.MULTILINE)
+    ]
+    assert elsewhere == []
+    assert {module for _, module, _ in IMPLEMENTATIONS} == {
+        f"activities.effects.{path.stem}" for path in (ROOT / "activities" / "effects").glob("[a-z]*.py")
+    }

@@ -50,7 +50,7 @@ def test_what_is_leaned_on_of_the_sdk_is_as_it_was_read(name: str) -> None:
     source = inspect.getsource(pkgutil.resolve_name(name))
     assert hashlib.sha256(source.encode()).hexdigest()[:12] == LEANED_ON[name], (
         f"{name} is another one in this version: read it, and `perdure/contracts/temporal/converter.py`, "
-        "`activities/adapters/temporal/payload_storage.py` and `workflows/runner.py` beside it, before its digest is put here"
+        "`activities/adapters/temporal/payload_storage.py` and `workflows/runner.py`, before its digest is put here"
     )
 
 

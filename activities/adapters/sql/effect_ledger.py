@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 from activities.adapters.databases.database import Database
 from activities.adapters.databases.tables import ledger_events as _events
 from activities.adapters.databases.upsert import insert_or_keep
-from activities.adapters.sql import accounts as accounts
-from activities.adapters.sql import clock
+from activities.adapters.sql import accounts, clock
 from activities.adapters.sql import ledger_rules as rules
 from activities.adapters.sql.blobs import store_bodies
 from activities.ports import Decided, Fresh, Permission, Recorded, Refused

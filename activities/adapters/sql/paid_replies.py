@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, select, update
 from activities.adapters.databases.database import Database
 from activities.adapters.databases.tables import paid_attempts as _attempts
 from activities.adapters.databases.upsert import insert_or_keep
-from activities.adapters.sql import accounts as accounts
+from activities.adapters.sql import accounts
 from activities.adapters.sql import budget_windows as windows
 from activities.adapters.sql.blobs import store_bodies
 from activities.ports import Order, Paid, Short, UnknownKey, WindowSpent

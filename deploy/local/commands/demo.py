@@ -1,6 +1,7 @@
 """The demonstration: a few questions through the real chain, each told from its answer to its link."""
 
 import asyncio
+import tomllib
 import uuid
 
 from rich.console import Console
@@ -9,12 +10,11 @@ from rich.panel import Panel
 
 from activities import settings as tree
 from activities.adapters.tokens.open import open_token_log
-from activities.settings import Settings
+from activities.settings import ROOT, Settings
 from deploy.local.commands.demo_agent import run_agent
 from deploy.local.commands.follow import Followed, follow
 from deploy.local.commands.session import session
 from deploy.processes.state_file import Addresses
-from evals.questions import HANDBOOK, load
 from perdure.client import Platform
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import BadInput
@@ -30,6 +30,9 @@ from perdure.contracts.runs.run import (
 )
 from perdure.errors import PlatformError
 
+HANDBOOK = ROOT / "evals" / "datasets" / "handbook"
+"""The sample handbook: its documents, and questions about them."""
+
 NAMESPACE = "default"
 """The Temporal namespace of the embedded stack."""
 
@@ -43,13 +46,18 @@ def main(
     what the agent writes; without it, and with a terminal, the user is asked.
     """
     console = Console(width=120)
-    asked = [question] if question else [item.question for item in load(HANDBOOK / "demo.toml")]
+    asked = [question] if question else _questions()
     with session(HANDBOOK / "documents", tier=tier, settings=settings) as addresses:
         series = uuid.uuid4().hex[:8]
         failures = asyncio.run(_ask(asked, tier, addresses, console, series=series))
         if question is None:
             failures += asyncio.run(_work(addresses, console, series=series, yes=yes))
         return 1 if failures else 0
+
+
+def _questions() -> list[str]:
+    """The demonstration's own questions about the sample handbook."""
+    return [item["question"] for item in tomllib.loads((HANDBOOK / "demo.toml").read_text())["question"]]
 
 
 async def _ask(questions: list[str], tier: str | None, addresses: Addresses, console: Console, *, series: str) -> int:

@@ -1,6 +1,6 @@
 """The desk: a small real service that takes tickets and messages and counts what it received, for demos and tests.
 
-`python -m deploy.local.stack.desk --port 9000` serves it on loopback; its first line of output is `ready PORT`. It keeps
+`python -m deploy.local.stack.desk --port 9000` serves it on loopback; its first line is `ready PORT`. It keeps
 everything in one SQLite file, so that it can be killed at any moment. Every request carries an `Idempotency-Key`.
 
 - `POST /tickets` with `{"title", "text"}` opens a ticket; with a key that it knows it returns the same ticket.

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.tokens.token_log`: whether token logs lose or repeat anything, and how soon a piece is read."""
+"""`python -m tests.bench.tokens.token_log`: whether token logs lose or repeat anything, and how soon one is read."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.tokens.token_speaker`: processes that speak into a token log until SIGTERM, or until they are killed.
+"""`python -m tests.bench.tokens.token_speaker`: processes that write to a token log until SIGTERM or a kill.
 
 Each line of input is a `Speech` as JSON: a process is forked for it, with everything imported, and its number printed.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.support.processes.calling ATTEMPT COUNT`: a process that asks whether it may call, calls, and tells what came.
+"""`python -m tests.support.processes.calling ATTEMPT COUNT`: a process that asks whether it may call, and calls.
 
 It uses the database that its settings name, begins once it gets a line, and asks for COUNT calls, all at once; several
 processes compete for the same ones. It prints a line for each that it made. Where COUNT is 0 it asks for one call,

@@ -1,4 +1,4 @@
-"""`python -m tests.support.processes.reserving NAME COUNT`: a process that reserves in one window, and settles half of it.
+"""`python -m tests.support.processes.reserving NAME COUNT`: a process that reserves in a window, and settles half.
 
 It uses the database that its settings name, and begins once it gets a line. It makes COUNT reservations, many at once,
 settles every second one that it is granted with less than was reserved, and prints what it did.

@@ -1,4 +1,4 @@
-"""`python -m tests.support.processes.storing NAME COUNT`: a process that stores bodies, and buys and saves replies, all at once.
+"""`python -m tests.support.processes.storing NAME COUNT`: a process that stores bodies and saves replies.
 
 It uses the database that its settings name, begins once it gets a line, and prints a line for each thing that was
 acknowledged. Several of them, named by numbers, compete for one step: each buys, whoever was first.

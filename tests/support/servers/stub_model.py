@@ -2,7 +2,7 @@
 
 It speaks the part of the OpenAI protocol that the platform uses, streams where it is asked to, answers every question
 from the first sentence it is given, under the name it is asked for, and remembers each call. Run it with
-`python -m tests.support.servers.stub_model --port 0 --calls FILE`; its first line of output is `ready PORT`. `POST /script`
+`python -m tests.support.servers.stub_model --port 0 --calls FILE`; its first line is `ready PORT`. `POST /script`
 with a JSON list sets what the next calls meet, one item each:
 
 - `"answer"`: an answer (the default when the script is over);

@@ -1,0 +1,1 @@
+"""The HTTP face: Perdure for services in any language. It holds no state that a restart could lose."""
