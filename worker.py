@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.composition import Activities, Parts, Role
+from activities.composition import Activities, Adapters, WorkerRole
 from activities.ports import PortError
 from activities.settings import Settings, load, quiet_libraries
 from perdure.contracts.temporal.queues import Queue
@@ -28,42 +28,42 @@ ALIVE_EVERY = 5.0
 """Seconds between two signs of life."""
 
 
-def queues(parts: Parts, roles: Sequence[Role]) -> dict[str, Activities]:
+def queues(parts: Adapters, roles: Sequence[WorkerRole]) -> dict[str, Activities]:
     """The task queues that the roles serve, each with the effects that it does."""
     from activities.adapters.model_servers.catalogue import GENERATION_QUEUE
 
     served: dict[str, Activities] = {}
     for role in roles:
         match role:
-            case Role.WORKFLOWS:
+            case WorkerRole.WORKFLOWS:
                 served[Queue.WORKFLOWS] = served[Queue.AGENTS] = parts.routing()
-            case Role.RETRIEVAL:
+            case WorkerRole.RETRIEVAL:
                 served[Queue.RETRIEVAL] = parts.retrieval()
-            case Role.GUARDS:
+            case WorkerRole.GUARDS:
                 served[Queue.GUARDS] = parts.guards()
-            case Role.TOOLS:
+            case WorkerRole.TOOLS:
                 served[Queue.TOOLS] = parts.tools()
-            case Role.GENERATION:
+            case WorkerRole.GENERATION:
                 generation = parts.generation()
                 served |= dict.fromkeys((GENERATION_QUEUE + name for name in parts.catalogue.entries), generation)
-    if set(roles) == set(Role):
+    if set(roles) == set(WorkerRole):
         own = (Queue.WORKFLOWS, Queue.RETRIEVAL, Queue.GUARDS, Queue.TOOLS)
         served[Queue.PLATFORM] = [effect for queue in own for effect in served[queue]]
         served[Queue.AGENTS] = served[Queue.PLATFORM]
     return served
 
 
-def workers(client: Client, settings: Settings, parts: Parts, roles: Sequence[Role]) -> list[Worker]:
+def workers(client: Client, settings: Settings, parts: Adapters, roles: Sequence[WorkerRole]) -> list[Worker]:
     """One worker for each task queue that the roles serve."""
     from activities.adapters.model_servers.catalogue import GENERATION_QUEUE
     from activities.adapters.sql.accounts import SqlAccounts
     from activities.adapters.telemetry import LoggedEffects
     from activities.adapters.temporal.worker_versions import version_of
-    from activities.interceptors.every_effect import CANCEL_SEEN_AFTER, Conduct
+    from activities.interceptors.every_effect import CANCEL_SEEN_AFTER, EffectInterceptor
     from activities.interceptors.run_account import Accounting
 
     common: dict[str, Any] = {
-        "interceptors": [LoggedEffects(), Conduct(), Accounting(SqlAccounts(parts.database))],
+        "interceptors": [LoggedEffects(), EffectInterceptor(), Accounting(SqlAccounts(parts.database))],
         "graceful_shutdown_timeout": GRACE,
     }
     deciding = {Queue.PLATFORM: CHAINS, Queue.WORKFLOWS: CHAINS, Queue.AGENTS: AGENTS}
@@ -94,7 +94,7 @@ async def stay_alive(file: Path) -> None:
         await asyncio.sleep(ALIVE_EVERY)
 
 
-async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = None) -> None:
+async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
     from activities.adapters.telemetry import log_events, record_spans
     from activities.adapters.temporal.client import connect
@@ -112,13 +112,13 @@ async def serve(settings: Settings, roles: Sequence[Role], alive: Path | None = 
         if close_spans is not None:
             stack.push_async_callback(asyncio.to_thread, close_spans)
         try:
-            parts = await Parts.open(settings, stack)
+            parts = await Adapters.open(settings, stack)
             client = await connect(settings, parts.blobs, payload_keys(settings.payloads, parts.database))
         except (PortError, ConnectionError) as error:
             sys.exit(f"worker: {error}")
         for worker in workers(client, settings, parts, roles):
             await stack.enter_async_context(worker)
-        if Role.WORKFLOWS in roles and (said := await notice(client, settings.work)):
+        if WorkerRole.WORKFLOWS in roles and (said := await notice(client, settings.work)):
             print(f"version: {said}", flush=True)
         names = ", ".join(roles)
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
@@ -140,18 +140,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="worker.py",
         description="Run Perdure's workflows and effects. Temporal's address comes from TEMPORAL_ADDRESS.",
-        epilog="Roles: " + " ".join(f"{role.value}: {_sentence(role)}" for role in Role),
+        epilog="Roles: " + " ".join(f"{role.value}: {_sentence(role)}" for role in WorkerRole),
     )
     parser.add_argument(
         "--role",
         action="append",
-        choices=[*Role, "all"],
+        choices=[*WorkerRole, "all"],
         help="what this worker does; may be given several times (default: all)",
     )
     parser.add_argument("--alive", type=Path, metavar="FILE", help="touched every few seconds while this worker serves")
     given = parser.parse_args(arguments)
     chosen: list[str] = given.role or ["all"]
-    roles = list(Role) if "all" in chosen else [role for role in Role if role in chosen]
+    roles = list(WorkerRole) if "all" in chosen else [role for role in WorkerRole if role in chosen]
     settings = load()
     quiet_libraries()
     asyncio.run(serve(settings, roles, given.alive))
@@ -168,13 +168,13 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
-def _sentence(role: Role) -> str:
+def _sentence(role: WorkerRole) -> str:
     return {
-        Role.WORKFLOWS: "runs workflows and effects that only read files;",
-        Role.RETRIEVAL: "embeds and searches;",
-        Role.GUARDS: "runs guardrail checks;",
-        Role.GENERATION: "calls models;",
-        Role.TOOLS: "calls tools.",
+        WorkerRole.WORKFLOWS: "runs workflows and effects that only read files;",
+        WorkerRole.RETRIEVAL: "embeds and searches;",
+        WorkerRole.GUARDS: "runs guardrail checks;",
+        WorkerRole.GENERATION: "calls models;",
+        WorkerRole.TOOLS: "calls tools.",
     }[role]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tools.base import Tool, ToolContext
 
 
-class Role(StrEnum):
+class WorkerRole(StrEnum):
     """What a worker does. Slow libraries load only in the roles that need them."""
 
     WORKFLOWS = "workflows"
@@ -40,7 +40,7 @@ class Role(StrEnum):
 Activities = Sequence[Callable[..., Any]]
 
 
-class Parts:
+class Adapters:
     """The adapters of one worker process, made when a role first asks for them and closed together."""
 
     def __init__(

@@ -23,7 +23,7 @@ from tests.services.sglang_server import sglang_server as start_sglang
 from tests.services.weaviate_server import Weaviate, weaviate_server
 from tests.support.servers.stub_model import StubModel
 from tests.support.servers.temporal import TEMPORAL, TIME_SKIPPING
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "evals" / "datasets" / "handbook" / "documents"
@@ -141,7 +141,7 @@ def settings(state: Path, stub: StubModel) -> Settings:
 async def working(client: Client, settings: Settings) -> AsyncIterator[Settings]:
     """The platform's own workers in this process, in all roles, over the stub model."""
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield settings

@@ -53,7 +53,7 @@ class Agent:
                 "handed_over: only an execution that was continued may have it: send a request without it"
             )
         else:
-            self.progress.go_on(ask.handed_over)
+            self.progress.restore(ask.handed_over)
         self.decisions = Decisions(ask.tenant, self.progress)
         calls = ToolCalls(ask.tenant, self.progress, self.decisions)
         try:
@@ -65,7 +65,7 @@ class Agent:
                 raise
             phase = self.progress.phase
             self.decisions.over = True
-            unknown = () if self.progress.known is None else await calls.call_off()
+            unknown = () if self.progress.known is None else await calls.cancel()
             outcome = Cancelled(phase=phase, unknown=unknown)
         await to_the_end(self.heard())
         return self.progress.close(outcome)
@@ -82,7 +82,7 @@ class Agent:
         phase = self.progress.phase
         if self.decisions is not None:
             self.decisions.over = True
-        unknown = () if self.progress.known is None else await calls.call_off(may_resume=True)
+        unknown = () if self.progress.known is None else await calls.cancel(may_resume=True)
         await self.heard()
         return self.progress.failed(fault, phase, unknown)
 
@@ -109,7 +109,7 @@ class Agent:
             spec=pinned.spec,
             pinned=pinned.pinned,
             deployment=pinned.deployment,
-            allowance=self.progress.purse.allowance,
+            allowance=self.progress.account.allowance,
             transcript=Transcript(),
             started_by=ask.started_by,
         )
@@ -140,7 +140,7 @@ class Agent:
                 case agent.Compact(step, cut):
                     await compact(progress, ask.tenant, step, cut)
                 case agent.Work(names):
-                    await calls.see_to(names)
+                    await calls.run_calls(names)
                 case agent.Observe():
                     progress.put(agent.observed(progress.state))
                 case agent.Check(answer):
@@ -155,16 +155,16 @@ class Agent:
     def continue_where_due(self, ask: AgentInput) -> None:
         """Go on in a new execution, where it is time. Nothing of the run is under way: all it knows is in its state."""
         if should_continue():
-            handed = self.progress.hand_over()
-            self.progress.goes_on()
-            workflow.continue_as_new(ask.going_on(handed))
+            handed = self.progress.snapshot()
+            self.progress.mark_continued()
+            workflow.continue_as_new(ask.continued(handed))
 
     async def think(self, tenant: str, step: str) -> None:
         """Buy the model's next move."""
         progress, run, key = self.progress, self.progress.state, key_of(tenant, step)
         if progress.phase is not AgentPhase.THINKING:
             progress.enter(AgentPhase.THINKING)
-        reply = await progress.purse.buy_or_rest(
+        reply = await progress.account.buy_or_rest(
             THINK,
             step,
             lambda attempt, deployment, reserved: Think(

@@ -34,7 +34,7 @@ from perdure.contracts.runs.run import (
 )
 from perdure.contracts.text import Text
 from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of
-from workflows.run.cancellation import called_off
+from workflows.run.cancellation import cancel_on_exit
 from workflows.run.progress import Progress
 from workflows.run.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
@@ -93,7 +93,7 @@ class Chain:
                 summary=ask.chain,
             )
         )
-        async with called_off(asked, routing) as pending:
+        async with cancel_on_exit(asked, routing) as pending:
             routed = await routing
             self.progress.deployment = routed.deployment.name
             screening = asyncio.create_task(self.screened(ask, asked, routed))
@@ -198,7 +198,7 @@ class Chain:
 
         async def write(step: str, repair: Repair | None) -> Generated | OverBudget:
             key = key_of(ask.tenant, step)
-            return await self.progress.purse.buy(
+            return await self.progress.account.buy(
                 GENERATE,
                 step,
                 lambda attempt, deployment, reserved: Generate(

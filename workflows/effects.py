@@ -26,11 +26,11 @@ from perdure.contracts.chains.steps import (
     Check,
     Checked,
     Extract,
-    Extracted,
     Generate,
     Generated,
     Parse,
     Parsed,
+    RecordRead,
     Retrieve,
     Retrieved,
     Route,
@@ -141,7 +141,7 @@ PARSE = Effect(
     heartbeat_timeout=PULSE,
     retry_policy=PATIENT,
 )
-EXTRACT = _call_of_a_model("extract", Extract, Extracted)
+EXTRACT = _call_of_a_model("extract", Extract, RecordRead)
 VALIDATE = Effect(
     name="validate",
     ask=Validate,

@@ -9,13 +9,12 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.extraction import Problem
 from perdure.contracts.chains.spec import Deployment
-from perdure.contracts.chains.steps import Extract, Parse, Parsed, Repair, Screen, Validate, Validated
-from perdure.contracts.chains.steps import Extracted as Reply
+from perdure.contracts.chains.steps import Extract, Parse, Parsed, RecordRead, Repair, Screen, Validate, Validated
 from perdure.contracts.fault import Fault
 from perdure.contracts.runs.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of
-from workflows.run.cancellation import called_off
+from workflows.run.cancellation import cancel_on_exit
 from workflows.run.progress import Progress
 from workflows.run.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
@@ -66,7 +65,7 @@ class Extraction:
         self.progress.deployment = parsed.deployment.name
         screening = asyncio.create_task(self.screened(ask, parsed))
         reading = asyncio.create_task(self.read(ask, parsed))
-        async with called_off(screening, reading):
+        async with cancel_on_exit(screening, reading):
             await workflow.wait([screening, reading], return_when=asyncio.FIRST_COMPLETED)
             return await screening or await reading
 
@@ -94,7 +93,7 @@ class Extraction:
         spec, document = parsed.spec, parsed.document.reference()
         found: list[Validated] = []
 
-        async def validate(reply: Reply) -> tuple[Text | None, tuple[Problem, ...]]:
+        async def validate(reply: RecordRead) -> tuple[Text | None, tuple[Problem, ...]]:
             self.progress.enter(Phase.VALIDATING)
             said = reply.said.reference()
             validated = await self.progress.perform(
@@ -116,7 +115,9 @@ class Extraction:
             )
         return Extracted(record=found[-1].record, document=document)
 
-    async def write(self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None) -> Reply | OverBudget:
+    async def write(
+        self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None
+    ) -> RecordRead | OverBudget:
         """Buy one reading of the document."""
         spec, document = parsed.spec, parsed.document.reference()
         key = key_of(ask.tenant, step)
@@ -132,7 +133,7 @@ class Extraction:
             room = deployment.context_window - spec.max_output_tokens
             return deployment.worst_case(input_tokens=min(prompt_tokens, room), output_tokens=spec.max_output_tokens)
 
-        return await self.progress.purse.buy(
+        return await self.progress.account.buy(
             EXTRACT,
             step,
             lambda attempt, deployment, reserved: Extract(

@@ -18,7 +18,7 @@ from activities.tool_calls.calling import CANCELLED, Calling
 from activities.tool_calls.outcomes import not_called, reason_of, too_early
 from activities.waiting import elapsed
 from perdure.contracts.agents.agent import AgentSpec
-from perdure.contracts.agents.steps import Act, Acted, Answered, AskPerson, ScreenCall, ScreenedCall
+from perdure.contracts.agents.steps import Act, Acted, AskPerson, CallAnswered, ScreenCall, ScreenedCall
 from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.budget import Spend
 from perdure.contracts.guards import Verdict
@@ -150,7 +150,7 @@ class Acting:
         if isinstance(came, ToolOutcome):
             with nothing_sent() if attempted.charges is None else nullcontext():
                 await texts.store(self._blobs, ask.key.tenant, came.result, *self._place(ask, came))
-            came = Answered(outcome=came.model_copy(update={"result": came.result.carried(), "verdicts": ()}))
+            came = CallAnswered(outcome=came.model_copy(update={"result": came.result.carried(), "verdicts": ()}))
             kept = ask.parent is not None
         elif isinstance(came, AskPerson) and arguments is not None:
             # Whoever has to say what became of it has to see what it was.

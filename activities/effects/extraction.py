@@ -22,7 +22,7 @@ from agents.extraction_prompt import document_lines
 from agents.loader import BadSpec
 from agents.schemas import Schemas
 from perdure.contracts.chains.extraction import ExtractionSpec
-from perdure.contracts.chains.steps import Extract, Extracted, Parse, Parsed, Validate, Validated
+from perdure.contracts.chains.steps import Extract, Parse, Parsed, RecordRead, Validate, Validated
 from perdure.contracts.runs.registry import RegisteredRun
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, VALIDATE
@@ -102,14 +102,14 @@ class Extraction:
         self._blobs = blobs
 
     @EXTRACT.activity
-    async def extract(self, ask: Extract) -> Extracted:
+    async def extract(self, ask: Extract) -> RecordRead:
         """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
         with nothing_sent():
             prompt = await record.prompt_of(ask, self._blobs)
         sent = digest_of(prompt)
 
-        def read(completion: Completion) -> Extracted:
-            return Extracted(
+        def read(completion: Completion) -> RecordRead:
+            return RecordRead(
                 said=Text.of(completion.content),
                 model=completion.model,
                 finish_reason=completion.finish_reason,
@@ -127,7 +127,7 @@ class Extraction:
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 worst=ask.worst,
                 read=read,
-                silent=Extracted(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                silent=RecordRead(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
                 texts=lambda reply: [reply.said],
             )
         )

@@ -6,7 +6,7 @@ from activities.authorization.proof import Proof
 from activities.authorization.rights import Rights
 from activities.bodies import texts
 from activities.bodies.pins import Pins
-from activities.ports import BlobStore, Done, EffectLedger, Fresh, KeyTaken, Refused, Unknown, nothing_sent
+from activities.ports import BlobStore, Done, EffectLedger, Fresh, KeyTaken, LedgerRefused, Unknown, nothing_sent
 from activities.tool_calls.boundary import ToolBoundary
 from activities.tool_calls.forgoing import forgo_for_good
 from activities.tool_calls.outcomes import REASON, from_ledger, intended, not_called, superseded
@@ -95,7 +95,7 @@ class Settling:
         if result is not None:
             found = await self._boundary.found(tool, _context(ask), result, spec.results, spec.result_bytes)
         answer = await self._ledger.decide(ask.key, await self._decision(ask.key, ask.decision, record, found))
-        if isinstance(answer, Refused):
+        if isinstance(answer, LedgerRefused):
             if answer.why is Refusal.MAY_CALL_ALREADY:
                 return SettledCall()
             outcome = None if answer.outcome is None else from_ledger(tool, answer.outcome)

@@ -25,7 +25,7 @@ _FOR_CLIENTS = frozenset(effect.name for effect in EFFECTS if effect.for_clients
 _PAID = frozenset(effect.name for effect in EFFECTS if effect.paid)
 
 
-class Conduct(Interceptor):
+class EffectInterceptor(Interceptor):
     """Worker interceptor for all activities."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:

@@ -81,7 +81,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Refused:
+class LedgerRefused:
     """The decision changed nothing."""
 
     why: Refusal
@@ -126,7 +126,7 @@ class EffectLedger(Protocol):
         """
         ...
 
-    async def decide(self, key: StepKey, decision: Decision) -> Decided | Refused:
+    async def decide(self, key: StepKey, decision: Decision) -> Decided | LedgerRefused:
         """Take somebody's word on an unknown outcome. The same decision again is answered as before."""
         ...
 

@@ -34,7 +34,7 @@ class Unplaced(ValueError):
 
 
 @dataclass(frozen=True)
-class Page:
+class DocumentText:
     """A document."""
 
     text: str

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from activities.text.dates import Written
-from activities.text.document_text import AROUND, Page, Unplaced, shown, word_pattern
+from activities.text.document_text import AROUND, DocumentText, Unplaced, shown, word_pattern
 from agents.extraction_prompt import NOT_STATED
 from agents.rules import rule
 from perdure.contracts.chains.extraction import (
@@ -42,7 +42,7 @@ def offered(fields: Sequence[FieldSpec], document: str) -> dict[str, dict[int, l
     Days and numbers are as they are written, or in their canonical forms where what is written has several readings;
     choices with `words` are those that the document holds. Fields that are free to be anything are left out.
     """
-    page = Page.of(document)
+    page = DocumentText.of(document)
     kinds = {kind: page.offered(kind) for kind in (FieldKind.DATE, FieldKind.DECIMAL, FieldKind.INTEGER)}
     ways = {
         field.name: page.choices(field) if field.words else kinds[field.kind]
@@ -58,7 +58,7 @@ def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record
     `document` is the text whose `document_lines` the model was shown; evidence is in its characters. A field with a
     problem, and one that is not stated, has no value. Business rules are not checked here.
     """
-    page = Page.of(document)
+    page = DocumentText.of(document)
     values: list[FieldValue] = []
     problems: list[Problem] = []
     try:
@@ -111,7 +111,7 @@ def kept(spec: ExtractionSpec, document: str, reply: str, problems: Sequence[Pro
     for asked in spec.rules:
         named = {field for _, field, _ in rule(asked.guard, asked.arguments).named()}
         concerned |= named if named & concerned else set()
-    page = Page.of(document)
+    page = DocumentText.of(document)
     return {
         field.name: (line, value) if value else (NOT_STATED, "")
         for field in spec.fields
@@ -134,7 +134,7 @@ def _parsed(reply: str) -> dict[str, Any]:
     return cast("dict[str, Any]", stated)
 
 
-def _read(field: FieldSpec, page: Page, stated: Any) -> FieldValue:
+def _read(field: FieldSpec, page: DocumentText, stated: Any) -> FieldValue:
     line, written = _choice(page, stated)
     if not written:
         if field.required:
@@ -157,7 +157,7 @@ def _read(field: FieldSpec, page: Page, stated: Any) -> FieldValue:
             )
 
 
-def _choice(page: Page, stated: Any) -> tuple[int, str]:
+def _choice(page: DocumentText, stated: Any) -> tuple[int, str]:
     """The line that the model named, `NOT_STATED` for none, and the value that it wrote, empty for none."""
     if isinstance(stated, dict):
         entry = cast("dict[str, Any]", stated)
@@ -172,7 +172,7 @@ def _choice(page: Page, stated: Any) -> tuple[int, str]:
     return (cast("int", line) if known else NOT_STATED), str(written).strip()
 
 
-def _measured(kind: FieldKind, page: Page, written: str, line: int) -> tuple[str, Evidence]:
+def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> tuple[str, Evidence]:
     """A day or a number in its canonical form, and where the document writes it, in whatever form."""
     what = {FieldKind.DATE: "day", FieldKind.INTEGER: "whole number"}.get(kind, "number")
     wanted = _outermost(page.written(kind, written))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import assert_never
 from uuid import uuid4
 
-from activities.ports import EffectLedger, Refused
+from activities.ports import EffectLedger, LedgerRefused
 from activities.tool_calls.attempts import Attempted, Call, charges_of
 from activities.tool_calls.boundary import ToolBoundary
 from activities.tool_calls.outcomes import from_ledger
@@ -79,9 +79,11 @@ class FindingOut:
         answer = await self._ledger.decide(call.key, decision)
         if answer.outcome is not None:
             charges = await charges_of(self._ledger, call.ask, tool)
-            ours = outcome if not isinstance(answer, Refused) else None
+            ours = outcome if not isinstance(answer, LedgerRefused) else None
             shown = ours or from_ledger(tool, answer.outcome)
             return Attempted(shown, charges, shown.verdicts)
-        known = f"the ledger refuses that: {answer.why.value}" if isinstance(answer, Refused) else "it did not happen"
+        known = (
+            f"the ledger refuses that: {answer.why.value}" if isinstance(answer, LedgerRefused) else "it did not happen"
+        )
         reason = f"attempt {attempt} was allowed to call and told nothing, and {known}"
         return Attempted(Again(reason=reason), {call.attempt: Spend()})

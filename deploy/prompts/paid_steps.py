@@ -11,16 +11,16 @@ from temporalio.converter import DataConverter
 
 from perdure.contracts.agents.compaction import Compact, Compacted
 from perdure.contracts.agents.steps import Think, Thought
-from perdure.contracts.chains.steps import Extract, Extracted, Generate, Generated
+from perdure.contracts.chains.steps import Extract, Generate, Generated, RecordRead
 
 Ask: TypeAlias = Think | Compact | Generate | Extract
-Reply: TypeAlias = Thought | Compacted | Generated | Extracted
+Reply: TypeAlias = Thought | Compacted | Generated | RecordRead
 
 PAID: dict[str, tuple[type[Ask], type[Reply]]] = {
     "think": (Think, Thought),
     "compact": (Compact, Compacted),
     "generate": (Generate, Generated),
-    "extract": (Extract, Extracted),
+    "extract": (Extract, RecordRead),
 }
 """The effects that send a prompt, with their contracts."""
 

@@ -11,7 +11,7 @@ from activities.ports import BodyMissing
 from deploy.prompts.paid_steps import Attempt, payloads
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.compaction import Compact
-from perdure.contracts.agents.steps import Acted, Answered, Think, Thought
+from perdure.contracts.agents.steps import Acted, CallAnswered, Think, Thought
 from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.text import Text
 from perdure.history.timeline import LOCAL
@@ -51,7 +51,7 @@ class RecordedBodies:
         if about["activity_type"] != "act" or "result" not in details:
             return
         [acted] = [Acted.model_validate_json(payload.data) for payload in details["result"].payloads]
-        if acted.kept and isinstance(acted.came, Answered):
+        if acted.kept and isinstance(acted.came, CallAnswered):
             call = json.loads(event.user_metadata.summary.data).partition(" ")[0]
             self._answers[call] = acted.came.outcome.result
 

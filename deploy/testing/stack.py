@@ -24,7 +24,7 @@ from deploy.local.weights import weights
 from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, free_ports
 from deploy.processes.process import Part
-from deploy.testing.standby_workers import Nursery, Relief
+from deploy.testing.standby_workers import ForkServer, StandbyWorkers
 from deploy.testing.stub.model import MODEL
 
 KEPT = ("PERDURE_PATHS__MODELS", "PERDURE_PATHS__PROGRAMS", "PERDURE_PATHS__WEIGHTS")
@@ -103,11 +103,11 @@ def rehearse(given: argparse.Namespace, stack: ExitStack) -> None:
     if given.documents is not None:
         asyncio.run(index_folder(given.documents, settings, tenant=given.tenant, collection=given.collection))
     addresses = stack.enter_context(Stack(settings, model=False, worker=False))
-    nursery = Nursery(logs, {"TEMPORAL_ADDRESS": addresses.temporal}, given.tools)
-    stack.callback(nursery.close)
-    relief = Relief(nursery)
+    fork_server = ForkServer(logs, {"TEMPORAL_ADDRESS": addresses.temporal}, given.tools)
+    stack.callback(fork_server.close)
+    workers = StandbyWorkers(fork_server)
     if given.worker:
-        relief.ready()
+        workers.ready()
     told = {
         "temporal": addresses.temporal,
         "ui": addresses.ui,
@@ -117,15 +117,15 @@ def rehearse(given: argparse.Namespace, stack: ExitStack) -> None:
         "state": str(state),
     }
     print(json.dumps(told), flush=True)
-    obey(relief)
+    obey(workers)
 
 
-def obey(relief: Relief) -> None:
+def obey(workers: StandbyWorkers) -> None:
     """Do what the lines of the input say, until there are no more."""
     commands: Mapping[str, Callable[[], dict[str, object]]] = {
-        "kill": lambda: {"killed": relief.kill()},
-        "serve": lambda: serve(relief),
-        "check": lambda: checked(relief),
+        "kill": lambda: {"killed": workers.kill()},
+        "serve": lambda: serve(workers),
+        "check": lambda: checked(workers),
     }
     for line in sys.stdin:
         command = commands.get(line.strip())
@@ -136,16 +136,16 @@ def obey(relief: Relief) -> None:
         print(json.dumps(said), flush=True)
 
 
-def serve(relief: Relief) -> dict[str, object]:
+def serve(workers: StandbyWorkers) -> dict[str, object]:
     """Let the one that stands by serve."""
-    relief.relieve()
-    relief.ready()
+    workers.promote()
+    workers.ready()
     return {"serving": time.monotonic()}
 
 
-def checked(relief: Relief) -> dict[str, object]:
+def checked(workers: StandbyWorkers) -> dict[str, object]:
     """Whether the worker still serves."""
-    relief.check()
+    workers.check()
     return {"serving": time.monotonic()}
 
 

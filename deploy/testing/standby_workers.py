@@ -18,7 +18,7 @@ WARM_SECONDS = 120.0
 """How long imports and connecting may take on a busy machine."""
 
 
-class Nursery:
+class ForkServer:
     """The process that workers are forked from, with everything imported."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], tools: Path | None = None) -> None:
@@ -36,7 +36,7 @@ class Nursery:
             start_new_session=True,  # Ctrl-C is for whoever holds the workers
         )
 
-    def bear(self) -> "Worker":
+    def fork(self) -> "Worker":
         """A new worker, which stands by soon."""
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the process that forks workers was started without pipes")
@@ -104,17 +104,17 @@ class Worker:
             time.sleep(0.005)
 
 
-class Relief:
+class StandbyWorkers:
     """One worker that serves and one that stands by."""
 
-    def __init__(self, nursery: Nursery) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer) -> None:
+        self._fork_server = fork_server
         self._spare: Worker | None = None
         self._serving: Worker | None = None
 
     def ready(self) -> None:
         """Have a worker that serves, and a warm one. Raises `PartDied`."""
-        serving = self._serving or self.relieve()
+        serving = self._serving or self.promote()
         serving.serving()
         if self._spare is not None:
             self._spare.stand_by()
@@ -124,15 +124,15 @@ class Relief:
         serving, self._serving = self._serving, None
         return time.monotonic() if serving is None else serving.kill()
 
-    def relieve(self) -> Worker:
+    def promote(self) -> Worker:
         """Let the one that stands by serve, and have another stand by; returns the one that serves now."""
         if self._serving is not None:
             return self._serving
-        relief = self._spare or self._nursery.bear()
-        relief.stand_by()
-        relief.serve()
-        self._serving, self._spare = relief, self._nursery.bear()
-        return relief
+        worker = self._spare or self._fork_server.fork()
+        worker.stand_by()
+        worker.serve()
+        self._serving, self._spare = worker, self._fork_server.fork()
+        return worker
 
     def check(self) -> None:
         """Raise `PartDied` where the one that serves ended by itself."""

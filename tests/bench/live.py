@@ -31,7 +31,7 @@ from tests.support.faults.held_guards import HeldGuards
 from tests.support.servers.stub_model import StubModel
 from tests.support.servers.temporal import TEMPORAL
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
 QUESTION = "How many weeks of parental leave are paid in full?"
@@ -44,7 +44,7 @@ METHOD = (
 )
 
 
-class BenchParts(Parts):
+class BenchParts(Adapters):
     """The platform's own parts, with guards that can be taken away or held back."""
 
     held: HeldGuards
@@ -100,7 +100,7 @@ async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
             )
         )
         parts = await kind.open(settings, stack)
-        for worker in workers(environment.client, settings, parts, list(Role)):
+        for worker in workers(environment.client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         live = Live(Platform(environment.client), stub, parts, environment.client.service_client.config.target_host)
         for _ in range(3):  # the first ones load what the others find loaded

@@ -15,8 +15,8 @@ from activities.paid.purchasing import Purchasing
 from tests.bench.stub_ports import StubChat, StubEmbedder, StubGuards, StubStore
 
 
-class StubbedParts(worker.Parts):
-    """The adapters of `worker.Parts`, with what is outside the platform stubbed."""
+class StubbedParts(worker.Adapters):
+    """The adapters of `worker.Adapters`, with what is outside the platform stubbed."""
 
     def retrieval(self) -> worker.Activities:
         from activities.adapters.telemetry import TracedStore
@@ -48,7 +48,7 @@ class StubbedParts(worker.Parts):
 
 def main() -> None:
     """Serve as `worker.py` does."""
-    with mock.patch.object(worker, "Parts", StubbedParts):
+    with mock.patch.object(worker, "Adapters", StubbedParts):
         worker.main()
 
 

@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowHistory
 
 from activities.settings import ROOT
 from deploy.processes.ports import free_ports
-from deploy.testing.standby_workers import Nursery, Relief
+from deploy.testing.standby_workers import ForkServer, StandbyWorkers
 from perdure.contracts.temporal.converter import data_converter
 from perdure.testing import Checkout, embedded_stack
 from tests.chaos.equipment import long_runs
@@ -155,10 +155,10 @@ async def _world(
         "PERDURE_TELEMETRY__TRACES": "false",
         **stores,
     }
-    nursery = Nursery(folder, environment)
-    stack.callback(nursery.close)
+    fork_server = ForkServer(folder, environment)
+    stack.callback(fork_server.close)
     client = await Client.connect(server.address, data_converter=data_converter)
-    return World(client, stub, attempts, Workers(Relief(nursery)))
+    return World(client, stub, attempts, Workers(StandbyWorkers(fork_server)))
 
 
 @pytest.fixture(scope="session")

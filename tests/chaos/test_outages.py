@@ -27,7 +27,7 @@ from tests.support.faults.outages import Door, away, door
 from tests.support.runs.agent_runs import READS, with_agents, write_agent
 from tests.support.servers.stub_model import StubHandler, StubModel
 from tests.support.servers.temporal import TEMPORAL
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
 pytestmark = pytest.mark.chaos
@@ -74,7 +74,7 @@ async def way() -> AsyncIterator[Door]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(
     settings: Settings, state: Path, desk: DeskServer, way: Door, tmp_path: Path
-) -> AsyncIterator[tuple[Platform, Parts]]:
+) -> AsyncIterator[tuple[Platform, Adapters]]:
     """Workers with a database of their own, on a server of their own whose clock skips nothing."""
     (tmp_path / "index").symlink_to(state / "index")
     write_agent(tmp_path, tools=(*READS, "create_ticket"))
@@ -90,14 +90,14 @@ async def world(
             dev_server_log_level="error",
         )
         await stack.enter_async_context(environment)
-        parts = await Parts.open(own, stack)
-        for worker in workers(environment.client, own, parts, list(Role)):
+        parts = await Adapters.open(own, stack)
+        for worker in workers(environment.client, own, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield Platform(environment.client), parts
 
 
 @asynccontextmanager
-async def outage(kind: str, parts: Parts, way: Door) -> AsyncGenerator[None]:
+async def outage(kind: str, parts: Adapters, way: Door) -> AsyncGenerator[None]:
     assert isinstance(parts.database, SqliteDatabase)
     match kind:
         case "full":
@@ -115,7 +115,7 @@ async def outage(kind: str, parts: Parts, way: Door) -> AsyncGenerator[None]:
 
 
 async def test_no_run_ends_by_an_outage_and_none_writes_twice(  # noqa: PLR0917 - all of the world
-    world: tuple[Platform, Parts], desk: DeskServer, way: Door, report: Report, chance: random.Random, request: Any
+    world: tuple[Platform, Adapters], desk: DeskServer, way: Door, report: Report, chance: random.Random, request: Any
 ) -> None:
     platform, parts = world
     sample = request.config.getoption("chaos") == "sample"

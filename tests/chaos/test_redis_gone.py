@@ -21,7 +21,7 @@ from tests.chaos.equipment.processes import Server
 from tests.services.redis_server import RedisServer
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
 pytestmark = [pytest.mark.chaos, pytest.mark.redis]
@@ -49,8 +49,8 @@ async def platform(server: Server, settings: Settings) -> AsyncIterator[Platform
     """Workers on a server whose clock skips nothing: what is tried again is tried in its own time."""
     client = await Client.connect(server.address, plugins=[PerdurePlugin()])
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         platform = Platform(client)
         # What loads at the first question would keep this process from hearing Redis in time.

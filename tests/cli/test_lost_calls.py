@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import Settings
 from perdure.client import Platform
 from tests.cli.conftest import Cli
@@ -32,14 +32,14 @@ def settings(settings: Settings, tmp_path: Path, done: Calls) -> Settings:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def working(client: Client, settings: Settings, done: Calls) -> AsyncIterator[Parts]:
-    class OddParts(Parts):
+async def working(client: Client, settings: Settings, done: Calls) -> AsyncIterator[Adapters]:
+    class OddAdapters(Adapters):
         def all_tools(self) -> Mapping[str, Tool[Any]]:
             return {**super().all_tools(), **odd_tools(done)}
 
     async with AsyncExitStack() as stack:
-        parts = await OddParts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await OddAdapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 

@@ -27,7 +27,7 @@ from perdure.launch import Request, digest_of
 from perdure.runs import workflow_id
 from tests.support.runs.caller_tokens import KEY, believing, token
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 
@@ -167,8 +167,8 @@ async def test_a_token_stays_good_while_no_worker_is_there(
     ticket, key = ticket_of(said, f"default:{run}"), f"default:{run}"
     seen = await client.get_workflow_handle(key).describe()
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
 
         async def known() -> bool:

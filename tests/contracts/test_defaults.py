@@ -10,7 +10,7 @@ import pytest
 from pydantic_core import to_jsonable_python
 
 import perdure.contracts
-from perdure.contracts.agents.steps import Acted, Again, Answered, Think
+from perdure.contracts.agents.steps import Acted, Again, CallAnswered, Think
 from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.spec import Deployment, Prices
@@ -38,7 +38,7 @@ THINK = Think(
     worst=Spend(steps=1, input_tokens=5),
 )
 ACTED = Acted(
-    came=Answered(
+    came=CallAnswered(
         outcome=ToolOutcome(
             tool="read", ended=ToolEnded.RETURNED, happened=Happened.NO, result=Text.of("A note."), size=7
         )
@@ -64,7 +64,7 @@ def test_a_payload_without_its_defaults_reads_as_what_was_written(value: Contrac
 def test_which_of_several_shapes_it_is_is_always_written() -> None:
     assert b'"kind":"answered"' in written(ACTED)
     told_apart = [model for model in contracts(Contract) if len(get_args(kind_of(model))) == 1]
-    assert {Answered, Again} <= set(told_apart)
+    assert {CallAnswered, Again} <= set(told_apart)
     assert not [model.__name__ for model in told_apart if not issubclass(model, Variant)]
 
 

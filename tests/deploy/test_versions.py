@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.composition import Role
+from activities.composition import WorkerRole
 from activities.settings import ROOT, Embedded, Model, Paths, Settings, Work
 from deploy.local.stack.stack import Stack
 from deploy.processes.ports import free_ports
@@ -122,7 +122,7 @@ async def test_the_other_lines_of_the_readme_are_taken_by_the_command_line_tool(
 ) -> None:
     lines = re.findall(r"^temporal (.*)$", README, re.MULTILINE)
     assert len(lines) == 5
-    async with serving(own, settings, "v2", [Role.WORKFLOWS]):
+    async with serving(own, settings, "v2", [WorkerRole.WORKFLOWS]):
         await use(own, "v2")
         for line in lines:
             # `update-options` needs its run: tests/worker/test_versions.py moves one with it.
@@ -145,7 +145,7 @@ async def test_runs_that_are_left_are_counted_when_another_version_is_used(
         await use(own, "v1")
         run = await platform.start_agent("Tell them.", agent="tester")
         await waits(platform, run)
-        async with serving(own, settings, "v2", [Role.WORKFLOWS]):
+        async with serving(own, settings, "v2", [WorkerRole.WORKFLOWS]):
             # The server indexes runs a moment after they have moved.
             done = await commanded("use", "v2")
             assert done.stderr == ""
@@ -163,7 +163,7 @@ async def test_a_version_without_a_queue_that_is_in_use_is_refused(own: Client, 
     async with serving(own, settings, "v1"):
         await use(own, "v1")
         await platform.ask("How long is parental leave?")
-        async with serving(own, settings, "v2", [Role.WORKFLOWS]):
+        async with serving(own, settings, "v2", [WorkerRole.WORKFLOWS]):
             done = await commanded("use", "v2")
     assert done.returncode == 1
     assert "'perdure:v2' is missing active task queues from the current version" in done.stderr
@@ -196,7 +196,7 @@ async def test_runs_whose_version_has_no_worker_left_are_shown_with_the_remedy(
 
 
 async def test_a_version_that_nobody_serves_is_refused_with_those_there_are(own: Client, settings: Settings) -> None:
-    async with serving(own, settings, "v1", [Role.WORKFLOWS]):
+    async with serving(own, settings, "v1", [WorkerRole.WORKFLOWS]):
         await use(own, "v1")
         done = await commanded("use", "v9")
     assert done.returncode == 1

@@ -4,7 +4,7 @@ import pytest
 
 from activities.adapters.documents.plain import read_text
 from activities.settings import ROOT
-from activities.text.document_text import Page
+from activities.text.document_text import DocumentText
 from agents.schemas import Schemas
 from evals.extraction_cases import EXTRACTION, Case, Value, load, path_of, score_record
 from perdure.contracts.chains.extraction import Evidence, FieldKind, FieldValue, Record
@@ -73,14 +73,14 @@ def test_every_expected_value_stands_in_its_document(schema: str, name: str) -> 
     fields = {field.name: field for field in SCHEMAS.extraction(schema).fields}
     for case in load(schema, name):
         path = path_of(schema, case)
-        page = Page.of(read_text(path.name, path.read_bytes()))
+        page = DocumentText.of(read_text(path.name, path.read_bytes()))
         assert set(case.fields) <= fields.keys()
         for field, expected in case.values.items():
             for value in expected if isinstance(expected, list) else [expected]:
                 assert states(page, fields[field].kind, value), f"{case.id}: {field} {value!r}"
 
 
-def states(page: Page, kind: FieldKind, value: Value) -> bool:
+def states(page: DocumentText, kind: FieldKind, value: Value) -> bool:
     match kind:
         case FieldKind.TEXT:
             return str(value) in " ".join(page.text.split())

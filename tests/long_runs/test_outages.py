@@ -23,7 +23,7 @@ from tests.support.runs.agent_runs import MESSAGE, SUM, TICKET, answer, calls, s
 from tests.support.runs.continued import BUDGET, executions, handed_over
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -43,10 +43,10 @@ def settings(settings: Settings, state: Path, way: Door, tmp_path: Path) -> Sett
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def parts(client: Client, settings: Settings) -> AsyncIterator[Parts]:
+async def parts(client: Client, settings: Settings) -> AsyncIterator[Adapters]:
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 
@@ -60,7 +60,7 @@ async def shut(way: Door) -> AsyncGenerator[None]:
         await way.open()
 
 
-def database(parts: Parts) -> SqliteDatabase:
+def database(parts: Adapters) -> SqliteDatabase:
     assert isinstance(parts.database, SqliteDatabase)
     return parts.database
 
@@ -82,7 +82,7 @@ async def waits_in(client: Client, platform: Platform, run: str, execution: int)
 
 
 async def test_an_outage_outlasts_executions_and_the_run_then_finishes(  # noqa: PLR0917 - all of the world
-    platform: Platform, client: Client, parts: Parts, stub: StubModel, received: Desk, way: Door
+    platform: Platform, client: Client, parts: Adapters, stub: StubModel, received: Desk, way: Door
 ) -> None:
     stub.script = [calls(SUM, TICKET), answer("Opened.")]
     async with AsyncExitStack() as outages:
@@ -107,7 +107,7 @@ async def test_a_call_that_waits_for_what_is_away_is_made_once_by_a_later_execut
     environment: WorkflowEnvironment,
     platform: Platform,
     client: Client,
-    parts: Parts,
+    parts: Adapters,
     stub: StubModel,
     received: Desk,
 ) -> None:

@@ -20,7 +20,7 @@ from perdure.contracts.tool_calls.decisions import Accepted
 from tests.support.runs.people import calls, decision, message, waiting
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.agent_parts import binding
 
 
@@ -38,8 +38,8 @@ def unknown(_: str) -> bool:
 
 async def serve(stack: AsyncExitStack, client: Client, settings: Settings) -> None:
     """Workers of every role."""
-    parts = await Parts.open(settings, stack)
-    for worker in workers(client, settings, parts, list(Role)):
+    parts = await Adapters.open(settings, stack)
+    for worker in workers(client, settings, parts, list(WorkerRole)):
         await stack.enter_async_context(worker)
 
 

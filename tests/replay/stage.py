@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import ROOT, Settings, Tools
 from deploy.local.stack.desk import DeskServer
 from tests.support.runs.agent_runs import BRIEF, READS, with_agents, write_agent
@@ -41,7 +41,7 @@ async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Pa
     write_agent(agents, "brief", READS, BRIEF)
     write_agent(agents, "unguarded", READS, "results = []\n")
 
-    class TheseParts(Parts):
+    class TheseParts(Adapters):
         def all_tools(self) -> Mapping[str, Tool[Any]]:
             return {**super().all_tools(), **odd_tools(done)}
 
@@ -49,6 +49,6 @@ async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Pa
         staged = with_agents(settings, agents, tools=Tools(services={"desk": desk.url}))
         async with AsyncExitStack() as stack:
             parts = await TheseParts.open(staged, stack)
-            for worker in workers(client, staged, parts, list(Role)):
+            for worker in workers(client, staged, parts, list(WorkerRole)):
                 await stack.enter_async_context(worker)
             yield Stage(stub, done)

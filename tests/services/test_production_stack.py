@@ -21,7 +21,7 @@ from tests.replay.scenario import QUESTION
 from tests.services.sglang_server import SGLangServer
 from tests.services.test_sglang import CATALOGUE, keys
 from tests.services.weaviate_server import Weaviate, forget_everything
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 # It runs with SGLang's tests, the slowest to start; the others start in seconds.
 pytestmark = [pytest.mark.sglang, pytest.mark.timeout(900)]
@@ -51,8 +51,8 @@ async def production(
     await forget_everything(settings.store)
     await index_folder(knowledge, settings, tenant="default", collection="handbook")
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield settings.paths.state
 

@@ -24,7 +24,7 @@ from tests.replay.histories import decisions, outcomes, read
 from tests.services.sglang_server import SGLangServer, router
 from tests.services.sglang_server import sglang_server as start
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 pytestmark = [pytest.mark.sglang, pytest.mark.timeout(900)]
 
@@ -89,8 +89,8 @@ async def on_sglang(
         telemetry=Telemetry(traces=False),
     )
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield settings
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from activities.ports import Decided, Done, Fresh, KeyTaken, Recorded, Refused, Superseded, Unknown, UnknownKey
+from activities.ports import Decided, Done, Fresh, KeyTaken, LedgerRefused, Recorded, Superseded, Unknown, UnknownKey
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.ledger import (
@@ -90,7 +90,7 @@ def test_an_outcome_that_counts_is_everybodys_and_is_the_last_word(happened: lis
                     assert answer == Done(outcome)
                 case Tell(), Recorded():
                     assert (answer.phase, answer.outcome) == (CallPhase.DONE, outcome)
-                case Decision(), (Refused(outcome=told) | Decided(outcome=told)):
+                case Decision(), (LedgerRefused(outcome=told) | Decided(outcome=told)):
                     assert told in (outcome, None)
                 case _:
                     assert isinstance(answer, UnknownKey)
@@ -176,7 +176,7 @@ def test_a_late_success_resolves_an_unknown_and_says_so() -> None:
     ledger = met(Ask(1), Ask(2))
     assert ledger.meet(Tell(1, SENT)) == Recorded(CallPhase.DONE, SENT, counts=True, late=True)
     refused = ledger.meet(decision(1, Word.DID_NOT_HAPPEN, 1))
-    assert refused == Refused(Refusal.OUTCOME_CAME_FIRST, SENT)
+    assert refused == LedgerRefused(Refusal.OUTCOME_CAME_FIRST, SENT)
 
 
 def test_a_success_after_somebody_said_that_it_did_not_happen_keeps_the_next_attempt_from_calling() -> None:
@@ -263,7 +263,7 @@ def test_each_refusal_of_a_decision_says_why() -> None:
         ((*unknown, first), decision(1, Word.RETRY, 1), Refusal.ID_TAKEN),
     ]:
         answer = met(*happened).meet(refused)
-        assert isinstance(answer, Refused), (answer, why)
+        assert isinstance(answer, LedgerRefused), (answer, why)
         assert answer.why is why
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.contracts.agents.agent import CallStage, RequestedCall
-from perdure.contracts.agents.steps import Acted, Again, Answered, AskPerson, Unproven
+from perdure.contracts.agents.steps import Acted, Again, AskPerson, CallAnswered, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded
@@ -40,7 +40,7 @@ def happens(made: RequestedCall, what: str) -> RequestedCall:
             came = {
                 "again": Again(reason="not yet"),
                 "ask": AskPerson(attempt=attempt, intended_at=NOW, reason="the line went dead"),
-                "answered": Answered(outcome=outcome()),
+                "answered": CallAnswered(outcome=outcome()),
             }[what]
             return tool_call.acted(tool_call.tried(made, attempt), tool, Acted(came=came), SPEC, NOW)
         case _:

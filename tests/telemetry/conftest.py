@@ -13,12 +13,12 @@ from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTrac
 from temporalio.worker import Worker
 
 from activities.adapters.telemetry import record_spans
-from activities.interceptors.every_effect import Conduct
+from activities.interceptors.every_effect import EffectInterceptor
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.temporal.queues import Queue
 from tests.telemetry.spans import Recorded
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 
@@ -68,17 +68,17 @@ async def tracing(request: pytest.FixtureRequest, traced_client: Client, setting
     First as `worker.py` composes them, then with one that forgets a run after each task and replays it at the next.
     """
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        roles = list(Role)
+        parts = await Adapters.open(settings, stack)
+        roles = list(WorkerRole)
         if request.param == "replaying at every task":
-            roles = [Role.GENERATION]
+            roles = [WorkerRole.GENERATION]
             await stack.enter_async_context(
                 Worker(
                     traced_client,
                     task_queue=Queue.PLATFORM,
                     workflows=WORKFLOWS,
                     activities=[*parts.routing(), *parts.retrieval(), *parts.guards()],
-                    interceptors=[Conduct()],
+                    interceptors=[EffectInterceptor()],
                     max_cached_workflows=0,
                 )
             )

@@ -18,7 +18,7 @@ from deploy.local.stack.desk import DeskServer
 from perdure.contracts.agents.agent import AgentSpec
 from tests.support.runs.hostile_payloads import KEPT
 from tests.support.runs.people import Grants
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
 SAMPLE = 40
@@ -83,7 +83,7 @@ class Platforms:
 
     client: Client
     """As a worker connects."""
-    parts: Parts
+    parts: Adapters
     keys: PayloadKeys
 
 
@@ -97,10 +97,10 @@ async def platforms(
     """The platform's own workers in this process; whatever has more than a hundred bytes leaves the history."""
     settings = settings.model_copy(update={"tools": Tools(services={"desk": desk_server.url})})
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
+        parts = await Adapters.open(settings, stack)
         keys = PayloadKeys([], parts.database)
         plugin = PerdurePlugin(payload_storage(parts.blobs, keys, KEPT))
         working = await Client.connect(client.service_client.config.target_host, plugins=[plugin])
-        for worker in workers(working, settings, parts, list(Role)):
+        for worker in workers(working, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield Platforms(working, parts, keys)

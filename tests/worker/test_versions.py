@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.adapters.temporal.worker_versions import notice, version_of, versions
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import ROOT, Settings, Work
 from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget
@@ -96,7 +96,7 @@ async def test_an_agent_stays_on_v1_in_the_executions_that_it_goes_on_in(agents:
 
 async def test_a_chain_that_began_on_v1_goes_on_with_v2_when_v1_is_gone(own: Client, settings: Settings) -> None:
     platform = Platform(own, task_queue=Queue.WORKFLOWS)
-    async with serving(own, settings, "v1", [Role.WORKFLOWS, Role.RETRIEVAL, Role.GUARDS]):
+    async with serving(own, settings, "v1", [WorkerRole.WORKFLOWS, WorkerRole.RETRIEVAL, WorkerRole.GUARDS]):
         await use(own, "v1")
         run = await platform.start(QUESTION)
         await until(lambda: asked_for(own, run, "generate"), what="the model is asked, which nobody serves")
@@ -162,7 +162,7 @@ async def test_an_effect_of_a_version_that_is_gone_waits_until_its_run_is_moved(
     client = await connection(own, "v1, deciding")
     deciding: dict[str, Any] = {"workflows": AGENTS, "no_remote_activities": True, **options}
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(agents, stack)
+        parts = await Adapters.open(agents, stack)
         await stack.enter_async_context(Worker(client, task_queue=Queue.AGENTS, activities=parts.routing(), **deciding))
         old = await platform.start_agent("Say it.", agent="tester", business_id="order-7")
         await until(lambda: asked_for(own, old, "screen"), what="the run asks for its first effect")

@@ -95,7 +95,7 @@ def test_a_role_loads_only_its_own_slow_libraries(role: str, tmp_path: Path) -> 
         "quiet_libraries()\n"
         "async def main():\n"
         "    async with AsyncExitStack() as stack:\n"
-        f"        parts = await worker.Parts.open(Settings(paths=Paths(state=Path({str(tmp_path)!r}))), stack)\n"
+        f"        parts = await worker.Adapters.open(Settings(paths=Paths(state=Path({str(tmp_path)!r}))), stack)\n"
         f"        getattr(parts, {'routing' if role == 'workflows' else role!r})()\n"
         "asyncio.run(main())\n"
         "print(*sys.modules)\n"

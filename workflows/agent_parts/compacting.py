@@ -16,7 +16,7 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
     """Sum up what is before the cut. A budget that does not cover it ends the run, as it does for a thought."""
     run, key = progress.state, key_of(tenant, step)
     progress.enter(AgentPhase.COMPACTING)
-    reply = await progress.purse.buy_or_rest(
+    reply = await progress.account.buy_or_rest(
         COMPACT,
         step,
         lambda attempt, deployment, reserved: Compact(

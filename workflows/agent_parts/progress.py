@@ -18,7 +18,7 @@ from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.decisions import DecisionReply, StepDecision
 from workflows.agent_parts.binding import restored, with_call
 from workflows.run.headline import REASON, named, now, plain
-from workflows.run.paid import Purse
+from workflows.run.paid import Account
 from workflows.run.progress import Progress
 from workflows.state_machines import agent, compaction, tool_call
 from workflows.state_machines.approvals import WAITING, Due, Escalate, Lapse, Remind, lasted
@@ -49,7 +49,7 @@ class AgentProgress(Progress):
         self._awaiting = False
         self._found_awaiting = False
         self._found_guards: list[str] = []
-        self._sought = self.phase
+        self._shown_phase = self.phase
         """The phase by which the run is found."""
         self._execution = 1
         """Which execution of its run this is."""
@@ -68,17 +68,17 @@ class AgentProgress(Progress):
         """The same; None before anything is pinned."""
         return self._state
 
-    def go_on(self, handed: HandOver) -> None:
+    def restore(self, handed: HandOver) -> None:
         """An earlier execution of the run has come this far. What it is found by, the server has kept."""
         run, given = handed.run, workflow.info().typed_search_attributes
         self.phase = handed.phase
-        self._sought = AgentPhase(given.get(PHASE, handed.phase.value))
+        self._shown_phase = AgentPhase(given.get(PHASE, handed.phase.value))
         self._found_awaiting = given.get(AWAITING_APPROVAL, default=False)
         self._found_guards = list(given.get(GUARD_TRIGGERED, default=()))
-        self.timeline.go_on(handed.phase, handed.telling)
-        self.purse = Purse(run.allowance, self.timeline.note, self.outages, handed.account)
-        self.purse.notices.extend(run.notices)
-        self.purse.deployment = handed.deployment
+        self.timeline.restore(handed.phase, handed.telling)
+        self.account = Account(run.allowance, self.timeline.note, self.outages, handed.account)
+        self.account.notices.extend(run.notices)
+        self.account.deployment = handed.deployment
         self.deployment = run.deployment.name
         self.verdicts = run.verdicts
         self._strays = run.strays
@@ -87,13 +87,13 @@ class AgentProgress(Progress):
         self.timeline.note(f"the history was long: the run goes on in its execution {handed.execution}")
         self.put(restored(run))
 
-    def hand_over(self) -> HandOver:
+    def snapshot(self) -> HandOver:
         """Everything that is known, for the run's next execution."""
         run = self.state.model_copy(
             update={
-                "allowance": self.purse.allowance,
+                "allowance": self.account.allowance,
                 "verdicts": self.verdicts,
-                "notices": tuple(self.purse.notices),
+                "notices": tuple(self.account.notices),
                 "strays": self._strays,
             }
         )
@@ -101,12 +101,12 @@ class AgentProgress(Progress):
             run=run,
             phase=AgentPhase(self.phase),
             telling=self.timeline.telling(),
-            deployment=self.purse.deployment,
+            deployment=self.account.deployment,
             execution=self._execution + 1,
-            account=self.purse.account,
+            account=self.account.account,
         )
 
-    def goes_on(self) -> None:
+    def mark_continued(self) -> None:
         """This execution ends here: its page says where the run is now."""
         self.ending = (
             f"**continued** as execution {self._execution + 1} of this run, since the history was long: "
@@ -213,7 +213,7 @@ class AgentProgress(Progress):
 
     def notice(self, notice: str) -> None:
         """A reader of the run, and of its result, should know this."""
-        self.purse.notice(notice)
+        self.account.notice(notice)
         self.timeline.note(notice)
 
     def decided(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:
@@ -273,7 +273,7 @@ class AgentProgress(Progress):
         """
         self.phase = phase
         self.timeline.enter(phase, workflow.now())
-        self._let_be_found()
+        self._upsert_search_attributes()
 
     def _show(self) -> None:
         """Let what operators see follow the state."""
@@ -281,15 +281,15 @@ class AgentProgress(Progress):
         if phase is not None and phase is not self.phase:
             self.enter(phase)
         else:
-            self._let_be_found()
+            self._upsert_search_attributes()
 
-    def _let_be_found(self) -> None:
+    def _upsert_search_attributes(self) -> None:
         labels: list[SearchAttributeUpdate[Any]] = []
         if self._awaiting != self._found_awaiting:
             self._found_awaiting = self._awaiting
             labels.append(AWAITING_APPROVAL.value_set(self._awaiting))
-        if self.phase is not self._sought and not (self.phase in WORKING and self._sought in WORKING):
-            self._sought = self.phase
+        if self.phase is not self._shown_phase and not (self.phase in WORKING and self._shown_phase in WORKING):
+            self._shown_phase = self.phase
             labels.append(PHASE.value_set(self.phase))
         if labels:
             workflow.upsert_search_attributes(labels)

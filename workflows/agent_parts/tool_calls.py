@@ -19,7 +19,7 @@ from workflows.agent_parts.decisions import Decisions
 from workflows.agent_parts.progress import AgentProgress
 from workflows.effect import all_roles, numbered, short
 from workflows.effects import ACT, SCREEN_CALL, key_of, perform
-from workflows.run.cancellation import called_off
+from workflows.run.cancellation import cancel_on_exit
 from workflows.state_machines import outage, tool_call
 from workflows.state_machines.agent import place_of_answer
 from workflows.state_machines.purchase import OverBudget
@@ -47,14 +47,14 @@ class ToolCalls:
         self._failing = False
         """Whether one of them can never be answered, so that the run fails."""
 
-    async def see_to(self, calls: tuple[str, ...]) -> None:
+    async def run_calls(self, calls: tuple[str, ...]) -> None:
         """Have each answered, or find the budget short, or come to rest where the run should go on in a new execution.
 
         Raises `EffectFailed` where one can never be answered. Nothing begins any more then, and what is in flight comes
         to its end first: the outcome of a write that is cut off is unknown.
         """
         tasks = [asyncio.create_task(self._see_to(call)) for call in calls]
-        async with called_off(*tasks):
+        async with cancel_on_exit(*tasks):
             done, pending = await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             if pending:
                 self._failing = self._progress.outages.stopped = True
@@ -76,12 +76,12 @@ class ToolCalls:
                     raise EffectFailed(ACT.name, f"{call.id}: {reason}")
                 case Look():
                     with self._doing():
-                        await self._look(call)
+                        await self._screen(call)
                 case Await():
                     await self._decisions.wait(name, unless=self._stops)
                 case Try() as attempt:
                     with self._doing():
-                        away = await self._try(call, attempt)
+                        away = await self._attempt(call, attempt)
                     outages = outages + 1 if away else 0
                     if away:
                         await self._pause(outage.pause(outages, progress.state.spec.wait), call, away)
@@ -110,7 +110,7 @@ class ToolCalls:
             summary = short(f"{call.id} waits to try again: {reason}")
             await workflow.wait_condition(self._stops, timeout=time, timeout_summary=summary)
 
-    async def _look(self, call: RequestedCall) -> None:
+    async def _screen(self, call: RequestedCall) -> None:
         """What cannot be called needs nobody's time."""
         pinned = self._progress.state.pinned
         ask = ScreenCall(
@@ -130,34 +130,34 @@ class ToolCalls:
 
     def _counted(self, call: RequestedCall) -> bool:
         """Whether the budget covers a question, which is a call of a tool like any other, and is never tried."""
-        purse, worst = self._progress.purse, Spend(tool_calls=1)
-        limit = purse.allowance.shortfall(worst, workflow.now())
+        account, worst = self._progress.account, Spend(tool_calls=1)
+        limit = account.allowance.shortfall(worst, workflow.now())
         if limit is not None:
             self._progress.fall_short(OverBudget(limit, worst))
             return False
-        purse.allowance = purse.allowance.reserve(f"{call.id}/1", worst).settle(f"{call.id}/1", worst)
+        account.allowance = account.allowance.reserve(f"{call.id}/1", worst).settle(f"{call.id}/1", worst)
         return True
 
-    async def _try(self, call: RequestedCall, attempt: Try) -> str:
+    async def _attempt(self, call: RequestedCall, attempt: Try) -> str:
         """One attempt: reserved first, and settled by what its reply knows. Says what is away that it needed."""
-        progress, purse, spec = self._progress, self._progress.purse, self._progress.state.spec
+        progress, account, spec = self._progress, self._progress.account, self._progress.state.spec
         name = f"{call.id} {call.tool}"
         if attempt.wait:
             await self._pause(attempt.wait, call, call.failure)
         if self._failing:
             return ""
-        limit = purse.allowance.shortfall(attempt.worst, workflow.now())
+        limit = account.allowance.shortfall(attempt.worst, workflow.now())
         if limit is not None:
             progress.fall_short(OverBudget(limit, attempt.worst))
             return ""
-        purse.allowance = purse.allowance.reserve(attempt.key(call), attempt.worst)
+        account.allowance = account.allowance.reserve(attempt.key(call), attempt.worst)
         started, tool = tool_call.tried(call, attempt.attempt), self._tool(call)
         progress.put_call(started)
         try:
             reply = await self._act(started, tool)
         except EffectFailed as failure:
             if failure.free_of_charge:
-                purse.allowance = purse.allowance.settle(attempt.key(call), Spend())
+                account.allowance = account.allowance.settle(attempt.key(call), Spend())
             return self._failed(started, tool, failure)
         progress.outages.end(name)
         self._settle(started, reply)
@@ -176,13 +176,13 @@ class ToolCalls:
         progress.outages.end(name)
         if failure.window is not None:
             # The account counts what executions before a reset have spent too: this one does not know of it.
-            progress.purse.refused(failure.window)
+            progress.account.refused(failure.window)
             progress.fall_short(OverBudget.of_day(failure.window))
             return ""
         progress.put_call(tool_call.lost(call, tool, failure.reason, progress.state.spec, workflow.now()))
         return ""
 
-    async def call_off(self, *, may_resume: bool = False) -> tuple[str, ...]:
+    async def cancel(self, *, may_resume: bool = False) -> tuple[str, ...]:
         """The run ends: let no attempt begin any more. Says of which calls nobody knows if they happened.
 
         With `may_resume` what surely did not happen may be called where the run is taken up again.
@@ -264,8 +264,8 @@ class ToolCalls:
 
     def _settle(self, call: RequestedCall, reply: Acted) -> None:
         """Settle every attempt whose cost is known by now, the earlier ones too."""
-        purse = self._progress.purse
-        purse.learn(reply.account)
+        account = self._progress.account
+        account.learn(reply.account)
         for attempt in sorted(reply.charges):
-            purse.allowance = purse.allowance.settle(f"{call.id}/{attempt}", reply.charges[attempt])
+            account.allowance = account.allowance.settle(f"{call.id}/{attempt}", reply.charges[attempt])
         self._progress.judge(call.id, reply.verdicts, quietly=True)

@@ -20,7 +20,7 @@ async def to_the_end(work: Coroutine[Any, Any, Found]) -> Found:
 
 
 @asynccontextmanager
-async def called_off(*tasks: asyncio.Task[Any]) -> AsyncGenerator[list[asyncio.Task[Any]]]:
+async def cancel_on_exit(*tasks: asyncio.Task[Any]) -> AsyncGenerator[list[asyncio.Task[Any]]]:
     """At the end call off whatever is still going on, and wait until it is settled: its cost is known by then.
 
     Yields the list of tasks, to which more may be added.

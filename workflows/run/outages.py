@@ -11,7 +11,7 @@ from temporalio import workflow
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import EffectFailed
 from workflows.effects import Effect, perform
-from workflows.run.cancellation import called_off
+from workflows.run.cancellation import cancel_on_exit
 from workflows.run.headline import REASON, moment, plain
 from workflows.state_machines.outage import lasted
 
@@ -82,7 +82,7 @@ class Outages:
         began = workflow.now()
         waiting = asyncio.create_task(perform(effect, ask, summary=summary, untiring=True, at_most=left))
         try:
-            async with called_off(waiting):
+            async with cancel_on_exit(waiting):
                 await workflow.wait_condition(lambda: waiting.done() or self.stopped)
                 if not waiting.done():
                     raise failure

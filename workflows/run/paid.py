@@ -35,7 +35,7 @@ class Rests:
     """Attempts made so far."""
 
 
-class Purse:
+class Account:
     """A run's allowance, and the only place that spends from it."""
 
     def __init__(

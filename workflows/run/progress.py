@@ -25,7 +25,7 @@ from perdure.contracts.temporal.search_attributes import (
 from workflows.effects import Effect
 from workflows.run.headline import REASON, ended, failed, plain, spent
 from workflows.run.outages import Outages
-from workflows.run.paid import Purse
+from workflows.run.paid import Account
 from workflows.run.timeline import Timeline
 from workflows.state_machines.purchase import OverBudget
 
@@ -43,7 +43,7 @@ class Progress:
         self.ending = ""
         """How the run has ended, and why; empty while it goes on."""
         self.outages = Outages(self.timeline.note)
-        self.purse = Purse(Allowance(budget=Budget()), self.timeline.note, self.outages)
+        self.account = Account(Allowance(budget=Budget()), self.timeline.note, self.outages)
         self.verdicts: tuple[Verdict, ...] = ()
         self.deployment: str | None = None
         """Where paid calls go first."""
@@ -54,7 +54,7 @@ class Progress:
         What is away it waits for until `within` is over, counted from the run's start; with None without an end.
         """
         self.outages.until = None if within is None else workflow.info().workflow_start_time + within
-        self.purse = Purse(Allowance(budget=budget), self.timeline.note, self.outages)
+        self.account = Account(Allowance(budget=budget), self.timeline.note, self.outages)
         given = workflow.info().typed_search_attributes
         labels = (TENANT.value_set(tenant), AGENT.value_set(agent), PHASE.value_set(self.phase))
         missing = [label for label in labels if given.get(label.key) != label.value]
@@ -98,7 +98,7 @@ class Progress:
                 reason=f"Nothing more may be spent: {over.window.reason}.",
                 window=over.window,
             )
-        reserved = self.purse.allowance.reserved
+        reserved = self.account.allowance.reserved
         return Exhausted(
             limit=over.limit,
             needed=over.needed,
@@ -114,7 +114,7 @@ class Progress:
 
     def spent(self) -> str:
         """What the run has spent, of which budget, and at which model."""
-        return spent(self.purse.allowance, self.purse.deployment or self.deployment, self.purse.account)
+        return spent(self.account.allowance, self.account.deployment or self.deployment, self.account.account)
 
     def why(self, outcome: Outcome) -> str:
         """Why it ended so, as far as these are words of ours."""
@@ -128,13 +128,13 @@ class Progress:
         how = FailedRun(
             phase=phase or self.phase,
             reason=str(fault),
-            spent=self.purse.allowance.settled,
-            unsettled=self.purse.allowance.reserved,
-            account=self.purse.account,
+            spent=self.account.allowance.settled,
+            unsettled=self.account.allowance.reserved,
+            account=self.account.account,
             unknown=unknown,
             repeatable=not unknown and not self.wrote(),
-            deployment=self.purse.deployment or self.deployment,
-            notices=tuple(self.purse.notices),
+            deployment=self.account.deployment or self.deployment,
+            notices=tuple(self.account.notices),
         )
         self.ending = failed(how, workflow.info().workflow_id)
         self.timeline.step("**failed**", plain(str(fault), REASON), workflow.now())
@@ -163,7 +163,7 @@ class Progress:
 
     def close(self, outcome: Outcome) -> RunResult:
         """The result, with its evidence."""
-        allowance = self.purse.allowance
+        allowance = self.account.allowance
         why = self.why(outcome)
         self.ending = f"**{outcome.kind}**: {why}" if why else f"**{outcome.kind}**"
         self.timeline.close(outcome.kind, allowance.settled, workflow.now())
@@ -181,8 +181,8 @@ class Progress:
             verdicts=self.verdicts,
             spent=allowance.settled,
             unsettled=allowance.reserved,
-            account=self.purse.account,
-            deployment=self.purse.deployment or self.deployment,
+            account=self.account.account,
+            deployment=self.account.deployment or self.deployment,
             timings=self.timeline.stages(),
-            notices=tuple(self.purse.notices),
+            notices=tuple(self.account.notices),
         )

@@ -115,7 +115,7 @@ class Timeline:
             lines=tuple(self._lines), earlier=self._earlier, timings=self.stages(), since=self._since, day=self._day
         )
 
-    def go_on(self, phase: AnyPhase, telling: Telling) -> None:
+    def restore(self, phase: AnyPhase, telling: Telling) -> None:
         """What an earlier execution has told, and the phase that it was in."""
         self._lines, self._earlier = list(telling.lines), telling.earlier
         days = [found[1] for found in map(DAY.match, self._lines) if found]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from perdure.contracts.agents.agent import AgentSpec, CallStage, RequestedCall
-from perdure.contracts.agents.steps import Acted, Again, Answered, AskPerson, Unproven
+from perdure.contracts.agents.steps import Acted, Again, AskPerson, CallAnswered, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.contract import Digest
 from perdure.contracts.text import Text
@@ -155,7 +155,7 @@ def tried(call: RequestedCall, attempt: int) -> RequestedCall:
 def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentSpec, now: datetime) -> RequestedCall:
     """What an attempt that replied makes of the call."""
     match reply.came:
-        case Answered(outcome=outcome):
+        case CallAnswered(outcome=outcome):
             return answered(call, outcome).model_copy(update={"kept": reply.kept})
         case Again(reason=reason, by=by):
             # Only an attempt of a higher number may call: the next one has it, so that no tries are lost on the way.

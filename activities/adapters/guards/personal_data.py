@@ -12,7 +12,7 @@ from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from activities.adapters.guards.text_windows import windows
+from activities.adapters.guards.text_windows import text_windows
 
 # The recogniser of e-mail addresses asks this for the domain: by default that fetches a list of all domains' endings.
 tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
@@ -93,7 +93,7 @@ class PersonalData:
         named = any(KINDS[kind].recognizer is None for kind in wanted)
         pipeline, analyzer = (self._named, self._by_name) if named else (self._plain, self._by_pattern)
         found: set[str] = set()
-        for window in windows(text, WINDOW, OVERLAP):
+        for window in text_windows(text, WINDOW, OVERLAP):
             # spaCy keeps every word that it ever saw, other people's data too, except in a zone; and there can be one.
             with self._one_at_a_time, pipeline.memory_zone():
                 results = analyzer.analyze(window, ENGLISH, entities=sorted(wanted), score_threshold=threshold)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import profanity_check
 
-from activities.adapters.guards.text_windows import windows
+from activities.adapters.guards.text_windows import text_windows
 
 WINDOW = 200
 """Characters judged together: the model was trained on comments, and an insult would drown in a long text."""
@@ -15,7 +15,7 @@ TOGETHER = 64
 
 def probability(text: str) -> float:
     """The highest of any window of the text, 0 to 1. 200 KB take about half a second."""
-    cut = list(windows(text, WINDOW, OVERLAP))
+    cut = list(text_windows(text, WINDOW, OVERLAP))
     return max(max(_probabilities(cut[at : at + TOGETHER])) for at in range(0, len(cut), TOGETHER))
 
 

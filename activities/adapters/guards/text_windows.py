@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 
-def windows(text: str, size: int, overlap: int) -> Iterator[str]:
+def text_windows(text: str, size: int, overlap: int) -> Iterator[str]:
     """Windows of at most `size` characters; each begins at most `overlap` characters before the last one's end.
 
     They begin and end between words where there is a space to cut at. A text that fits is its own only window.

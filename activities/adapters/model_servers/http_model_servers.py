@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from activities.adapters.model_servers.catalogue import CatalogueFile, DeploymentEntry
 from activities.adapters.model_servers.served_models import Listed, read_models, require_served
-from activities.adapters.model_servers.server_queries import Answer, Asides
+from activities.adapters.model_servers.server_queries import Answer, ServerQueries
 from activities.adapters.model_servers.wire_errors import shown
 from activities.ports import (
     Health,
@@ -53,7 +53,7 @@ class HttpModelServers:
         """`api_keys` are by the name that an entry's `api_key` or `admin_key` gives, or by deployment."""
         self._catalogue = catalogue
         self._keys = api_keys or {}
-        self._asides = Asides(seconds=seconds)
+        self._queries = ServerQueries(seconds=seconds)
 
     async def health(self, deployment: str) -> Health:
         entry = self._catalogue.entry(deployment)
@@ -115,7 +115,9 @@ class HttpModelServers:
                 "capabilities.adapters = true"
             )
         key = self._key(deployment, entry.admin_key) if entry.admin_key else self._key(deployment, entry.api_key)
-        answer = await self._asides.ask(deployment, f"{entry.root}/{door}", key=key, body=body, seconds=ADAPTER_SECONDS)
+        answer = await self._queries.ask(
+            deployment, f"{entry.root}/{door}", key=key, body=body, seconds=ADAPTER_SECONDS
+        )
         if answer.status in CLOSED:
             raise ModelUnusable(
                 f"{deployment}: the server does not accept the key (status {answer.status}): where it was started with "
@@ -153,7 +155,7 @@ class HttpModelServers:
     async def _get(self, deployment: str, entry: DeploymentEntry, url: str) -> Answer:
         key = self._key(deployment, entry.api_key)
         headers = {"x-api-key": key or "", "anthropic-version": ANTHROPIC} if entry.provider == "anthropic" else None
-        return await self._asides.ask(deployment, url, key=key, headers=headers)
+        return await self._queries.ask(deployment, url, key=key, headers=headers)
 
     def _key(self, deployment: str, name: str | None) -> str | None:
         found = self._keys.get(name or "") or self._keys.get(deployment)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from activities.adapters.model_servers.catalogue import DeploymentEntry
 from activities.adapters.model_servers.provider_errors import port_error, read_refusal
-from activities.adapters.model_servers.server_queries import Answer, Asides
+from activities.adapters.model_servers.server_queries import Answer, ServerQueries
 from activities.adapters.model_servers.wire_errors import shown
 from activities.ports import NO_TENANT, ModelUnreachable, ModelUnusable, PortError, SharedKey, SharedState
 
@@ -76,9 +76,9 @@ class ServedModels:
     """
 
     def __init__(
-        self, asides: Asides, shared: SharedState | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, queries: ServerQueries, shared: SharedState | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._asides = asides
+        self._queries = queries
         self._shared = shared
         self._clock = clock
         self._doubted: set[str] = set()
@@ -122,7 +122,7 @@ class ServedModels:
         if await self._seen_by_others(about):
             self._believed[about] = self._clock() + ASK_EVERY
             return
-        answer = await self._asides.ask(deployment, f"{entry.endpoint}/models", key=key)
+        answer = await self._queries.ask(deployment, f"{entry.endpoint}/models", key=key)
         if not answer.ok and answer.status in DOORS_CLOSED:
             raise port_error(deployment, entry.provider, read_refusal(answer.status, {}, answer.text.encode()))
         models = read_models(answer) if answer.ok else None
@@ -133,7 +133,7 @@ class ServedModels:
             )
         require_served(deployment, entry, models)
         # Routers have no such door. A chat request ended an embedding server of SGLang 0.5.23 for everybody.
-        about_model = await self._asides.ask(deployment, f"{entry.root}/model_info", key=key)
+        about_model = await self._queries.ask(deployment, f"{entry.root}/model_info", key=key)
         if about_model.ok and about_model.fields.get("is_generation") is False:
             raise ModelUnusable(
                 f"{deployment}: its server makes embeddings and writes no text: correct `endpoint` in the catalogue"

@@ -13,7 +13,7 @@ import httpx
 from activities.adapters.model_servers.wire_errors import not_reached
 from activities.ports import ModelUnreachable, PortError
 
-ASIDE_SECONDS = 5.0
+QUERY_SECONDS = 5.0
 """How long a server may take to answer such a question."""
 
 STOP_SECONDS = 1.0
@@ -44,10 +44,10 @@ class Answer:
         return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
 
 
-class Asides:
+class ServerQueries:
     """Asks model servers. No connection is kept: a server is asked seldom, and may be another the next time."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, *, seconds: float = ASIDE_SECONDS) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, seconds: float = QUERY_SECONDS) -> None:
         """`seconds` are what a server has for one answer."""
         self._tls = tls or httpx.create_ssl_context()
         self._seconds = seconds

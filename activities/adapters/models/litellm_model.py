@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from activities.adapters.model_servers.catalogue import CatalogueFile, DeploymentEntry
 from activities.adapters.model_servers.connection import ModelWire
 from activities.adapters.model_servers.served_models import ServedModels
-from activities.adapters.model_servers.server_queries import ASIDE_SECONDS, Asides
+from activities.adapters.model_servers.server_queries import QUERY_SECONDS, ServerQueries
 from activities.adapters.models.litellm_reply import Gathered, choice_of
 from activities.adapters.models.litellm_request import arguments, require_capable
 from activities.adapters.models.schema_tools import ChoiceReader, as_choice, read_choice
@@ -78,8 +78,8 @@ class LiteLLMModel:
         self._idle = idle_seconds
         self._keys = api_keys or {}
         self._tls = httpx.create_ssl_context()
-        self._asides = Asides(self._tls, seconds=min(ASIDE_SECONDS, timeout_seconds / 2))
-        self._served = ServedModels(self._asides, shared)
+        self._queries = ServerQueries(self._tls, seconds=min(QUERY_SECONDS, timeout_seconds / 2))
+        self._served = ServedModels(self._queries, shared)
 
     async def complete(
         self,
@@ -135,7 +135,7 @@ class LiteLLMModel:
             finally:  # also where a cancellation interrupts the line above
                 if rid is not None and wire.unfinished:
                     # A closed connection stops a stream at once, and a reply that comes whole only seconds later.
-                    await self._asides.stop(deployment, entry.root, rid, admin)
+                    await self._queries.stop(deployment, entry.root, rid, admin)
 
     def _key(self, deployment: str, name: str | None, *, own: bool = True) -> str:
         """A key by its name; by the deployment's own name first where it is the deployment's `own` one."""

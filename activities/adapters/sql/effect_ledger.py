@@ -14,7 +14,7 @@ from activities.adapters.databases.upsert import insert_or_keep
 from activities.adapters.sql import accounts, clock
 from activities.adapters.sql import ledger_rules as rules
 from activities.adapters.sql.blobs import store_bodies
-from activities.ports import Decided, Fresh, Permission, Recorded, Refused
+from activities.ports import Decided, Fresh, LedgerRefused, Permission, Recorded
 from activities.waiting import elapsed
 from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.chains.steps import StepKey
@@ -74,7 +74,7 @@ class SqlEffectLedger:
         told = outcome if result is None else Succeeded(result=result.reference())
         return await self._apply(key, lambda past, now: rules.record(past, attempt, told, now), result)
 
-    async def decide(self, key: StepKey, decision: Decision) -> Decided | Refused:
+    async def decide(self, key: StepKey, decision: Decision) -> Decided | LedgerRefused:
         """Take somebody's word on an unknown outcome. Raises `StorageFull`, `StorageFailed`."""
         result = decision.result
         taken = decision if result is None else decision.model_copy(update={"result": result.reference()})

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from activities.ports.effect_ledger import Decided, Done, Fresh, Permission, Recorded, Refused, Superseded, Unknown
+from activities.ports.effect_ledger import (
+    Decided,
+    Done,
+    Fresh,
+    LedgerRefused,
+    Permission,
+    Recorded,
+    Superseded,
+    Unknown,
+)
 from activities.ports.errors import KeyTaken, UnknownKey
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.tool_calls.ledger import (
@@ -94,16 +103,16 @@ def record(past: Past, attempt: int, outcome: ToolOutcome, now: datetime) -> tup
     return Recorded(entry.phase, _outcome([*past, entry]), counts=counts, late=late), entry
 
 
-def decide(past: Past, decision: Decision, now: datetime) -> tuple[Decided | Refused, LedgerEvent | None]:
+def decide(past: Past, decision: Decision, now: datetime) -> tuple[Decided | LedgerRefused, LedgerEvent | None]:
     """What a decision changes."""
     for event in past:
         if event.decision is not None and event.decision.decision_id == decision.decision_id:
             if event.decision == decision:
                 return Decided(event.phase, event.outcome), None
-            return Refused(Refusal.ID_TAKEN, _outcome(past)), None
+            return LedgerRefused(Refusal.ID_TAKEN, _outcome(past)), None
     refusal = _refusal(past, decision)
     if refusal is not None:
-        return Refused(refusal, _outcome(past)), None
+        return LedgerRefused(refusal, _outcome(past)), None
     happened = decision.result is not None
     phase = CallPhase.DONE if happened else CallPhase.CLEARED
     outcome = None if decision.result is None else Succeeded(result=decision.result)

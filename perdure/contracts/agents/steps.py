@@ -129,7 +129,7 @@ class Act(Contract):
     turn it is not."""
 
 
-class Answered(Variant):
+class CallAnswered(Variant):
     """There is an outcome, which the model is shown."""
 
     kind: Literal["answered"] = "answered"
@@ -169,7 +169,7 @@ class Unproven(Variant):
 class Acted(Contract):
     """What came of one attempt."""
 
-    came: Annotated[Answered | Again | AskPerson | Unproven, Field(discriminator="kind")]
+    came: Annotated[CallAnswered | Again | AskPerson | Unproven, Field(discriminator="kind")]
     verdicts: tuple[Verdict, ...] = ()
     """What guards found in the arguments and in the result."""
     charges: dict[int, Spend] = Field(default_factory=dict[int, Spend])

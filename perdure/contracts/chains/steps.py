@@ -245,7 +245,7 @@ class Extract(Contract):
     """What was wrong with the reply before; None for the first."""
 
 
-class Extracted(PaidReply):
+class RecordRead(PaidReply):
     """What the model read, as it wrote it."""
 
     said: Text

@@ -61,6 +61,6 @@ class AgentInput(AgentRequest):
             legible_task(self.task)
         return self
 
-    def going_on(self, handed_over: HandOver) -> Self:
+    def continued(self, handed_over: HandOver) -> Self:
         """The same for the next execution."""
         return self.model_copy(update={"task": self.task.reference(), "handed_over": handed_over})

@@ -16,7 +16,7 @@ from activities.adapters.sql.blobs import SqlBlobs
 from activities.ports import Fresh, Permission, PortError, StorageFailed, StorageFull
 from activities.tool_calls.outcomes import intended
 from activities.waiting import elapsed
-from perdure.contracts.agents.steps import Acted, Again, Answered, AskPerson
+from perdure.contracts.agents.steps import Acted, Again, AskPerson, CallAnswered
 from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.guards import GuardAction, GuardSpec, Verdict
@@ -60,7 +60,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def outcome(acted: Acted) -> ToolOutcome:
-    assert isinstance(acted.came, Answered), acted.came
+    assert isinstance(acted.came, CallAnswered), acted.came
     return acted.came.outcome
 
 

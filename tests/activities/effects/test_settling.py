@@ -10,7 +10,7 @@ import pytest_asyncio
 from activities.adapters.databases.database import Database
 from activities.adapters.databases.sqlite_database import open_sqlite
 from activities.ports import StorageFull
-from perdure.contracts.agents.steps import Answered, SettledCall
+from perdure.contracts.agents.steps import CallAnswered, SettledCall
 from perdure.contracts.remedy import Remedy
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
@@ -59,7 +59,7 @@ async def test_after_a_no_a_late_attempt_does_not_call(database: Database, late:
         assert await here.shown(outcome(denied)) == "write was not called: ann said no: as I said"
         assert denied.refused == ""
     came = (await here.act(late, "write")).came
-    assert isinstance(came, Answered)
+    assert isinstance(came, CallAnswered)
     assert came.outcome.happened is Happened.NO
     assert WRITTEN == []
 
@@ -69,7 +69,7 @@ async def test_a_no_to_what_may_still_be_resumed_ends_that_too(database: Databas
     await here.act(3, "write", call_off=True, may_resume=True)
     assert outcome(await here.settle(Ruling.DENY, "write")).ended is ToolEnded.DENIED
     came = (await here.act(9, "write")).came
-    assert isinstance(came, Answered)
+    assert isinstance(came, CallAnswered)
     assert WRITTEN == []
 
 

@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.interceptors.every_effect import Conduct
+from activities.interceptors.every_effect import EffectInterceptor
 
 MARK = "hunter2"
 
@@ -45,7 +45,7 @@ class Broken(ActivityInboundInterceptor):
 async def run(what: object) -> ApplicationError:
     asked = ExecuteActivityInput(fn=lambda: None, args=[what], executor=None, headers={})
     with pytest.raises(ApplicationError) as failed:
-        await ActivityEnvironment().run(Conduct().intercept_activity(Broken()).execute_activity, asked)
+        await ActivityEnvironment().run(EffectInterceptor().intercept_activity(Broken()).execute_activity, asked)
     return failed.value
 
 

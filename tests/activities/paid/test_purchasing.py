@@ -32,7 +32,7 @@ from activities.ports import (
 from activities.settings import Paths, Settings
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.chains.spec import Deployment, Prices
-from perdure.contracts.chains.steps import Extracted, StepKey
+from perdure.contracts.chains.steps import RecordRead, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.windows import Account, Window, WindowKey, WindowLimit, day_of
 from tests.ports.models.model_cases import ASK, catalogue, model_for
@@ -53,7 +53,7 @@ COST = Spend(
 )
 PRICED = {"prices": "{ input = 1000000, output = 2000000 }"}
 BUDGET = Budget(steps=100, micro_dollars=10**6)
-SILENT = Extracted(said=Text.of(""), model="", finish_reason="stopped", prompt_digest="0" * 64, charges={})
+SILENT = RecordRead(said=Text.of(""), model="", finish_reason="stopped", prompt_digest="0" * 64, charges={})
 
 
 class Shop(NamedTuple):
@@ -77,7 +77,7 @@ class Shop(NamedTuple):
         worst: Spend = WORST,
         execution: str = "",
         foreign: StepKey | None = None,
-    ) -> Extracted:
+    ) -> RecordRead:
         call = Call(
             key=foreign or KEY.model_copy(update={"step": step}),
             attempt=attempt,

@@ -10,9 +10,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.adapters.sql.runs import SqlRuns
 from activities.bodies import texts
-from activities.composition import Parts
+from activities.composition import Adapters
 from activities.settings import Settings
-from perdure.contracts.agents.steps import Act, Acted, Answered
+from perdure.contracts.agents.steps import Act, Acted, CallAnswered
 from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.text import Text
@@ -33,7 +33,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 async def acted(settings: Settings, expression: str, after: str | None) -> Acted:
     """What a worker of its own makes of a call."""
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
+        parts = await Adapters.open(settings, stack)
         parts.rights, parts.proof = StubRights(), StubProof()
         await SqlRuns(parts.database).register(run_of(KEY, kind="agent"))
         arguments = Text.of(f'{{"expression": "{expression}"}}')
@@ -53,7 +53,7 @@ async def acted(settings: Settings, expression: str, after: str | None) -> Acted
 async def body(settings: Settings, digest: str) -> bytes:
     """As a worker finds it that remembers nothing."""
     async with AsyncExitStack() as stack:
-        return await (await Parts.open(settings, stack)).blobs.get(KEY.tenant, digest)
+        return await (await Adapters.open(settings, stack)).blobs.get(KEY.tenant, digest)
 
 
 @pytest.mark.parametrize("expression", ["6 * 7", "1 / 0"])
@@ -63,7 +63,7 @@ async def test_an_answer_is_stored_with_its_place_and_a_repeated_call_says_the_s
     first, again = [await acted(settings, expression, AFTER) for _ in range(2)]
     assert first == again
     assert first.kept
-    assert isinstance(first.came, Answered)
+    assert isinstance(first.came, CallAnswered)
     turn = Turn(role=Role.TOOL, body=first.came.outcome.result, call=KEY.step)
     assert await body(settings, turn.link(AFTER)) == turn.node(AFTER)
 

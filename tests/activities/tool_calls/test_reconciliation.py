@@ -21,7 +21,7 @@ from activities.ports import StorageFailed
 from activities.settings import Tools
 from activities.waiting import elapsed
 from deploy.local.stack.desk import Desk, DeskServer
-from perdure.contracts.agents.steps import Act, Acted, Again, Answered, AskPerson
+from perdure.contracts.agents.steps import Act, Acted, Again, AskPerson, CallAnswered
 from perdure.contracts.tool_calls.ledger import CallPhase, Source
 from perdure.contracts.tool_calls.outcome import Happened, ToolOutcome
 from tests.support.tool_calls.effects import KEY, Failing, UnpricedLedger, Worker, worker
@@ -78,7 +78,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def outcome(acted: Acted) -> ToolOutcome:
-    assert isinstance(acted.came, Answered), acted.came
+    assert isinstance(acted.came, CallAnswered), acted.came
     return acted.came.outcome
 
 

@@ -27,7 +27,7 @@ async def read_note(_: ToolContext, asked: NoteNumber) -> str:
     return note(asked.number)
 
 
-class PartsWithNotes(worker.Parts):
+class PartsWithNotes(worker.Adapters):
     """The platform's parts, with a tool that reads notes."""
 
     def all_tools(self) -> Mapping[str, Tool[Any]]:
@@ -39,7 +39,7 @@ class PartsWithNotes(worker.Parts):
 
 def main() -> None:
     """Serve as `worker.py` does."""
-    with mock.patch.object(worker, "Parts", PartsWithNotes):
+    with mock.patch.object(worker, "Adapters", PartsWithNotes):
         worker.main()
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 
-from deploy.testing.standby_workers import Relief
+from deploy.testing.standby_workers import StandbyWorkers
 from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import RunResult
@@ -78,17 +78,17 @@ Moment = Callable[[Run], Awaitable[str]]
 class Workers:
     """One worker that serves and one that stands by, so that a trial never waits for imports."""
 
-    def __init__(self, relief: Relief) -> None:
-        self._relief = relief
+    def __init__(self, workers: StandbyWorkers) -> None:
+        self._workers = workers
 
     async def ready(self) -> None:
         """Have a worker that serves, and a warm one."""
-        await asyncio.to_thread(self._relief.ready)
+        await asyncio.to_thread(self._workers.ready)
 
     async def kill(self) -> float:
         """Kill the one that serves and let the other take over; returns the moment of the kill."""
-        killed = await asyncio.to_thread(self._relief.kill)
-        await asyncio.to_thread(self._relief.relieve)
+        killed = await asyncio.to_thread(self._workers.kill)
+        await asyncio.to_thread(self._workers.promote)
         return killed
 
 

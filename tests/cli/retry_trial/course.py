@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.local.stack.desk import DeskServer
-from deploy.testing.standby_workers import Relief
+from deploy.testing.standby_workers import StandbyWorkers
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.retry import Retry
@@ -35,7 +35,7 @@ BUDGET = Budget(steps=60, tool_calls=60)
 class Killer:
     """Kills the worker at random moments, and lets the one that stands by take over."""
 
-    relief: Relief
+    relief: StandbyWorkers
     bill: Bill
     chance: random.Random
     calls: tuple[int, int]
@@ -65,7 +65,7 @@ class Killer:
             self.hit.update(in_flight())
             await asyncio.to_thread(self.relief.kill)
             self.kills.append(time.time())
-            worker = await asyncio.to_thread(self.relief.relieve)
+            worker = await asyncio.to_thread(self.relief.promote)
             await asyncio.to_thread(worker.serving)
             count += 1
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from deploy.local.stack.desk import DeskServer
 from deploy.processes.ports import HOST, free_ports
 from deploy.testing.stack import CATALOGUE, CONTEXT
-from deploy.testing.standby_workers import Nursery, Relief
+from deploy.testing.standby_workers import ForkServer, StandbyWorkers
 from deploy.testing.stub.model import MODEL, ScriptedModel
 from perdure.client import Platform
 from perdure.contracts.tool_calls.decisions import Ruling
@@ -83,7 +83,7 @@ class World:
 
     state: Path
     address: str
-    relief: Relief
+    relief: StandbyWorkers
     desk: DeskServer
     bill: Bill
     breaks: LastingBreaks
@@ -111,12 +111,12 @@ def world(tmp_path: Path) -> Iterator[World]:
             VARIABLE: str(breaks.file),
         }
         # It imports what workers need while the server starts.
-        nursery = Nursery(tmp_path, environment, TOOLS)
+        nursery = ForkServer(tmp_path, environment, TOOLS)
         stack.callback(nursery.close)
         server = Server(tmp_path, *ports)
         stack.callback(server.stop)
-        relief = Relief(nursery)
-        relief.relieve().serving()
+        relief = StandbyWorkers(nursery)
+        relief.promote().serving()
         yield World(tmp_path, server.address, relief, desk, Bill(tmp_path / "bill.db"), breaks)
 
 

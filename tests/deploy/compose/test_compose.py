@@ -15,7 +15,7 @@ from activities.settings import ROOT, Settings
 from deploy.compose.secret_files import make_secrets
 from deploy.local.stack.temporal import DYNAMIC_CONFIG
 from deploy.sglang.profile import read
-from worker import Role
+from worker import WorkerRole
 
 FOLDER = ROOT / "deploy" / "compose"
 FILE = FOLDER / "compose.yaml"
@@ -106,7 +106,7 @@ def test_sglang_is_launched_as_its_profile_says() -> None:
 
 def test_every_role_has_a_worker() -> None:
     commands = [service["command"] for name, service in SERVICES.items() if name.startswith("worker-")]
-    assert sorted(command[command.index("--role") + 1] for command in commands) == sorted(Role)
+    assert sorted(command[command.index("--role") + 1] for command in commands) == sorted(WorkerRole)
 
 
 def test_a_worker_that_is_told_to_stop_has_the_time() -> None:

@@ -3,27 +3,27 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.guards.text_windows import windows
+from activities.adapters.guards.text_windows import text_windows
 
 texts = st.text(alphabet="ab  \n", max_size=400)
 
 
 @given(texts, st.integers(10, 50), st.integers(1, 5))
 def test_no_window_is_longer_than_asked_for(text: str, size: int, overlap: int) -> None:
-    assert max(len(window) for window in windows(text, size, overlap)) <= size
+    assert max(len(window) for window in text_windows(text, size, overlap)) <= size
 
 
 @given(texts, st.integers(10, 50), st.integers(1, 5))
 def test_every_few_characters_are_whole_in_some_window(text: str, size: int, overlap: int) -> None:
-    cut = list(windows(text, size, overlap))
+    cut = list(text_windows(text, size, overlap))
     pieces = {text[at : at + overlap] for at in range(max(1, len(text) - overlap))}
     assert [piece for piece in pieces if not any(piece in window for window in cut)] == []
 
 
 def test_a_short_text_is_its_own_only_window() -> None:
-    assert list(windows("", 10, 3)) == [""]
-    assert list(windows("a b", 10, 3)) == ["a b"]
+    assert list(text_windows("", 10, 3)) == [""]
+    assert list(text_windows("a b", 10, 3)) == ["a b"]
 
 
 def test_a_window_ends_between_words_where_it_can() -> None:
-    assert list(windows("aa bb cc dd ee", 8, 3)) == ["aa bb ", "bb cc ", "cc dd ee"]
+    assert list(text_windows("aa bb cc dd ee", 8, 3)) == ["aa bb ", "bb cc ", "cc dd ee"]

@@ -16,7 +16,7 @@ from activities.adapters.sql.paid_replies import SqlPaidReplies
 from activities.adapters.sql.runs import SqlRuns
 from activities.ports import KeyTaken, NotThisRun, WindowSpent
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.chains.steps import Extracted, StepKey
+from perdure.contracts.chains.steps import RecordRead, StepKey
 from perdure.contracts.text import Text
 from perdure.contracts.windows import Account, Window, WindowLimit, WindowShortage
 from tests.support.stores.orders import order, run_of
@@ -25,7 +25,7 @@ KEY = StepKey(tenant="acme", workflow_id="acme:one", run_id="run-one", step="gen
 MONDAY, TUESDAY = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)
 WORST = Spend(steps=1, micro_dollars=60)
 ACTUAL = Spend(steps=1, micro_dollars=10)
-REPLY = Extracted(said=Text.of("said"), model="m", finish_reason="stop", prompt_digest="0" * 64, charges={})
+REPLY = RecordRead(said=Text.of("said"), model="m", finish_reason="stop", prompt_digest="0" * 64, charges={})
 BUDGET = Budget(steps=100, micro_dollars=1000)
 
 
@@ -86,7 +86,7 @@ async def test_an_execution_belongs_to_one_workflow_id(database: Database) -> No
 
 async def test_a_run_that_is_not_registered_buys_nothing(unlimited: SqlPaidReplies) -> None:
     with pytest.raises(NotThisRun, match="no account"):
-        await unlimited.begin(order(KEY, 1, worst=WORST), Extracted)
+        await unlimited.begin(order(KEY, 1, worst=WORST), RecordRead)
     assert await unlimited.attempts(KEY) == {}
 
 
@@ -95,7 +95,7 @@ async def test_an_attempt_is_reserved_with_its_record_and_settled_with_its_reply
 ) -> None:
     await registered(database)
     asked = order(KEY, 1, worst=WORST)
-    await limited.begin(asked, Extracted)
+    await limited.begin(asked, RecordRead)
     assert await account(database) == Account(budget=BUDGET, reserved=WORST)
     assert await day(database) == Window(reserved=WORST)
     clock.at = TUESDAY
@@ -113,11 +113,11 @@ async def test_what_does_not_fit_into_the_day_is_refused_with_all_that_a_reader_
     await registered(database)
     assert clock.at == MONDAY
     bought = order(KEY, 1, worst=WORST)
-    await limited.begin(bought, Extracted)
+    await limited.begin(bought, RecordRead)
     await limited.save(bought, REPLY, ACTUAL)
-    await limited.begin(order(KEY, 2, worst=WORST, question="b" * 64), Extracted)
+    await limited.begin(order(KEY, 2, worst=WORST, question="b" * 64), RecordRead)
     with pytest.raises(WindowSpent) as refusal:
-        await limited.begin(order(KEY, 3, worst=WORST, question="c" * 64), Extracted)
+        await limited.begin(order(KEY, 3, worst=WORST, question="c" * 64), RecordRead)
     assert refusal.value.evidence == WindowShortage(
         tenant="acme",
         day=MONDAY.date(),
@@ -135,16 +135,16 @@ async def test_what_does_not_fit_into_the_day_is_refused_with_all_that_a_reader_
     # Nothing of the refused one is left, in the account neither.
     assert await account(database) == Account(budget=BUDGET, settled=ACTUAL, reserved=WORST)
     clock.at = TUESDAY
-    assert await limited.begin(order(KEY, 3, worst=WORST, question="c" * 64), Extracted) is None
+    assert await limited.begin(order(KEY, 3, worst=WORST, question="c" * 64), RecordRead) is None
 
 
 async def test_an_account_is_not_overdrawn_whatever_a_workflow_asks_for(
     database: Database, unlimited: SqlPaidReplies
 ) -> None:
     await registered(database, budget=Budget(steps=100, micro_dollars=100))
-    await unlimited.begin(order(KEY, 1, worst=WORST), Extracted)
+    await unlimited.begin(order(KEY, 1, worst=WORST), RecordRead)
     with pytest.raises(WindowSpent, match="the run's account has too little left: of 100 micro_dollars") as refusal:
-        await unlimited.begin(order(KEY, 2, worst=WORST, question="b" * 64), Extracted)
+        await unlimited.begin(order(KEY, 2, worst=WORST, question="b" * 64), RecordRead)
     shortage = refusal.value.evidence
     assert isinstance(shortage, WindowShortage)
     assert shortage.run
@@ -154,10 +154,10 @@ async def test_an_attempt_after_the_deadline_is_refused_by_the_clock_of_the_data
     database: Database, unlimited: SqlPaidReplies, clock: Clock
 ) -> None:
     await registered(database, budget=Budget(until=MONDAY + timedelta(seconds=1)))
-    await unlimited.begin(order(KEY, 1), Extracted)
+    await unlimited.begin(order(KEY, 1), RecordRead)
     clock.at = TUESDAY
     with pytest.raises(WindowSpent, match="deadline has passed"):
-        await unlimited.begin(order(KEY, 2), Extracted)
+        await unlimited.begin(order(KEY, 2), RecordRead)
 
 
 async def test_an_attempt_that_a_reset_makes_again_is_reserved_anew(
@@ -165,9 +165,9 @@ async def test_an_attempt_that_a_reset_makes_again_is_reserved_anew(
 ) -> None:
     assert clock.at == MONDAY
     await registered(database)
-    await limited.begin(order(KEY, 1, worst=WORST, asking="before the reset"), Extracted)
+    await limited.begin(order(KEY, 1, worst=WORST, asking="before the reset"), RecordRead)
     with pytest.raises(WindowSpent):
-        await limited.begin(order(KEY, 1, worst=WORST, asking="after the reset"), Extracted)
+        await limited.begin(order(KEY, 1, worst=WORST, asking="after the reset"), RecordRead)
     assert await day(database) == Window(reserved=WORST)
 
 
@@ -176,14 +176,14 @@ async def test_a_saved_reply_is_never_the_answer_to_another_question(
 ) -> None:
     await registered(database)
     sent, denied = order(KEY, 1, question="1" * 64, asking="a"), order(KEY, 1, question="2" * 64, asking="b")
-    await unlimited.begin(sent, Extracted)
+    await unlimited.begin(sent, RecordRead)
     await unlimited.save(sent, REPLY, ACTUAL)
-    assert await unlimited.begin(denied, Extracted) is None
+    assert await unlimited.begin(denied, RecordRead) is None
     other = REPLY.model_copy(update={"said": Text.of("another")})
     assert (await unlimited.save(denied, other, ACTUAL)).said == other.said
     # Each question keeps its own answer, and is charged once.
     for asked, reply in ((sent, REPLY), (denied, other)):
-        found = await unlimited.begin(order(KEY, 1, question=asked.question, asking="again"), Extracted)
+        found = await unlimited.begin(order(KEY, 1, question=asked.question, asking="again"), RecordRead)
         assert found == reply.model_copy(update={"charges": {1: ACTUAL}})
     assert await account(database) == Account(budget=BUDGET, settled=ACTUAL + ACTUAL)
     assert len(await unlimited.saved(KEY)) == 2
@@ -195,7 +195,7 @@ async def test_what_is_known_to_have_cost_nothing_is_given_back_once(
     assert clock.at == MONDAY
     await registered(database)
     free = order(KEY, 1, worst=WORST)
-    await limited.begin(free, Extracted)
+    await limited.begin(free, RecordRead)
     for _ in range(2):
         await limited.give_back(free)
     assert await account(database) == Account(budget=BUDGET)
@@ -218,7 +218,7 @@ async def test_many_that_begin_at_once_reserve_no_more_than_there_is(
 ) -> None:
     await registered(database, budget=Budget(steps=5))
     orders = [order(KEY, number, question=f"{number:064}") for number in range(1, 13)]
-    begun = await asyncio.gather(*(unlimited.begin(one, Extracted) for one in orders), return_exceptions=True)
+    begun = await asyncio.gather(*(unlimited.begin(one, RecordRead) for one in orders), return_exceptions=True)
     assert sum(one is None for one in begun) == 5
     assert sum(isinstance(one, WindowSpent) for one in begun) == 7
     assert (await account(database)).reserved == Spend(steps=5)
@@ -246,7 +246,7 @@ async def test_in_any_order_the_account_and_the_day_cover_the_bill(
             history += 1
         elif step == "begin":
             try:
-                if await replies.begin(asked, Extracted) is None and asking not in begun:
+                if await replies.begin(asked, RecordRead) is None and asking not in begun:
                     begun[asking] = True
             except WindowSpent:
                 pass

@@ -18,8 +18,8 @@ from activities.ports import (
     EffectLedger,
     Fresh,
     KeyTaken,
+    LedgerRefused,
     Recorded,
-    Refused,
     StorageFull,
     Unknown,
     UnknownKey,
@@ -102,7 +102,7 @@ async def test_a_decision_after_a_late_outcome_is_refused_and_told_the_outcome(l
     await ledger.intend(KEY, 2, CALL)
     assert await ledger.record(KEY, 1, SENT) == Recorded(CallPhase.DONE, SENT, counts=True, late=True)
     refused = await ledger.decide(KEY, decision(1, Word.DID_NOT_HAPPEN, 1))
-    assert refused == Refused(Refusal.OUTCOME_CAME_FIRST, SENT)
+    assert refused == LedgerRefused(Refusal.OUTCOME_CAME_FIRST, SENT)
 
 
 async def test_a_second_outcome_is_kept_and_changes_nothing(ledger: EffectLedger) -> None:

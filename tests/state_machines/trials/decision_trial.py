@@ -1,7 +1,7 @@
 """One seeded run of decisions: duplicate, late, forged, edited and for another run, in any order, on the pure machine.
 
-A trial plays the driver: it takes decisions one after the other, as `workflows/agent_parts/decisions.py` does, and lets other
-things happen where that one awaits an effect. What is executed is held against what people really said.
+A trial plays the driver: it takes decisions one after the other, as `workflows/agent_parts/decisions.py` does, and
+lets other things happen where that one awaits an effect. What is executed is held against what people really said.
 """
 
 import random

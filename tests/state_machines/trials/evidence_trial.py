@@ -20,7 +20,7 @@ from typing import Any
 from activities.adapters.databases.database import Database
 from activities.adapters.databases.sqlite_database import Durability, open_sqlite
 from activities.ports import PortError, StorageFailed
-from perdure.contracts.agents.steps import Answered, AskPerson
+from perdure.contracts.agents.steps import AskPerson, CallAnswered
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
 from tests.support.tool_calls.effects import KEY, UnpricedLedger, Worker, worker
@@ -187,7 +187,7 @@ class Trial:
             acted = await self._done(self._attempt(release, attempt), patient=False)
             if acted is None:
                 continue
-            if isinstance(acted.came, Answered):
+            if isinstance(acted.came, CallAnswered):
                 return acted.came.outcome
             if isinstance(acted.came, AskPerson) or attempt == TRIES - 1:
                 outcome, again = await self._person()
@@ -202,7 +202,7 @@ class Trial:
         self._resumable = self._chance.random() < 0.5
         more = {"call_off": True, "may_resume": self._resumable}
         acted = await self._done(self._attempt(self.worker, attempt, **more))
-        return acted.came.outcome if acted is not None and isinstance(acted.came, Answered) else None
+        return acted.came.outcome if acted is not None and isinstance(acted.came, CallAnswered) else None
 
     async def _person(self) -> tuple[ToolOutcome | None, bool]:
         """Somebody who looks, and says only what is sure; whether the call is to be made again."""

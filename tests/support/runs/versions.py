@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.adapters.temporal.worker_versions import make_current
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import Settings, Work
 from perdure.client import Platform, workflow_id
 from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
@@ -49,12 +49,12 @@ def of_version(settings: Settings, build: str) -> Settings:
 
 @asynccontextmanager
 async def serving(
-    client: Client, settings: Settings, build: str | None, roles: Sequence[Role] = tuple(Role)
+    client: Client, settings: Settings, build: str | None, roles: Sequence[WorkerRole] = tuple(WorkerRole)
 ) -> AsyncGenerator[None]:
     """Workers of a version; None for workers without one."""
     settings = settings if build is None else of_version(settings, build)
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
+        parts = await Adapters.open(settings, stack)
         for worker in workers(await connection(client, build or "plain"), settings, parts, roles):
             await stack.enter_async_context(worker)
         yield

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from activities.adapters.sql.ledger_rules import Asker, decide, forgo, intend, record
-from activities.ports import Decided, Permission, Recorded, Refused, UnknownKey
+from activities.ports import Decided, LedgerRefused, Permission, Recorded, UnknownKey
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.ledger import (
     Decision,
@@ -64,7 +64,7 @@ class Tell:
 
 
 Happens: TypeAlias = Ask | AskAsBefore | Forgo | Tell | Decision
-Answered: TypeAlias = Permission | Recorded | Decided | Refused | UnknownKey
+Answered: TypeAlias = Permission | Recorded | Decided | LedgerRefused | UnknownKey
 
 
 def decision(number: int, word: Word, attempt: int, source: Source = Source.PERSON) -> Decision:

@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 
 from activities.adapters.databases.open import FILE
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.tool_calls.decisions import Ruling
@@ -25,8 +25,8 @@ from worker import workers
 async def working(client: Client, settings: Settings) -> AsyncGenerator[None]:
     """Workers of their own, which remember nothing of those before them."""
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from activities.adapters.sql.effect_ledger import SqlEffectLedger
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.runs.run import Answered, Cancelled
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("working")
 NOTE = {"text": "eighteen weeks"}
 
 
-class OddParts(Parts):
+class OddAdapters(Adapters):
     """The platform's own parts, with tools that misbehave."""
 
     done: Calls
@@ -53,14 +53,14 @@ def settings(settings: Settings, tmp_path: Path, done: Calls) -> Settings:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def working(client: Client, settings: Settings, done: Calls) -> AsyncIterator[Parts]:
-    class These(OddParts):
+async def working(client: Client, settings: Settings, done: Calls) -> AsyncIterator[Adapters]:
+    class These(OddAdapters):
         pass
 
     These.done = done
     async with AsyncExitStack() as stack:
         parts = await These.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 
@@ -103,7 +103,7 @@ async def test_a_write_in_doubt_waits_for_a_person_and_is_never_made_again_by_it
 
 
 async def test_what_an_attempt_tells_late_counts_and_not_what_a_person_says_after_it(
-    platform: Platform, stub: StubModel, done: Calls, working: Parts
+    platform: Platform, stub: StubModel, done: Calls, working: Adapters
 ) -> None:
     stub.script = [calls(("doubtful", NOTE)), answer()]
     run = await platform.start_agent("Write.", agent="tester")
@@ -227,7 +227,7 @@ async def test_cancelling_stops_a_tool_that_reads(platform: Platform, stub: Stub
 
 
 async def test_cancelling_a_write_says_that_nobody_knows_whether_it_happened(
-    platform: Platform, stub: StubModel, done: Calls, working: Parts
+    platform: Platform, stub: StubModel, done: Calls, working: Adapters
 ) -> None:
     stub.script = [calls(("writes_slowly", NOTE))]
     run = await platform.start_agent("Write.", agent="tester")
@@ -241,7 +241,7 @@ async def test_cancelling_a_write_says_that_nobody_knows_whether_it_happened(
 
 
 async def test_a_tool_that_was_changed_since_the_run_began_is_not_called(
-    platform: Platform, stub: StubModel, done: Calls, working: Parts
+    platform: Platform, stub: StubModel, done: Calls, working: Adapters
 ) -> None:
     stub.script = ["503", calls(("repeatable", NOTE)), answer("Without it.")]
     run = await platform.start_agent("Write.", agent="tester")

@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from activities.adapters.databases.open import FILE
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.ports import Message, Prompt
 from activities.settings import Model, Settings
 from agents import summary
@@ -75,8 +75,8 @@ def reading(run: str, times: int, *more: Turn) -> str:
 async def serving(client: Client, settings: Settings) -> AsyncGenerator[None]:
     """Workers of their own, which remember nothing of those before them."""
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield
 

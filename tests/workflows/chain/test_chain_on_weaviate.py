@@ -21,7 +21,7 @@ from tests.replay.stage import Stage
 from tests.services.weaviate_server import Weaviate, forget_everything
 from tests.support.servers.stub_model import StubModel
 from tests.support.tool_calls.odd_tools import Calls
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 pytestmark = [pytest.mark.weaviate, pytest.mark.usefixtures("working_on_weaviate")]
 
@@ -40,8 +40,8 @@ async def working_on_weaviate(
     )
     await index_folder(knowledge, settings, tenant="default", collection="handbook")
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield
     assert not (tmp_path / "index" / "default").exists(), "nothing was kept in LanceDB"

@@ -19,13 +19,13 @@ from perdure.contracts.runs.run import Answered, Phase, Refused
 from tests.support.faults.held_guards import HeldGuards
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 SECRET = f'{QUESTION} aws_secret = "AKIAIOSFODNN7EXAMPLE"'
 
 
-class HeldParts(Parts):
+class HeldParts(Adapters):
     """The platform's own parts, with guards that are let go by the test."""
 
     held: HeldGuards
@@ -48,7 +48,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 async def parts(client: Client, settings: Settings) -> AsyncIterator[HeldParts]:
     async with AsyncExitStack() as stack:
         parts = await HeldParts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 

@@ -13,7 +13,7 @@ from temporalio.common import Priority
 from activities.settings import Model, Paths, Settings, Telemetry
 from perdure.contracts.runs.run import AskRequest, RunResult
 from tests.support.servers.stub_sglang import SERVED, StubSGLang
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 CATALOGUE = """
 [tiers]
@@ -44,8 +44,8 @@ async def queue(client: Client, state: Path, sglang_stub: StubSGLang, tmp_path: 
     file.write_text(CATALOGUE.format(model=SERVED, endpoint=sglang_stub.url))
     settings = Settings(paths=Paths(state=state, catalogue=file), model=Model(), telemetry=Telemetry(traces=False))
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield "perdure"
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from workflows.run.cancellation import called_off
+from workflows.run.cancellation import cancel_on_exit
 
 
 async def test_what_still_goes_on_is_called_off_and_waited_for_at_the_end() -> None:
@@ -20,7 +20,7 @@ async def test_what_still_goes_on_is_called_off_and_waited_for_at_the_end() -> N
     task = asyncio.create_task(work())
 
     async def run() -> None:
-        async with called_off(task):
+        async with cancel_on_exit(task):
             await asyncio.sleep(0)
             raise ValueError("the end")
 
@@ -34,7 +34,7 @@ async def test_a_run_that_is_forgotten_calls_nothing_off() -> None:
     task = asyncio.create_task(asyncio.Event().wait())
 
     async def run() -> None:
-        async with called_off(task):
+        async with cancel_on_exit(task):
             await asyncio.Event().wait()
 
     forgotten = run()

@@ -26,7 +26,7 @@ from perdure.runs import workflow_id
 from tests.support.runs.agent_runs import MESSAGE, answer, calls, says, waits, with_agents, write_agent
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 GUARDED = '[[arguments]]\nguard = "secrets_present"\n'
 
@@ -51,7 +51,7 @@ class HeldGuards:
         return await self._guards.run(guards, subject)
 
 
-class HeldParts(Parts):
+class HeldParts(Adapters):
     """The platform's own parts, with guards that are let go by the test."""
 
     held: HeldGuards
@@ -89,7 +89,7 @@ def unfinished() -> Iterator[list[warnings.WarningMessage]]:
 async def parts(client: Client, settings: Settings) -> AsyncIterator[HeldParts]:
     async with AsyncExitStack() as stack:
         parts = await HeldParts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
         parts.held.let_go.set()

@@ -18,7 +18,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.runs.run import Answered, Cancelled, Exhausted, RunResult
 from perdure.contracts.windows import Reservation, Window, day_of
 from tests.support.servers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubModel
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 INVOICE = "Invoice no. 4711\nFrom: Northwind Ltd\nDate: 2026-03-02\nTotal: EUR 120.00\n"
@@ -36,8 +36,8 @@ async def limited(client: Client, own: Settings, **limits: int) -> AsyncGenerato
     """Workers that hold the tenant to these limits."""
     held = own.model_copy(update={"limits": Limits(tenants={"default": DailyLimit.model_validate(limits)})})
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(held, stack)
-        for worker in workers(client, held, parts, list(Role)):
+        parts = await Adapters.open(held, stack)
+        for worker in workers(client, held, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield
 

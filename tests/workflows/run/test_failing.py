@@ -23,12 +23,12 @@ from perdure.runs import workflow_id
 from tests.support.runs.agent_runs import TICKET, answer, calls, with_agents, write_agent
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 READ = ("search_knowledge", {"query": "parental leave"})
 
 
-class Torn(Parts):
+class Torn(Adapters):
     """The platform's own parts, whose line to some tools breaks at every call."""
 
     torn: frozenset[str] = frozenset()
@@ -58,7 +58,7 @@ def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
 async def parts(client: Client, settings: Settings) -> AsyncIterator[Torn]:
     async with AsyncExitStack() as stack:
         parts = await Torn.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 

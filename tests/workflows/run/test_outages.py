@@ -26,7 +26,7 @@ from tests.support.faults.outages import Door, away, door
 from tests.support.runs.agent_runs import SUM, TICKET, answer, calls, with_agents, write_agent
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 
@@ -55,10 +55,10 @@ def settings(settings: Settings, state: Path, desk: DeskServer, way: Door, tmp_p
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def parts(client: Client, settings: Settings) -> AsyncIterator[Parts]:
+async def parts(client: Client, settings: Settings) -> AsyncIterator[Adapters]:
     async with AsyncExitStack() as stack:
-        parts = await Parts.open(settings, stack)
-        for worker in workers(client, settings, parts, list(Role)):
+        parts = await Adapters.open(settings, stack)
+        for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 
@@ -81,7 +81,7 @@ async def waits_for_it(client: Client, run: str) -> str:
     return shown
 
 
-def sqlite(parts: Parts) -> SqliteDatabase:
+def sqlite(parts: Adapters) -> SqliteDatabase:
     assert isinstance(parts.database, SqliteDatabase)
     return parts.database
 
@@ -95,7 +95,7 @@ async def shut(way: Door) -> AsyncGenerator[None]:
         await way.open()
 
 
-def outage(kind: str, parts: Parts, way: Door) -> AbstractAsyncContextManager[None]:
+def outage(kind: str, parts: Adapters, way: Door) -> AbstractAsyncContextManager[None]:
     match kind:
         case "full":
             return full_disk(parts.database)
@@ -107,7 +107,7 @@ def outage(kind: str, parts: Parts, way: Door) -> AbstractAsyncContextManager[No
 
 @pytest.mark.parametrize("kind", ["full", "away", "model"])
 async def test_a_run_that_needs_what_is_away_says_so_and_goes_on_when_it_is_back(  # noqa: PLR0917 - all of the world
-    platform: Platform, client: Client, parts: Parts, stub: StubModel, desk: DeskServer, way: Door, kind: str
+    platform: Platform, client: Client, parts: Adapters, stub: StubModel, desk: DeskServer, way: Door, kind: str
 ) -> None:
     stub.script = [calls(SUM, TICKET), answer("Opened.")]
     async with outage(kind, parts, way):
@@ -148,7 +148,7 @@ async def test_a_chain_waits_for_a_model_as_long_as_its_request_says_and_then_fa
     assert "or start it again under another id: it wrote nothing" in await page(client, run)
 
 
-async def test_a_chain_waits_for_a_store_as_long_as_its_request_says(platform: Platform, parts: Parts) -> None:
+async def test_a_chain_waits_for_a_store_as_long_as_its_request_says(platform: Platform, parts: Adapters) -> None:
     async with full_disk(parts.database):
         run = await platform.start(QUESTION, within=timedelta(seconds=50))
         with pytest.raises(RunFailed, match=r"route: .* cannot grow: .*waited for"):
@@ -168,7 +168,7 @@ async def test_an_agent_that_waits_is_ended_by_the_deadline_of_its_budget(platfo
     assert len(waits) > LONG
 
 
-async def test_a_run_that_waits_can_be_cancelled(platform: Platform, client: Client, parts: Parts) -> None:
+async def test_a_run_that_waits_can_be_cancelled(platform: Platform, client: Client, parts: Adapters) -> None:
     async with away(sqlite(parts)):
         run = await platform.start_agent("What?", agent="tester")
         await waits_for_it(client, run)
@@ -177,7 +177,7 @@ async def test_a_run_that_waits_can_be_cancelled(platform: Platform, client: Cli
     assert isinstance(result.outcome, Cancelled)
 
 
-async def test_what_is_away_is_an_event_of_the_workers_log(platform: Platform, client: Client, parts: Parts) -> None:
+async def test_what_is_away_is_an_event_of_the_workers_log(platform: Platform, client: Client, parts: Adapters) -> None:
     with capture_logs() as events:
         async with away(sqlite(parts)):
             run = await platform.start_agent("What?", agent="tester")

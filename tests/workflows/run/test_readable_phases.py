@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from activities.composition import Parts, Role
+from activities.composition import Adapters, WorkerRole
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.temporal.queues import Queue
@@ -29,7 +29,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 async def unguarded(client: Client, settings: Settings) -> AsyncIterator[Platform]:
     """A platform whose workers of guards are away: what they look at waits."""
     async with AsyncExitStack() as stack:
-        for worker in workers(client, settings, await Parts.open(settings, stack), [Role.WORKFLOWS]):
+        for worker in workers(client, settings, await Adapters.open(settings, stack), [WorkerRole.WORKFLOWS]):
             await stack.enter_async_context(worker)
         yield Platform(client, task_queue=Queue.WORKFLOWS)
 

@@ -21,7 +21,7 @@ from perdure.runs import workflow_id
 from tests.support.runs.agent_runs import TICKET, answer, calls, with_agents, write_agent
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
-from worker import Parts, Role, workers
+from worker import Adapters, WorkerRole, workers
 from workflows.effects import ACT, GENERATE, RETRIEVE, THINK
 
 QUESTION = "How many weeks of parental leave are paid in full?"
@@ -58,10 +58,10 @@ def real_time(environment: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch)
 class Fleet:
     """Workers of one process, which come when a test calls them."""
 
-    def __init__(self, client: Client, settings: Settings, stack: AsyncExitStack, parts: Parts) -> None:
+    def __init__(self, client: Client, settings: Settings, stack: AsyncExitStack, parts: Adapters) -> None:
         self._client, self._settings, self._stack, self._parts = client, settings, stack, parts
 
-    async def call(self, *roles: Role) -> None:
+    async def call(self, *roles: WorkerRole) -> None:
         """Have these roles served."""
         for worker in workers(self._client, self._settings, self._parts, roles):
             await self._stack.enter_async_context(worker)
@@ -70,7 +70,7 @@ class Fleet:
 @pytest_asyncio.fixture(loop_scope="session")
 async def fleet(client: Client, settings: Settings) -> AsyncIterator[Fleet]:
     async with AsyncExitStack() as stack:
-        yield Fleet(client, settings, stack, await Parts.open(settings, stack))
+        yield Fleet(client, settings, stack, await Adapters.open(settings, stack))
 
 
 async def page(client: Client, run: str) -> str:
@@ -94,10 +94,10 @@ async def waits_for(client: Client, run: str, name: str) -> str:
 @pytest.mark.parametrize(
     ("kind", "missing", "name"),
     [
-        ("agent", Role.GENERATION, "think-1"),
-        ("agent", Role.TOOLS, "call-1-1 create_ticket"),
-        ("chain", Role.GENERATION, "generate"),
-        ("chain", Role.RETRIEVAL, "retrieve (handbook)"),
+        ("agent", WorkerRole.GENERATION, "think-1"),
+        ("agent", WorkerRole.TOOLS, "call-1-1 create_ticket"),
+        ("chain", WorkerRole.GENERATION, "generate"),
+        ("chain", WorkerRole.RETRIEVAL, "retrieve (handbook)"),
     ],
 )
 async def test_what_nobody_serves_is_waited_for_at_no_cost_until_a_worker_comes(  # noqa: PLR0917 - all of the world
@@ -107,10 +107,10 @@ async def test_what_nobody_serves_is_waited_for_at_no_cost_until_a_worker_comes(
     stub: StubModel,
     desk: DeskServer,
     kind: str,
-    missing: Role,
+    missing: WorkerRole,
     name: str,
 ) -> None:
-    await fleet.call(*(role for role in Role if role is not missing))
+    await fleet.call(*(role for role in WorkerRole if role is not missing))
     if kind == "agent":
         stub.script = [calls(TICKET), answer("Opened.")]
         run = await platform.start_agent("Open it.", agent="tester")
@@ -133,7 +133,7 @@ async def test_what_nobody_serves_is_waited_for_at_no_cost_until_a_worker_comes(
 async def test_a_run_whose_queue_nobody_serves_can_be_cancelled(
     fleet: Fleet, platform: Platform, client: Client, stub: StubModel
 ) -> None:
-    await fleet.call(*(role for role in Role if role is not Role.GENERATION))
+    await fleet.call(*(role for role in WorkerRole if role is not WorkerRole.GENERATION))
     run = await platform.start_agent("What?", agent="tester")
     await waits_for(client, run, "think-1")
     await platform.cancel(run)

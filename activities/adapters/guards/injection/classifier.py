@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.adapters.guards.injection.features import BUCKETS, EDITION, Numbers, Weights, plain, stacked
-from activities.adapters.guards.text_windows import windows
+from activities.adapters.guards.text_windows import text_windows
 
 HOME = Path(__file__).resolve().parent
 ARRAYS, FACTS, CARD = HOME / "model.npz", HOME / "model.json", HOME / "MODEL_CARD.md"
@@ -90,9 +90,9 @@ class Classifier:
 
 
 def judged(text: str) -> list[str]:
-    """What of a text is judged: its windows, and a short one as a whole too."""
+    """What of a text is judged: its text_windows, and a short one as a whole too."""
     whole = plain(text)
-    cut = list(windows(whole, WINDOW, OVERLAP))
+    cut = list(text_windows(whole, WINDOW, OVERLAP))
     return [*cut, whole] if WINDOW < len(whole) <= WHOLE else cut
 
 
