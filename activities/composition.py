@@ -168,9 +168,8 @@ class Adapters:
     def guards(self) -> Activities:
         """Guardrail checks."""
         from activities.adapters.guards.record_rules import RecordRules
-        from activities.effects.checking import Checking
         from activities.effects.extraction import Validation
-        from activities.effects.screening import Screening
+        from activities.effects.guarding import Checking, Screening
 
         guards = self.guards_in_use
         return [

@@ -21,8 +21,15 @@ from perdure.contracts.runs.run import (
     RunStatus,
 )
 from perdure.contracts.temporal.queues import Queue
-from perdure.contracts.tool_calls.decisions import Accepted, DecisionReply, PendingStep, Rejected, Ruling, StepDecision
-from perdure.contracts.tool_calls.inbox import InboxEntry
+from perdure.contracts.tool_calls.decisions import (
+    Accepted,
+    DecisionReply,
+    InboxEntry,
+    PendingStep,
+    Rejected,
+    Ruling,
+    StepDecision,
+)
 from perdure.errors import (
     CallerRefused,
     NoServer,

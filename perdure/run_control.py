@@ -25,8 +25,14 @@ from perdure.contracts.runs.control import Held, Pause, Resume
 from perdure.contracts.runs.run import RunResult
 from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, TENANT
-from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, PendingStep, Rejected, StepDecision
-from perdure.contracts.tool_calls.inbox import InboxEntry
+from perdure.contracts.tool_calls.decisions import (
+    DecisionReply,
+    InboxEntry,
+    Pending,
+    PendingStep,
+    Rejected,
+    StepDecision,
+)
 from perdure.errors import PlatformError, UnknownRun
 from perdure.runs import checked_id, checked_name, failed_of, patiently, unknown_or, workflow_id
 

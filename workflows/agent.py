@@ -19,8 +19,7 @@ from perdure.contracts.runs.control import Held, Pause, Resume
 from perdure.contracts.runs.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
 from perdure.contracts.temporal.references import why_unreadable
 from perdure.contracts.text import Text
-from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, StepDecision
-from perdure.contracts.tool_calls.wire import read_decision
+from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, StepDecision, read_decision
 from workflows.agent_parts.compacting import compact
 from workflows.agent_parts.continue_as_new import bad_request, should_continue, was_continued
 from workflows.agent_parts.decisions import Decisions

@@ -13,8 +13,7 @@ from temporalio.exceptions import TimeoutError as ActivityTimedOut
 
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.contract import Contract
-from perdure.contracts.fault import EffectFailed
-from perdure.contracts.remedy import AWAY, Remedy
+from perdure.contracts.fault import AWAY, EffectFailed, Remedy
 from perdure.contracts.temporal.queues import BY_ROLE, Queue
 from perdure.contracts.windows import WindowShortage
 

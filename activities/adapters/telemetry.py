@@ -39,8 +39,8 @@ from activities.ports import (
 from activities.settings import Settings
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.fault import AWAY
 from perdure.contracts.guards import GuardSpec, Verdict
-from perdure.contracts.remedy import AWAY
 
 SCOPE = "perdure"
 """The instrumentation scope of the platform's own spans."""

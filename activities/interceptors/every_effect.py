@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.ports import NotThisRun, PortError
-from perdure.contracts.remedy import AWAY, Remedy
+from perdure.contracts.fault import AWAY, Remedy
 from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
 BEATS = 4

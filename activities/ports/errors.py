@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from perdure.contracts.contract import Contract
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.fault import Remedy
 from perdure.contracts.windows import WindowShortage
 
 

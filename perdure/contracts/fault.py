@@ -1,8 +1,8 @@
-"""Faults end a run. Everything else that goes wrong suspends it until it is mended."""
+"""Faults end a run, and remedies say what helps before one does. Any other error suspends a run until it is mended."""
 
 from datetime import timedelta
+from enum import StrEnum
 
-from perdure.contracts.remedy import Remedy
 from perdure.contracts.windows import WindowShortage
 
 
@@ -12,6 +12,25 @@ class Fault(Exception):
     Outcomes are values and are never raised. An error that nobody foresaw is not a `Fault`: Temporal retries the
     workflow task, so that the run goes on after the fix.
     """
+
+
+class Remedy(StrEnum):
+    """What a paid attempt that failed asks for."""
+
+    RETRY = "retry_after"
+    """The same deployment again, after a while."""
+    GIVE_UP = "give_up"
+    """Nothing: the same request would fail again everywhere."""
+    CIRCUIT_OPEN = "circuit_open"
+    """Another deployment of the tier, or this one once it has been left alone for a while."""
+    FALL_BACK = "fall_back"
+    """Another deployment of the tier, now; this one will not serve the request."""
+    WAIT = "wait"
+    """Time, and no other attempt: nothing was sent, since something that is needed is away. It costs nothing."""
+
+
+AWAY = "away"
+"""A detail of an activity's error where something that it needs is away: nothing was sent, and it is no attempt."""
 
 
 class EffectFailed(Fault):

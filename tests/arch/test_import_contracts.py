@@ -95,9 +95,9 @@ BREACHES = (
     ),
     Breach(
         "effects do not call each other",
-        "activities/effects/checking.py",
-        "import activities.effects.screening",
-        "activities.effects.checking -> activities.effects.screening",
+        "activities/effects/guarding.py",
+        "import activities.effects.routing",
+        "activities.effects.guarding -> activities.effects.routing",
     ),
     Breach(
         "activities are handed their adapters",

@@ -7,10 +7,9 @@ store and the saved replies. It takes the same arguments and settings.
 from unittest import mock
 
 import worker
-from activities.effects.checking import Checking
 from activities.effects.generation import Generation
+from activities.effects.guarding import Checking, Screening
 from activities.effects.retrieval import Retrieval
-from activities.effects.screening import Screening
 from activities.paid.purchasing import Purchasing
 from tests.bench.stub_ports import StubChat, StubEmbedder, StubGuards, StubStore
 

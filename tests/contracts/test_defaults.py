@@ -115,7 +115,7 @@ def defaults_of(model: type[Contract]) -> dict[str, Any]:
 def defaults() -> dict[str, dict[str, Any]]:
     """Those of every contract that has some."""
     found = {
-        model.__module__.rpartition(".")[2] + "." + model.__qualname__: defaults_of(model)
+        model.__module__.removeprefix("perdure.contracts.") + "." + model.__qualname__: defaults_of(model)
         for model in contracts(Contract)
     }
     return {name: fields for name, fields in sorted(found.items()) if fields}

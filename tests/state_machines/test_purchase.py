@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perdure.contracts.budget import LIMITS, Allowance, Budget, Spend
 from perdure.contracts.chains.spec import Deployment, Prices
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.fault import Remedy
 from perdure.contracts.windows import WindowLimit, WindowShortage
 from workflows.state_machines.outage import FIRST_PAUSE, LONGEST_PAUSE
 from workflows.state_machines.purchase import (

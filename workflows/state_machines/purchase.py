@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.chains.spec import Deployment
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.fault import Remedy
 from perdure.contracts.windows import WindowShortage
 from workflows.state_machines import outage
 from workflows.state_machines.outage import lasted

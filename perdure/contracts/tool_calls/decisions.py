@@ -3,17 +3,20 @@
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, JsonValue, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, ValidationError, model_validator
 
-from perdure.contracts.contract import Contract, Digest, Variant
+from perdure.contracts.contract import BadInput, Contract, Digest, Variant
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import Trust, Voice
 from perdure.contracts.tool_calls.tools import ToolEffect
 
 REASON = 2000
 """Characters of a reason that are kept."""
+
+PROBLEM_SHOWN = 600
+"""Characters of what is wrong with a decision that are told."""
 
 EDITED = 64 * 1024
 """Bytes of edited arguments, of a result or of an answer, as JSON."""
@@ -182,3 +185,31 @@ class Pending(Contract):
     spelled_out: ClassVar[bool] = True
 
     steps: tuple[PendingStep, ...] = ()
+
+
+class InboxEntry(Contract):
+    """One step that waits, and whose it is."""
+
+    business_id: str
+    tenant: str
+    agent: str
+    step: PendingStep | None = None
+    """None where something waits in the run and its worker does not say what."""
+    problem: str = ""
+    """Why it does not; empty where it does."""
+
+
+def read_decision(said: Any) -> StepDecision:
+    """The decision that a payload holds. Raises `BadInput`, in whose words no value stands: one may be a credential."""
+    if not isinstance(said, dict):
+        kind = type(said).__name__
+        raise BadInput(f"a decision is one JSON object with decision_id, step, digest, ruling and by: this is a {kind}")
+    try:
+        return StepDecision.model_validate(said, strict=False)
+    except ValidationError as error:
+        found = (
+            f"{'.'.join(str(step) for step in problem['loc']) or 'decision'}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        raise BadInput("; ".join(found)[:PROBLEM_SHOWN]) from None

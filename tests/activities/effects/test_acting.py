@@ -19,8 +19,8 @@ from activities.waiting import elapsed
 from perdure.contracts.agents.steps import Acted, Again, AskPerson, CallAnswered
 from perdure.contracts.budget import NOTHING, Spend
 from perdure.contracts.chains.steps import StepKey
+from perdure.contracts.fault import Remedy
 from perdure.contracts.guards import GuardAction, GuardSpec, Verdict
-from perdure.contracts.remedy import Remedy
 from perdure.contracts.tool_calls.ledger import CallPhase, IntendedCall
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
 from tests.support.tool_calls.effects import KEY, Failing, UnpricedLedger, worker

@@ -11,7 +11,7 @@ from activities.adapters.databases.database import Database
 from activities.adapters.databases.sqlite_database import open_sqlite
 from activities.ports import StorageFull
 from perdure.contracts.agents.steps import CallAnswered, SettledCall
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.fault import Remedy
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
 from tests.support.tool_calls.effects import KEY, Failing, worker

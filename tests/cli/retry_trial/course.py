@@ -16,8 +16,7 @@ from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.retry import Retry
 from perdure.contracts.runs.run import Answered
-from perdure.contracts.tool_calls.decisions import Accepted, Ruling, StepDecision, Waiting
-from perdure.contracts.tool_calls.inbox import InboxEntry
+from perdure.contracts.tool_calls.decisions import Accepted, InboxEntry, Ruling, StepDecision, Waiting
 from perdure.errors import PlatformError, RunFailed
 from perdure.testing import Script
 from perdure.testing.bill import Bill

@@ -83,7 +83,7 @@ class World:
 
     state: Path
     address: str
-    relief: StandbyWorkers
+    standby: StandbyWorkers
     desk: DeskServer
     bill: Bill
     breaks: LastingBreaks
@@ -111,13 +111,13 @@ def world(tmp_path: Path) -> Iterator[World]:
             VARIABLE: str(breaks.file),
         }
         # It imports what workers need while the server starts.
-        nursery = ForkServer(tmp_path, environment, TOOLS)
-        stack.callback(nursery.close)
+        fork_server = ForkServer(tmp_path, environment, TOOLS)
+        stack.callback(fork_server.close)
         server = Server(tmp_path, *ports)
         stack.callback(server.stop)
-        relief = StandbyWorkers(nursery)
-        relief.promote().serving()
-        yield World(tmp_path, server.address, relief, desk, Bill(tmp_path / "bill.db"), breaks)
+        standby = StandbyWorkers(fork_server)
+        standby.promote().serving()
+        yield World(tmp_path, server.address, standby, desk, Bill(tmp_path / "bill.db"), breaks)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -131,7 +131,7 @@ async def test_no_retried_run_writes_twice_or_loses_a_write_or_buys_a_reply_twic
 ) -> None:
     waves, course = trial.waves(), Course(platform, world.breaks)
     person = Person(platform, world.desk, course.tenant)
-    killer = Killer(world.relief, world.bill, trial.chance, (1, 4) if trial.sampled else (15, 45))
+    killer = Killer(world.standby, world.bill, trial.chance, (1, 4) if trial.sampled else (15, 45))
     looking = asyncio.create_task(person.look())
     done = set[str]()
     for number in range(ROUNDS):

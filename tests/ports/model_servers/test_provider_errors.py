@@ -18,7 +18,7 @@ from activities.ports import (
     ModelUnusable,
     PortError,
 )
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.fault import Remedy
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from activities.ports import (
     ModelUnusable,
     PortError,
 )
-from perdure.contracts.remedy import Remedy
+from perdure.contracts.fault import Remedy
 from tests.ports.models.model_cases import (
     ASK,
     FEW,

@@ -17,7 +17,7 @@ from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
 from perdure.contracts.agents.steps import Act, Acted
 from perdure.contracts.runs.run import FailedRun
-from perdure.contracts.tool_calls.inbox import InboxEntry
+from perdure.contracts.tool_calls.decisions import InboxEntry
 from perdure.errors import RunFailed
 from perdure.runs import workflow_id
 from tests.support.runs.agent_runs import TICKET, answer, calls, with_agents, write_agent

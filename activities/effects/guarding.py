@@ -1,4 +1,4 @@
-"""Runs a chain's guards over the question."""
+"""Runs a chain's guards: over the question, and over an answer with its citations."""
 
 from temporalio import activity
 
@@ -6,8 +6,8 @@ from activities.bodies import texts
 from activities.ports import BlobStore, Guards, NotConfigured, Subject, TokenLog
 from agents.loader import BadSpec, Specs
 from perdure.contracts.chains.spec import ScreeningOrder
-from perdure.contracts.chains.steps import Screen, Screened
-from workflows.effects import SCREEN
+from perdure.contracts.chains.steps import Check, Checked, Screen, Screened
+from workflows.effects import CHECK, SCREEN
 
 
 class Screening:
@@ -36,3 +36,20 @@ class Screening:
             # the question has passed that one's guards. So do those of a run that was reset to before its screening.
             await self._log.open(ask.tenant, activity.info().workflow_run_id or "", spec.digest)
         return Screened(spec_digest=spec.digest, verdicts=verdicts)
+
+
+class Checking:
+    """The effect `check`."""
+
+    def __init__(self, guards: Guards, blobs: BlobStore) -> None:
+        self._guards = guards
+        self._blobs = blobs
+
+    @CHECK.activity
+    async def check(self, ask: Check) -> Checked:
+        """Safe to run twice: guards only read. Quotes are compared with the passages as they were recorded."""
+        cited = [citation.passage for citation in ask.citations]
+        answer, *bodies = await texts.read_all(self._blobs, ask.tenant, [ask.answer, *cited])
+        passages = tuple(passage.model_copy(update={"body": body}) for passage, body in zip(cited, bodies, strict=True))
+        subject = Subject(text=answer, citations=ask.citations, passages=passages)
+        return Checked(verdicts=await self._guards.run(ask.guards, subject))
