@@ -161,7 +161,7 @@ async def test_what_broke_is_told_without_its_words(boundary: ToolBoundary, brok
     outcome = await run(boundary, "raise")
     [(name, kind, where)] = broke
     assert (name, kind) == ("deed", "RuntimeError")
-    assert where.startswith("test_tool_boundary.py:")
+    assert where.startswith("test_boundary.py:")
     assert "hunter2" not in outcome.model_dump_json()
 
 
