@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -21,6 +22,7 @@ from tests.services.redis_server import redis_server
 from tests.services.sglang_server import SGLangServer
 from tests.services.sglang_server import sglang_server as start_sglang
 from tests.services.weaviate_server import Weaviate, weaviate_server
+from tests.support.sections import print_sections, receive_sections, send_sections
 from tests.support.servers.stub_model import StubModel
 from tests.support.servers.temporal import TEMPORAL, TIME_SKIPPING
 from worker import Adapters, WorkerRole, workers
@@ -39,6 +41,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos", choices=["sample", "all"], default="sample", help="kill workers at which events")
     group.addoption("--outage-scale", type=float, default=1.0, help="what the seconds of outages are multiplied by")
     group.addoption("--chaos-seed", type=int, default=secrets.randbelow(10**6), help="chooses the sample")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the seed of the process that prints: all processes have to draw the same sample."""
+    given: dict[str, int] | None = getattr(config, "workerinput", None)
+    if given is not None:
+        config.option.chaos_seed = given["chaos_seed"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand the seed to a worker process of pytest-xdist."""
+    node.workerinput["chaos_seed"] = node.config.option.chaos_seed
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    send_sections(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a worker process of pytest-xdist has to print."""
+    receive_sections(node.config, getattr(node, "workeroutput", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    print_sections(terminalreporter, config)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from tests.chaos.equipment.processes import Server, Stub
 from tests.chaos.equipment.trial import Trial, Workers, World
 from tests.chaos.equipment.volley import Volley, told
 from tests.services.postgres_server import PostgresServer
+from tests.support.sections import section
 
 SAMPLE = 7
 """Events at which the default run kills; the moments between events are always tried."""
@@ -82,25 +83,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(argument, every, ids=[f"{number:02}" for number in every])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Print what each kill cost."""
-    report = config.stash[REPORT]
+    report = session.config.stash[REPORT]
     lines = [*told(report.volleys), *report.bills, *long_runs.told(report.passages)]
     if lines:
-        terminalreporter.section(f"chaos of agents: seed {report.seed}")
-        for line in lines:
-            terminalreporter.write_line(line)
+        section(session.config, f"chaos of agents: seed {report.seed}", *lines)
     if not report.trials:
         return
-    terminalreporter.section(f"chaos: seed {report.seed}, {report.events} events in an undisturbed run")
-    for trial in report.trials:
-        unsettled = trial.result.unsettled.steps
-        terminalreporter.write_line(
-            f"{trial.recovery:6.1f} s  {trial.point:<42} calls {trial.calls}, lost {unsettled}; {trial.longest_wait}"
-        )
+    costs = [
+        f"{trial.recovery:6.1f} s  {trial.point:<42} "
+        f"calls {trial.calls}, lost {trial.result.unsettled.steps}; {trial.longest_wait}"
+        for trial in report.trials
+    ]
     times = sorted(trial.recovery for trial in report.trials)
     p50, p95 = (times[math.ceil(share * len(times)) - 1] for share in (0.5, 0.95))
-    terminalreporter.write_line(f"recovery of {len(times)} runs: p50 {p50:.1f} s, p95 {p95:.1f} s")
+    recovery = f"recovery of {len(times)} runs: p50 {p50:.1f} s, p95 {p95:.1f} s"
+    title = f"chaos: seed {report.seed}, {report.events} events in an undisturbed run"
+    section(session.config, title, *costs, recovery)
 
 
 @pytest.fixture

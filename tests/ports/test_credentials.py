@@ -86,7 +86,7 @@ def test_a_key_with_a_name_is_not_tried_for_a_token_of_another_name() -> None:
         ({"exp": "soon"}, "exp"),
         ({"exp": float("inf")}, "exp|longest|no signed"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_a_claim_that_does_not_fit_is_named(claims: dict[str, Any], why: str) -> None:
     with pytest.raises(BadCredential, match=why):

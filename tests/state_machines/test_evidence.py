@@ -15,7 +15,7 @@ KNOWN = 1
 """A seed from which on the mistake below is found soon."""
 
 
-@pytest.mark.parametrize("seed", [KNOWN, secrets.randbelow(10**9)])
+@pytest.mark.parametrize("seed", [KNOWN, secrets.randbelow(10**9)], ids=["known", "drawn"])
 async def test_nothing_is_written_twice_nor_after_the_run_was_told_that_it_is_not(tmp_path: Path, seed: int) -> None:
     database = open_trials(tmp_path)
     told = await trials(SAMPLE, seed, database)

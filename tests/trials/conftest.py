@@ -18,6 +18,7 @@ from deploy.local.stack.desk import DeskServer
 from perdure.contracts.agents.agent import AgentSpec
 from tests.support.runs.hostile_payloads import KEPT
 from tests.support.runs.people import Grants
+from tests.support.sections import section
 from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
@@ -45,13 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT] = Report(seed, SAMPLE if config.getoption("chaos") == "sample" else ALL)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Print what came of them."""
-    report = config.stash[REPORT]
+    report = session.config.stash[REPORT]
     if report.lines:
-        terminalreporter.section(f"trials: --chaos-seed={report.seed}")
-    for line in report.lines:
-        terminalreporter.write_line(line)
+        section(session.config, f"trials: --chaos-seed={report.seed}", *report.lines)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from tests.cli.retry_trial.audit import audit_money, audit_replies
 from tests.cli.retry_trial.course import Course, Killer, Person, written
 from tests.cli.retry_trial.runs import AGENT, PAUSE, Plan, planned
 from tests.support.faults.lasting_breaks import VARIABLE, LastingBreaks
+from tests.support.sections import section
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
@@ -64,14 +65,11 @@ class Trial:
 
 
 @pytest.fixture
-def trial(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Trial:
+def trial(request: pytest.FixtureRequest) -> Trial:
     seed = cast("int", request.config.getoption("chaos_seed"))
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    assert terminal is not None
 
     def told(line: str) -> None:
-        with capsys.disabled():
-            terminal.write_line(f"\n{line}")
+        section(request.config, "retried runs", line)
 
     sampled = request.config.getoption("chaos") == "sample"
     return Trial(seed, random.Random(seed), sampled, told)  # noqa: S311 - a sample, not a secret
