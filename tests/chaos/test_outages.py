@@ -114,6 +114,7 @@ async def outage(kind: str, parts: Adapters, way: Door) -> AsyncGenerator[None]:
                 await way.open()
 
 
+@pytest.mark.timeout(3600)  # twenty outages at full length last for half an hour
 async def test_no_run_ends_by_an_outage_and_none_writes_twice(  # noqa: PLR0917 - all of the world
     world: tuple[Platform, Adapters], desk: DeskServer, way: Door, report: Report, chance: random.Random, request: Any
 ) -> None:
