@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
+# Processes that share the tests. Most tests wait for a server, so there are more of them than processors.
+WORKERS ?= 4
+
 # A question reaches the demonstration as one word, whatever is in it: make does not expand it, and the shell takes it
 # from the environment.
 override QUESTION := $(value QUESTION)
@@ -82,8 +85,8 @@ arch: setup ## Check who may import whom
 golden: fetch ## Ask the golden questions and score the answers
 	$(BIN)/python -m evals golden
 
-test: fetch ## Run the tests, a seeded sample of killed workers included
-	$(BIN)/pytest
+test: fetch ## Run the tests, a seeded sample of killed workers included; FAST=1 those without any server, WORKERS=1 one by one
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(if $(FAST),-m "not server and not redis and not postgres and not weaviate and not sglang")
 
 test-redis: fetch ## Run the tests of everything that Redis keeps, on a Redis server of their own
 	$(BIN)/pytest -m redis

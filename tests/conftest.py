@@ -33,6 +33,16 @@ DOCUMENTS = Path(__file__).resolve().parent.parent / "evals" / "datasets" / "han
 KNOWN = ("parental-leave-v1.md", "parental-leave-v2.md", "backup-policy.md", "data-sheet-cs-40.pdf")
 """The handbook documents that the tests' collection holds."""
 
+TESTS = Path(__file__).resolve().parent
+
+WITH_SERVERS = frozenset(
+    ("chaos", "cli", "deploy", "long_runs", "people", "services", "telemetry", "testing", "trials", "wheel", "worker")
+)
+"""Folders whose tests start servers, or processes of the platform."""
+
+STARTS_A_SERVER = "environment"
+"""The fixture that every other test with a Temporal server asks for."""
+
 quiet_libraries()
 
 
@@ -48,6 +58,14 @@ def pytest_configure(config: pytest.Config) -> None:
     given: dict[str, int] | None = getattr(config, "workerinput", None)
     if given is not None:
         config.option.chaos_seed = given["chaos_seed"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server or a process of ours: `make test FAST=1` leaves it out."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in WITH_SERVERS or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
 
 
 @pytest.hookimpl(optionalhook=True)
