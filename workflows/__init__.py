@@ -1,1 +1,1 @@
-"""Decisions. Deterministic, replayed: nothing here touches the world."""
+"""Workflows: the decisions of every run. They are deterministic and replayed, and do no I/O."""

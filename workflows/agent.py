@@ -1,4 +1,4 @@
-"""The agent: a model that chooses and tools that act, driven step by step through a state machine."""
+"""The agent workflow: a model chooses and tools act, step by step as a state machine says."""
 
 import asyncio
 import functools
@@ -36,12 +36,12 @@ from workflows.state_machines.purchase import OverBudget
 
 @workflow.defn(name="agent")
 class Agent:
-    """Does a task with a model and tools, within a budget, and acts no more than once."""
+    """Workflow that does a task with a model and tools, within a budget, and makes each call of a tool at most once."""
 
     def __init__(self) -> None:
         self.progress = AgentProgress()
         self.decisions: Decisions | None = None
-        """None until the run has begun. To one that was continued people may speak before that."""
+        """None until the run has begun: signals and updates may reach a continued run before that."""
 
     @workflow.run
     async def run(self, ask: AgentInput) -> RunResult:
@@ -58,37 +58,37 @@ class Agent:
         try:
             outcome = await self.outcome_of(ask, calls)
         except Fault as fault:
-            raise await to_the_end(self.failed(fault, calls)) from fault
+            raise await to_the_end(self.fail(fault, calls)) from fault
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
             phase = self.progress.phase
             self.decisions.over = True
-            unknown = () if self.progress.known is None else await calls.cancel()
+            unknown = () if self.progress.state_or_none is None else await calls.cancel()
             outcome = Cancelled(phase=phase, unknown=unknown)
-        await to_the_end(self.heard())
+        await to_the_end(self.finish_handlers())
         return self.progress.close(outcome)
 
-    async def heard(self) -> None:
-        """The run is over: who has asked something gets an answer before it is gone."""
+    async def finish_handlers(self) -> None:
+        """Stop all waits, and let the handlers of signals and updates reply before the run ends."""
         if self.decisions is not None:
             self.decisions.over = True
         self.progress.outages.stopped = True
         await workflow.wait_condition(workflow.all_handlers_finished)
 
-    async def failed(self, fault: Fault, calls: ToolCalls) -> ApplicationError:
-        """Call off what is in flight, so that nothing goes on behind a failed run, and say what is unknown."""
+    async def fail(self, fault: Fault, calls: ToolCalls) -> ApplicationError:
+        """Cancel the calls in flight, so that none outlives the failed run, and return the error of the run."""
         phase = self.progress.phase
         if self.decisions is not None:
             self.decisions.over = True
-        unknown = () if self.progress.known is None else await calls.cancel(may_resume=True)
-        await self.heard()
+        unknown = () if self.progress.state_or_none is None else await calls.cancel(may_resume=True)
+        await self.finish_handlers()
         return self.progress.failed(fault, phase, unknown)
 
     async def outcome_of(self, ask: AgentInput, calls: ToolCalls) -> Outcome:
-        """Pin what decides the run, screen the task, and go on step by step."""
+        """Pin the spec and the model, screen the task, and run step by step."""
         if ask.handed_over is not None:
-            return await self.steps(ask, calls)
+            return await self.run_steps(ask, calls)
         pinned = await self.progress.perform(
             PIN_AGENT,
             PinAgent(
@@ -113,21 +113,24 @@ class Agent:
             started_by=ask.started_by,
         )
         self.progress.put(agent.begun(run, task))
-        return await self.screened(ask, task) or await self.steps(ask, calls)
+        return await self.refusal(ask, task) or await self.run_steps(ask, calls)
 
-    async def screened(self, ask: AgentInput, task: Text) -> Refused | None:
-        """The refusal, where a guard of the pinned spec stops the task: no model and no tool has seen it then."""
+    async def refusal(self, ask: AgentInput, task: Text) -> Refused | None:
+        """Return the refusal where a guard of the pinned spec blocks the task, else None.
+
+        No model and no tool sees the task before its guards.
+        """
         guards = self.progress.state.spec.screen
         if not guards:
             return None
-        found = await self.progress.perform(
+        screened = await self.progress.perform(
             SCREEN, Screen(tenant=ask.tenant, chain=ask.agent, question=task, guards=guards), summary="task"
         )
-        blocked = self.progress.judge("screen", found.verdicts)
+        blocked = self.progress.judge("screen", screened.verdicts)
         return Refused(reason=blocked) if blocked else None
 
-    async def steps(self, ask: AgentInput, calls: ToolCalls) -> Outcome:
-        """The agent itself: one step after the other, whichever comes next."""
+    async def run_steps(self, ask: AgentInput, calls: ToolCalls) -> Outcome:
+        """Run one step after the other, as the state machine says, until the outcome."""
         progress = self.progress
         while True:
             self.continue_where_due(ask)
@@ -143,7 +146,7 @@ class Agent:
                 case agent.Observe():
                     progress.put(agent.observed(progress.state))
                 case agent.Check(answer):
-                    return await self.checked(ask.tenant, answer)
+                    return await self.check(ask.tenant, answer)
                 case agent.Abstain():
                     return Abstained(reason="The model asked for no tool and gave no answer.")
                 case agent.Exhaust(short):
@@ -152,11 +155,11 @@ class Agent:
                     assert_never(never)
 
     def continue_where_due(self, ask: AgentInput) -> None:
-        """Go on in a new execution, where it is time. Nothing of the run is under way: all it knows is in its state."""
+        """Continue as new where it is due. No step is under way here, so the snapshot holds all that the run knows."""
         if should_continue():
-            handed = self.progress.snapshot()
+            snapshot = self.progress.snapshot()
             self.progress.mark_continued()
-            workflow.continue_as_new(ask.continued(handed))
+            workflow.continue_as_new(ask.continued(snapshot))
 
     async def think(self, tenant: str, step: str) -> None:
         """Buy the model's next move."""
@@ -179,8 +182,8 @@ class Agent:
             attempts=run.spec.attempts,
             wait=run.spec.wait,
             window=compaction.needed(run),
-            made=run.attempted,
-            rests=should_continue,
+            attempts_made=run.attempted,
+            should_rest=should_continue,
         )
         if isinstance(reply, Rests):
             progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))
@@ -189,65 +192,65 @@ class Agent:
         else:
             progress.thought(step, reply)
 
-    async def checked(self, tenant: str, answer: Text) -> Outcome:
-        """The answer, unless a guard keeps it back."""
+    async def check(self, tenant: str, answer: Text) -> Outcome:
+        """Return the answer, or `Abstained` where a guard blocks it."""
         guards = self.progress.state.spec.check
         if guards:
             self.progress.enter(AgentPhase.CHECKING)
-            found = await self.progress.perform(
+            checked = await self.progress.perform(
                 CHECK,
                 Check(tenant=tenant, guards=guards, answer=answer.reference(), citations=()),
                 summary="answer",
             )
-            blocked = self.progress.judge("check", found.verdicts)
+            blocked = self.progress.judge("check", checked.verdicts)
             if blocked:
                 return Abstained(reason=f"An answer was written but did not hold up: {blocked}")
         return Answered(answer=answer)
 
     @workflow.update
-    async def decide(self, said: RawValue) -> DecisionReply:
-        """Take a person's word on a step that waits."""
-        return await self.taken(_decision(said))
+    async def decide(self, raw: RawValue) -> DecisionReply:
+        """Take a person's decision on a step that waits, and return the reply to it."""
+        return await self.reply_to(_decision(raw))
 
     @decide.validator
-    def decide_is_well_formed(self, said: RawValue) -> None:
-        """Refuse only what is no decision: a refusal here leaves no trace in the history."""
+    def decide_is_well_formed(self, raw: RawValue) -> None:
+        """Reject only input that is not a decision: a rejection by a validator leaves no trace in the history."""
         try:
-            _decision(said)
+            _decision(raw)
         except BadInput as error:
             raise ApplicationError(str(error), type="BadInput", non_retryable=True) from None
 
     @workflow.signal(name="decide")
-    async def decide_by_signal(self, said: RawValue) -> None:
-        """The same, for clients that know no updates. What is no decision is recorded, since nobody hears an answer."""
+    async def decide_by_signal(self, raw: RawValue) -> None:
+        """Take a decision from a client without updates. A signal gets no reply, so the run notes invalid input."""
         try:
-            decision = _decision(said)
+            decision = _decision(raw)
         except BadInput as error:
-            await self.begun()
+            await self.wait_until_begun()
             self.progress.stray(str(error))
             return
-        await self.taken(decision)
+        await self.reply_to(decision)
 
-    async def taken(self, decision: StepDecision) -> DecisionReply:
-        """What came of a decision."""
-        decisions = await self.begun()
-        if self.progress.known is None:
+    async def reply_to(self, decision: StepDecision) -> DecisionReply:
+        """Take a decision, and return whether it was accepted or why it was rejected."""
+        decisions = await self.wait_until_begun()
+        if self.progress.state_or_none is None:
             reply = rejected(decision, "the run has only begun: nothing waits for a person yet")
-            self.progress.decided(decision, reply)
+            self.progress.show_decision(decision, reply)
             return reply
         return await decisions.take(decision)
 
-    async def begun(self) -> Decisions:
-        """Once it is known what an earlier execution has handed over: what is said before that would be forgotten."""
+    async def wait_until_begun(self) -> Decisions:
+        """Wait until the state of the execution before is restored: a decision taken earlier would be lost."""
         await workflow.wait_condition(lambda: self.decisions is not None)
         if self.decisions is None:
-            raise LookupError("the condition does not hold that was waited for")
+            raise LookupError("the run has not begun, although the wait for it is over")
         return self.decisions
 
     @workflow.update
     async def pause(self, ask: Pause) -> Held:
-        """Begin nothing new until the run is resumed."""
-        await self.begun()
+        """Pause the run: it begins no new step until it is resumed."""
+        await self.wait_until_begun()
         if self.progress.paused is None:
             who = f"{ask.by}: {ask.reason}" if ask.reason else ask.by
             self.progress.hold(who, f"paused by {who}")
@@ -255,34 +258,34 @@ class Agent:
 
     @pause.validator
     def pause_is_well_formed(self, ask: Pause) -> None:
-        """Without a validator, an update of another number of inputs would be accepted, and wedge the run."""
+        """Reject an update with the wrong number of inputs: without a validator it would block the run."""
 
     @workflow.update
     async def resume(self, ask: Resume) -> Held:
-        """Go on."""
-        await self.begun()
+        """Resume a paused run."""
+        await self.wait_until_begun()
         if self.progress.paused is not None:
             self.progress.hold(None, f"resumed by {ask.by}")
         return Held(paused=False)
 
     @resume.validator
     def resume_is_well_formed(self, ask: Resume) -> None:
-        """See the other one."""
+        """Reject an update with the wrong number of inputs: without a validator it would block the run."""
 
     @workflow.query
     def pending(self) -> Pending:
-        """Everything that waits for a person."""
-        run = self.progress.known
+        """Return the steps that wait for a person."""
+        run = self.progress.state_or_none
         return Pending(steps=() if run is None else pending(run))
 
 
-def _decision(said: RawValue) -> StepDecision:
-    """What somebody sent, in whatever form. Raises `BadInput`."""
-    unread = why_unreadable(said.payload)
-    if unread is not None:
-        raise BadInput(unread)
+def _decision(raw: RawValue) -> StepDecision:
+    """Return the decision in the raw input of a signal or an update. Raises `BadInput` where it holds none."""
+    objection = why_unreadable(raw.payload)
+    if objection is not None:
+        raise BadInput(objection)
     try:
-        read: Any = workflow.payload_converter().from_payload(said.payload)
-    except Exception:  # noqa: BLE001 - whatever a payload holds that is no JSON, it is no decision
+        value: Any = workflow.payload_converter().from_payload(raw.payload)
+    except Exception:  # noqa: BLE001 - a payload that is not JSON is no decision, whatever error it causes
         raise BadInput("a decision is one JSON object: this cannot be read as JSON") from None
-    return read_decision(read)
+    return read_decision(value)

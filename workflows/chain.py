@@ -1,10 +1,9 @@
-"""The chain: screen and route, retrieve, generate, check. Straight-line code that Temporal makes durable."""
+"""The chain workflow, straight-line code that Temporal makes durable: screen and route, retrieve, generate, check."""
 
 import asyncio
 import functools
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.extraction import Problem
@@ -21,17 +20,7 @@ from perdure.contracts.chains.steps import (
     Screen,
     Screened,
 )
-from perdure.contracts.fault import Fault
-from perdure.contracts.runs.run import (
-    Abstained,
-    Answered,
-    AskRequest,
-    Cancelled,
-    Outcome,
-    Phase,
-    Refused,
-    RunResult,
-)
+from perdure.contracts.runs.run import Abstained, Answered, AskRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.text import Text
 from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of
 from workflows.run.cancellation import cancel_on_exit
@@ -40,15 +29,15 @@ from workflows.run.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
 PROMPT_FRAME = 1024
-"""Tokens. What the chat template and the frame around instructions, passages and question add at most."""
+"""The most tokens that the chat template and the text around instructions, passages and question add."""
 
 PASSAGE_FRAME = 512
-"""Tokens. What numbering and naming the sentences of one passage add at most; the effect keeps to the sum."""
+"""The most tokens that the numbers and names of one passage's sentences add. The effect keeps to the total."""
 
 
 @workflow.defn(name="chain")
 class Chain:
-    """Answers a question from documents, or says why it does not."""
+    """Workflow that answers a question from documents, or states why it does not."""
 
     def __init__(self) -> None:
         self.progress = Progress(Phase.ROUTING)
@@ -56,19 +45,11 @@ class Chain:
     @workflow.run
     async def run(self, ask: AskRequest) -> RunResult:
         self.progress.begin(ask.tenant, ask.chain, ask.budget, ask.within)
-        try:
-            outcome = await self.outcome_of(ask)
-        except Fault as fault:
-            raise self.progress.failed(fault) from fault
-        except (asyncio.CancelledError, FailureError) as error:
-            if not is_cancelled_exception(error):
-                raise
-            outcome = Cancelled(phase=self.progress.phase)
-        return self.progress.close(outcome)
+        return await self.progress.conclude(self.outcome_of(ask))
 
     async def outcome_of(self, ask: AskRequest) -> Outcome:
-        """The chain itself: the question is screened, and meanwhile, unless its spec says otherwise, answered."""
-        asked = asyncio.create_task(
+        """Screen the question and, beside it or after it as the spec says, answer it."""
+        screen = asyncio.create_task(
             self.progress.perform(
                 SCREEN,
                 Screen(
@@ -93,34 +74,34 @@ class Chain:
                 summary=ask.chain,
             )
         )
-        async with cancel_on_exit(asked, routing) as pending:
+        async with cancel_on_exit(screen, routing) as pending:
             routed = await routing
             self.progress.deployment = routed.deployment.name
-            screening = asyncio.create_task(self.screened(ask, asked, routed))
+            screening = asyncio.create_task(self.refusal(ask, screen, routed))
             pending.append(screening)
             if routed.spec.screening is ScreeningOrder.FIRST:
-                return await screening or await self.answered(ask, routed)
-            answering = asyncio.create_task(self.answered(ask, routed))
+                return await screening or await self.answer(ask, routed)
+            answering = asyncio.create_task(self.answer(ask, routed))
             pending.append(answering)
             await workflow.wait([screening, answering], return_when=asyncio.FIRST_COMPLETED)
-            # Whichever came first: nothing goes out without the verdict.
+            # Whichever task ended first: no answer is returned without the verdict on the question.
             return await screening or await answering
 
-    async def screened(self, ask: AskRequest, asked: asyncio.Task[Screened], routed: Routed) -> Refused | None:
-        """The refusal, where a guard of the pinned spec stops the question."""
-        screened = await asked
+    async def refusal(self, ask: AskRequest, screen: asyncio.Task[Screened], routed: Routed) -> Refused | None:
+        """Return the refusal where a guard of the pinned spec blocks the question, else None."""
+        screened = await screen
         if screened.spec_digest != routed.spec.digest:
-            # The chain's file was edited between the two: what is pinned decides.
+            # The chain's file was edited between the two effects: the pinned spec decides.
             screened = await self.screen_again(ask, routed)
         blocked = self.progress.judge("screen", screened.verdicts)
         return Refused(reason=blocked) if blocked else None
 
-    async def answered(self, ask: AskRequest, routed: Routed) -> Outcome:
-        """Seek the answer."""
+    async def answer(self, ask: AskRequest, routed: Routed) -> Outcome:
+        """Retrieve passages, have the model write the answer, and check it."""
         spec = routed.spec
         self.progress.enter(Phase.RETRIEVING)
         parts = tuple(part.reference() for part in routed.parts)
-        found = await self.progress.perform(
+        retrieved = await self.progress.perform(
             RETRIEVE,
             Retrieve(
                 tenant=ask.tenant,
@@ -132,11 +113,11 @@ class Chain:
             ),
             summary=spec.collection,
         )
-        if all(passage.relevance < spec.minimum_relevance for passage in found.passages):
+        if all(passage.relevance < spec.minimum_relevance for passage in retrieved.passages):
             return Abstained(reason="No document in this collection speaks to the question.")
 
         self.progress.enter(Phase.GENERATING)
-        written = await self.write(ask, routed, found)
+        written = await self.write(ask, routed, retrieved)
         if isinstance(written, OverBudget):
             return self.progress.exhausted(written)
         if written.problems:
@@ -167,7 +148,7 @@ class Chain:
         return Answered(answer=written.answer, citations=written.citations)
 
     async def screen_again(self, ask: AskRequest, routed: Routed) -> Screened:
-        """Screen the question by the guards that this run has pinned."""
+        """Screen the question with the guards of the pinned spec."""
         return await self.progress.perform(
             SCREEN,
             Screen(
@@ -179,11 +160,11 @@ class Chain:
             summary="question, by the pinned guards",
         )
 
-    async def write(self, ask: AskRequest, routed: Routed, found: Retrieved) -> Generated | OverBudget:
-        """Buy the answer, and have it repaired where it cannot be read."""
+    async def write(self, ask: AskRequest, routed: Routed, retrieved: Retrieved) -> Generated | OverBudget:
+        """Buy the answer, and have the model repair a reply that cannot be read."""
         spec = routed.spec
         parts = tuple(part.reference() for part in routed.parts)
-        passages = tuple(passage.reference() for passage in found.passages)
+        passages = tuple(passage.reference() for passage in retrieved.passages)
         prompt_tokens = (
             PROMPT_FRAME
             + spec.instructions.tokens

@@ -1,4 +1,4 @@
-"""What an effect is: both sides of its boundary and how Temporal runs it; and `perform`, the one way to ask for one."""
+"""Defines an effect: its request, its reply and how Temporal runs it; and `perform`, the only way to call one."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,77 +26,76 @@ class RunsAs(StrEnum):
     """How Temporal runs an effect."""
 
     ACTIVITY = "activity"
-    """Remote: everything paid, slow, racing or model-loading."""
+    """A remote activity: for everything that is paid or slow, loads a model, or runs beside another effect."""
     LOCAL_ACTIVITY = "local_activity"
-    """Within the workflow task: under 50 ms, idempotent, loads no model, and nothing races it."""
+    """A local activity, in the workflow task: under 50 ms, idempotent, loads no model, runs beside no other effect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect(Generic[Ask, Reply]):
-    """One row of the table: a name, both sides of the boundary, and Temporal's own fields."""
+    """One row of the table: the name, the types of request and reply, and the options that Temporal runs it with."""
 
     name: str
     ask: type[Ask]
     reply: type[Reply]
     world: str
-    """What it does to the world, in a few words."""
+    """The side effects, in a few words."""
     start_to_close_timeout: timedelta
     retry_policy: RetryPolicy
     runs_as: RunsAs = RunsAs.ACTIVITY
     task_queue: Queue | None = None
-    """None: the queue belongs to a deployment, and the caller names it."""
+    """The task queue; None where each deployment has its own queue, which the caller of `perform` names."""
     schedule_to_start_timeout: timedelta | None = None
     heartbeat_timeout: timedelta | None = None
     paid: bool = False
-    """A paid effect runs once for each attempt, and the workflow retries it: `workflows.run.paid.buy`."""
+    """Whether it costs money. Temporal runs a paid effect once, and the workflow retries it: `run.paid.Account.buy`."""
     for_clients: bool = False
-    """Whether clients ask for it, as an activity of its own that belongs to no workflow. No other effect is done so."""
+    """Whether clients start it as a standalone activity, outside of any workflow. All other effects refuse that."""
 
     def activity(self, method: Callable[[Owner, Ask], Awaitable[Reply]]) -> Callable[[Owner, Ask], Awaitable[Reply]]:
-        """Make a method the implementation of this effect. One with another signature does not type-check."""
+        """Register a method as the activity of this effect. A method with another signature does not type-check."""
         return activity.defn(name=self.name)(method)
 
 
 PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=20), maximum_attempts=8
 )
-"""For free effects: 25 seconds of waits between the tries, so that a restart of what they need goes unnoticed."""
+"""The retry policy of free effects: it waits 25 s in all, so that a restart of a service they need goes unnoticed."""
 
 BRIEF = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=4)
-"""For free effects within the workflow's task, which they hold open: after a second and a half they go elsewhere."""
+"""The retry policy of local activities, which hold the workflow task open: it gives up after 1.5 s of waits."""
 
 UNTIRING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20))
-"""For free effects that need what is away: the server itself asks again and again, and no history grows by that."""
+"""The retry policy of free effects during an outage: the server retries without end, which adds no history events."""
 
 ONCE = RetryPolicy(maximum_attempts=1)
-"""For paid effects: every attempt is reserved and recorded by the workflow."""
+"""The retry policy of paid effects: the workflow itself reserves and records every attempt."""
 
 PULSE = timedelta(seconds=5)
-"""Heartbeat timeout: how soon the death of a worker is seen. Below this a loaded machine kills healthy calls."""
-
+"""The heartbeat timeout, after which a worker counts as dead. A shorter one fails healthy calls on a busy machine."""
 
 SOON = timedelta(seconds=10)
-"""How long a worker has at least to take an effect, however little time a run has left."""
+"""The least schedule-to-start timeout, even where a run has less time left: a worker needs time to take the task."""
 
 SUMMARY = 240
-"""Bytes of a summary: more than this the UI's timeline does not show on one line."""
+"""The longest summary, in bytes: the UI's timeline shows no more on one line."""
 
 AGENT = "agent"
-"""The workflow type of an agent."""
+"""The workflow type of agents."""
 
 
 def short(summary: str) -> str:
-    """A summary that the server takes: it refuses one of more than 400 bytes, and with it the whole task."""
+    """Return the summary, cut to `SUMMARY` bytes: the server fails the workflow task over more than 400 bytes."""
     return summary if len(summary.encode()) <= SUMMARY else summary.encode()[:SUMMARY].decode(errors="ignore") + "…"
 
 
-def numbered(what: str, attempt: int) -> str:
-    """A summary of an attempt: only from the second on it says which one, since most steps need no other."""
-    return what if attempt == 1 else f"{what}, attempt {attempt}"
+def numbered(name: str, attempt: int) -> str:
+    """Return the summary of an attempt. It names the number only from the second on: most steps need one attempt."""
+    return name if attempt == 1 else f"{name}, attempt {attempt}"
 
 
 def key_of(tenant: str, step: str) -> StepKey:
-    """By what a step of this run is known to ledger, saved replies and token log, in whichever execution it is made."""
+    """Return the key of a step for the ledger, saved replies and token log: the same in all executions of a run."""
     info = workflow.info()
     return StepKey(tenant=tenant, workflow_id=info.workflow_id, run_id=info.first_execution_run_id, step=step)
 
@@ -107,30 +106,29 @@ async def perform(
     *,
     summary: str | None = None,
     task_queue: str | None = None,
-    within: timedelta | None = None,
-    locally: bool = False,
-    taken_within: timedelta | None = None,
-    untiring: bool = False,
-    at_most: timedelta | None = None,
+    start_to_close_timeout: timedelta | None = None,
+    as_local_activity: bool = False,
+    time_left: timedelta | None = None,
+    retry_forever: bool = False,
 ) -> Reply:
-    """Ask for an effect and wait for its reply.
+    """Call an effect and return its reply.
 
-    `within` is a time for this one, in the place of the table's. With `locally` it runs within the workflow task,
-    whatever the table says: its caller knows that it is quick, changes nothing and costs nothing. `taken_within`
-    shortens the table's time until a worker takes it. With `untiring` it is an activity that the server itself tries
-    again without an end, and that waits for a worker so: only for what costs nothing; `at_most` bounds that.
-    Raises `EffectFailed` where it failed for good, and lets cancellation through.
+    `start_to_close_timeout` replaces the row's own. `as_local_activity` runs it within the workflow task although its
+    row says otherwise: only for a quick call that changes nothing and costs nothing. `time_left` is the time that the
+    run may still wait for a worker; it shortens the row's `schedule_to_start_timeout`. `retry_forever` has the server
+    retry the activity and wait for a worker without end, or until `time_left` is over: only for what costs nothing.
+    Raises `EffectFailed` where it failed for good. A cancellation is raised as it is.
     """
     to_start = effect.schedule_to_start_timeout
-    if to_start is not None and taken_within is not None:
-        to_start = min(to_start, max(taken_within, SOON))
+    if to_start is not None and time_left is not None:
+        to_start = min(to_start, max(time_left, SOON))
     try:
-        if not untiring and (locally or effect.runs_as is RunsAs.LOCAL_ACTIVITY):
+        if not retry_forever and (as_local_activity or effect.runs_as is RunsAs.LOCAL_ACTIVITY):
             return await workflow.execute_local_activity(
                 effect.name,
                 ask,
                 result_type=effect.reply,
-                start_to_close_timeout=within or effect.start_to_close_timeout,
+                start_to_close_timeout=start_to_close_timeout or effect.start_to_close_timeout,
                 retry_policy=effect.retry_policy,
                 summary=summary,
             )
@@ -139,12 +137,12 @@ async def perform(
             ask,
             result_type=effect.reply,
             task_queue=task_queue or _queue_of(effect),
-            start_to_close_timeout=within or effect.start_to_close_timeout,
-            schedule_to_start_timeout=None if untiring else to_start,
-            schedule_to_close_timeout=at_most,
+            start_to_close_timeout=start_to_close_timeout or effect.start_to_close_timeout,
+            schedule_to_start_timeout=None if retry_forever else to_start,
+            schedule_to_close_timeout=time_left if retry_forever else None,
             heartbeat_timeout=effect.heartbeat_timeout,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            retry_policy=UNTIRING if untiring else effect.retry_policy,
+            retry_policy=UNTIRING if retry_forever else effect.retry_policy,
             summary=summary,
         )
     except FailureError as error:
@@ -154,9 +152,10 @@ async def perform(
 
 
 def _queue_of(effect: Effect[Any, Any]) -> Queue | None:
-    """The queue that serves every role, unless the run was started to be served by role.
+    """Return the row's own queue where roles have workers of their own, else the queue whose workers have all roles.
 
-    An agent has a queue of its own: its effects then begin where its workflow runs, without asking the server.
+    Agents have such a queue of their own: an effect then starts on the worker of its workflow, without a round trip to
+    the server.
     """
     if not all_roles():
         return effect.task_queue
@@ -164,18 +163,18 @@ def _queue_of(effect: Effect[Any, Any]) -> Queue | None:
 
 
 def all_roles() -> bool:
-    """Whether the run's own worker does every effect, so that one may be done within the workflow's task."""
+    """Return whether the run's worker has all roles, so that an effect may run within the workflow task."""
     return not workflow.memo_value(BY_ROLE, default=False)
 
 
 def failure_of(effect: Effect[Any, Any], error: FailureError) -> EffectFailed:
-    """What failed, in one line, and whether it can have cost anything.
+    """Return the fault for a failed effect: the reason in one line, and whether the attempt may have cost anything.
 
-    An activity's error wraps what it raised; a local activity's is what it raised.
+    The error of an activity wraps the error that it raised; the error of a local activity is that error itself.
     """
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ActivityTimedOut):
-        return _out_of_time(effect, cause.type)
+        return _timed_out(effect, cause.type)
     if isinstance(cause, ApplicationError):
         free, *rest = cause.details or (None,)
         remedy, seconds, window, away = (*rest, None, None, None, None)[:4]
@@ -191,22 +190,23 @@ def failure_of(effect: Effect[Any, Any], error: FailureError) -> EffectFailed:
     return EffectFailed(effect.name, str(cause or error), remedy=Remedy.RETRY)
 
 
-def _out_of_time(effect: Effect[Any, Any], which: TimeoutType | None) -> EffectFailed:
-    """No reply in time. Where nobody took it nothing was sent; and what costs nothing can be asked for again."""
-    if which is TimeoutType.SCHEDULE_TO_START:
-        # A queue of a deployment's own: another one of the tier may have a worker.
+def _timed_out(effect: Effect[Any, Any], kind: TimeoutType | None) -> EffectFailed:
+    """Return the fault for a timeout. Where no worker took the task, nothing was sent. A free effect can be retried."""
+    if kind is TimeoutType.SCHEDULE_TO_START:
+        # A deployment has a queue of its own: another deployment of the tier may have a worker.
         remedy = Remedy.FALL_BACK if effect.task_queue is None else Remedy.WAIT
         reason = "no worker takes it from its queue: is one running?"
         return EffectFailed(effect.name, reason, free_of_charge=True, remedy=remedy, away=True)
-    name = "" if which is None else f" ({which.name.lower()})"
+    name = "" if kind is None else f" ({kind.name.lower()})"
     remedy = Remedy.RETRY if effect.paid else Remedy.WAIT
     return EffectFailed(effect.name, f"no reply in its time{name}", remedy=remedy, away=not effect.paid)
 
 
 FREE_OF_CHARGE = "free_of_charge"
-"""The first detail of an activity's error where the attempt is known to have cost nothing. The second is the remedy,
-the third for how many seconds the world asked to be left alone, if it did, the fourth how the tenant's day stood where
-that is why the attempt was not made: a `WindowShortage`. The fifth is `AWAY`, or nothing."""
+"""The first detail of an activity's error where the attempt is known to have cost nothing.
+
+The details after it, each of which may be missing: the remedy; the seconds that the service asked to wait; the
+`WindowShortage` where the tenant's day did not cover the attempt; and `AWAY` during an outage."""
 
 COST_UNKNOWN = "cost_unknown"
-"""The first detail where it may have cost something."""
+"""The first detail of an activity's error where the attempt may have cost something."""

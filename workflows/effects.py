@@ -1,4 +1,4 @@
-"""The table of effects: every effect that a workflow may ask for, and how it runs."""
+"""The table of effects: one row for each effect, with its request, its reply, its queue and how it runs."""
 
 from datetime import timedelta
 from typing import Any
@@ -60,14 +60,61 @@ from workflows.effect import (
 
 __all__ = ["COST_UNKNOWN", "EFFECTS", "FREE_OF_CHARGE", "Effect", "RunsAs", "failure_of", "key_of", "perform"]
 
+MODEL_CALL = "calls a model, which costs money; records the attempt before the call and saves the reply after it"
+"""The side effects of a model call."""
 
-def _call_of_a_model(name: str, ask: type[Ask], reply: type[Reply]) -> Effect[Ask, Reply]:
-    """What is bought of a model, one attempt at a time, on its deployment's own queue."""
+
+def free(
+    name: str,
+    ask: type[Ask],
+    reply: type[Reply],
+    task_queue: Queue,
+    world: str,
+    *,
+    start_to_close_timeout: timedelta = timedelta(seconds=30),
+    schedule_to_start_timeout: timedelta = timedelta(minutes=5),
+    for_clients: bool = False,
+) -> Effect[Ask, Reply]:
+    """Return a row for a remote activity that costs nothing: Temporal retries it."""
     return Effect(
         name=name,
         ask=ask,
         reply=reply,
-        world="calls a model, which costs money; records the attempt before the call and saves the reply after it",
+        world=world,
+        task_queue=task_queue,
+        start_to_close_timeout=start_to_close_timeout,
+        schedule_to_start_timeout=schedule_to_start_timeout,
+        heartbeat_timeout=PULSE,
+        retry_policy=PATIENT,
+        for_clients=for_clients,
+    )
+
+
+def local(
+    name: str, ask: type[Ask], reply: type[Reply], world: str, *, start_to_close_timeout: timedelta
+) -> Effect[Ask, Reply]:
+    """Return a row for a local activity: quick, free, and within the workflow task."""
+    return Effect(
+        name=name,
+        ask=ask,
+        reply=reply,
+        world=world,
+        runs_as=RunsAs.LOCAL_ACTIVITY,
+        start_to_close_timeout=start_to_close_timeout,
+        retry_policy=BRIEF,
+    )
+
+
+def paid(
+    name: str, ask: type[Ask], reply: type[Reply], task_queue: Queue | None = None, world: str = MODEL_CALL
+) -> Effect[Ask, Reply]:
+    """Return a row for a paid effect: the workflow retries it. A call of a model runs on its deployment's own queue."""
+    return Effect(
+        name=name,
+        ask=ask,
+        reply=reply,
+        world=world,
+        task_queue=task_queue,
         start_to_close_timeout=timedelta(minutes=5),
         schedule_to_start_timeout=timedelta(minutes=5),
         heartbeat_timeout=PULSE,
@@ -76,163 +123,93 @@ def _call_of_a_model(name: str, ask: type[Ask], reply: type[Reply]) -> Effect[As
     )
 
 
-ROUTE = Effect(
-    name="route",
-    ask=Route,
-    reply=Routed,
-    world="reads the chain's spec and the model catalogue; stores the question and the prompt",
-    task_queue=Queue.WORKFLOWS,
+ROUTE = free(
+    "route",
+    Route,
+    Routed,
+    Queue.WORKFLOWS,
+    "reads the chain's spec and the model catalogue; stores the question and the prompt",
     start_to_close_timeout=timedelta(seconds=10),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
 )
-SCREEN = Effect(
-    name="screen",
-    ask=Screen,
-    reply=Screened,
-    world="runs the question's guards",
-    task_queue=Queue.GUARDS,
-    start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
-)
-RETRIEVE = Effect(
-    name="retrieve",
-    ask=Retrieve,
-    reply=Retrieved,
-    world="reads the vector store; stores the passages found",
-    task_queue=Queue.RETRIEVAL,
-    start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
-)
-BIND_DEPLOYMENT = Effect(
-    name="bind_deployment",
-    ask=BindDeployment,
-    reply=BoundDeployment,
-    world="reads the model catalogue",
-    runs_as=RunsAs.LOCAL_ACTIVITY,
+SCREEN = free("screen", Screen, Screened, Queue.GUARDS, "runs the question's guards")
+RETRIEVE = free("retrieve", Retrieve, Retrieved, Queue.RETRIEVAL, "reads the vector store; stores the passages found")
+BIND_DEPLOYMENT = local(
+    "bind_deployment",
+    BindDeployment,
+    BoundDeployment,
+    "reads the model catalogue",
     start_to_close_timeout=timedelta(seconds=5),
-    retry_policy=BRIEF,
 )
-GENERATE = _call_of_a_model("generate", Generate, Generated)
-CHECK = Effect(
-    name="check",
-    ask=Check,
-    reply=Checked,
-    world="runs the answer's guards; reads the cited passages",
-    task_queue=Queue.GUARDS,
-    start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
-)
-PARSE = Effect(
-    name="parse",
-    ask=Parse,
-    reply=Parsed,
-    world="reads a document's text, the schema and the model catalogue; stores the text and the prompt",
-    task_queue=Queue.RETRIEVAL,
+GENERATE = paid("generate", Generate, Generated)
+CHECK = free("check", Check, Checked, Queue.GUARDS, "runs the answer's guards; reads the cited passages")
+PARSE = free(
+    "parse",
+    Parse,
+    Parsed,
+    Queue.RETRIEVAL,
+    "reads a document's text, the schema and the model catalogue; stores the text and the prompt",
     start_to_close_timeout=timedelta(seconds=60),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
 )
-EXTRACT = _call_of_a_model("extract", Extract, RecordRead)
-VALIDATE = Effect(
-    name="validate",
-    ask=Validate,
-    reply=Validated,
-    world="reads the document; runs the business rules",
-    task_queue=Queue.GUARDS,
-    start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
-)
+EXTRACT = paid("extract", Extract, RecordRead)
+VALIDATE = free("validate", Validate, Validated, Queue.GUARDS, "reads the document; runs the business rules")
 
-PIN_AGENT = Effect(
-    name="pin_agent",
-    ask=PinAgent,
-    reply=PinnedAgent,
-    world="reads the agent's spec, the tools and the model catalogue; stores the task and the spec",
-    # Whoever runs an agent's workflow has it, in every deployment. The task then crosses the history once, not twice.
-    runs_as=RunsAs.LOCAL_ACTIVITY,
+PIN_AGENT = local(
+    "pin_agent",
+    PinAgent,
+    PinnedAgent,
+    "reads the agent's spec, the tools and the model catalogue; stores the task and the spec",
+    # Every worker of an agent's workflow has this effect. As a local activity it puts the task into the history once.
     start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=BRIEF,
 )
-THINK = _call_of_a_model("think", Think, Thought)
-COMPACT = _call_of_a_model("compact", Compact, Compacted)
-SCREEN_CALL = Effect(
-    name="screen_call",
-    ask=ScreenCall,
-    reply=ScreenedCall,
-    world="checks a call's arguments and runs their guards; stores arguments that a person has edited",
-    task_queue=Queue.TOOLS,
-    start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
+THINK = paid("think", Think, Thought)
+COMPACT = paid("compact", Compact, Compacted)
+SCREEN_CALL = free(
+    "screen_call",
+    ScreenCall,
+    ScreenedCall,
+    Queue.TOOLS,
+    "checks a call's arguments and runs their guards; stores arguments that a person has edited",
 )
-ACT = Effect(
-    name="act",
-    ask=Act,
-    reply=Acted,
-    world="calls a tool, whose own effect says what that does; writes the intent before the call and the outcome after",
-    task_queue=Queue.TOOLS,
-    start_to_close_timeout=timedelta(minutes=5),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=ONCE,
-    paid=True,
+ACT = paid(
+    "act",
+    Act,
+    Acted,
+    Queue.TOOLS,
+    "calls a tool, whose own effect says what that does; writes the intent before the call and the outcome after",
 )
-SETTLE_CALL = Effect(
-    name="settle_call",
-    ask=SettleCall,
-    reply=SettledCall,
-    world="writes a person's word on a call into the ledger; stores what the model is told of it",
-    task_queue=Queue.TOOLS,
-    start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
+SETTLE_CALL = free(
+    "settle_call",
+    SettleCall,
+    SettledCall,
+    Queue.TOOLS,
+    "writes a person's word on a call into the ledger; stores what the model is told of it",
 )
-CHECK_DECISION = Effect(
-    name="check_decision",
-    ask=CheckDecision,
-    reply=CheckedDecision,
-    world="verifies a person's decision and judges it by the registered policy; writes down one that counts",
-    task_queue=Queue.WORKFLOWS,
+CHECK_DECISION = free(
+    "check_decision",
+    CheckDecision,
+    CheckedDecision,
+    Queue.WORKFLOWS,
+    "verifies a person's decision and judges it by the registered policy; writes down one that counts",
     start_to_close_timeout=timedelta(seconds=10),
-    schedule_to_start_timeout=timedelta(minutes=5),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
 )
-AUDIT_DECISION = Effect(
-    name="audit_decision",
-    ask=AuditDecision,
-    reply=Audited,
-    world="writes down a decision that no run could take; clients ask for it, no workflow does",
-    task_queue=Queue.WORKFLOWS,
+AUDIT_DECISION = free(
+    "audit_decision",
+    AuditDecision,
+    Audited,
+    Queue.WORKFLOWS,
+    "writes down a decision that no run could take; clients ask for it, no workflow does",
     start_to_close_timeout=timedelta(seconds=10),
     schedule_to_start_timeout=timedelta(days=1),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
     for_clients=True,
 )
-PRESENT_CALLER = Effect(
-    name="present_caller",
-    ask=PresentCaller,
-    reply=PresentedCaller,
-    world="verifies the token of who starts a run, and keeps who they are; clients ask for it, no workflow does",
-    task_queue=Queue.WORKFLOWS,
+PRESENT_CALLER = free(
+    "present_caller",
+    PresentCaller,
+    PresentedCaller,
+    Queue.WORKFLOWS,
+    "verifies the token of who starts a run, and keeps who they are; clients ask for it, no workflow does",
     start_to_close_timeout=timedelta(seconds=10),
     schedule_to_start_timeout=timedelta(days=1),
-    heartbeat_timeout=PULSE,
-    retry_policy=PATIENT,
     for_clients=True,
 )
 
@@ -256,3 +233,4 @@ EFFECTS: tuple[Effect[Any, Any], ...] = (
     AUDIT_DECISION,
     PRESENT_CALLER,
 )
+"""Every effect of the platform."""

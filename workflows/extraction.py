@@ -1,17 +1,15 @@
-"""Extract, validate, respond: a document and a schema in, a record with its evidence out, or the reasons why not."""
+"""The extraction workflow: reads a record with its evidence from a document, or returns the reasons why it cannot."""
 
 import asyncio
 import functools
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.extraction import Problem
 from perdure.contracts.chains.spec import Deployment
 from perdure.contracts.chains.steps import Extract, Parse, Parsed, RecordRead, Repair, Screen, Validate, Validated
-from perdure.contracts.fault import Fault
-from perdure.contracts.runs.run import Cancelled, Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
+from perdure.contracts.runs.run import Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of
 from workflows.run.cancellation import cancel_on_exit
@@ -20,15 +18,15 @@ from workflows.run.repair import repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
 PROMPT_FRAME = 1024
-"""Tokens. What the chat template and the words around instructions and document add at most."""
+"""The most tokens that the chat template and the text around instructions and document add."""
 
 LINE_FRAME = 8
-"""Tokens. What the number of one line adds at most."""
+"""The most tokens that the number of one line adds."""
 
 
 @workflow.defn(name="extraction")
 class Extraction:
-    """Reads a record from a document, or says what stands in the way."""
+    """Workflow that reads a record from a document, or states what prevents it."""
 
     def __init__(self) -> None:
         self.progress = Progress(Phase.PARSING)
@@ -36,18 +34,10 @@ class Extraction:
     @workflow.run
     async def run(self, ask: ExtractRequest) -> RunResult:
         self.progress.begin(ask.tenant, ask.schema_name, ask.budget, ask.within)
-        try:
-            outcome = await self.outcome_of(ask)
-        except Fault as fault:
-            raise self.progress.failed(fault) from fault
-        except (asyncio.CancelledError, FailureError) as error:
-            if not is_cancelled_exception(error):
-                raise
-            outcome = Cancelled(phase=self.progress.phase)
-        return self.progress.close(outcome)
+        return await self.progress.conclude(self.outcome_of(ask))
 
     async def outcome_of(self, ask: ExtractRequest) -> Outcome:
-        """The extraction itself: the document is screened while it is read."""
+        """Parse the document, then screen it while the model reads it."""
         parsed = await self.progress.perform(
             PARSE,
             Parse(
@@ -63,14 +53,14 @@ class Extraction:
         if parsed.unreadable:
             return Refused(reason=parsed.unreadable, reasons=(parsed.unreadable,))
         self.progress.deployment = parsed.deployment.name
-        screening = asyncio.create_task(self.screened(ask, parsed))
+        screening = asyncio.create_task(self.refusal(ask, parsed))
         reading = asyncio.create_task(self.read(ask, parsed))
         async with cancel_on_exit(screening, reading):
             await workflow.wait([screening, reading], return_when=asyncio.FIRST_COMPLETED)
             return await screening or await reading
 
-    async def screened(self, ask: ExtractRequest, parsed: Parsed) -> Refused | None:
-        """The refusal, where a guard stops the document."""
+    async def refusal(self, ask: ExtractRequest, parsed: Parsed) -> Refused | None:
+        """Return the refusal where a guard blocks the document, else None."""
         if not parsed.spec.screen:
             return None
         screened = await self.progress.perform(
@@ -88,19 +78,19 @@ class Extraction:
         return Refused(reason=blocked, reasons=reasons) if blocked else None
 
     async def read(self, ask: ExtractRequest, parsed: Parsed) -> Outcome:
-        """Have the model read the fields, and have it repair what does not hold."""
+        """Have the model extract the fields, and have it repair those that are not valid."""
         self.progress.enter(Phase.EXTRACTING)
         spec, document = parsed.spec, parsed.document.reference()
-        found: list[Validated] = []
+        validations: list[Validated] = []
 
         async def validate(reply: RecordRead) -> tuple[Text | None, tuple[Problem, ...]]:
             self.progress.enter(Phase.VALIDATING)
-            said = reply.said.reference()
+            text = reply.said.reference()
             validated = await self.progress.perform(
-                VALIDATE, Validate(tenant=ask.tenant, spec=spec, document=document, said=said), summary=spec.name
+                VALIDATE, Validate(tenant=ask.tenant, spec=spec, document=document, said=text), summary=spec.name
             )
-            found.append(validated)
-            return said, validated.problems
+            validations.append(validated)
+            return text, validated.problems
 
         written = await write_until_valid(
             functools.partial(self.write, ask, parsed), validate, step="extract", repairs=spec.repairs
@@ -113,12 +103,12 @@ class Extraction:
                 reason=f"No record could be read that holds: {count} problem{'s' if count > 1 else ''} remained.",
                 reasons=tuple(map(str, written.problems)),
             )
-        return Extracted(record=found[-1].record, document=document)
+        return Extracted(record=validations[-1].record, document=document)
 
     async def write(
         self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None
     ) -> RecordRead | OverBudget:
-        """Buy one reading of the document."""
+        """Buy one record from the model."""
         spec, document = parsed.spec, parsed.document.reference()
         key = key_of(ask.tenant, step)
         prompt_tokens = (

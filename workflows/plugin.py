@@ -1,4 +1,4 @@
-"""The platform as one Temporal plugin, for clients, workers and replayers alike."""
+"""Temporal's plugin for the platform, which clients, workers and replayers all use."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,45 +34,39 @@ from workflows.extraction import Extraction
 from workflows.runner import Sandbox
 
 CHAINS: Sequence[type] = (Chain, Extraction)
-"""Runs of seconds to minutes."""
+"""Workflow types whose runs take seconds to minutes."""
 
 AGENTS: Sequence[type] = (Agent,)
-"""Runs of minutes to weeks, which have workers of their own."""
+"""Workflow types whose runs take minutes to weeks; they have workers of their own."""
 
 WORKFLOWS: Sequence[type] = (*CHAINS, *AGENTS)
 """Every workflow type of the platform."""
 
 PASSED_THROUGH = (
     "perdure",
-    "workflows.agent_parts.progress",
-    "workflows.agent_parts.compacting",
-    "workflows.agent_parts.continue_as_new",
-    "workflows.agent_parts.decisions",
+    "workflows.agent_parts",
     "workflows.effect",
     "workflows.effects",
-    "workflows.run.outages",
-    "workflows.run.paid",
-    "workflows.run.progress",
-    "workflows.run.cancellation",
-    "workflows.run.repair",
+    "workflows.run",
     "workflows.state_machines",
-    "workflows.run.timeline",
-    "workflows.agent_parts.tool_calls",
 )
-"""Modules that are not loaded anew for each run: contracts cost 55 ms a run otherwise. Linters guard them instead."""
+"""Modules that the sandbox does not load again for each run: contracts alone cost 55 ms a run. Linters guard them."""
 
 STICKY_TIMEOUT = timedelta(seconds=2)
-"""How long a dead worker's runs wait for it. Below 2 s an overloaded worker would replay healthy runs whole."""
+"""The time that a run waits for its dead worker. With less than 2 s a busy worker would replay healthy runs whole."""
 
 EXTERNAL_FROM = 1_900_000
-"""Bytes, just below the server's limit of 2 MiB: what a caller gets stays inline, and only the rest leaves history."""
+"""The payload size, in bytes, from which a payload is stored outside the history: just below the server's 2 MiB.
+
+The results that callers get stay inline."""
 
 
 class OneRequest(Interceptor):
-    """A run starts once, with one request of its id's own tenant, and is told one thing at a time.
+    """Checks every start, signal and update of a run before its workflow sees them.
 
-    A start that is not so fails the run with the reason. Of another number of inputs, which would fail a task for ever,
-    an update is refused, and a signal is recorded as an unknown one.
+    A start must have one request, of the tenant that its workflow id names; any other start fails the run with the
+    reason. A signal or update must have one input: another number would fail the workflow task again and again. Such an
+    update is rejected, and such a signal reaches its handler with an empty payload, which the run records.
     """
 
     def workflow_interceptor_class(
@@ -82,7 +76,7 @@ class OneRequest(Interceptor):
 
 
 class OneRequestInbound(WorkflowInboundInterceptor):
-    """The workflow side of `OneRequest`."""
+    """The interceptor of `OneRequest` that runs inside the workflow."""
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         if len(input.args) != 1 or not isinstance(input.args[0], RunRequest):
@@ -94,7 +88,7 @@ class OneRequestInbound(WorkflowInboundInterceptor):
 
     async def handle_signal(self, input: HandleSignalInput) -> None:
         if len(input.args) != 1:
-            # The handler takes one: another number of inputs would fail the run's task for ever.
+            # The handler takes one input: another number would fail the workflow task again and again.
             input.args = [RawValue(Payload())]
         await super().handle_signal(input)
 
@@ -109,15 +103,15 @@ class OneRequestInbound(WorkflowInboundInterceptor):
 
 
 def _objection(run: workflow.Info, request: RunRequest) -> str | None:
-    """Why a run must not begin, whoever started it; None where nothing stands in the way."""
+    """Return why a run must not start, or None where it may."""
     if run.cron_schedule:
-        # Every repetition has the first one's execution id, and with it the keys of all that was paid and written.
+        # All repetitions have the first execution's run id, so they would reuse its keys of paid and written steps.
         return (
             f"the run is repeated by a cron schedule ({run.cron_schedule!r}), and would be given what its first time "
             "bought and wrote: terminate it, and create a schedule, whose runs have names of their own"
         )
     if not run.workflow_id.startswith(f"{request.tenant}:"):
-        # Who may start, see and decide runs is told by their ids; what they read, write and spend by the request.
+        # The id decides who may see and control a run; the tenant of its request, what it reads, writes and spends.
         return (
             f"the run {run.workflow_id!r} was started for the tenant {request.tenant!r}: "
             f"start it under an id that begins with '{request.tenant}:'"
@@ -126,9 +120,9 @@ def _objection(run: workflow.Info, request: RunRequest) -> str | None:
 
 
 class PerdurePlugin(SimplePlugin):
-    """Converter, sandbox, failure types, workflows and sticky timeout in one place.
+    """Sets the data converter, the interceptor, the sandbox, the failure types and the sticky timeout.
 
-    `external_storage` is for workers and replayers only: what a caller sends and gets stays inline.
+    `external_storage` is for workers and replayers only: clients send and read their payloads inline.
     """
 
     def __init__(self, external_storage: ExternalStorage | None = None) -> None:
@@ -150,7 +144,7 @@ class PerdurePlugin(SimplePlugin):
 
 
 def _sandbox(_: WorkflowRunner | None) -> WorkflowRunner:
-    """Temporal's sandbox, in which an import that nobody meant to pass through is an error."""
+    """Return Temporal's sandbox, set to raise an error for an import that is not in `PASSED_THROUGH`."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Sandbox(
         restrictions=dataclasses.replace(

@@ -1,4 +1,4 @@
-"""Temporal's sandbox, which is not entered anew for every payload: a step of an agent has a dozen of them."""
+"""Temporal's sandbox, made cheaper: payloads are converted without entering it, a dozen times a step of an agent."""
 
 from typing import Any
 
@@ -20,12 +20,13 @@ OWN = (
     CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
     CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
 )
-"""The commands whose payloads belong to the run itself, and None for what is no command's: signals, updates, queries.
-The payloads of all others may belong to another run: a child, or one that is signalled."""
+"""The commands whose payloads belong to the run itself. None stands for payloads of signals, updates and queries.
+
+The payloads of other commands may belong to another run: a child, or a run that gets a signal."""
 
 
 class Sandbox(SandboxedWorkflowRunner):
-    """Temporal's own, whose instances say without entering it which run a payload belongs to."""
+    """Temporal's sandbox runner. Its instances answer outside of the sandbox which run a payload belongs to."""
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         return _Instance(super().create_instance(det), det.info)
@@ -34,15 +35,15 @@ class Sandbox(SandboxedWorkflowRunner):
 class _Instance(WorkflowInstance):
     """A run in the sandbox.
 
-    For each payload the SDK asks which activity it is for. Our storage signs for runs and not for activities, so every
-    payload of the run itself has one and the same context, made once. That matters to a converter that writes a payload
-    otherwise for one activity than for another: whoever adds one asks the inner instance for all of them.
+    For each payload the SDK asks for a serialization context, which names its activity. Our storage signs payloads for
+    a run and not for an activity, so all payloads of a run share one context, made once. A converter that depends on
+    the activity would need the inner instance's context instead.
     """
 
     def __init__(self, inner: WorkflowInstance, info: workflow.Info) -> None:
         self._inner = inner
         self._context = WorkflowSerializationContext(namespace=info.namespace, workflow_id=info.workflow_id)
-        self._stored_for = StorageDriverStoreContext(
+        self._store_context = StorageDriverStoreContext(
             target=StorageDriverWorkflowInfo(
                 namespace=info.namespace, id=info.workflow_id, run_id=info.run_id, type=info.workflow_type
             )
@@ -59,7 +60,7 @@ class _Instance(WorkflowInstance):
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
         if _kind(command_info) in OWN:
-            return self._stored_for
+            return self._store_context
         return self._inner.get_external_store_context(command_info)
 
     def get_info(self) -> workflow.Info:

@@ -1,4 +1,4 @@
-"""Drops headers of traces that cannot be read: the tracing interceptor would fail a run's task over one for ever."""
+"""Drops trace headers that cannot be read: the tracing interceptor would fail the workflow task over them for ever."""
 
 import json
 from collections.abc import Mapping
@@ -7,17 +7,17 @@ from typing import Any, Final, cast
 from temporalio.api.common.v1 import Payload
 
 TRACE: Final = "_tracer-data"
-"""The header in which OpenTelemetry's plugin carries the context of a trace; a test holds it to its version."""
+"""The header with the trace context that OpenTelemetry's plugin writes; a test compares it with the plugin's own."""
 
 LONGEST: Final = 16 * 1024
-"""Bytes. W3C allows 8,192 of baggage."""
+"""The largest trace header, in bytes; W3C allows 8,192 bytes of baggage."""
 
 JOBS: Final = ("initialize_workflow", "signal_workflow", "do_update", "query_workflow")
-"""What comes to a run from outside, with headers that anybody may have written."""
+"""The activation jobs that come from outside of the run, with headers that any client may have written."""
 
 
 def drop_unreadable(activation: Any) -> None:
-    """Take from an activation each header of a trace that is none. The rest of a message is as good without it."""
+    """Remove unreadable trace headers from an activation. The messages themselves stay valid without them."""
     for job in activation.jobs:
         kind = job.WhichOneof("variant")
         if kind in JOBS:
@@ -27,7 +27,7 @@ def drop_unreadable(activation: Any) -> None:
 
 
 def is_trace(payload: Payload) -> bool:
-    """Whether a payload is what a tracing interceptor writes: a JSON object of plain strings."""
+    """Return whether a payload is a trace context as the interceptor writes it: a JSON object of ASCII strings."""
     if payload.metadata.get("encoding") != b"json/plain" or len(payload.data) > LONGEST:
         return False
     try:

@@ -13,7 +13,7 @@ from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.decisions import RULINGS, Ruling, StepDecision
 from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
 from perdure.contracts.tool_calls.tools import ToolSpec
-from workflows.state_machines.approvals import WAITING, edited, policy_digest, policy_of, same_person, unheard
+from workflows.state_machines.approvals import WAITING, decider_objection, edited, policy_digest, policy_of, same_person
 from workflows.state_machines.tool_call import binding
 
 
@@ -94,7 +94,7 @@ class JudgedCall:
         whose = CheckedDecision(groups=entry.groups, verified=True) if entry.verified else None
         subject = "" if self.run.subject == ANONYMOUS else self.run.subject
         call = self.call.model_copy(update={"escalations": entry.escalations})
-        return unheard(call, self.tool, decision, whose, self.run.started_by, subject=subject)
+        return decider_objection(call, self.tool, decision, whose, self.run.started_by, subject=subject)
 
     def unproven(self, entries: Sequence[RecordedDecision]) -> str | None:
         """Why the call may not be made, by all that was said about its step; None where as many as needed agreed."""

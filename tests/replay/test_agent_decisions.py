@@ -108,5 +108,5 @@ async def test_what_only_people_read_is_free_to_change(monkeypatch: pytest.Monke
     def otherwise(_: RequestedCall) -> str:
         return "another word"
 
-    monkeypatch.setattr(tool_call, "told", otherwise)
+    monkeypatch.setattr(tool_call, "ending", otherwise)
     assert await changed("opened-a-ticket") == []

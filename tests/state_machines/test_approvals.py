@@ -19,12 +19,12 @@ from workflows.state_machines.approvals import (
     Escalate,
     Lapse,
     Remind,
+    decider_objection,
     lasted,
     next_due,
     passed,
     policy_digest,
     same_person,
-    unheard,
 )
 
 DAY = timedelta(days=1)
@@ -61,7 +61,7 @@ def test_in_two_thousand_runs_nothing_is_called_that_was_not_approved() -> None:
 
 
 def test_the_trial_sees_a_policy_that_lets_the_starter_approve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.state_machines.approvals._own", nothing)
+    monkeypatch.setattr("workflows.state_machines.approvals._own_run_objection", nothing)
     with pytest.raises(Broken, match="the starter has approved"):
         _all()
 
@@ -132,16 +132,20 @@ def test_a_name_that_bars_is_found_however_it_is_written_and_grants_only_as_it_i
     other = way.format(getattr(name, letters)())
     policy = ApprovalPolicy(trust=Trust.SIGNED, names=(name,), groups=("leads",), members={"leads": (name,)})
     said = StepDecision.model_construct(ruling=Ruling.APPROVE, by=other, arguments=None)
-    refused = unheard(call(), tool(policy), said, CheckedDecision(), "somebody else entirely, and much longer")
+    refused = decider_objection(
+        call(), tool(policy), said, CheckedDecision(), "somebody else entirely, and much longer"
+    )
     assert (refused is None) == (other == name)
-    assert unheard(call(), tool(ApprovalPolicy()), said, None, "", subject=name) is not None or not name.strip()
+    assert (
+        decider_objection(call(), tool(ApprovalPolicy()), said, None, "", subject=name) is not None or not name.strip()
+    )
 
 
 @pytest.mark.parametrize("known", [("sam", ""), ("", "sam"), ("eve", "sam"), ("sam", "eve")])
 def test_whoever_is_said_to_have_started_the_run_decides_about_nothing_in_it(known: tuple[str, str]) -> None:
     started_by, subject = known
     said = StepDecision(decision_id="1", step="call-1-1", digest="0" * 64, ruling=Ruling.APPROVE, by="SAM")
-    assert "started the run" in (unheard(call(), tool(), said, None, started_by, subject=subject) or "")
+    assert "started the run" in (decider_objection(call(), tool(), said, None, started_by, subject=subject) or "")
 
 
 def test_the_digest_of_a_policy_is_that_of_all_that_is_granted_about_approval() -> None:

@@ -20,11 +20,11 @@ from workflows.state_machines import tool_call
 from workflows.state_machines.decisions import (
     accepted,
     bound_to,
+    earlier_reply,
     objection,
     pending,
     recorded,
     rejected,
-    told_before,
 )
 
 ASKED = call("pay", 1)
@@ -126,7 +126,7 @@ def test_a_run_remembers_what_it_accepted_and_nothing_else(said: list[tuple[str,
     taken: dict[str, tuple[str, DecisionReply]] = {}
     for name, ruling, holds in said:
         decision = says(step, ruling).model_copy(update={"decision_id": name})
-        told = told_before(run, decision)
+        told = earlier_reply(run, decision)
         if name not in taken:
             assert told is None
             reply = accepted(decision, verified=True) if holds else rejected(decision, "no")
@@ -143,4 +143,4 @@ def test_a_run_that_an_older_version_has_asked_goes_on_to_remember_rejections() 
     [step, _] = pending(RUN)
     decision = says(step, Ruling.DENY)
     run = recorded(RUN, decision, rejected(decision, "no"))
-    assert told_before(run, decision) == rejected(decision, "no")
+    assert earlier_reply(run, decision) == rejected(decision, "no")

@@ -16,7 +16,7 @@ from perdure.contracts.tool_calls.outcome import Happened, ToolEnded
 from perdure.contracts.tool_calls.tools import AllowedAmount, Approval, ToolEffect, ToolSpec
 from tests.state_machines.trials.agent_states import GUARDED, NOW, ONCE, READ, SPEC, call, outcome
 from workflows.state_machines import tool_call
-from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, binding, next_move
+from workflows.state_machines.tool_call import Await, Finished, GiveUp, ScreenFirst, Try, binding, next_move
 
 READ_ONLY_NAMES = {READ.name, "no_such_tool"}
 
@@ -28,7 +28,7 @@ def happens(made: RequestedCall, what: str) -> RequestedCall:
     """The call after one happening; one that cannot happen now changes nothing."""
     tool, move = SPEC.tool(made.tool), next_move(made, SPEC)
     match move, what:
-        case Look(), "approved" if tool is not None:
+        case ScreenFirst(), "approved" if tool is not None:
             return tool_call.awaiting_approval(made, tool, made.arguments, NOW)
         case Await(), "approved" | "once more":
             return tool_call.allowed(made)
@@ -56,7 +56,7 @@ def test_a_call_that_nobody_has_to_agree_to_is_tried_at_once() -> None:
 
 def test_a_call_that_a_person_has_to_agree_to_is_looked_at_first_and_then_waits() -> None:
     asked = call("pay")
-    assert next_move(asked, SPEC) == Look()
+    assert next_move(asked, SPEC) == ScreenFirst()
     waiting = tool_call.awaiting_approval(asked, GUARDED, asked.arguments, NOW)
     assert next_move(waiting, SPEC) == Await()
     assert next_move(tool_call.allowed(waiting), SPEC) == Try(1, Spend(tool_calls=1, micro_dollars=700), timedelta(0))
@@ -82,7 +82,13 @@ def test_a_call_that_is_answered_is_finished() -> None:
 
 def test_every_move_is_shown_above() -> None:
     moves = inspect.getmembers(tool_call, dataclasses.is_dataclass)
-    assert {one for _, one in moves if one.__module__ == tool_call.__name__} == {Look, Await, Try, GiveUp, Finished}
+    assert {one for _, one in moves if one.__module__ == tool_call.__name__} == {
+        ScreenFirst,
+        Await,
+        Try,
+        GiveUp,
+        Finished,
+    }
 
 
 @pytest.mark.parametrize(("tries", "waits"), [(0, 0), (1, 1), (2, 2), (9, 60)])
@@ -197,7 +203,7 @@ def test_a_call_without_proof_is_looked_at_and_asked_about_again() -> None:
     approved = tool_call.allowed(tool_call.awaiting_approval(call("pay"), GUARDED, call("pay").arguments, NOW))
     again = unproven(approved, GUARDED)
     assert (again.stage, again.unproven, again.attempts, again.tries) == (CallStage.ASKED, True, 1, 0)
-    assert next_move(again, SPEC) == Look()
+    assert next_move(again, SPEC) == ScreenFirst()
     assert again.arguments == approved.arguments
 
 
@@ -236,5 +242,5 @@ def test_a_decision_is_bound_to_nothing_that_it_was_not_about() -> None:
 def test_a_cancelled_run_asks_after_what_is_on_its_way_and_owns_up_to_what_is_in_doubt(
     *, made: RequestedCall, off: bool, doubt: bool
 ) -> None:
-    assert tool_call.called_off(made) == off
+    assert tool_call.may_be_in_flight(made) == off
     assert tool_call.may_have_happened(made) == doubt

@@ -1,1 +1,1 @@
-"""What an agent's driver is made of: calls of tools, decisions, compaction, and going on in a new execution."""
+"""Parts of the agent workflow: progress, tool calls, decisions, compaction, and continue-as-new."""

@@ -1,4 +1,4 @@
-"""Binds calls that wait for people to their run, so that a decision about one counts in no other."""
+"""Binds waiting calls to their run, so that a decision about a call counts in no other run."""
 
 from temporalio import workflow
 
@@ -9,10 +9,10 @@ from workflows.state_machines.decisions import bound_to
 
 
 def bound_run(run: AgentRun, *, anyway: bool = False) -> AgentRun:
-    """The run, from now on with its name: all that waits is bound to it, and what people say is recorded.
+    """Return the run with its tenant and run id: its waiting calls are bound to it, and decisions are recorded.
 
-    It goes on without where an older version has asked its people, unless `anyway`: what is to be made by their word is
-    not made without a record.
+    A run whose people an older version has asked stays as it is, unless `anyway`: a call that needs a recorded decision
+    is not made without one.
     """
     if run.run or not (anyway or workflow.patched("recorded-decisions")):
         return run
@@ -22,12 +22,12 @@ def bound_run(run: AgentRun, *, anyway: bool = False) -> AgentRun:
 
 
 def restored(run: AgentRun) -> AgentRun:
-    """A run that an earlier execution has handed over, with what waits in it bound to it."""
+    """Return a run from the execution before, with its waiting calls bound to it."""
     return bound_run(run) if any(call.stage in WAITING for call in run.calls) else run
 
 
 def with_call(run: AgentRun, call: RequestedCall) -> AgentRun:
-    """With one of its calls in its new state, bound to the run where it waits."""
+    """Return the run with the new state of one call, which is bound to the run if it waits."""
     if call.stage not in WAITING:
         return run.with_call(call)
     named = bound_run(run, anyway=call.unproven)

@@ -1,4 +1,4 @@
-"""Buys the summary that takes the place of an agent's older turns, as a thought is bought."""
+"""Buys the summary that replaces an agent's older turns, in the same way as a thought."""
 
 import functools
 
@@ -13,7 +13,7 @@ from workflows.state_machines.purchase import OverBudget
 
 
 async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) -> None:
-    """Sum up what is before the cut. A budget that does not cover it ends the run, as it does for a thought."""
+    """Summarize the turns before the cut. A budget that does not cover the summary ends the run, as for a thought."""
     run, key = progress.state, key_of(tenant, step)
     progress.enter(AgentPhase.COMPACTING)
     reply = await progress.account.buy_or_rest(
@@ -33,8 +33,8 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
         attempts=run.spec.attempts,
         wait=run.spec.wait,
         window=compaction.needed_for(run, cut),
-        made=run.attempted,
-        rests=should_continue,
+        attempts_made=run.attempted,
+        should_rest=should_continue,
     )
     if isinstance(reply, Rests):
         progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))

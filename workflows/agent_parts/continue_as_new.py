@@ -1,18 +1,18 @@
-"""When a run goes on in a new execution: before its history grows too long, and only where nothing can be lost."""
+"""Decides when a run continues as new: before its history is too long, and only where nothing can be lost."""
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 LEAST_EVENTS = 32
-"""An execution that has done nothing yet is not continued, however much was handed to it: beginning takes fewer."""
+"""The history length, in events, up to which an execution is not continued: its beginning alone takes fewer."""
 
 
 def was_continued() -> bool:
-    """Whether this execution goes on from what an earlier one of its run has handed over, and not from a client's word.
+    """Return whether the input of this execution comes from continue-as-new, and not from a client.
 
-    A client may have its run retried: an execution after the first attempt was started as the one before it was, which
-    either had gone on from another, or holds the client's own input. The latter is refused for good in its first
-    attempt. So it can only have a second where a run timeout ended the first before anybody looked.
+    A client may give its run a retry policy: a retried execution has the input of the attempt before, which came from
+    continue-as-new or from the client. A client's input is refused for good in its first attempt. So a second attempt
+    can only hold one where a run timeout ended the first before the check.
     """
     info = workflow.info()
     if info.continued_run_id is None or info.cron_schedule:
@@ -22,15 +22,15 @@ def was_continued() -> bool:
 
 
 def bad_request(reason: str) -> ApplicationError:
-    """What fails a run at its start for good, whatever retries its client has asked for."""
+    """Return the error that fails a run at its start for good, whatever retry policy its client has set."""
     return ApplicationError(reason, type="BadRequest", non_retryable=True)
 
 
 def should_continue() -> bool:
-    """Whether the server wants a new execution, and nothing stands in the way but what the run itself has under way.
+    """Return whether the server suggests a new execution, no handler is running and the run is not being cancelled.
 
-    A decision that is being taken is answered first. A run that is being cancelled ends here: the next execution would
-    not hear of it.
+    A decision in progress is answered first. A run that is being cancelled ends in this execution: the next one would
+    not get the cancellation. The caller checks the steps of the run itself.
     """
     info = workflow.info()
     return (

@@ -1,4 +1,4 @@
-"""Takes what people say about the calls of a run, and does what the policy says where nobody speaks."""
+"""Takes people's decisions on the calls of a run, and applies the approval policy where nobody decides."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,90 +27,90 @@ from workflows.state_machines.approvals import (
     Lapse,
     Remind,
     agreed,
+    decider_objection,
     edited,
     lapse_ruling,
     lasted,
     next_due,
     passed,
     policy_of,
-    unheard,
 )
-from workflows.state_machines.decisions import accepted, objection, recorded, rejected, told_before
+from workflows.state_machines.decisions import accepted, earlier_reply, objection, recorded, rejected
 
 POLICY = "the policy"
-"""Who decides where nobody did."""
+"""The name of the decider where the policy decides."""
 
 
 class Decisions:
-    """Everything that is said in one run: one thing after the other, so that each sees what the one before changed."""
+    """The decisions of one run, taken one at a time, so that each sees what the one before changed."""
 
     def __init__(self, tenant: str, progress: AgentProgress) -> None:
         self._tenant = tenant
         self._progress = progress
         self._lock = asyncio.Lock()
         self.over = False
-        """Whether the run is at its end, so that nothing can come of a decision any more."""
+        """Whether the run is at its end, so that every further decision is rejected."""
 
     async def take(self, decision: StepDecision) -> DecisionReply:
-        """What comes of a decision. Its answer is remembered, and shown with its reason in the timeline."""
+        """Take a decision, and return the reply. The run remembers it, and the timeline shows it with its reason."""
         async with self._lock:
-            told = told_before(self._progress.state, decision)
-            if told is not None:
-                self._progress.decided(decision, told, again=True)
-                return told
+            earlier = earlier_reply(self._progress.state, decision)
+            if earlier is not None:
+                self._progress.show_decision(decision, earlier, again=True)
+                return earlier
             try:
-                reply = await self._came(decision)
+                reply = await self._decide(decision)
             except EffectFailed as failure:
-                # Not remembered: a signal of the same words is looked at again.
+                # Not remembered: a signal with the same content is tried again.
                 reply = rejected(decision, f"it could not be looked at: send it under a new id: {failure.reason}")
             else:
                 self._progress.put(recorded(self._progress.state, decision, reply))
-            self._progress.decided(decision, reply)
+            self._progress.show_decision(decision, reply)
             return reply
 
     async def wait(self, name: str, *, unless: Callable[[], bool]) -> None:
-        """Wait until a person has spoken about a call, or what its policy says is due: then that is done.
+        """Wait until a person has decided on a call, or until its policy's next action is due: then do that.
 
-        `unless` says when to wait no longer, whatever has come.
+        `unless` returns whether to stop waiting for another reason.
         """
         progress = self._progress
         call = progress.state.call(name)
         tool = progress.state.spec.tool(call.tool)
         due = None if tool is None else next_due(call, tool)
         if tool is None or due is None:
-            await workflow.wait_condition(lambda: self._spoken(name) or unless())
+            await workflow.wait_condition(lambda: self._is_settled(name) or unless())
             return
         rest = due.at - workflow.now()
         try:
             await workflow.wait_condition(
-                lambda: self._spoken(name) or unless(),
+                lambda: self._is_settled(name) or unless(),
                 timeout=max(rest, timedelta(milliseconds=1)),
-                timeout_summary=f"{call.id} {call.tool}: {_named(due)}",
+                timeout_summary=f"{call.id} {call.tool}: {_timer_name(due)}",
             )
         except TimeoutError:
             async with self._lock:
-                await self._pass(name, due)
+                await self._act_on(name, due)
 
-    def _spoken(self, name: str) -> bool:
-        """Whether a call waits for nobody any more, or is not worth it: the budget ends the run."""
+    def _is_settled(self, name: str) -> bool:
+        """Return whether a call no longer waits for a person, or the budget ends the run."""
         state = self._progress.state
         return state.call(name).stage not in WAITING or state.short is not None
 
-    async def _pass(self, name: str, due: Due) -> None:
-        """Do what is due, unless somebody has spoken since."""
+    async def _act_on(self, name: str, due: Due) -> None:
+        """Do the action of the policy that is due, unless a person has decided since."""
         progress = self._progress
         call = progress.state.call(name)
         tool = progress.state.spec.tool(call.tool)
-        if tool is None or self._spoken(name) or next_due(call, tool) != due:
+        if tool is None or self._is_settled(name) or next_due(call, tool) != due:
             return
         if not isinstance(due, Lapse):
             progress.put_call(passed(call, due))
-            progress.fell_due(call, due, policy_of(tool))
+            progress.show_due(call, due, policy_of(tool))
             return
         await self._lapse(call, tool, due)
 
     async def _lapse(self, call: RequestedCall, tool: ToolSpec, due: Due) -> None:
-        """Have the policy decide. Where it spoke too early by the database's clock, people are waited for again."""
+        """Have the policy decide. Where the database's clock says that it is too early, wait for people again."""
         progress, timeout = self._progress, policy_of(tool).timeout or timedelta(0)
         ruling = lapse_ruling(call, tool)
         lapse = StepDecision(
@@ -128,64 +128,68 @@ class Decisions:
                 progress.put_call(tool_call.postponed(call, timeout, wait, workflow.now()))
                 progress.timeline.note(plain(f"{call.id} is not decided yet: {checked.refused}", REASON))
                 return
-        progress.fell_due(call, due, policy_of(tool))
+        progress.show_due(call, due, policy_of(tool))
         if ruling is Ruling.APPROVE:
             progress.put_call(tool_call.allowed(call))
         else:
             await self._settle(call, lapse, lapsed=True)
 
-    async def _came(self, decision: StepDecision) -> DecisionReply:
+    async def _decide(self, decision: StepDecision) -> DecisionReply:
+        """Check a new decision, apply it to its call, and return the reply."""
         if self.over:
             return rejected(decision, "the run is at its end: nothing is called any more")
-        refused = objection(self._progress.state, decision)
-        if refused is not None:
-            return rejected(decision, refused)
-        call, tool = self._named(decision)
+        reason = objection(self._progress.state, decision)
+        if reason is not None:
+            return rejected(decision, reason)
+        call, tool = self._call_and_tool(decision)
         if decision.credential is None:
-            # An effect knows no more of it that could make it count, and costs the history three events.
-            refused = unheard(call, tool, decision, None, self._progress.state.started_by)
-            if refused is not None:
-                return rejected(decision, refused)
-        checked = await self._checked(call, decision)
-        whose = checked if checked is not None and (checked.verified or checked.refused) else None
-        refused = self._late(decision) or unheard(call, tool, decision, whose, self._progress.state.started_by)
-        if refused is not None:
-            return rejected(decision, refused)
+            # Without a credential the effect has nothing to verify, and would cost the history three events.
+            reason = decider_objection(call, tool, decision, None, self._progress.state.started_by)
+            if reason is not None:
+                return rejected(decision, reason)
+        checked = await self._verify(call, decision)
+        verified = checked if checked is not None and (checked.verified or checked.refused) else None
+        reason = self._objection_now(decision) or decider_objection(
+            call, tool, decision, verified, self._progress.state.started_by
+        )
+        if reason is not None:
+            return rejected(decision, reason)
         if decision.ruling is Ruling.APPROVE:
-            return await self._approve(call, tool, decision, verified=whose is not None)
-        refused = await self._settle(call, decision)
-        return rejected(decision, refused) if refused else accepted(decision, verified=whose is not None)
+            return await self._approve(call, tool, decision, verified=verified is not None)
+        reason = await self._settle(call, decision)
+        return rejected(decision, reason) if reason else accepted(decision, verified=verified is not None)
 
-    def _named(self, decision: StepDecision) -> tuple[RequestedCall, ToolSpec]:
-        """The call that a decision is about; only of a granted tool can one wait."""
+    def _call_and_tool(self, decision: StepDecision) -> tuple[RequestedCall, ToolSpec]:
+        """Return the call of a decision and its tool. Raises `LookupError` where the tool was never granted."""
         call = self._progress.state.call(decision.step)
         tool = self._progress.state.spec.tool(call.tool)
         if tool is None:
             raise LookupError(f"{call.tool!r} waits, and was never granted")
         return call, tool
 
-    def _late(self, decision: StepDecision) -> str | None:
-        """What stands against it by now: while an effect was awaited, other things went on."""
+    def _objection_now(self, decision: StepDecision) -> str | None:
+        """Return why a decision can no longer be taken, else None: the run went on while an effect was awaited."""
         if self.over:
             return "the run is at its end: nothing is called any more"
         return objection(self._progress.state, decision)
 
-    async def _checked(self, call: RequestedCall, decision: StepDecision) -> CheckedDecision | None:
-        """Whose word it is and whether it counts; what does is recorded.
+    async def _verify(self, call: RequestedCall, decision: StepDecision) -> CheckedDecision | None:
+        """Have an effect verify the decider, and record a decision that counts.
 
-        A run whose people an older version has asked only hears whose word it is, where a credential says so.
+        In a run whose people an older version has asked, the effect only verifies the credential; None where the
+        decision has none.
         """
         if self._progress.state.run:
             return await self._check(call, decision)
         if decision.credential is None:
             return None
-        ask = CheckDecision(key=self._key(call), decision=decision)
+        request = CheckDecision(key=self._key(call), decision=decision)
         summary = f"{call.id} {call.tool}: {decision.ruling.value}"
-        checked = await self._progress.perform(CHECK_DECISION, ask, summary=summary)
+        checked = await self._progress.perform(CHECK_DECISION, request, summary=summary)
         return checked.model_copy(update={"verified": not checked.refused})
 
     async def _check(self, call: RequestedCall, decision: StepDecision, *, lapsed: bool = False) -> CheckedDecision:
-        ask = CheckDecision(
+        request = CheckDecision(
             key=self._key(call),
             decision=decision,
             pinned=self._progress.state.pinned,
@@ -197,7 +201,7 @@ class Decisions:
             lapsed=lapsed,
         )
         summary = f"{call.id} {call.tool}: {decision.ruling.value}"
-        return await self._progress.perform(CHECK_DECISION, ask, summary=summary)
+        return await self._progress.perform(CHECK_DECISION, request, summary=summary)
 
     async def _approve(
         self, call: RequestedCall, tool: ToolSpec, decision: StepDecision, *, verified: bool
@@ -206,21 +210,21 @@ class Decisions:
         if decision.arguments is not None:
             arguments = edited(decision.arguments)
             pinned = self._progress.state.pinned
-            ask = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
-            looked = await self._progress.perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}, edited")
-            self._progress.judge(call.id, looked.verdicts, quietly=True)
-            refused = looked.problem or self._late(decision)
-            if refused:
-                return rejected(decision, refused)
-            arguments = looked.arguments
+            request = ScreenCall(key=self._key(call), pinned=pinned, tool=call.tool, arguments=arguments)
+            screened = await self._progress.perform(SCREEN_CALL, request, summary=f"{call.id} {call.tool}, edited")
+            self._progress.judge(call.id, screened.verdicts, quietly=True)
+            reason = screened.problem or self._objection_now(decision)
+            if reason:
+                return rejected(decision, reason)
+            arguments = screened.arguments
         voice = Voice(by=decision.by, verified=verified, decision_id=decision.decision_id, at=workflow.now())
         changed, missing = agreed(call, tool, voice, arguments)
         self._progress.put_call(changed)
         return accepted(decision, verified=verified, missing=missing)
 
     async def _settle(self, call: RequestedCall, decision: StepDecision, *, lapsed: bool = False) -> str | None:
-        """Have a word taken that is no yes; why it changed nothing, or None."""
-        ask = SettleCall(
+        """Apply a decision other than an approval. Return why it changed nothing, else None."""
+        request = SettleCall(
             key=self._key(call),
             pinned=self._progress.state.pinned,
             tool=call.tool,
@@ -230,15 +234,15 @@ class Decisions:
             lapsed=lapsed,
         )
         summary = f"{call.id} {call.tool}: {decision.ruling.value}"
-        settled = await self._progress.perform(SETTLE_CALL, ask, summary=summary)
+        settled = await self._progress.perform(SETTLE_CALL, request, summary=summary)
         if settled.unproven:
             self._progress.put(bound_run(self._progress.state, anyway=True))
         outcome = settled.outcome
-        refused = settled.refused if outcome is None else ""
-        refused = refused or self._late(decision)
-        if refused:
-            return refused
-        # Where the word came too late, an attempt has told by now what became of the call: that is its outcome.
+        reason = settled.refused if outcome is None else ""
+        reason = reason or self._objection_now(decision)
+        if reason:
+            return reason
+        # Where the decision came too late, an attempt has reported the outcome of the call in the meantime.
         self._progress.put_call(tool_call.allowed(call) if outcome is None else tool_call.answered(call, outcome))
         return settled.refused or None
 
@@ -246,7 +250,8 @@ class Decisions:
         return key_of(self._tenant, call.id)
 
 
-def _named(due: Due) -> str:
+def _timer_name(due: Due) -> str:
+    """Return the end of a timer's summary: the action that it waits for."""
     match due:
         case Remind():
             return "until people are reminded"

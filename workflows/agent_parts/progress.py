@@ -1,4 +1,4 @@
-"""An agent's run as it stands: its state, changed in one place, and what operators see of it."""
+"""The progress of an agent's run: its state, which changes only here, and what operators see of it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -22,21 +22,22 @@ from workflows.run.paid import Account
 from workflows.run.progress import Progress
 from workflows.state_machines import agent, compaction, tool_call
 from workflows.state_machines.approvals import WAITING, Due, Escalate, Lapse, Remind, lasted
-from workflows.state_machines.decisions import said
+from workflows.state_machines.decisions import describe
 from workflows.state_machines.purchase import OverBudget
 
 STRAYS = 20
-"""Signals that were no decision and are told of, each with what was wrong."""
+"""The most invalid signals that are noted, each with what was wrong."""
 
 VERDICTS = 500
-"""Verdicts that differ, and that are kept for the run's result: the history has them all."""
+"""The most verdicts in the run's result, each different from the others: the history has them all."""
 
 WORKING = (AgentPhase.THINKING, AgentPhase.COMPACTING, AgentPhase.ACTING, AgentPhase.CHECKING)
-"""The phases of a run that waits for nobody. They follow each other many times."""
+"""The phases of a run that works and waits for no person. They follow each other many times."""
 
 SHOWN_DIGEST = 12
-"""Characters of a digest that the timeline shows: the whole would push the table off the page. A decision needs it, and
-the query `pending` and the inbox tell it."""
+"""The characters of a digest that the timeline shows: a whole one would be wider than the page.
+
+A decision needs the whole digest, which the query `pending` and the inbox return."""
 
 
 class AgentProgress(Progress):
@@ -47,34 +48,34 @@ class AgentProgress(Progress):
         self._state: AgentRun | None = None
         self._strays = 0
         self._awaiting = False
-        self._found_awaiting = False
-        self._found_guards: list[str] = []
+        self._shown_awaiting = False
+        self._shown_guards: list[str] = []
         self._shown_phase = self.phase
-        """The phase by which the run is found."""
+        """The phase in the run's search attribute."""
         self._execution = 1
-        """Which execution of its run this is."""
+        """The number of this execution in its run."""
         self.paused: str | None = None
-        """Who paused the run and why, also before anything is pinned."""
+        """Who paused the run and why; None while it is not paused. It may be paused before the agent is pinned."""
 
     @property
     def state(self) -> AgentRun:
-        """All that is known of the run. Raises `LookupError` before anything is pinned."""
+        """The state of the run. Raises `LookupError` before the agent is pinned."""
         if self._state is None:
             raise LookupError("nothing is pinned yet")
         return self._state
 
     @property
-    def known(self) -> AgentRun | None:
-        """The same; None before anything is pinned."""
+    def state_or_none(self) -> AgentRun | None:
+        """The state of the run; None before the agent is pinned."""
         return self._state
 
     def restore(self, handed: HandOver) -> None:
-        """An earlier execution of the run has come this far. What it is found by, the server has kept."""
-        run, given = handed.run, workflow.info().typed_search_attributes
+        """Restore the state from the execution before. The server has carried the search attributes over."""
+        run, attributes = handed.run, workflow.info().typed_search_attributes
         self.phase = handed.phase
-        self._shown_phase = AgentPhase(given.get(PHASE, handed.phase.value))
-        self._found_awaiting = given.get(AWAITING_APPROVAL, default=False)
-        self._found_guards = list(given.get(GUARD_TRIGGERED, default=()))
+        self._shown_phase = AgentPhase(attributes.get(PHASE, handed.phase.value))
+        self._shown_awaiting = attributes.get(AWAITING_APPROVAL, default=False)
+        self._shown_guards = list(attributes.get(GUARD_TRIGGERED, default=()))
         self.timeline.restore(handed.phase, handed.telling)
         self.account = Account(run.allowance, self.timeline.note, self.outages, handed.account)
         self.account.notices.extend(run.notices)
@@ -88,7 +89,7 @@ class AgentProgress(Progress):
         self.put(restored(run))
 
     def snapshot(self) -> HandOver:
-        """Everything that is known, for the run's next execution."""
+        """Return the whole state, for the run's next execution."""
         run = self.state.model_copy(
             update={
                 "allowance": self.account.allowance,
@@ -107,7 +108,7 @@ class AgentProgress(Progress):
         )
 
     def mark_continued(self) -> None:
-        """This execution ends here: its page says where the run is now."""
+        """Show on the page of this execution that the run goes on in the next one."""
         self.ending = (
             f"**continued** as execution {self._execution + 1} of this run, since the history was long: "
             "how it is now stands on the page of the latest execution."
@@ -115,15 +116,15 @@ class AgentProgress(Progress):
         self.timeline.say()
 
     def put(self, state: AgentRun) -> None:
-        """The run is in this state now."""
+        """Store the new state of the run, and show it."""
         first = self._state is None
         self._state = state.model_copy(update={"paused": self.paused})
         self._show()
         if first:
-            self.timeline.say()  # until its task is screened nothing else tells what is pinned
+            self.timeline.say()  # the page shows what is pinned even before the task is screened
 
     def headline(self) -> Iterator[str]:
-        """What the run does now, what it asks of people, and what it has spent."""
+        """Yield paragraphs on what the run does now, whom it waits for, and what it has spent."""
         if self.ending or self._state is None:
             yield self.ending or f"**{self.phase.value}**"
         else:
@@ -131,144 +132,143 @@ class AgentProgress(Progress):
             yield from now(self._state, phase, since, named(workflow.info().workflow_id))
         yield from () if self.ending else self.outages.lines()
         starter = "" if self._state is None else plain(self._state.started_by)
-        whose = f" Started by **{starter}**." if starter else ""
-        yield self.spent() + whose
+        started_by = f" Started by **{starter}**." if starter else ""
+        yield self.spent() + started_by
 
     def why(self, outcome: Outcome) -> str:
-        """An agent's guards say why it abstained or was refused: their reasons never hold the checked text."""
+        """Return why the run ended, also where guards stopped it: their reasons never hold the checked text."""
         return plain(outcome.reason, REASON) if isinstance(outcome, Abstained | Refused) else super().why(outcome)
 
-    def _keep(self, verdicts: tuple[Verdict, ...]) -> None:
-        """Each that says something else once: a long run has the same said of thousands of calls."""
-        known = dict.fromkeys(map(_said, self.verdicts))
+    def _store(self, verdicts: tuple[Verdict, ...]) -> None:
+        """Store each different verdict once: a long run has the same verdict on thousands of calls."""
+        known = dict.fromkeys(map(_finding, self.verdicts))
         for verdict in verdicts:
-            if _said(verdict) not in known and len(self.verdicts) < VERDICTS:
-                known[_said(verdict)] = None
+            if _finding(verdict) not in known and len(self.verdicts) < VERDICTS:
+                known[_finding(verdict)] = None
                 self.verdicts += (verdict,)
 
-    def _let_guards_be_found(self) -> None:
-        """Each guard once, and only where there is another one: the server bounds a list, and a write has its price."""
+    def _upsert_guards(self) -> None:
+        """Write each guard once, and only where one is new: the server limits the list, and writes are costly."""
         triggered = sorted(dict.fromkeys(verdict.guard for verdict in self.verdicts if not verdict.passed))
-        if triggered != self._found_guards:
-            self._found_guards = triggered
+        if triggered != self._shown_guards:
+            self._shown_guards = triggered
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
 
     def last_labels(self, *, waits: bool = False) -> list[SearchAttributeUpdate[Any]]:
-        """A run that was cancelled with a call of unknown outcome waits for nobody any more; one that failed does."""
-        return [AWAITING_APPROVAL.value_set(waits)] if waits != self._found_awaiting else []
+        """Return whether the run waits for a person, if that changed: a failed run may, a cancelled one never does."""
+        return [AWAITING_APPROVAL.value_set(waits)] if waits != self._shown_awaiting else []
 
     def wrote(self) -> bool:
         return self._state is not None and self._state.wrote
 
     def fall_short(self, over: OverBudget) -> None:
-        """The budget, or the tenant's day, does not cover what would come next: the run ends by it."""
+        """Store that the budget, or the tenant's day, does not cover the next step: the run ends by that."""
         short = Shortfall(limit=over.limit, needed=over.needed, window=over.window)
         self.put(self.state.model_copy(update={"short": short}))
 
     def put_call(self, call: RequestedCall) -> None:
-        """One of its calls is in this state now."""
+        """Store the new state of one call, and show it."""
         before = self.state.call(call.id)
         self.put(with_call(self.state, call))
-        tried = (call.attempts, call.tries) == (before.attempts, before.tries)
+        same_attempt = (call.attempts, call.tries) == (before.attempts, before.tries)
         if call.stage is not before.stage:
-            self._tell(self.state.call(call.id), before)
-        elif call.failure and tried and call.stage not in WAITING:
-            failed = f"attempt {call.attempts} told nothing: {plain(call.failure, REASON)}"
-            self.timeline.step(f"{call.id} {plain(call.tool)}", failed, workflow.now())
+            self._show_stage(self.state.call(call.id), before)
+        elif call.failure and same_attempt and call.stage not in WAITING:
+            failure = f"attempt {call.attempts} told nothing: {plain(call.failure, REASON)}"
+            self.timeline.step(f"{call.id} {plain(call.tool)}", failure, workflow.now())
         else:
             self.timeline.say()
 
     def _began(self) -> datetime:
-        """With the run: what is asked while it is pinned splits its first task, and a replay then has another now."""
+        """Return the run's start: an update may split the first task, and `now` would differ in a replay."""
         return workflow.info().workflow_start_time
 
     def hold(self, who: str | None, notice: str) -> None:
-        """Hold the run, or with None let it go on."""
+        """Pause the run in the name of `who`, or resume it with None."""
         self.paused = who
         self.timeline.note(plain(notice))
         if self._state is not None:
             self.put(self._state)
 
     def thought(self, step: str, reply: Thought) -> None:
-        """The model has chosen."""
-        asked = (
+        """Store the model's reply, and show what it chose."""
+        choice = (
             ", ".join(call.tool for call in reply.calls) if reply.calls else "an answer" if reply.answer else "nothing"
         )
         charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{plain(reply.model)}: {plain(asked)}{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {plain(choice)}{cost}", workflow.now())
         if reply.dropped:
             self.timeline.note(f"{step}: {reply.dropped} calls beyond what one turn may ask for were left out")
         self.put(agent.thought(self.state, reply))
 
     def compacted(self, step: str, cut: Mark, reply: Compacted) -> None:
-        """The older turns are summed up, or nothing came of it."""
-        summed = "no summary" if reply.empty else f"{reply.turns} turns summed up"
+        """Store the summary of the older turns, and show it; an empty one leaves the turns as they are."""
+        result = "no summary" if reply.empty else f"{reply.turns} turns summed up"
         charge = reply.charge
         cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{plain(reply.model)}: {summed}{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {result}{cost}", workflow.now())
         if reply.empty:
             self.notice(f"{step}: the model wrote no summary: the older turns stay as they are")
         self.put(compaction.compacted(self.state, cut, reply))
 
     def notice(self, notice: str) -> None:
-        """A reader of the run, and of its result, should know this."""
+        """Add a notice to the timeline and to the run's result."""
         self.account.notice(notice)
         self.timeline.note(notice)
 
-    def decided(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:
-        """A person has said something, and was answered."""
+    def show_decision(self, decision: StepDecision, reply: DecisionReply, *, again: bool = False) -> None:
+        """Show a person's decision and the reply to it; `again` where the decision was sent before."""
         who = f"{plain(decision.step)} **{plain(decision.by)}**"
-        found = plain(said(decision, reply), REASON)
-        self.timeline.step(who, f"sent again; {found}" if again else found, workflow.now())
+        result = plain(describe(decision, reply), REASON)
+        self.timeline.step(who, f"sent again; {result}" if again else result, workflow.now())
 
-    def fell_due(self, call: RequestedCall, due: Due, policy: ApprovalPolicy) -> None:
-        """Nobody has said anything for so long."""
+    def show_due(self, call: RequestedCall, due: Due, policy: ApprovalPolicy) -> None:
+        """Show an action of the approval policy that is due, since nobody has decided."""
         match due:
             case Remind():
-                found = "**still waits for a person**"
+                result = "**still waits for a person**"
             case Escalate():
                 step = policy.escalate[call.escalations]
-                found = f"**{plain(', '.join((*step.names, *step.groups)))} may decide too**"
+                result = f"**{plain(', '.join((*step.names, *step.groups)))} may decide too**"
             case Lapse():
                 ruling = policy.on_timeout if call.stage is CallStage.AWAITING_APPROVAL else "deny"
-                found = f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}: {ruling}"
+                result = f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}: {ruling}"
             case never:
                 assert_never(never)
-        self.timeline.step(f"{call.id} {plain(call.tool)}", found, workflow.now())
+        self.timeline.step(f"{call.id} {plain(call.tool)}", result, workflow.now())
 
     def stray(self, reason: str) -> None:
-        """A signal was no decision. Of many, the first are told one by one."""
-        count = self._strays + 1
-        self._strays = count
+        """Count a signal that was no decision, and note it if it is one of the first `STRAYS`."""
+        self._strays += 1
         if self._state is not None:
-            self._state = self._state.model_copy(update={"strays": count})
-        if count <= STRAYS:
+            self._state = self._state.model_copy(update={"strays": self._strays})
+        if self._strays <= STRAYS:
             self.notice(f"a signal was no decision: {plain(reason, REASON)}")
 
-    def _tell(self, call: RequestedCall, before: RequestedCall) -> None:
+    def _show_stage(self, call: RequestedCall, before: RequestedCall) -> None:
         name = f"{call.id} {plain(call.tool)}"
         digest = f"digest {(call.binding or '')[:SHOWN_DIGEST]}…"
         match call.stage:
             case CallStage.AWAITING_APPROVAL:
-                found = f"**waits for a person's approval**, {digest}"
+                result = f"**waits for a person's approval**, {digest}"
             case CallStage.UNKNOWN:
-                found = f"**nobody knows whether it happened: waits for a person's word**, {digest}"
+                result = f"**nobody knows whether it happened: waits for a person's word**, {digest}"
             case CallStage.ASKING:
-                found = f"**waits for a person's answer**, {digest}"
+                result = f"**waits for a person's answer**, {digest}"
             case CallStage.ANSWERED:
-                found = tool_call.told(call)
+                result = tool_call.ending(call)
             case CallStage.ASKED if before.stage is CallStage.ALLOWED:
-                found = "its approval is not recorded: it is asked again"
+                result = "its approval is not recorded: it is asked again"
             case CallStage.ASKED | CallStage.ALLOWED:
-                self.timeline.say()  # who allowed it has a line of their own
+                self.timeline.say()  # the decision has a line of its own
                 return
-        self.timeline.step(name, found, workflow.now())
+        self.timeline.step(name, result, workflow.now())
 
     def enter(self, phase: AnyPhase) -> None:
-        """Go on to the next phase.
+        """Begin the next phase.
 
-        A search finds what a run waits for, or that it works; which tool or thought it is at, the timeline shows: a
+        The search attribute tells only what a run waits for, or that it works; the timeline shows each phase of work. A
         visibility write costs the server as much as an activity.
         """
         self.phase = phase
@@ -276,7 +276,7 @@ class AgentProgress(Progress):
         self._upsert_search_attributes()
 
     def _show(self) -> None:
-        """Let what operators see follow the state."""
+        """Update the phase and the search attributes to the new state."""
         phase, self._awaiting = agent.phase_of(self.state)
         if phase is not None and phase is not self.phase:
             self.enter(phase)
@@ -285,8 +285,8 @@ class AgentProgress(Progress):
 
     def _upsert_search_attributes(self) -> None:
         labels: list[SearchAttributeUpdate[Any]] = []
-        if self._awaiting != self._found_awaiting:
-            self._found_awaiting = self._awaiting
+        if self._awaiting != self._shown_awaiting:
+            self._shown_awaiting = self._awaiting
             labels.append(AWAITING_APPROVAL.value_set(self._awaiting))
         if self.phase is not self._shown_phase and not (self.phase in WORKING and self._shown_phase in WORKING):
             self._shown_phase = self.phase
@@ -295,6 +295,6 @@ class AgentProgress(Progress):
             workflow.upsert_search_attributes(labels)
 
 
-def _said(verdict: Verdict) -> tuple[object, ...]:
-    """What a verdict says, whatever time it took."""
+def _finding(verdict: Verdict) -> tuple[object, ...]:
+    """Return the fields of a verdict that make it differ from others: all but its duration."""
     return verdict.guard, verdict.passed, verdict.action, verdict.reason, verdict.ended

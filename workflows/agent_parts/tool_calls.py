@@ -1,4 +1,4 @@
-"""Sees to the calls of one turn: each goes its own way from the asking to its answer, side by side with the others."""
+"""Runs the tool calls of one turn, side by side, each from the model's request to the tool's answer."""
 
 import asyncio
 from collections.abc import Generator
@@ -23,37 +23,37 @@ from workflows.run.cancellation import cancel_on_exit
 from workflows.state_machines import outage, tool_call
 from workflows.state_machines.agent import place_of_answer
 from workflows.state_machines.purchase import OverBudget
-from workflows.state_machines.tool_call import Await, Finished, GiveUp, Look, Try, next_move
+from workflows.state_machines.tool_call import Await, Finished, GiveUp, ScreenFirst, Try, next_move
 
-AROUND = timedelta(seconds=30)
-"""What an attempt may take besides the tool itself: its guards, the ledger, and what finds out about a lost one."""
+OVERHEAD = timedelta(seconds=30)
+"""The time of an attempt besides the tool itself: guards, the ledger, and the check of a lost attempt."""
 
-QUICK = timedelta(seconds=2)
-"""What a call within the workflow's own task may take, which nothing else can interrupt."""
+LOCAL_TIMEOUT = timedelta(seconds=2)
+"""The longest time of a call within the workflow task, which nothing can interrupt."""
 
-LAST_PATIENCE = timedelta(minutes=1)
-"""How long a run that ends waits for the ledger to call a call off: after that, its outcome is unknown."""
+LONGEST_CANCEL = timedelta(minutes=1)
+"""The time that an ending run waits for the ledger to cancel a call: after that, the call's outcome is unknown."""
 
 
 class ToolCalls:
-    """The calls of a run's newest turn."""
+    """The calls of the newest turn of a run."""
 
     def __init__(self, tenant: str, progress: AgentProgress, decisions: Decisions) -> None:
         self._tenant = tenant
         self._progress = progress
         self._decisions = decisions
         self._under_way = 0
-        """Calls that are being looked at or tried."""
+        """The number of calls in screening or in an attempt."""
         self._failing = False
-        """Whether one of them can never be answered, so that the run fails."""
+        """Whether a call can never be answered, so that the run fails."""
 
     async def run_calls(self, calls: tuple[str, ...]) -> None:
-        """Have each answered, or find the budget short, or come to rest where the run should go on in a new execution.
+        """Run the calls until each is answered, the budget falls short, or the run should continue as new.
 
-        Raises `EffectFailed` where one can never be answered. Nothing begins any more then, and what is in flight comes
-        to its end first: the outcome of a write that is cut off is unknown.
+        Raises `EffectFailed` where a call can never be answered. Before that no other call begins an attempt, and
+        attempts in flight come to their end: the outcome of a write that is cancelled would be unknown.
         """
-        tasks = [asyncio.create_task(self._see_to(call)) for call in calls]
+        tasks = [asyncio.create_task(self._run_call(call)) for call in calls]
         async with cancel_on_exit(*tasks):
             done, pending = await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             if pending:
@@ -62,11 +62,12 @@ class ToolCalls:
             for task in done:
                 await task
 
-    async def _see_to(self, name: str) -> None:
+    async def _run_call(self, name: str) -> None:
+        """Make one move after the other for a call, as its state machine says. Raises `EffectFailed`."""
         progress, outages = self._progress, 0
         while True:
-            await workflow.wait_condition(lambda: progress.paused is None or self._stops())
-            if progress.state.short is not None or self._stops():
+            await workflow.wait_condition(lambda: progress.paused is None or self._is_stopping())
+            if progress.state.short is not None or self._is_stopping():
                 return
             call = progress.state.call(name)
             match next_move(call, progress.state.spec):
@@ -74,22 +75,23 @@ class ToolCalls:
                     return
                 case GiveUp(reason):
                     raise EffectFailed(ACT.name, f"{call.id}: {reason}")
-                case Look():
-                    with self._doing():
+                case ScreenFirst():
+                    with self._under_way_counted():
                         await self._screen(call)
                 case Await():
-                    await self._decisions.wait(name, unless=self._stops)
+                    await self._decisions.wait(name, unless=self._is_stopping)
                 case Try() as attempt:
-                    with self._doing():
-                        away = await self._attempt(call, attempt)
-                    outages = outages + 1 if away else 0
-                    if away:
-                        await self._pause(outage.pause(outages, progress.state.spec.wait), call, away)
+                    with self._under_way_counted():
+                        outage_reason = await self._attempt(call, attempt)
+                    outages = outages + 1 if outage_reason else 0
+                    if outage_reason:
+                        await self._pause(outage.pause(outages, progress.state.spec.wait), call, outage_reason)
                 case never:
                     assert_never(never)
 
     @contextmanager
-    def _doing(self) -> Generator[None]:
+    def _under_way_counted(self) -> Generator[None]:
+        """Count the call as under way while the block runs."""
         self._under_way += 1
         try:
             yield
@@ -97,39 +99,39 @@ class ToolCalls:
             self._under_way -= 1
 
     def _should_rest(self) -> bool:
-        """Whether all calls wait for people, or for a run that is paused, and a new execution should do so instead."""
+        """Return whether all calls wait and the run should continue as new: the next execution waits for people."""
         return self._under_way == 0 and should_continue()
 
-    def _stops(self) -> bool:
-        """Whether nothing begins any more."""
+    def _is_stopping(self) -> bool:
+        """Return whether no call may begin anything more."""
         return self._failing or self._should_rest()
 
     async def _pause(self, time: timedelta, call: RequestedCall, reason: str) -> None:
-        """Let some time pass before a call is tried again, unless nothing is tried any more."""
+        """Wait before the next attempt of a call, unless the calls are stopping."""
         with suppress(TimeoutError):
             summary = short(f"{call.id} waits to try again: {reason}")
-            await workflow.wait_condition(self._stops, timeout=time, timeout_summary=summary)
+            await workflow.wait_condition(self._is_stopping, timeout=time, timeout_summary=summary)
 
     async def _screen(self, call: RequestedCall) -> None:
-        """What cannot be called needs nobody's time."""
+        """Reject a call that is not allowed before anybody is asked to approve it."""
         pinned = self._progress.state.pinned
-        ask = ScreenCall(
+        request = ScreenCall(
             key=self._key(call),
             pinned=pinned,
             tool=call.tool,
             arguments=call.arguments,
             missing=tool_call.missing(self._tool(call), self._progress.state.returned),
         )
-        looked = await self._progress.perform(SCREEN_CALL, ask, summary=f"{call.id} {call.tool}")
-        self._progress.judge(call.id, looked.verdicts, quietly=True)
+        screened = await self._progress.perform(SCREEN_CALL, request, summary=f"{call.id} {call.tool}")
+        self._progress.judge(call.id, screened.verdicts, quietly=True)
         tool = self._tool(call)
-        if looked.rejected is not None:
-            self._progress.put_call(tool_call.answered(call, looked.rejected))
-        elif tool is not None and (not tool.asks or self._counted(call)):
-            self._progress.put_call(tool_call.awaiting_approval(call, tool, looked.arguments, workflow.now()))
+        if screened.rejected is not None:
+            self._progress.put_call(tool_call.answered(call, screened.rejected))
+        elif tool is not None and (not tool.asks or self._charge_question(call)):
+            self._progress.put_call(tool_call.awaiting_approval(call, tool, screened.arguments, workflow.now()))
 
-    def _counted(self, call: RequestedCall) -> bool:
-        """Whether the budget covers a question, which is a call of a tool like any other, and is never tried."""
+    def _charge_question(self, call: RequestedCall) -> bool:
+        """Charge a question to a person as one tool call. Return whether the budget covers it."""
         account, worst = self._progress.account, Spend(tool_calls=1)
         limit = account.allowance.shortfall(worst, workflow.now())
         if limit is not None:
@@ -139,7 +141,7 @@ class ToolCalls:
         return True
 
     async def _attempt(self, call: RequestedCall, attempt: Try) -> str:
-        """One attempt: reserved first, and settled by what its reply knows. Says what is away that it needed."""
+        """Reserve, make and settle one attempt. Return the reason of an outage that it met, else an empty string."""
         progress, account, spec = self._progress, self._progress.account, self._progress.state.spec
         name = f"{call.id} {call.tool}"
         if attempt.wait:
@@ -158,7 +160,7 @@ class ToolCalls:
         except EffectFailed as failure:
             if failure.free_of_charge:
                 account.allowance = account.allowance.settle(attempt.key(call), Spend())
-            return self._failed(started, tool, failure)
+            return self._after_failure(started, tool, failure)
         progress.outages.end(name)
         self._settle(started, reply)
         progress.put_call(tool_call.acted(started, tool, reply, spec, workflow.now()))
@@ -166,8 +168,8 @@ class ToolCalls:
             raise asyncio.CancelledError
         return ""
 
-    def _failed(self, call: RequestedCall, tool: ToolSpec | None, failure: EffectFailed) -> str:
-        """What an attempt that told nothing makes of the call. Says what is away that it needed."""
+    def _after_failure(self, call: RequestedCall, tool: ToolSpec | None, failure: EffectFailed) -> str:
+        """Update a call whose attempt failed. Return the reason of an outage that it met, else an empty string."""
         progress, name = self._progress, f"{call.id} {call.tool}"
         if failure.away:
             progress.outages.begin(name, failure.reason)
@@ -175,7 +177,7 @@ class ToolCalls:
             return failure.reason
         progress.outages.end(name)
         if failure.window is not None:
-            # The account counts what executions before a reset have spent too: this one does not know of it.
+            # The account also counts what was spent before a reset, which this execution does not know.
             progress.account.refused(failure.window)
             progress.fall_short(OverBudget.of_day(failure.window))
             return ""
@@ -183,20 +185,20 @@ class ToolCalls:
         return ""
 
     async def cancel(self, *, may_resume: bool = False) -> tuple[str, ...]:
-        """The run ends: let no attempt begin any more. Says of which calls nobody knows if they happened.
+        """Cancel the calls in flight, since the run ends. Return the calls that may have happened, a line each.
 
-        With `may_resume` what surely did not happen may be called where the run is taken up again.
+        With `may_resume` a retried run may make those calls that did not happen.
         """
         state = self._progress.state
-        for call in (call for call in state.calls if tool_call.called_off(call)):
+        for call in (call for call in state.calls if tool_call.may_be_in_flight(call)):
             tool = self._tool(call)
             if tool is None or tool.effect is ToolEffect.READ_ONLY:
                 continue
             try:
-                last, reply = await self._called_off(call, tool, may_resume=may_resume)
+                last, reply = await self._cancel_call(call, tool, may_resume=may_resume)
             except EffectFailed as failure:
                 if failure.away and call.tries == 0:
-                    continue  # no attempt of it came so far as to call
+                    continue  # no attempt of it reached the tool
                 last = tool_call.tried(self._progress.state.call(call.id), call.attempts + 1)
                 lost = last.model_copy(update={"tries": state.spec.tool_attempts})
                 self._progress.put_call(tool_call.lost(lost, tool, failure.reason, state.spec, workflow.now()))
@@ -209,10 +211,13 @@ class ToolCalls:
             if tool_call.may_have_happened(call)
         )
 
-    async def _called_off(
+    async def _cancel_call(
         self, call: RequestedCall, tool: ToolSpec, *, may_resume: bool
     ) -> tuple[RequestedCall, Acted]:
-        """Ask the ledger, for a while also where it is away. Raises `EffectFailed`."""
+        """Cancel a call in the ledger, and return its last attempt with the reply.
+
+        During an outage of the ledger it retries for `LONGEST_CANCEL`. Raises `EffectFailed` after that.
+        """
         began, times = workflow.now(), 0
         while True:
             times += 1
@@ -220,10 +225,10 @@ class ToolCalls:
             try:
                 return last, await self._act(last, tool, call_off=True, may_resume=may_resume)
             except EffectFailed as failure:
-                rest = outage.pause(times)
-                if not failure.away or workflow.now() + rest - began > LAST_PATIENCE:
+                pause = outage.pause(times)
+                if not failure.away or workflow.now() + pause - began > LONGEST_CANCEL:
                     raise
-                await workflow.sleep(rest, summary=short(f"{call.id} is called off: {failure.reason}"))
+                await workflow.sleep(pause, summary=short(f"{call.id} is called off: {failure.reason}"))
 
     def _tool(self, call: RequestedCall) -> ToolSpec | None:
         return self._progress.state.spec.tool(call.tool)
@@ -234,7 +239,7 @@ class ToolCalls:
     async def _act(
         self, call: RequestedCall, tool: ToolSpec | None, *, call_off: bool = False, may_resume: bool = False
     ) -> Acted:
-        ask = Act(
+        request = Act(
             key=self._key(call),
             attempt=call.attempts,
             pinned=self._progress.state.pinned,
@@ -244,26 +249,28 @@ class ToolCalls:
             call_off=call_off,
             may_resume=may_resume,
         )
-        # Twice the tool's time: an attempt that follows a lost one waits until that one's time is over.
-        within = AROUND + 2 * (timedelta(0) if tool is None else tool.timeout)
+        # Twice the tool's timeout: an attempt after a lost one first waits until the timeout of that one is over.
+        timeout = OVERHEAD + 2 * (timedelta(0) if tool is None else tool.timeout)
         name = f"{call.id} {call.tool}"
         summary = short(f"{name}, called off" if call_off else numbered(name, call.attempts))
-        if not call_off and call.tries == 1 and self._beside(tool):
-            # Its request is in no history, so it may well be told where in the conversation the answer is to be kept.
-            placed = ask.model_copy(update={"parent": place_of_answer(self._progress.state)})
-            return await perform(ACT, placed, summary=summary, within=QUICK, locally=True)
-        return await perform(ACT, ask, summary=summary, within=within)
+        if not call_off and call.tries == 1 and self._runs_locally(tool):
+            # The history holds no request of a local activity, so it may name the place of the answer as well.
+            placed = request.model_copy(update={"parent": place_of_answer(self._progress.state)})
+            return await perform(
+                ACT, placed, summary=summary, start_to_close_timeout=LOCAL_TIMEOUT, as_local_activity=True
+            )
+        return await perform(ACT, request, summary=summary, start_to_close_timeout=timeout)
 
-    def _beside(self, tool: ToolSpec | None) -> bool:
-        """Whether a call is made within the workflow's own task: only a quick one that no guard is run for.
+    def _runs_locally(self, tool: ToolSpec | None) -> bool:
+        """Return whether a call runs as a local activity: only that of a quick tool without guards.
 
-        If the worker dies the task is done again, and the call with it: it changes nothing and costs nothing.
+        If the worker dies, the task is repeated and the call with it: a quick tool changes nothing and costs nothing.
         """
         spec = self._progress.state.spec
         return tool is not None and tool.quick and not spec.arguments and not spec.results and all_roles()
 
     def _settle(self, call: RequestedCall, reply: Acted) -> None:
-        """Settle every attempt whose cost is known by now, the earlier ones too."""
+        """Settle every attempt whose cost the reply states, earlier ones too."""
         account = self._progress.account
         account.learn(reply.account)
         for attempt in sorted(reply.charges):

@@ -1,1 +1,1 @@
-"""What every run shares: paid calls, repair, outages, cancellation, and what operators see of it."""
+"""Parts that every run shares: paid calls, repair, outages, cancellation, and the page that operators see."""

@@ -1,40 +1,40 @@
-"""Work that runs side by side, and is called off together: nothing goes on behind a run's back."""
+"""Cancels and awaits the tasks of a run that still work, so that none of them outlives the run."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-async def to_the_end(work: Coroutine[Any, Any, Found]) -> Found:
-    """Do what ends a run, also where somebody cancels the run meanwhile: it ends as it was about to."""
-    doing = asyncio.create_task(work)
+async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await the last work of a run, and finish it even where the run is cancelled meanwhile."""
+    task = asyncio.create_task(work)
     while True:
         try:
-            return await asyncio.shield(doing)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if doing.cancelled():
+            if task.cancelled():
                 raise
 
 
 @asynccontextmanager
 async def cancel_on_exit(*tasks: asyncio.Task[Any]) -> AsyncGenerator[list[asyncio.Task[Any]]]:
-    """At the end call off whatever is still going on, and wait until it is settled: its cost is known by then.
+    """Cancel the unfinished tasks on exit, and wait until they have ended: their cost is known by then.
 
-    Yields the list of tasks, to which more may be added.
+    Yields the list of tasks, to which the caller may add more.
     """
     pending = list(tasks)
-    dropped = False
+    evicted = False
     try:
         yield pending
     except GeneratorExit:
-        # The worker forgets the run, which goes on elsewhere: nothing is decided or waited for here any more.
-        dropped = True
+        # The worker evicts the run, which goes on elsewhere: nothing may be cancelled or awaited here any more.
+        evicted = True
         raise
     finally:
-        if not dropped:
+        if not evicted:
             unfinished = [task for task in pending if not task.done()]
             for task in unfinished:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""What stands above a run's timeline: what it does now, whom it waits for, what it has spent, and what to do. Pure."""
+"""Text above a run's timeline: what it does now, whom it waits for, what it has spent, what to do. Pure functions."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -12,16 +12,19 @@ from perdure.contracts.tool_calls.decisions import PendingStep, Waiting
 from workflows.state_machines.decisions import pending
 
 REASON = 240
-"""Characters of a reason that are shown."""
+"""The most characters of a reason that are shown."""
 
 
 def plain(text: str, most: int = 80) -> str:
-    """What a model, a server or a person wrote, so that it can stand in a table's cell."""
+    """Return foreign text, cut to `most` characters and made safe for a cell of a Markdown table."""
     return "".join(sign if sign.isalnum() or sign in " ,-_.:;/'()+=%" else "?" for sign in text[:most])
 
 
 def named(workflow_id: str) -> str:
-    """What commands call a run by: its tenant, unless that is the default one, and its id. None holds an odd name."""
+    """Return the arguments that name a run in a command: the tenant, if not the default, and the id, or `RUN`.
+
+    `RUN` stands for an id with characters that are unsafe in a shell.
+    """
     tenant, _, business_id = workflow_id.partition(":")
     if not all(sign.isascii() and (sign.isalnum() or sign in "._/@+:-") for sign in workflow_id):
         return "RUN"
@@ -29,9 +32,9 @@ def named(workflow_id: str) -> str:
 
 
 def spent(allowance: Allowance, deployment: str | None, account: Charged | None = None) -> str:
-    """What is paid for, what is held for attempts in flight or of unknown outcome, and what the budget allows.
+    """Return a sentence on what a run has paid, what is reserved for attempts without a known cost, and its budget.
 
-    `account` is what the run's account holds, where a reset has left some of it out of this history.
+    `account` is the run's account where it holds more than this history: a reset leaves earlier costs out.
     """
     paid, budget = allowance.settled, allowance.budget
     money = f"{dollars(paid.micro_dollars)} of {dollars(budget.micro_dollars)} dollars"
@@ -47,7 +50,7 @@ def spent(allowance: Allowance, deployment: str | None, account: Charged | None 
 
 
 def amounts(spend: Spend) -> str:
-    """What there is of it, in words; empty for nothing."""
+    """Return the amounts in words, without those that are zero; empty where all are."""
     tokens = f"{spend.input_tokens} + {spend.output_tokens} tokens" if spend.input_tokens + spend.output_tokens else ""
     money = f"{dollars(spend.micro_dollars)} dollars" if spend.micro_dollars else ""
     steps, calls = _counted(spend.steps, "step"), _counted(spend.tool_calls, "tool call")
@@ -59,24 +62,24 @@ def _counted(count: int, name: str) -> str:
 
 
 def dollars(micro_dollars: int) -> str:
-    """Money without its sign: the UI takes what stands between two of them for a formula."""
+    """Return money without a dollar sign: the UI renders text between two dollar signs as a formula."""
     whole, part = divmod(micro_dollars, 1_000_000)
     return f"{whole}.{f'{part:06}'.rstrip('0'):0<2}"
 
 
-def failed(how: FailedRun, workflow_id: str) -> str:
-    """That it failed, and what to do about it: another id is another key for all that it wrote."""
+def failed(failure: FailedRun, workflow_id: str) -> str:
+    """Return how a run failed and what to do. Advise a start under another id only where the run wrote nothing."""
     name = named(workflow_id)
-    doubts = "".join(f" **{plain(one, REASON)}**: look at the other side first." for one in how.unknown)
-    anew = ", or start it again under another id: it wrote nothing" if how.repeatable else ""
+    doubts = "".join(f" **{plain(one, REASON)}**: look at the other side first." for one in failure.unknown)
+    anew = ", or start it again under another id: it wrote nothing" if failure.repeatable else ""
     return (
-        f"**failed** while it was {how.phase.value}: {plain(how.reason, REASON)}.{doubts} Mend that, then have it go "
-        f"on: `perdure retry {name}`{anew}. What it has done stays done."
+        f"**failed** while it was {failure.phase.value}: {plain(failure.reason, REASON)}.{doubts} Mend that, then have "
+        f"it go on: `perdure retry {name}`{anew}. What it has done stays done."
     )
 
 
 def ended(outcome: Outcome) -> str:
-    """Why it ended so, in words of ours; empty where the ending says all."""
+    """Return why a run ended, in our words; empty where the outcome's kind says it all."""
     match outcome:
         case Exhausted(reason=reason, needed=needed):
             return f"{plain(reason, REASON)} What came next might have needed {amounts(needed)}."
@@ -88,7 +91,7 @@ def ended(outcome: Outcome) -> str:
 
 
 def now(run: AgentRun, phase: AgentPhase, since: datetime | None, name: str) -> Iterator[str]:
-    """What an agent's run does at the moment, a paragraph each. `name` is what commands call it by."""
+    """Yield paragraphs on what an agent's run does now. `name` is the run's name in commands."""
     began = "" if since is None else f" since {moment(since)}"
     head = f"**{phase.value}**{began}"
     waiting = pending(run)
@@ -112,7 +115,7 @@ def now(run: AgentRun, phase: AgentPhase, since: datetime | None, name: str) -> 
         case never:
             assert_never(never)
     lines = [
-        *(_open(call, run.spec.tool_attempts) for call in _under_way(run.calls)),
+        *(_call_line(call, run.spec.tool_attempts) for call in _under_way(run.calls)),
         *(asks(step, name) for step in waiting),
     ]
     if lines and phase not in (AgentPhase.THINKING, AgentPhase.PINNING, AgentPhase.CHECKING):
@@ -120,42 +123,46 @@ def now(run: AgentRun, phase: AgentPhase, since: datetime | None, name: str) -> 
 
 
 def asks(step: PendingStep, name: str) -> str:
-    """What one step asks of a person: what it is, who may speak, what happens without them, and how to."""
-    which = f"{name} {step.step}"
+    """Return a line on a step that waits for a person: its question, who may decide until when, and the command."""
+    target = f"{name} {step.step}"
     match step.waiting:
         case Waiting.APPROVAL:
-            what, how = (
+            question, command = (
                 "it is not called before a person agrees",
-                f"`perdure approve {which}` or `perdure deny {which}`",
+                f"`perdure approve {target}` or `perdure deny {target}`",
             )
         case Waiting.OUTCOME:
-            what = f"nobody knows whether it happened ({plain(step.reason, REASON)}): look at the other side"
-            how = f"`perdure answer {which}` with `--did-happen RESULT`, `--did-not-happen` or `--retry`"
+            question = f"nobody knows whether it happened ({plain(step.reason, REASON)}): look at the other side"
+            command = f"`perdure answer {target}` with `--did-happen RESULT`, `--did-not-happen` or `--retry`"
         case Waiting.ANSWER:
-            what, how = "the agent has a question", f"`perdure answer {which} ANSWER`"
+            question, command = "the agent has a question", f"`perdure answer {target} ANSWER`"
         case never:
             assert_never(never)
-    return f"**{step.step} {plain(step.tool)}** waits since {moment(step.since)}: {what}. {_who(step)}. {how}"
+    return (
+        f"**{step.step} {plain(step.tool)}** waits since {moment(step.since)}: {question}. {_deciders(step)}. {command}"
+    )
 
 
-def _who(step: PendingStep) -> str:
-    they = ", ".join((*step.names, *(f"the group {group}" for group in step.groups))) or "anybody"
-    if not step.names:  # a name stands as it is
-        they = they[0].upper() + they[1:]
-    said = [f"{plain(they, REASON)} may {'answer' if step.waiting is Waiting.ANSWER else 'say so'}"]
-    said += [f"not {plain(step.barred)}, who started it"] if step.barred else []
-    said += ["signed"] if step.trust is Trust.SIGNED else []
-    said += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
+def _deciders(step: PendingStep) -> str:
+    """Return who may decide about a step, under which conditions, and what happens without them."""
+    deciders = ", ".join((*step.names, *(f"the group {group}" for group in step.groups))) or "anybody"
+    if not step.names:  # a name keeps its capitals
+        deciders = deciders[0].upper() + deciders[1:]
+    parts = [f"{plain(deciders, REASON)} may {'answer' if step.waiting is Waiting.ANSWER else 'say so'}"]
+    parts += [f"not {plain(step.barred)}, who started it"] if step.barred else []
+    parts += ["signed"] if step.trust is Trust.SIGNED else []
+    parts += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
     if step.until is not None and step.on_timeout is not None:
-        said.append(f"without them the policy decides at {moment(step.until)}: {step.on_timeout.value}")
-    return ", ".join(said)
+        parts.append(f"without them the policy decides at {moment(step.until)}: {step.on_timeout.value}")
+    return ", ".join(parts)
 
 
 def _under_way(calls: Iterable[RequestedCall]) -> list[RequestedCall]:
     return [call for call in calls if call.stage in (CallStage.ASKED, CallStage.ALLOWED)]
 
 
-def _open(call: RequestedCall, most: int) -> str:
+def _call_line(call: RequestedCall, most: int) -> str:
+    """Return a line on a call under way: its attempt, the try out of at most `most`, and the last failure."""
     tried = f"attempt {call.attempts}" if call.attempts else "not called yet"
     of = f", try {call.tries} of {most}" if call.tries > 1 else ""
     failed = f"; the last to fail: {plain(call.failure, REASON)}" if call.failure else ""
@@ -163,5 +170,5 @@ def _open(call: RequestedCall, most: int) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A moment in workflow time, which is UTC: runs last for weeks."""
+    """Return a time of the workflow, in UTC and with its day: runs last for weeks."""
     return f"{at:%Y-%m-%d %H:%M:%S}"

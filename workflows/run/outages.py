@@ -1,4 +1,4 @@
-"""What is away while a run needs it: it is waited for, told on the run's page, and counts as no attempt of anything."""
+"""Outages: a run waits for a service that is down, shows the wait on its page, and counts no attempt for it."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -20,73 +20,74 @@ Reply = TypeVar("Reply", bound=Contract)
 
 
 @dataclass(frozen=True)
-class _Away:
+class _Outage:
     reason: str
     since: datetime
 
 
 class Outages:
-    """What a run waits for."""
+    """The open outages that the steps of a run wait for."""
 
     def __init__(self, note: Callable[[str], None], until: datetime | None = None) -> None:
-        """`note` puts a line on the run's page; `until` is when a run waits no longer, None for never."""
+        """`note` adds a line to the run's page. `until` is when the run stops waiting; with None it never does."""
         self._note = note
-        self._away: dict[str, _Away] = {}
+        self._open: dict[str, _Outage] = {}
         self.until = until
         self.stopped = False
-        """Whether the run ends, so that nothing is waited for any more."""
+        """Whether the run ends, so that no step may wait any longer."""
 
     def begin(self, name: str, reason: str) -> None:
-        """Something waits for what is away. Where it did so before, only another reason is news."""
-        known = self._away.get(name)
-        if known is not None and known.reason == reason:
+        """Record that a step waits. A step that waits already is noted again only for another reason."""
+        earlier = self._open.get(name)
+        if earlier is not None and earlier.reason == reason:
             return
-        self._away[name] = _Away(reason, workflow.now() if known is None else known.since)
+        self._open[name] = _Outage(reason, workflow.now() if earlier is None else earlier.since)
         self._note(f"{plain(name)} **waits for what is away**: {plain(reason, REASON)}")
-        if known is None:
+        if earlier is None:
             workflow.logger.error("a run waits for what is away", extra={"step": name, "reason": reason})
 
     def end(self, name: str) -> None:
-        """It waits no more."""
-        away = self._away.pop(name, None)
-        if away is not None:
-            self._note(f"{plain(name)} goes on, {lasted(workflow.now() - away.since)} after it began to wait")
+        """Record that a step no longer waits. Do nothing where it did not."""
+        outage = self._open.pop(name, None)
+        if outage is not None:
+            self._note(f"{plain(name)} goes on, {lasted(workflow.now() - outage.since)} after it began to wait")
 
     def lines(self) -> Iterator[str]:
-        """What is waited for, a line each, for the head of the run's page."""
+        """Yield one line for each open outage, for the head of the run's page."""
         until = "" if self.until is None else f", until {moment(self.until)} at most"
-        for name, away in self._away.items():
+        for name, outage in self._open.items():
             yield (
-                f"**{plain(name)} waits for what is away** since {moment(away.since)}{until}: "
-                f"{plain(away.reason, REASON)}. It goes on by itself."
+                f"**{plain(name)} waits for what is away** since {moment(outage.since)}{until}: "
+                f"{plain(outage.reason, REASON)}. It goes on by itself."
             )
 
     async def perform(self, effect: Effect[Ask, Reply], ask: Ask, *, summary: str | None = None) -> Reply:
-        """Ask for an effect that costs nothing, and wait for what it needs for as long as that is away.
+        """Call a free effect and return its reply. Wait as long as a service that it needs is down.
 
-        Raises `EffectFailed` where it fails for another reason, and where the run waits no longer.
+        Raises `EffectFailed` where it fails for another reason, and where the run may wait no longer.
         """
         try:
-            return await perform(effect, ask, summary=summary, taken_within=self._left())
+            return await perform(effect, ask, summary=summary, time_left=self._left())
         except EffectFailed as failure:
             if not failure.away:
                 raise
-            return await self._waited(effect, ask, failure, summary)
+            return await self._wait(effect, ask, failure, summary)
 
-    async def _waited(self, effect: Effect[Ask, Reply], ask: Ask, failure: EffectFailed, summary: str | None) -> Reply:
+    async def _wait(self, effect: Effect[Ask, Reply], ask: Ask, failure: EffectFailed, summary: str | None) -> Reply:
+        """Have the server retry the effect until it replies, the run stops or its time is over."""
         left = self._left()
         if self.stopped or (left is not None and left <= timedelta(0)):
             raise failure
         name = effect.name if summary is None else f"{effect.name} ({summary})"
         self.begin(name, failure.reason)
         began = workflow.now()
-        waiting = asyncio.create_task(perform(effect, ask, summary=summary, untiring=True, at_most=left))
+        retrying = asyncio.create_task(perform(effect, ask, summary=summary, retry_forever=True, time_left=left))
         try:
-            async with cancel_on_exit(waiting):
-                await workflow.wait_condition(lambda: waiting.done() or self.stopped)
-                if not waiting.done():
+            async with cancel_on_exit(retrying):
+                await workflow.wait_condition(lambda: retrying.done() or self.stopped)
+                if not retrying.done():
                     raise failure
-                reply = await waiting
+                reply = await retrying
         except EffectFailed as last:
             if not last.away or self.stopped:
                 raise

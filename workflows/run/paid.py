@@ -1,4 +1,4 @@
-"""Paid effects: the workflow retries them itself, so that every attempt is reserved and recorded."""
+"""Buys paid effects: the workflow retries them itself, so that every attempt is reserved and recorded."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,50 +24,50 @@ Ask = TypeVar("Ask", bound=Contract)
 Paid = TypeVar("Paid", bound=PaidReply)
 
 NOTICES = 100
-"""Notices that a run's result holds."""
+"""The most notices in a run's result."""
 
 
 @dataclass(frozen=True)
 class Rests:
-    """What a step needs is away, and the run should go on in a new execution: the buying goes on there."""
+    """The purchase was left during an outage, since a new execution is due: it goes on there."""
 
     attempts: int
-    """Attempts made so far."""
+    """The number of attempts so far."""
 
 
 class Account:
-    """A run's allowance, and the only place that spends from it."""
+    """The account of a run: it holds the allowance, and only it spends from it."""
 
     def __init__(
         self, allowance: Allowance, notify: Callable[[str], None], outages: Outages, account: Charged | None = None
     ) -> None:
-        """`notify` hears each notice when it is made; `account` is what an earlier execution was told of it."""
+        """`notify` gets each notice at once. `account` is the stored account as the execution before knew it."""
         self.allowance = allowance
-        self._account = account
+        self._charged = account
         self._outages = outages
         self.deployment: str | None = None
-        """Where the last attempt went."""
+        """The name of the deployment of the last attempt."""
         self.notices: list[str] = []
-        """Every change of deployment, in words: a tier that falls back must not do so unseen."""
+        """The notices for the run's result, such as each change of deployment: a fallback must not go unseen."""
         self._notify = notify
 
     @property
     def account(self) -> Charged | None:
-        """What the run's account holds, where that is more than this execution knows of: a reset has left it behind."""
-        return None if self._account is None else self._account.beyond(self.allowance)
+        """The stored account of the run where it holds more than the allowance: a reset leaves earlier costs out."""
+        return None if self._charged is None else self._charged.beyond(self.allowance)
 
     def learn(self, account: Charged | None) -> None:
-        """Keep what is newest known of the run's account."""
+        """Store the newest state of the run's account."""
         if account is not None:
-            self._account = account.after(self._account)
+            self._charged = account.after(self._charged)
 
     def refused(self, window: WindowShortage | None) -> None:
-        """An attempt was not made: where the run's account was short, it has told how it stands."""
+        """Store the state of the run's account from a refused attempt, where the run's own account was short."""
         if window is not None and window.run:
             self.learn(Charged(settled=window.settled, reserved=window.reserved))
 
     def notice(self, notice: str) -> None:
-        """Keep it for the run's result. Of very many the first are kept: the history has them all."""
+        """Add a notice to the run's result, which holds the first `NOTICES`: the history has them all."""
         if len(self.notices) < NOTICES:
             self.notices.append(notice)
         elif len(self.notices) == NOTICES:
@@ -85,15 +85,15 @@ class Account:
         wait: timedelta = timedelta(0),
         window: int | None = None,
     ) -> Paid | OverBudget:
-        """Buy one step: `buy_or_rest` for a run that is never continued."""
-        bought = await self.buy_or_rest(
+        """Buy one step in a run that is never continued: as `buy_or_rest`, but without `Rests`."""
+        reply = await self.buy_or_rest(
             effect, step, ask, deployment=deployment, worst=worst, attempts=attempts, wait=wait, window=window
         )
-        match bought:
+        match reply:
             case Rests():
                 raise LookupError("a run rests that is never continued")
             case _:
-                return bought
+                return reply
 
     async def buy_or_rest(
         self,
@@ -106,17 +106,17 @@ class Account:
         attempts: int,
         wait: timedelta = timedelta(0),
         window: int | None = None,
-        made: int = 0,
-        rests: Callable[[], bool] = lambda: False,
+        attempts_made: int = 0,
+        should_rest: Callable[[], bool] = lambda: False,
     ) -> Paid | OverBudget | Rests:
         """Buy one step: attempt after attempt, each reserved first, until one replies.
 
-        `ask(attempt, deployment, worst)` makes the request, `worst(deployment)` prices it, and `window` is what it is
-        expected to take of a deployment's. The first attempt goes to `deployment`; before each later one a recorded
-        effect chooses again, and a durable timer lets `wait` pass, or what the server asked for. What an attempt finds
-        away is waited for. Raises `EffectFailed` where no attempt can help; returns `OverBudget` where the next one is
-        not affordable, to the run or to its tenant on this day, and `Rests` where something is away and `rests` says
-        so: the next execution buys on, with `made` attempts behind it.
+        `ask(attempt, deployment, worst)` makes the request, `worst(deployment)` returns its highest possible cost, and
+        `window` is the number of tokens it needs of a context window. The first attempt goes to `deployment`. Before
+        each later one a recorded effect chooses the deployment again, and a durable timer waits for `wait`, or for as
+        long as the server asked. During an outage the purchase waits. Raises `EffectFailed` where no further attempt
+        can help. Returns `OverBudget` where the budget or the tenant's day does not cover the next attempt, and `Rests`
+        during an outage where `should_rest` says so: the next execution goes on with those `attempts_made`.
         """
         purchase = Purchase(
             step=step,
@@ -124,11 +124,11 @@ class Account:
             most_attempts=attempts,
             first_wait=wait,
             until=self._outages.until,
-            attempts=made,
+            attempts=attempts_made,
         )
         while True:
             match next_step(purchase, self.allowance, worst(purchase.deployment), workflow.now()):
-                case Wait() if purchase.away_since is not None and rests():
+                case Wait() if purchase.away_since is not None and should_rest():
                     return Rests(purchase.attempts)
                 case Wait(duration, purchase):
                     if purchase.away_since is not None:
@@ -137,14 +137,14 @@ class Account:
                 case Bind(excluding):
                     purchase = await self._bind(purchase, excluding, window)
                 case Buy(attempt, purchase) as buy:
-                    # Nothing is awaited between the decision and the reservation: no other step comes in between.
+                    # There is no await between the decision and the reservation, so no other step can spend in between.
                     self.allowance = self.allowance.reserve(buy.key, worst(purchase.deployment))
                     self.deployment = purchase.deployment.name
                     try:
-                        asked = ask(attempt, purchase.deployment, worst(purchase.deployment))
-                        return await self._bought(effect, purchase, asked)
+                        request = ask(attempt, purchase.deployment, worst(purchase.deployment))
+                        return await self._attempt(effect, purchase, request)
                     except EffectFailed as failure:
-                        purchase = self._failed(purchase, failure)
+                        purchase = self._after_failure(purchase, failure)
                 case OverBudget() as over:
                     return over
                 case GiveUp(reason):
@@ -152,17 +152,17 @@ class Account:
                 case never:
                     assert_never(never)
 
-    def _tell(self, reply: PaidReply) -> None:
-        """Have a reader of the result know what the effect says of the call."""
+    def _pass_on(self, reply: PaidReply) -> None:
+        """Add the notice of a reply, where it has one, to the result and the run's page."""
         if reply.notice:
             self.notice(reply.notice)
             self._notify(plain(reply.notice, REASON))
 
-    async def _bought(self, effect: Effect[Ask, Paid], purchase: Purchase, asked: Ask) -> Paid:
-        """One attempt, settled by what its reply knows."""
+    async def _attempt(self, effect: Effect[Ask, Paid], purchase: Purchase, request: Ask) -> Paid:
+        """Make one attempt and settle the costs in its reply. Raises `CancelledError` where the call was stopped."""
         reply = await perform(
             effect,
-            asked,
+            request,
             task_queue=purchase.deployment.task_queue,
             summary=numbered(f"{purchase.step} at {purchase.deployment.name}", purchase.attempts),
         )
@@ -172,11 +172,11 @@ class Account:
             self.allowance = purchase.after_stop(self.allowance, reply.charges)
             raise asyncio.CancelledError
         self.allowance = purchase.after_reply(self.allowance, reply.charges)
-        self._tell(reply)
+        self._pass_on(reply)
         return reply
 
-    def _failed(self, purchase: Purchase, failure: EffectFailed) -> Purchase:
-        """Settle what is known of an attempt that failed, and say so."""
+    def _after_failure(self, purchase: Purchase, failure: EffectFailed) -> Purchase:
+        """Settle a failed attempt as far as its cost is known, note it, and return the purchase after it."""
         step, attempt = purchase.step, purchase.attempts
         self.refused(failure.window)
         self.allowance = purchase.after_failure(
@@ -194,14 +194,15 @@ class Account:
         )
 
     async def _bind(self, purchase: Purchase, excluding: tuple[str, ...], window: int | None) -> Purchase:
-        """Choose the next attempt's deployment, and take note where it is another one."""
+        """Choose the deployment of the next attempt, and add a notice where it changed."""
         before = purchase.deployment
-        asked = BindDeployment(tier=before.tier, excluding=excluding, window=window)
-        bound = await self._outages.perform(BIND_DEPLOYMENT, asked, summary=before.tier)
+        request = BindDeployment(tier=before.tier, excluding=excluding, window=window)
+        bound = await self._outages.perform(BIND_DEPLOYMENT, request, summary=before.tier)
         after = purchase.bound(bound.deployment)
         if after.deployment.name != before.name:
             notice = f"the tier {before.tier!r} fell back to {bound.deployment.name!r}: {purchase.failure}"
-            if not purchase.outages or notice not in self.notices:  # of a tier that is away, each round says the same
+            # In an outage of the whole tier each round would repeat the notice.
+            if not purchase.outages or notice not in self.notices:
                 self.notice(notice)
                 self._notify(plain(notice, REASON))
         return after

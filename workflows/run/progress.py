@@ -1,18 +1,19 @@
-"""What a run keeps and shows of itself: how far it is, what it spent, what the guards found, and its result."""
+"""The progress of a run, its public face: phase, spending, verdicts, search attributes, timeline and result."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Allowance, Budget
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import Fault
 from perdure.contracts.guards import Verdict
-from perdure.contracts.runs.run import AnyPhase, Exhausted, FailedRun, Outcome, Phase, RunResult
+from perdure.contracts.runs.run import AnyPhase, Cancelled, Exhausted, FailedRun, Outcome, Phase, RunResult
 from perdure.contracts.temporal.search_attributes import (
     AGENT,
     COST_MICROS,
@@ -34,62 +35,80 @@ Reply = TypeVar("Reply", bound=Contract)
 
 
 class Progress:
-    """One run's progress. Every driver has one."""
+    """The progress of one run. Every workflow has one."""
 
     def __init__(self, phase: AnyPhase, *, summed: bool = False) -> None:
-        """`phase` is the first one. `summed` is the timeline's."""
+        """`phase` is the first phase. `summed` is the option of `Timeline`."""
         self.phase = phase
         self.timeline = Timeline(summed=summed, headline=self.headline)
         self.ending = ""
-        """How the run has ended, and why; empty while it goes on."""
+        """How the run has ended, and why; empty while it runs."""
         self.outages = Outages(self.timeline.note)
         self.account = Account(Allowance(budget=Budget()), self.timeline.note, self.outages)
         self.verdicts: tuple[Verdict, ...] = ()
         self.deployment: str | None = None
-        """Where paid calls go first."""
+        """The deployment where paid calls go first."""
 
     def begin(self, tenant: str, agent: str, budget: Budget, within: timedelta | None = None) -> None:
-        """Say whose run this is and what it does, also where the starter did not.
+        """Begin the run: set its budget, its first phase and the search attributes that its starter left out.
 
-        What is away it waits for until `within` is over, counted from the run's start; with None without an end.
+        In an outage the run waits until `within` after its start; with None it waits without end.
         """
         self.outages.until = None if within is None else workflow.info().workflow_start_time + within
         self.account = Account(Allowance(budget=budget), self.timeline.note, self.outages)
-        given = workflow.info().typed_search_attributes
+        present = workflow.info().typed_search_attributes
         labels = (TENANT.value_set(tenant), AGENT.value_set(agent), PHASE.value_set(self.phase))
-        missing = [label for label in labels if given.get(label.key) != label.value]
+        missing = [label for label in labels if present.get(label.key) != label.value]
         if missing:
             workflow.upsert_search_attributes(missing)
         self.timeline.enter(self.phase, self._began())
 
     async def perform(self, effect: Effect[Ask, Reply], ask: Ask, *, summary: str | None = None) -> Reply:
-        """Ask for an effect that costs nothing, and wait for what it needs for as long as that is away.
+        """Call a free effect and return its reply. Wait as long as a service that it needs is down.
 
-        Raises `EffectFailed` where it fails for another reason, or the run waits no longer.
+        Raises `EffectFailed` where it fails for another reason, and where the run may wait no longer.
         """
         return await self.outages.perform(effect, ask, summary=summary)
 
+    async def conclude(self, work: Coroutine[Any, Any, Outcome]) -> RunResult:
+        """Await the outcome of the run, and return its result. A cancelled run has the outcome `Cancelled`.
+
+        Raises the error of `failed` where the work raised a `Fault`.
+        """
+        try:
+            outcome = await work
+        except Fault as fault:
+            raise self.failed(fault) from fault
+        except (asyncio.CancelledError, FailureError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            outcome = Cancelled(phase=self.phase)
+        return self.close(outcome)
+
     def _began(self) -> datetime:
-        """When the first phase began."""
+        """Return the time when the first phase began."""
         return workflow.now()
 
     def judge(self, stage: str, verdicts: tuple[Verdict, ...], *, quietly: bool = False) -> str:
-        """Keep the verdicts; the reasons of those that block, empty where none does. `quietly` is the timeline's."""
-        self._keep(verdicts)
+        """Store the verdicts, and return the reasons of those that block; empty where none does.
+
+        `quietly` leaves verdicts that merely passed out of the timeline.
+        """
+        self._store(verdicts)
         self.timeline.verdicts(stage, verdicts, quietly=quietly)
-        self._let_guards_be_found()
+        self._upsert_guards()
         return "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
 
-    def _keep(self, verdicts: tuple[Verdict, ...]) -> None:
+    def _store(self, verdicts: tuple[Verdict, ...]) -> None:
         self.verdicts += verdicts
 
-    def _let_guards_be_found(self) -> None:
+    def _upsert_guards(self) -> None:
         triggered = [verdict.guard for verdict in self.verdicts if not verdict.passed]
         if triggered:
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
 
     def exhausted(self, over: OverBudget) -> Exhausted:
-        """The ending of a run whose budget, or whose tenant's day, does not cover what comes next."""
+        """Return the outcome of a run whose budget, or whose tenant's day, does not cover the next attempt."""
         if over.window is not None:
             return Exhausted(
                 limit=over.limit,
@@ -107,25 +126,25 @@ class Progress:
         )
 
     def headline(self) -> Iterator[str]:
-        """What stands above the timeline."""
+        """Yield the paragraphs above the timeline."""
         yield self.ending or f"**{self.phase.value}**"
         yield from () if self.ending else self.outages.lines()
         yield self.spent()
 
     def spent(self) -> str:
-        """What the run has spent, of which budget, and at which model."""
+        """Return a sentence on what the run has spent, of which budget and at which model."""
         return spent(self.account.allowance, self.account.deployment or self.deployment, self.account.account)
 
     def why(self, outcome: Outcome) -> str:
-        """Why it ended so, as far as these are words of ours."""
+        """Return why the run ended, as far as the words are ours; else empty."""
         return ended(outcome)
 
     def failed(self, fault: Fault, phase: AnyPhase | None = None, unknown: tuple[str, ...] = ()) -> ApplicationError:
-        """The run ends without an outcome: the error with which it does, and which says what is known.
+        """End the run without an outcome, and return the error to raise, with a `FailedRun` in its details.
 
-        `phase` is what it was doing when it failed, `unknown` the calls whose outcome is unknown.
+        `phase` is the phase in which it failed, `unknown` the calls whose outcome is unknown.
         """
-        how = FailedRun(
+        failure = FailedRun(
             phase=phase or self.phase,
             reason=str(fault),
             spent=self.account.allowance.settled,
@@ -136,21 +155,21 @@ class Progress:
             deployment=self.account.deployment or self.deployment,
             notices=tuple(self.account.notices),
         )
-        self.ending = failed(how, workflow.info().workflow_id)
+        self.ending = failed(failure, workflow.info().workflow_id)
         self.timeline.step("**failed**", plain(str(fault), REASON), workflow.now())
         if labels := self.last_labels(waits=bool(unknown)):
             workflow.upsert_search_attributes(labels)
-        return ApplicationError(str(fault), how, type=type(fault).__name__)
+        return ApplicationError(str(fault), failure, type=type(fault).__name__)
 
     def wrote(self) -> bool:
-        """Whether the run may have changed the world."""
+        """Return whether a call of the run may have changed anything outside of it."""
         return False
 
     def enter(self, phase: AnyPhase) -> None:
-        """Go on to the next phase.
+        """Begin the next phase.
 
-        The timeline shows every phase. For a search by phase only the one that lasts is worth its price: a visibility
-        write costs the server as much as an activity.
+        The timeline shows every phase. The search attribute changes only for the longest one: a visibility write costs
+        the server as much as an activity.
         """
         self.phase = phase
         self.timeline.enter(phase, workflow.now())
@@ -158,14 +177,14 @@ class Progress:
             workflow.upsert_search_attributes([PHASE.value_set(phase)])
 
     def last_labels(self, *, waits: bool = False) -> list[SearchAttributeUpdate[Any]]:
-        """What else the run is found by once it is over; `waits` says whether a person still has to look at it."""
+        """Return further search attributes for the end of the run. `waits`: whether it still needs a person."""
         return []
 
     def close(self, outcome: Outcome) -> RunResult:
-        """The result, with its evidence."""
+        """End the run with an outcome, and return its result: verdicts, costs, timings and notices with it."""
         allowance = self.account.allowance
-        why = self.why(outcome)
-        self.ending = f"**{outcome.kind}**: {why}" if why else f"**{outcome.kind}**"
+        reason = self.why(outcome)
+        self.ending = f"**{outcome.kind}**: {reason}" if reason else f"**{outcome.kind}**"
         self.timeline.close(outcome.kind, allowance.settled, workflow.now())
         workflow.upsert_search_attributes(
             [

@@ -1,4 +1,4 @@
-"""Structured output with bounded repair: a reply that cannot be used is shown to the model with what is wrong."""
+"""Structured output with bounded repair: the model gets its invalid reply back, with the problems, to correct it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ Paid = TypeVar("Paid", bound=PaidReply)
 
 @dataclass(frozen=True)
 class Written(Generic[Paid]):
-    """The last reply, and what is still wrong with it."""
+    """The last reply of the model, and the problems that are left in it."""
 
     reply: Paid
     problems: tuple[Problem, ...]
-    """Nothing where it can be used."""
+    """Empty where the reply is valid."""
 
 
 REPAIR_FRAME = 256
-"""Tokens. What the words around a reply and its problems add at most."""
+"""The most tokens that the text around a reply and its problems adds to a prompt."""
 
 
 def repair_tokens(repair: Repair | None) -> int:
-    """An upper bound of what showing a reply and its problems adds to a prompt."""
+    """Return the most tokens that a repair adds to a prompt: the reply, its problems and the text around them."""
     if repair is None:
         return 0
     return REPAIR_FRAME + repair.said.tokens + sum(len(str(problem).encode()) for problem in repair.problems)
@@ -39,17 +39,19 @@ async def write_until_valid(
     step: str,
     repairs: int,
 ) -> Written[Paid] | OverBudget:
-    """Write, and have it repaired at most `repairs` times, each a step of its own that is reserved and recorded.
+    """Buy a reply, and have the model repair it at most `repairs` times.
 
-    `write(step, repair)` buys one reply; `judge(reply)` returns what the model said, and what is wrong with it.
+    `write(step, repair)` buys one reply; each repair is a step of its own, reserved and recorded like the first.
+    `judge(reply)` returns the text of the model and the problems in it. Returns the last reply with the problems that
+    are left, or `OverBudget` where the next reply is not affordable.
     """
     repair: Repair | None = None
     for turn in range(repairs + 1):
         reply = await write(step if turn == 0 else f"{step}-repair-{turn}", repair)
         if isinstance(reply, OverBudget):
             return reply
-        said, problems = await judge(reply)
-        if not problems or said is None or turn == repairs:
+        text, problems = await judge(reply)
+        if not problems or text is None or turn == repairs:
             return Written(reply, problems)
-        repair = Repair(said=said.reference(), problems=problems)
+        repair = Repair(said=text.reference(), problems=problems)
     raise AssertionError("the last turn returns")

@@ -1,4 +1,4 @@
-"""A run told as a Markdown table, for the details page of the Temporal UI."""
+"""A run's timeline as a Markdown table, for the details page of the Temporal UI."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,15 +12,15 @@ from perdure.contracts.runs.continued import Telling
 from perdure.contracts.runs.run import AnyPhase, StageTiming
 
 SHOWN = 100
-"""Lines. The server keeps 20,000 bytes of details; of a long run the newest lines are shown."""
+"""The most lines that are shown, the newest ones: the server keeps 20,000 bytes of details."""
 
 MILLISECOND = timedelta(milliseconds=1)
 
 DAY = re.compile(r"\| \| (\d{4}-\d\d-\d\d)")
-"""A line that names a day."""
+"""The pattern of a line that names a day."""
 
 GAP = "\u2003"
-"""Between two columns: the UI draws tables without any space between their cells."""
+"""The space between two columns: the UI draws tables without any between their cells."""
 
 
 def _no_headline() -> Iterable[str]:
@@ -28,63 +28,63 @@ def _no_headline() -> Iterable[str]:
 
 
 class Timeline:
-    """What happened so far, a line for each phase and each finding. Times are workflow time."""
+    """The table of a run: one line for each phase and each finding so far. Times are workflow time."""
 
     def __init__(self, *, summed: bool = False, headline: Callable[[], Iterable[str]] = _no_headline) -> None:
-        """`summed` is for runs that come back to each phase many times: a phase is told of once, with all its time.
+        """`summed` adds up the times of a phase that a run enters many times, so that the result lists it once.
 
-        `headline` says what stands above the table: paragraphs, for who wants to know how the run is now.
+        `headline` returns the paragraphs above the table, which say how the run is now.
         """
         self._summed = summed
         self._headline = headline
         self._day: date | None = None
-        """Of the newest line: a run may last for weeks, and each new day is told."""
+        """The day of the newest line. A run may last for weeks, and each new day has a line."""
         self._shown = ""
         self._lines: list[str] = []
         self._earlier = 0
-        """Lines that are shown no more."""
-        self._took: list[tuple[str, timedelta]] = []
+        """The number of lines that are no longer shown."""
+        self._durations: list[tuple[str, timedelta]] = []
         self._phase: str | None = None
         self._since: datetime | None = None
 
     @property
     def since(self) -> datetime | None:
-        """When the present phase began."""
+        """The time when the current phase began; None before the first phase."""
         return self._since
 
     def enter(self, phase: AnyPhase, now: datetime) -> None:
-        """A phase begins."""
+        """End the current phase and begin another."""
         self._leave(now)
         self._phase, self._since = phase.value, now
         self.say(*self._new_day(now), f"| {now:%H:%M:%S}{GAP}| **{phase.value}** | |")
 
     def verdicts(self, stage: str, verdicts: tuple[Verdict, ...], *, quietly: bool = False) -> None:
-        """Guards have spoken. Their reasons never hold the checked text. `quietly` tells only of what they found."""
+        """Add lines for verdicts of guards; their reasons never hold the checked text. `quietly` omits plain passes."""
         lines: list[str] = []
-        silent = [verdict.guard for verdict in verdicts if verdict.passed and not verdict.reason]
-        if silent and not quietly:
-            lines.append(f"| | {stage}{GAP}| passed: {', '.join(silent)} |")
+        passes = [verdict.guard for verdict in verdicts if verdict.passed and not verdict.reason]
+        if passes and not quietly:
+            lines.append(f"| | {stage}{GAP}| passed: {', '.join(passes)} |")
         for verdict in (verdict for verdict in verdicts if verdict.reason or not verdict.passed):
-            found = "passed" if verdict.passed else verdict.action.value
-            lines.append(f"| | {stage}: {verdict.guard}{GAP}| {found}: {verdict.reason} |")
+            result = "passed" if verdict.passed else verdict.action.value
+            lines.append(f"| | {stage}: {verdict.guard}{GAP}| {result}: {verdict.reason} |")
         self.say(*lines)
 
     def note(self, notice: str) -> None:
-        """Something that a reader should know."""
+        """Add a notice for the reader."""
         self.step("**notice**", notice, workflow.now())
 
-    def step(self, name: str, found: str, now: datetime) -> None:
-        """A step has come to something. Its words are ours: no text of a model or a tool is among them."""
-        self.say(*self._new_day(now), f"| {now:%H:%M:%S}{GAP}| {name}{GAP}| {found} |")
+    def step(self, name: str, result: str, now: datetime) -> None:
+        """Add a line with the result of a step. The text must be ours: none of a model's or a tool's."""
+        self.say(*self._new_day(now), f"| {now:%H:%M:%S}{GAP}| {name}{GAP}| {result} |")
 
     def close(self, outcome: str, spent: Spend, now: datetime) -> None:
-        """The run is over."""
+        """End the current phase, and add the last line: the outcome and the cost of the run."""
         self._leave(now)
         cost = f"{spent.input_tokens} + {spent.output_tokens} tokens, ${spent.micro_dollars / 1_000_000:.6f}"
         self.step(f"**{outcome}**", cost, now)
 
     def say(self, *lines: str) -> None:
-        """Show the table as it is now."""
+        """Add the lines, and show the table where it changed."""
         self._lines, left_out = newest([*self._lines, *lines])
         self._earlier += left_out
         head = [
@@ -99,48 +99,51 @@ class Timeline:
             workflow.set_current_details(shown)
 
     def _new_day(self, now: datetime) -> list[str]:
-        """A line that names the day, where it is another one than before."""
+        """Return the line that names the day, or nothing where it is the day of the newest line."""
         if self._day == now.date():
             return []
         self._day = now.date()
         return [f"| | {now:%Y-%m-%d}{GAP}| |"]
 
     def stages(self) -> tuple[StageTiming, ...]:
-        """How long each phase took, up to the present one."""
-        return tuple(StageTiming(stage=stage, milliseconds=round(took / MILLISECOND)) for stage, took in self._took)
+        """Return how long each finished phase took."""
+        return tuple(
+            StageTiming(stage=stage, milliseconds=round(duration / MILLISECOND)) for stage, duration in self._durations
+        )
 
     def telling(self) -> Telling:
-        """All of it, for the run's next execution."""
+        """Return the whole timeline, for the run's next execution."""
         return Telling(
             lines=tuple(self._lines), earlier=self._earlier, timings=self.stages(), since=self._since, day=self._day
         )
 
     def restore(self, phase: AnyPhase, telling: Telling) -> None:
-        """What an earlier execution has told, and the phase that it was in."""
+        """Take over the timeline of the execution before, and the phase that it was in."""
         self._lines, self._earlier = list(telling.lines), telling.earlier
-        days = [found[1] for found in map(DAY.match, self._lines) if found]
+        days = [match[1] for match in map(DAY.match, self._lines) if match]
         self._day = date.fromisoformat(days[-1]) if days else None
-        self._took = [(timing.stage, timing.milliseconds * MILLISECOND) for timing in telling.timings]
+        self._durations = [(timing.stage, timing.milliseconds * MILLISECOND) for timing in telling.timings]
         self._phase, self._since = phase.value, telling.since
         self._day = telling.day
 
     def _leave(self, now: datetime) -> None:
+        """End the current phase, and record how long it took."""
         if self._phase is None or self._since is None:
             return
-        phase, took = self._phase, now - self._since
-        places = [place for place, (stage, _) in enumerate(self._took) if stage == phase] if self._summed else []
+        phase, duration = self._phase, now - self._since
+        places = [place for place, (stage, _) in enumerate(self._durations) if stage == phase] if self._summed else []
         if places:
-            self._took[places[0]] = (phase, self._took[places[0]][1] + took)
+            self._durations[places[0]] = (phase, self._durations[places[0]][1] + duration)
         else:
-            self._took.append((phase, took))
+            self._durations.append((phase, duration))
         self._phase = None
 
 
 def newest(lines: list[str]) -> tuple[list[str], int]:
-    """The lines to show, below the day of the oldest of them, and how many others are left out."""
-    over = max(0, len(lines) - SHOWN)
-    left_out, shown = lines[:over], lines[over:]
+    """Return the newest `SHOWN` lines, below the line of their first day, and the number of lines left out."""
+    excess = max(0, len(lines) - SHOWN)
+    left_out, shown = lines[:excess], lines[excess:]
     days = [line for line in left_out if DAY.match(line)]
     if days and not DAY.match(shown[0]):
         shown.insert(0, days[-1])
-    return shown, over - len(days)
+    return shown, excess - len(days)

@@ -1,1 +1,1 @@
-"""Pure transition functions: a state and what happened give the next step. No clock, no I/O, no Temporal."""
+"""State machines as pure functions: a state and an event give the next state. No clock, no I/O, no Temporal."""

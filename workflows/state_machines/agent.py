@@ -1,4 +1,4 @@
-"""An agent's run as a state machine: what is known of it, and what comes next. Pure: no clock, no I/O, no Temporal."""
+"""State machine of an agent's run: its next step, and its state after each event. Pure: no clock, no I/O."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,12 +18,12 @@ from workflows.state_machines.approvals import WAITING
 
 @dataclass(frozen=True)
 class Hold:
-    """Nothing begins until somebody resumes the run."""
+    """Wait: the run is paused until a person resumes it."""
 
 
 @dataclass(frozen=True)
 class Think:
-    """The model chooses its next move."""
+    """Ask the model for its next move."""
 
     step: str
     """The step's name in its run."""
@@ -31,53 +31,53 @@ class Think:
 
 @dataclass(frozen=True)
 class Compact:
-    """The window is nearly full: the model sums the older turns up."""
+    """Have the model summarize the older turns: its context window is nearly full."""
 
     step: str
     """The step's name in its run."""
     cut: Mark
-    """What is before it is summed up, and what comes after stays word for word."""
+    """The place of the cut: turns before it are summarized, turns after it stay word for word."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """See to these calls, side by side."""
+    """Run these calls, side by side."""
 
     calls: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Observe:
-    """Every call of the turn is answered: what was answered joins the transcript."""
+    """Add the results of the turn's calls to the transcript: all calls are answered."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """The model has answered; guards have not spoken yet."""
+    """Have guards check the answer that the model gave."""
 
     answer: Text
 
 
 @dataclass(frozen=True)
 class Abstain:
-    """The model asked for nothing and said nothing."""
+    """End the run: the model asked for no tool and gave no answer."""
 
 
 @dataclass(frozen=True)
 class Exhaust:
-    """The budget does not cover what comes next."""
+    """End the run: the budget does not cover the next step."""
 
     short: Shortfall
 
 
 CUT_SHOWN = 8
-"""Characters of the place where a conversation is cut, in the name of the step that sums up what is before it."""
+"""The characters of a cut's link in the name of its compaction step."""
 
 Step: TypeAlias = Hold | Think | Compact | Work | Observe | Check | Abstain | Exhaust
 
 
 def next_step(run: AgentRun) -> Step:
-    """What comes next for a run."""
+    """Return the next step of a run."""
     if run.paused is not None:
         return Hold()
     if run.short is not None:
@@ -90,7 +90,7 @@ def next_step(run: AgentRun) -> Step:
     if run.silent:
         return Abstain()
     cut = compaction.cut(run)
-    # After a reset other turns may be summed up under the same number: their summary is another step.
+    # After a reset the same number may stand for a summary of other turns: the cut makes it another step.
     return (
         Think(f"think-{run.turn + 1}")
         if cut is None
@@ -99,7 +99,7 @@ def next_step(run: AgentRun) -> Step:
 
 
 def worst_thought(run: AgentRun, deployment: Deployment) -> Spend:
-    """What one attempt to think may cost at most at a deployment."""
+    """Return the most that one thought may cost at a deployment."""
     room = max(0, deployment.context_window - run.spec.max_output_tokens)
     return deployment.worst_case(
         input_tokens=min(compaction.bound(run), room), output_tokens=run.spec.max_output_tokens
@@ -107,12 +107,12 @@ def worst_thought(run: AgentRun, deployment: Deployment) -> Spend:
 
 
 def begun(run: AgentRun, task: Text) -> AgentRun:
-    """The conversation begins with the task."""
+    """Return the run with the task as the first turn of its transcript."""
     return run.model_copy(update={"transcript": run.transcript.add(Turn(role=Role.USER, body=task))})
 
 
 def thought(run: AgentRun, reply: Thought) -> AgentRun:
-    """The model has chosen. What it said is stored by now, and so is all that came before."""
+    """Return the run after a thought: its calls or answer. The reply and all turns before it are stored by now."""
     transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
     if reply.kept:
         transcript = transcript.kept()
@@ -122,7 +122,7 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
     return run.model_copy(
         update={
             "turn": run.turn + 1,
-            "window": compaction.noted(run, reply),
+            "window": compaction.window_after(run, reply),
             "transcript": transcript,
             "calls": calls,
             "answer": None if calls else reply.answer,
@@ -133,10 +133,10 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
 
 
 def observed(run: AgentRun) -> AgentRun:
-    """The answers join the transcript in the order of their calls, whichever came back first."""
+    """Return the run with the results of its calls in the transcript, in the order of the calls."""
     turns = [Turn(role=Role.TOOL, body=call.result, call=call.id) for call in run.calls if call.result is not None]
-    news = (call.tool for call in run.calls if call.ended is ToolEnded.RETURNED)
-    returned = tuple(dict.fromkeys((*run.returned, *news)))
+    new = (call.tool for call in run.calls if call.ended is ToolEnded.RETURNED)
+    returned = tuple(dict.fromkeys((*run.returned, *new)))
     transcript = run.transcript.add(*turns)
     if place_of_answer(run) is not None and all(call.kept for call in run.calls):
         transcript = transcript.kept()
@@ -144,12 +144,12 @@ def observed(run: AgentRun) -> AgentRun:
 
 
 def place_of_answer(run: AgentRun) -> Digest | None:
-    """The link that the answer comes right after, where it is the turn's only one and all before it is stored."""
+    """Return the link that the only call's result follows; None for several calls, or while a turn is unstored."""
     return run.transcript.stored if len(run.calls) == 1 and not run.transcript.fresh else None
 
 
 def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:
-    """What the run is doing, and whether anything in it waits for a person. None: what comes next decides."""
+    """Return the phase of a run, None where its next step decides, and whether a call waits for a person."""
     stages = [call.stage for call in run.calls if call.stage is not CallStage.ANSWERED]
     waiting = any(stage in WAITING for stage in stages)
     if run.paused is not None:
@@ -160,5 +160,5 @@ def phase_of(run: AgentRun) -> tuple[AgentPhase | None, bool]:
         return AgentPhase.ACTING, waiting
     if CallStage.UNKNOWN in stages:
         return AgentPhase.AWAITING_DECISION, waiting
-    asks = CallStage.AWAITING_APPROVAL not in stages
-    return AgentPhase.AWAITING_ANSWER if asks else AgentPhase.AWAITING_APPROVAL, waiting
+    only_questions = CallStage.AWAITING_APPROVAL not in stages
+    return AgentPhase.AWAITING_ANSWER if only_questions else AgentPhase.AWAITING_APPROVAL, waiting

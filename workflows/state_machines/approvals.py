@@ -1,4 +1,4 @@
-"""A tool's policy at work: whose word counts, how many are missing, and what comes due while nobody speaks. Pure."""
+"""Applies a tool's approval policy: who may decide, how many approvals are missing, which timer is next. Pure."""
 
 import hashlib
 import json
@@ -23,29 +23,29 @@ WAITING = {
     CallStage.UNKNOWN: Waiting.OUTCOME,
     CallStage.ASKING: Waiting.ANSWER,
 }
-"""What a person is asked about a call in this stage."""
+"""The kind of question that a person gets about a call in each waiting stage."""
 
 DEFAULT = ApprovalPolicy()
-"""What holds where a grant says nothing."""
+"""The approval policy of a grant that states none."""
 
 
 @dataclass(frozen=True)
 class Remind:
-    """The step is brought up again."""
+    """Remind people of the step."""
 
     at: datetime
 
 
 @dataclass(frozen=True)
 class Escalate:
-    """Others may decide too from now on."""
+    """Let further people decide too."""
 
     at: datetime
 
 
 @dataclass(frozen=True)
 class Lapse:
-    """Nobody has decided in time: the policy does."""
+    """Decide by the policy, since nobody decided in time."""
 
     at: datetime
 
@@ -54,19 +54,19 @@ Due: TypeAlias = Remind | Escalate | Lapse
 
 
 def policy_of(tool: ToolSpec) -> ApprovalPolicy:
-    """The policy of a granted tool."""
+    """Return the approval policy of a granted tool."""
     return tool.policy or DEFAULT
 
 
 def policy_digest(tool: ToolSpec) -> Digest:
-    """SHA-256 of what a grant says about the approval of a tool's calls."""
+    """Return the SHA-256 of all that a grant states about the approval of a tool's calls."""
     people = None if tool.policy is None else tool.policy.model_dump(mode="json")
-    said = json.dumps([tool.name, tool.approval.value, tool.asks, people], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    statement = json.dumps([tool.name, tool.approval.value, tool.asks, people], sort_keys=True)
+    return hashlib.sha256(statement.encode()).hexdigest()
 
 
 def next_due(call: RequestedCall, tool: ToolSpec) -> Due | None:
-    """What comes next for a call that waits, if nobody speaks; None where it waits for ever."""
+    """Return the policy's next action for a waiting call if nobody decides; None where it waits without end."""
     policy = policy_of(tool)
     if call.since is None or call.stage not in WAITING:
         return None
@@ -78,12 +78,12 @@ def next_due(call: RequestedCall, tool: ToolSpec) -> Due | None:
         due.append(Escalate(call.since + policy.escalate[call.escalations].after))
     if policy.remind is not None and call.reminders < MOST_REMINDERS:
         due.append(Remind(call.since + policy.remind * (call.reminders + 1)))
-    # Of several at the same moment the first of the list: what ends the waiting needs no reminder.
+    # Of several at the same time, `min` returns the first in the list: a lapse needs no reminder.
     return min(due, key=lambda one: one.at) if due else None
 
 
 def lapses_at(call: RequestedCall, tool: ToolSpec) -> datetime | None:
-    """When a call is decided without anybody. Whether something has happened, no policy can know."""
+    """Return when the policy decides a call; None for never. No policy can know the outcome of an unknown call."""
     timeout = policy_of(tool).timeout
     if call.since is None or timeout is None or call.stage is CallStage.UNKNOWN:
         return None
@@ -91,7 +91,7 @@ def lapses_at(call: RequestedCall, tool: ToolSpec) -> datetime | None:
 
 
 def passed(call: RequestedCall, due: Due) -> RequestedCall:
-    """A reminder or an escalation is done."""
+    """Return the call after a reminder or an escalation."""
     match due:
         case Remind():
             return call.model_copy(update={"reminders": call.reminders + 1})
@@ -104,13 +104,13 @@ def passed(call: RequestedCall, due: Due) -> RequestedCall:
 
 
 def lapse_ruling(call: RequestedCall, tool: ToolSpec) -> Ruling:
-    """What the policy decides when nobody has."""
+    """Return the policy's own ruling on a call that nobody has decided."""
     approves = policy_of(tool).on_timeout == "approve" and call.stage is CallStage.AWAITING_APPROVAL
     return Ruling.APPROVE if approves else Ruling.DENY
 
 
 def lasted(waited: timedelta) -> str:
-    """How long somebody was waited for, in words."""
+    """Return a waiting time in words, such as `2 hours`."""
     seconds = int(waited.total_seconds())
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= size and seconds % size == 0:
@@ -119,19 +119,19 @@ def lasted(waited: timedelta) -> str:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names may be one person's: capitals, spaces, odd ways to write a letter and unseen ones hide nobody.
+    """Return whether two names may mean the same person, ignoring case, spaces, Unicode variants and unseen letters.
 
-    It is for what bars somebody; a right is granted to the exact name alone.
+    It only serves to bar a person; a right is granted to the exact name alone.
     """
     return _plain(one) == _plain(other)
 
 
 def barred(call: RequestedCall, tool: ToolSpec, started_by: str) -> str:
-    """Who may not decide about a call because they started its run; empty where nobody is barred."""
+    """Return who may not decide on a call since they started its run; empty where nobody is barred."""
     return started_by if policy_of(tool).four_eyes and call.stage is not CallStage.ASKING else ""
 
 
-def unheard(
+def decider_objection(
     call: RequestedCall,
     tool: ToolSpec,
     decision: StepDecision,
@@ -140,19 +140,19 @@ def unheard(
     *,
     subject: str = "",
 ) -> str | None:
-    """Why somebody's word does not count, in one line; None where it does.
+    """Return why the decision does not count, given who made it, in one line; None where it counts.
 
-    `checked` is what was verified, `started_by` who started the run by the starter's own word, and `subject` who did by
-    a token that was verified.
+    `checked` is the result of the verification. `started_by` is who started the run by an unverified statement, and
+    `subject` who did by a verified token.
     """
     policy, by = policy_of(tool), decision.by
     if checked is not None and checked.refused:
         return checked.refused
     if checked is None and policy.trust is Trust.SIGNED:
         return f"{tool.name} takes only signed decisions: send one with a credential"
-    own = _own(call, policy, by, (started_by, subject))
-    if own is not None:
-        return own
+    own_run = _own_run_objection(call, policy, by, (started_by, subject))
+    if own_run is not None:
+        return own_run
     names, groups = policy.deciders(call.escalations)
     if (names or groups) and not _may(by, names, groups, policy, checked):
         may = ", ".join((*names, *(f"the group {group}" for group in groups)))
@@ -162,7 +162,8 @@ def unheard(
     return None
 
 
-def _own(call: RequestedCall, policy: ApprovalPolicy, by: str, starters: tuple[str, ...]) -> str | None:
+def _own_run_objection(call: RequestedCall, policy: ApprovalPolicy, by: str, starters: tuple[str, ...]) -> str | None:
+    """Return why a person may not decide in a run of their own, else None."""
     if not policy.four_eyes or call.stage is CallStage.ASKING:
         return None
     if any(same_person(by, starter) for starter in starters if starter):
@@ -191,24 +192,24 @@ def _may(
 
 
 def edited(arguments: dict[str, JsonValue]) -> Text:
-    """The arguments that a person has put in the place of the model's, as they are called with."""
+    """Return the arguments that a person put in place of the model's, in the form that the tool gets."""
     return Text.of(json.dumps(arguments, ensure_ascii=False, sort_keys=True))
 
 
 def agreed(
     call: RequestedCall, tool: ToolSpec, voice: Voice, arguments: Text | None = None
 ) -> tuple[RequestedCall, int]:
-    """A yes to a call, perhaps with other arguments, and how many more are needed.
+    """Return the call after an approval, and the number of approvals that are still missing.
 
-    With other arguments it is another call, to which nobody else has said yes yet.
+    An approval with other `arguments` makes it another call, which nobody else has approved yet.
     """
     changed = arguments is not None and arguments.digest != call.arguments.digest
-    voices = (voice,) if changed else (*(one for one in call.voices if not same_person(one.by, voice.by)), voice)
+    voices = (voice,) if changed else (*(other for other in call.voices if not same_person(other.by, voice.by)), voice)
     missing = policy_of(tool).quorum - len(voices)
-    given = call.arguments if arguments is None else arguments
+    approved = call.arguments if arguments is None else arguments
     if missing <= 0:
-        return allowed(call, given), 0
-    waiting = call.model_copy(update={"arguments": given, "voices": voices})
+        return allowed(call, approved), 0
+    waiting = call.model_copy(update={"arguments": approved, "voices": voices})
     return waiting.model_copy(update={"binding": binding(waiting, tool)}), missing
 
 

@@ -1,7 +1,8 @@
-"""When an agent's older turns are summed up, and up to where: what is known of the model's window decides. Pure.
+"""Decides when an agent's older turns are summarized, and up to which turn, from the use of the context window. Pure.
 
-A body's bound is its bytes, about four times its tokens, and a window that is counted so is full long before it is. So
-the server's own count of each prompt is kept, and what came since is reckoned as densely as what was counted before.
+The sure bound of a text's tokens is its bytes, about four times the real number: by that a window would seem full far
+too early. So the run stores the server's count of each prompt, and estimates later turns by the density of earlier
+ones.
 """
 
 from perdure.contracts.agents.agent import AgentRun
@@ -12,65 +13,65 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.chains.spec import Deployment
 
 PROMPT_FRAME = 1024
-"""Tokens. What the chat template and the words around tools add to a prompt at most."""
+"""The most tokens that the chat template and the text around tools add to a prompt."""
 
 TURN_FRAME = 64
-"""Tokens. What a chat template adds around one turn at most."""
+"""The most tokens that a chat template adds around one turn."""
 
 SUMMARY_FRAME = 512
-"""Tokens. What the words around a summary, or around the turns that are to be summed up, add at most."""
+"""The most tokens that the text around a summary, or around the turns to summarize, adds."""
 
 MARKER = 10
-"""Tokens. What stands before a turn that is to be summed up takes so much more than a chat template's own words do."""
+"""The tokens by which the marker of a turn to summarize is longer than a chat template's own text around it."""
 
 LEAST_DENSITY = 300
-"""Tokens of a thousand bytes that are reckoned with at least: numbers and code are denser than most of a talk."""
+"""The least density of an estimate, in tokens of a thousand bytes: numbers and code are denser than prose."""
 
 LEAST_GAIN = 4
-"""A summary takes away at least this part of the room, as its divisor, unless nothing else would do."""
+"""The divisor of the room that gives the least gain of a summary, except where the window itself is full."""
 
 LONGEST_REST = 32
-"""Thoughts between two attempts to sum up, where the model keeps writing nothing."""
+"""The most thoughts between two summaries, where the model keeps writing empty ones."""
 
 MARKS = 8
-"""Places at which a conversation can be cut that are remembered: as many thoughts are kept word for word at most."""
+"""The most places for a cut that are stored: so many of the newest thoughts can stay word for word."""
 
 
 def bound(run: AgentRun) -> int:
-    """Tokens that the next thought's prompt takes at most, whatever tokenizer reads it."""
+    """Return the most tokens that the next thought's prompt can take with any tokenizer."""
     fixed = PROMPT_FRAME + run.spec.instructions.tokens + run.pinned.tokens
     return fixed + run.transcript.tokens + TURN_FRAME * run.transcript.turns
 
 
 def at_most(run: AgentRun, window: Window) -> int:
-    """The same, from the newest prompt that the server has counted."""
+    """Return the most tokens of the next thought's prompt, given the server's count of the newest prompt."""
     return min(bound(run), window.newest.prompt + _since(run, window.newest))
 
 
 def likely(run: AgentRun, window: Window) -> int:
-    """Tokens of the next thought's prompt, where what is not counted yet is about as dense as what was before it."""
+    """Return the expected tokens of the next thought's prompt: uncounted turns are taken as dense as earlier ones."""
     return min(bound(run), window.newest.prompt + _estimated(run, window))
 
 
 def is_sure_to_fit(run: AgentRun) -> bool:
-    """Whether the next thought finds room, however dense its newest turns are."""
+    """Return whether the next thought surely fits the window, however dense its newest turns are."""
     how, window = run.spec.compaction, run.window
     return how is None or window is None or at_most(run, window) + run.spec.max_output_tokens <= _room(run, how)
 
 
 def fits(run: AgentRun) -> bool:
-    """Whether the next thought is expected to find room."""
+    """Return whether the next thought is expected to fit the window."""
     how, window = run.spec.compaction, run.window
     return how is None or window is None or likely(run, window) + run.spec.max_output_tokens <= _room(run, how)
 
 
 def cut(run: AgentRun) -> Mark | None:
-    """Where the conversation is cut before the next thought; None where it fits, or where no summary would help.
+    """Return where to cut the conversation before the next thought; None where it fits, or no summary would help.
 
-    As much as fills half of the room stays word for word. A summary is only bought where the thought after it is
-    expected to fit, where it takes a good part of the room away, and where the request for it finds room itself. With a
-    smaller gain the next thoughts would each need another one: where the window itself still has room, the thought
-    comes first. Each summary takes marks away and makes the prompt smaller, so a thought comes next in the end.
+    The turns after the cut stay word for word: up to half of the room. A summary is only bought where the thought after
+    it is expected to fit, where it frees at least a quarter of the room, and where its own request fits. With a smaller
+    gain each of the next thoughts would need another summary: while the window has room, the thought comes first. Each
+    summary removes marks and shortens the prompt, so in the end a thought follows.
     """
     how, window = run.spec.compaction, run.window
     if how is None or window is None or window.rest or fits(run):
@@ -79,19 +80,19 @@ def cut(run: AgentRun) -> Mark | None:
     pressing = likely(run, window) + run.spec.max_output_tokens > most
     room, gain = (most, 1) if pressing else (_room(run, how), _room(run, how) // LEAST_GAIN)
     after = {mark: _after(run, window, floor, mark) + run.spec.max_output_tokens for mark in window.marks}
-    able = [
+    possible = [
         mark
         for mark in window.marks
         if mark.prompt - floor >= gain
         and after[mark] <= room
         and _request(window, how, mark) + how.tokens <= run.deployment.context_window
     ]
-    roomy = (mark for mark in able if after[mark] <= _room(run, how) // 2)
-    return next(roomy, able[-1] if able else None)
+    roomy = (mark for mark in possible if after[mark] <= _room(run, how) // 2)
+    return next(roomy, possible[-1] if possible else None)
 
 
 def worst(run: AgentRun, mark: Mark, deployment: Deployment) -> Spend:
-    """What one attempt to sum up what is before the mark may cost at most at a deployment."""
+    """Return the most that a summary of the turns before the mark may cost at a deployment."""
     how = _how(run)
     prompt = PROMPT_FRAME + SUMMARY_FRAME + how.instructions.tokens + mark.tokens + TURN_FRAME * mark.turns
     room = max(0, deployment.context_window - how.tokens)
@@ -99,21 +100,21 @@ def worst(run: AgentRun, mark: Mark, deployment: Deployment) -> Spend:
 
 
 def needed(run: AgentRun) -> int | None:
-    """Tokens that the next thought is expected to take, its reply among them; None before the first was counted.
+    """Return the expected tokens of the next thought and its reply; None before the first count.
 
-    A deployment with less room would refuse it for good, where the one that has just failed may be well in a moment.
+    A deployment with a smaller window would refuse the thought for good, while the one that failed may soon recover.
     """
     return None if run.window is None else likely(run, run.window) + run.spec.max_output_tokens
 
 
 def needed_for(run: AgentRun, mark: Mark) -> int:
-    """Tokens that a summary of what is before the mark takes at most, itself among them."""
+    """Return the most tokens that the request for a summary and the summary take, for the turns before the mark."""
     how = _how(run)
     return _request(_window(run), how, mark) + how.tokens
 
 
-def noted(run: AgentRun, reply: Thought) -> Window | None:
-    """What the window is known to hold, now that a thought's prompt was counted. `run` is as it was asked."""
+def window_after(run: AgentRun, reply: Thought) -> Window | None:
+    """Return the window after a thought, with the count of its prompt. `run` is the run before the thought."""
     link = run.transcript.head
     if run.spec.compaction is None or link is None:
         return run.window
@@ -124,23 +125,23 @@ def noted(run: AgentRun, reply: Thought) -> Window | None:
         turns=run.transcript.turns,
         prompt=min(bound(run), counted or bound(run)),
     )
-    known, is_counted = run.window, counted > 0
-    if known is None:
+    before, is_counted = run.window, counted > 0
+    if before is None:
         return Window(opening=mark, floor=mark, counted=is_counted)
-    density = known.density
-    if known.counted and is_counted and mark.prompt > known.newest.prompt:
-        density = _density(density, mark.prompt - known.newest.prompt, _since(run, known.newest))
-    marks = (*known.marks, mark)[-MARKS:]
-    return known.model_copy(
-        update={"marks": marks, "counted": is_counted, "density": density, "rest": max(0, known.rest - 1)}
+    density = before.density
+    if before.counted and is_counted and mark.prompt > before.newest.prompt:
+        density = _density(density, mark.prompt - before.newest.prompt, _since(run, before.newest))
+    marks = (*before.marks, mark)[-MARKS:]
+    return before.model_copy(
+        update={"marks": marks, "counted": is_counted, "density": density, "rest": max(0, before.rest - 1)}
     )
 
 
 def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
-    """The summary joins the transcript, and stands in prompts for what is before the mark.
+    """Return the run after a summary, which replaces the turns before the mark in prompts.
 
-    An empty one does not: nothing would be known of the turns any more. They stay, and thoughts come next, twice as
-    many before each further attempt: a model that writes no summaries is not asked for one at every thought.
+    An empty summary replaces nothing, or those turns would be lost. The next attempt then comes after some thoughts,
+    twice as many each time: a model that writes no summaries is not asked for one at every thought.
     """
     how, window, body = _how(run), _window(run), reply.summary
     if reply.empty:
@@ -162,7 +163,7 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
         turns=window.opening.turns + 1,
         prompt=window.opening.prompt + size,
     )
-    later = tuple(_moved(one, mark, floor) for one in window.marks if one.turns > mark.turns)
+    later = tuple(_moved(other, mark, floor) for other in window.marks if other.turns > mark.turns)
     shown = run.transcript
     transcript = shown.kept().add(turn)
     return run.model_copy(
@@ -178,17 +179,18 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
 
 
 def _room(run: AgentRun, how: Compaction) -> int:
+    """Return the tokens of the window that may be used before older turns are summarized."""
     return int(run.deployment.context_window * how.at)
 
 
 def _since(run: AgentRun, mark: Mark) -> int:
-    """Tokens of what came after the mark at most."""
+    """Return the most tokens of the turns after the mark."""
     now = run.transcript
     return now.tokens - mark.tokens + TURN_FRAME * (now.turns - mark.turns)
 
 
 def _estimated(run: AgentRun, window: Window) -> int:
-    """Tokens of what came after the newest prompt: a quarter more than by the density that is known."""
+    """Return the expected tokens of the turns after the newest prompt: a quarter above the known density."""
     most = _since(run, window.newest)
     if window.density is None:
         return most
@@ -196,25 +198,25 @@ def _estimated(run: AgentRun, window: Window) -> int:
 
 
 def _density(before: int | None, counted: int, most: int) -> int:
-    """Tokens for a thousand that there might be. A dense turn raises it at once, others lower it little by little."""
-    found = min(1000, counted * 1000 // max(1, most) + 1)
-    return found if before is None else max(found, (3 * before + found) // 4)
+    """Return the new density, in tokens of a thousand bytes. A dense turn raises it at once, others lower it slowly."""
+    newest = min(1000, counted * 1000 // max(1, most) + 1)
+    return newest if before is None else max(newest, (3 * before + newest) // 4)
 
 
 def _after(run: AgentRun, window: Window, floor: int, mark: Mark) -> int:
-    """Tokens of the next thought's prompt, once what is before the mark is summed up, as `likely` will have it."""
+    """Return the expected tokens of the next thought's prompt, once the turns before the mark are summarized."""
     return floor + max(0, window.newest.prompt - mark.prompt) + _estimated(run, window)
 
 
 def _floor(window: Window, how: Compaction) -> int:
-    """Tokens of the fixed beginning, the task and a new summary at most."""
+    """Return the most tokens of the fixed part of a prompt, the task and a new summary."""
     return window.opening.prompt + how.tokens + SUMMARY_FRAME + TURN_FRAME
 
 
 def _request(window: Window, how: Compaction, mark: Mark) -> int:
-    """Tokens of the request for a summary of what is before the mark at most.
+    """Return the most tokens of the request for a summary of the turns before the mark.
 
-    It shows what the prompt there did, without the fixed beginning: of that at least so much is known.
+    The request holds the prompt at the mark without its fixed part, of which `fixed` is a lower bound.
     """
     opening = window.opening
     fixed = max(0, opening.prompt - opening.tokens - TURN_FRAME * opening.turns)
@@ -223,7 +225,7 @@ def _request(window: Window, how: Compaction, mark: Mark) -> int:
 
 
 def _moved(mark: Mark, before: Mark, after: Mark) -> Mark:
-    """The mark, once what was before another one is shown as something shorter."""
+    """Return the mark after the turns before an earlier mark were replaced by a summary."""
     return Mark(
         link=mark.link,
         tokens=mark.tokens - before.tokens + after.tokens,
@@ -233,12 +235,14 @@ def _moved(mark: Mark, before: Mark, after: Mark) -> Mark:
 
 
 def _how(run: AgentRun) -> Compaction:
+    """Return the compaction settings of a run. Raises `ValueError` where its spec has none."""
     if run.spec.compaction is None:
-        raise ValueError("nothing is said of summaries in this run's spec")
+        raise ValueError("the run's spec has no compaction settings")
     return run.spec.compaction
 
 
 def _window(run: AgentRun) -> Window:
+    """Return the window of a run. Raises `ValueError` before the first thought."""
     if run.window is None:
         raise ValueError("there is nothing to sum up before the first thought")
     return run.window

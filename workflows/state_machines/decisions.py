@@ -1,4 +1,4 @@
-"""What waits for a person in a run, why a decision about it cannot be taken, and which were answered before. Pure."""
+"""Decisions of people on a run: pending steps, objections to a decision, and the replies given so far. Pure."""
 
 import json
 
@@ -19,15 +19,16 @@ from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import WAITING, barred, lapse_ruling, lapses_at, policy_of
 
 REMEMBERED = 500
-"""Decisions that a run remembers: an older one that is sent again is about a step that no longer waits."""
+"""The most decisions that a run remembers; the step of an older one no longer waits when it is sent again."""
 
 
 def pending(run: AgentRun) -> tuple[PendingStep, ...]:
-    """Everything that waits, in the order in which the model asked for it."""
-    return tuple(step for call in run.calls if (step := _waiting(run, call)) is not None)
+    """Return the steps that wait for a person, in the order in which the model asked for them."""
+    return tuple(step for call in run.calls if (step := _pending_step(run, call)) is not None)
 
 
-def _waiting(run: AgentRun, call: RequestedCall) -> PendingStep | None:
+def _pending_step(run: AgentRun, call: RequestedCall) -> PendingStep | None:
+    """Return the step of a call that waits for a person, else None."""
     tool, waiting = run.spec.tool(call.tool), WAITING.get(call.stage)
     if tool is None or waiting is None or call.since is None or call.binding is None:
         return None
@@ -57,7 +58,7 @@ def _waiting(run: AgentRun, call: RequestedCall) -> PendingStep | None:
 
 
 def objection(run: AgentRun, decision: StepDecision) -> str | None:
-    """Why a decision cannot be taken, in one line; None where nothing stands against it yet."""
+    """Return why a decision does not fit the run, in one line; None where it does. It does not check the decider."""
     if len(decision.reason) > REASON:
         return f"the reason has {len(decision.reason):,} characters: say it in {REASON:,}"
     for field in ("arguments", "result", "answer"):
@@ -77,29 +78,35 @@ def objection(run: AgentRun, decision: StepDecision) -> str | None:
     return None
 
 
-def told_before(run: AgentRun, decision: StepDecision) -> DecisionReply | None:
-    """The answer to a decision of this id, where there was one before; None where it is new."""
-    before = next((one for one in run.decisions if one.decision_id == decision.decision_id), None)
-    if before is None:
+def earlier_reply(run: AgentRun, decision: StepDecision) -> DecisionReply | None:
+    """Return the earlier reply to a decision that is sent again; None where its id is new.
+
+    A decision with a used id and another content is rejected.
+    """
+    record = next((record for record in run.decisions if record.decision_id == decision.decision_id), None)
+    if record is None:
         return None
-    if before.content == decision.content:
-        return before.reply
+    if record.content == decision.content:
+        return record.reply
     reason = f"the decision_id {decision.decision_id!r} was used for another decision: use a new one for each"
     return rejected(decision, reason)
 
 
 def rejected(decision: StepDecision, reason: str) -> DecisionReply:
-    """The decision changes nothing."""
+    """Return the reply to a decision that changes nothing, with the reason."""
     return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=reason))
 
 
 def accepted(decision: StepDecision, *, verified: bool, missing: int = 0) -> DecisionReply:
-    """The decision holds."""
+    """Return the reply to a decision that counts; `missing` is the number of approvals still needed."""
     return DecisionReply(came=Accepted(decision_id=decision.decision_id, verified=verified, missing=missing))
 
 
 def bound_to(run: AgentRun, tenant: str, first: str) -> AgentRun:
-    """From now on decisions name this run and are recorded: what waits already is bound to it as well."""
+    """Return the run with its tenant and first run id, to which its waiting calls are bound.
+
+    From then on decisions name this run, and are recorded.
+    """
     named = run.model_copy(update={"tenant": tenant, "run": first})
     for call in run.calls:
         if call.stage in WAITING:
@@ -108,10 +115,10 @@ def bound_to(run: AgentRun, tenant: str, first: str) -> AgentRun:
 
 
 def recorded(run: AgentRun, decision: StepDecision, reply: DecisionReply) -> AgentRun:
-    """The run remembers what it has accepted. Of a decision, the digest of its content is kept and no word of it.
+    """Return the run with an accepted decision stored: the digest of its content, not the content itself.
 
-    A rejection is looked at anew when it is sent again: the same words may come with a credential then. Only a run that
-    was asked by an older version, which remembered them all, goes on to do so.
+    A rejected decision is not stored: it may be sent again with a credential, and is then checked again. Only a run
+    whose people an older version has asked stores rejections too, as that version did.
     """
     if run.run and isinstance(reply.came, Rejected):
         return run
@@ -119,13 +126,13 @@ def recorded(run: AgentRun, decision: StepDecision, reply: DecisionReply) -> Age
     return run.model_copy(update={"decisions": (*run.decisions, record)[-REMEMBERED:]})
 
 
-def said(decision: StepDecision, reply: DecisionReply) -> str:
-    """What came of a decision, for the timeline: in words of ours, and the person's own for why."""
+def describe(decision: StepDecision, reply: DecisionReply) -> str:
+    """Return the result of a decision for the timeline: our words, with the person's own reason."""
     match reply.came:
         case Accepted(verified=verified, missing=missing):
-            whose = "" if verified else ", unverified"
+            trust = "" if verified else ", unverified"
             more = f": {missing} more to agree" if missing else ""
-            why = f" ({decision.reason})" if decision.reason else ""
-            return f"{decision.ruling.value}{whose}{more}{why}"
+            reason = f" ({decision.reason})" if decision.reason else ""
+            return f"{decision.ruling.value}{trust}{more}{reason}"
         case Rejected(reason=reason):
             return f"rejected: {reason}"

@@ -1,20 +1,20 @@
-"""How long what is away is left alone before it is asked again. Pure."""
+"""Pauses between attempts during an outage. Pure."""
 
 from datetime import timedelta
 
 FIRST_PAUSE = timedelta(seconds=1)
-"""After the first time, where nothing else is said."""
+"""The pause after the first attempt, where the caller names no other."""
 
 LONGEST_PAUSE = timedelta(seconds=30)
-"""Between two attempts at what is away: so soon a run goes on once it is back."""
+"""The longest pause between two attempts: a run goes on at most so long after the outage."""
 
 
 def pause(times: int, first: timedelta = timedelta(0), asked: timedelta | None = None) -> timedelta:
-    """How long to wait after this many times in a row: doubled each time, and no less than the world asked for."""
+    """Return the pause after so many outages in a row: doubled each time, no shorter than the service `asked` for."""
     doubled = min((first or FIRST_PAUSE) * 2 ** min(times - 1, 20), LONGEST_PAUSE)
     return doubled if asked is None else max(doubled, asked)
 
 
 def lasted(time: timedelta) -> str:
-    """A span in whole seconds, as people read it: `2 days, 3:04:05`."""
+    """Return a duration in whole seconds, as people read it: `2 days, 3:04:05`."""
     return str(timedelta(seconds=round(time.total_seconds())))

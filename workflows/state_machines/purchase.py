@@ -1,7 +1,7 @@
-"""Buying one paid step: each attempt is reserved before it starts, and an unknown outcome keeps its reservation.
+"""State machine of a purchase: it reserves each attempt first, and keeps the reservation while the cost is unknown.
 
-Steps that are bought at the same time share one allowance: it is handed in for each decision, and kept nowhere here.
-An attempt that found away what it needs is none of the tries that are limited: it sent nothing, and time mends it.
+Steps that are bought at the same time share one allowance, so the caller passes it in for each decision. An attempt
+that met an outage does not count as a try: it sent nothing, and only time helps.
 """
 
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from workflows.state_machines import outage
 from workflows.state_machines.outage import lasted
 
 LONGEST_WAIT = timedelta(minutes=1)
-"""Where nobody asked for more: by then what a minute of patience can mend is mended."""
+"""The longest wait between two attempts, where the server asks for no more: a longer one rarely helps."""
 
 
 @dataclass(frozen=True)
 class Buy:
-    """Start this attempt, once its worst case is reserved under its key."""
+    """Start this attempt, once its highest possible cost is reserved under its key."""
 
     attempt: int
     purchase: "Purchase"
@@ -34,7 +34,7 @@ class Buy:
 
 @dataclass(frozen=True)
 class Wait:
-    """Let this much time pass, durably."""
+    """Wait for this duration with a durable timer."""
 
     duration: timedelta
     purchase: "Purchase"
@@ -49,22 +49,22 @@ class Bind:
 
 @dataclass(frozen=True)
 class OverBudget:
-    """The next attempt is not affordable, to the run or to its tenant on this day."""
+    """Stop: the run's budget, or its tenant's day, does not cover the next attempt."""
 
     limit: str
     needed: Spend
     window: WindowShortage | None = None
-    """How the tenant's day stands, where that is the limit."""
+    """The state of the tenant's day, where that is the limit."""
 
     @classmethod
     def of_day(cls, window: WindowShortage) -> "OverBudget":
-        """What is left of the tenant's day, or of the run's account, does not cover it."""
+        """Return the step for a shortage of the tenant's day, or of the run's account."""
         return cls(window.limit if window.run else f"daily_{window.limit}", window.needed, window)
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Another attempt is pointless, or too many were made."""
+    """Fail: another attempt is pointless, or too many were made."""
 
     reason: str
 
@@ -74,43 +74,43 @@ Step: TypeAlias = Buy | Wait | Bind | OverBudget | GiveUp
 
 @dataclass(frozen=True)
 class Purchase:
-    """Where the buying of one step stands."""
+    """The state of the purchase of one step."""
 
     step: str
     """The step's name in its run."""
     deployment: Deployment
-    """Where the next attempt goes, or the last one went."""
+    """The deployment of the next attempt, or of the last one."""
     most_attempts: int
     first_wait: timedelta = timedelta(0)
-    """Before the second attempt; doubled for each further one."""
+    """The wait before the second attempt; doubled for each further one."""
     until: datetime | None = None
-    """When what is away is waited for no longer; None for never."""
+    """When the purchase stops waiting for the end of an outage; None for never."""
     attempts: int = 0
-    """Attempts started so far: each has a reservation of its own."""
+    """The number of attempts so far: each has a reservation of its own."""
     tries: int = 0
-    """Those of them that are limited: they came to nothing although all that they needed was there."""
+    """The number of attempts that count against `most_attempts`: those that failed without an outage."""
     failure: str = ""
-    """Why the last attempt failed."""
+    """The reason why the last attempt failed."""
     final: bool = False
-    """Whether the last failure would only repeat."""
+    """Whether another attempt would fail in the same way."""
     window: WindowShortage | None = None
-    """How the tenant's day stands, where that is why the last attempt was not made."""
+    """The state of the tenant's day, where that prevented the last attempt."""
     due: timedelta = timedelta(0)
-    """How long to wait before anything else."""
+    """The wait before the next step."""
     unbound: bool = False
-    """Whether the deployment has to be chosen again."""
+    """Whether the deployment must be chosen again."""
     excluded: tuple[str, ...] = ()
-    """Deployments that would not serve this request."""
+    """The deployments that would not serve this request."""
     patience: timedelta = timedelta(0)
-    """How long to wait where nothing but the deployment that failed is to be had."""
+    """The wait where no deployment but the failed one can be chosen."""
     away_since: datetime | None = None
-    """Since when each attempt has found away what it needs; None where the last one did not."""
+    """The start of the outage that the last attempts met; None where the last one met none."""
     outages: int = 0
-    """How many of them did so in a row."""
+    """The number of attempts in a row that met an outage."""
     away: tuple[str, ...] = ()
-    """Deployments that are away, since all were last left alone for a while."""
+    """The deployments that met an outage since the purchase last waited for all of them."""
     asked: timedelta | None = None
-    """How long the world asked to be left alone, the last time."""
+    """The wait that the service asked for the last time; None where it asked for none."""
 
     def key(self, attempt: int) -> str:
         """The reservation's name in the allowance."""
@@ -124,7 +124,7 @@ class Purchase:
         retry_after: timedelta | None = None,
         window: WindowShortage | None = None,
     ) -> "Purchase":
-        """The current attempt failed. What that settles is `after_failure`'s to say."""
+        """Return the purchase after a failed attempt. `after_failure` settles its cost."""
         elsewhere = remedy in (Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN)
         tries = self.tries + 1
         pause = self.pause(tries, retry_after) if tries < self.most_attempts else timedelta(0)
@@ -147,14 +147,14 @@ class Purchase:
     def spared(
         self, reason: str, now: datetime, *, remedy: Remedy = Remedy.WAIT, retry_after: timedelta | None = None
     ) -> "Purchase":
-        """The current attempt found away what it needs, and sent nothing: it costs nothing, and is no try.
+        """Return the purchase after an attempt that met an outage: it sent nothing, costs nothing and is no try.
 
-        Another deployment of the tier is turned to at once, also from one that says too often that it is overloaded;
-        where there is none, all are left alone for a while and asked anew.
+        Another deployment of the tier is chosen at once where the remedy says so, or where this one was overloaded too
+        often. Where there is no other, the purchase waits and then asks all of them again.
         """
         outages = self.outages + 1
-        busy = remedy is Remedy.RETRY and outages >= self.most_attempts
-        elsewhere = busy or remedy in (Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN)
+        overloaded = remedy is Remedy.RETRY and outages >= self.most_attempts
+        elsewhere = overloaded or remedy in (Remedy.FALL_BACK, Remedy.CIRCUIT_OPEN)
         pause = outage.pause(outages, self.first_wait, retry_after)
         return replace(
             self,
@@ -169,46 +169,49 @@ class Purchase:
         )
 
     def pause(self, tries: int, retry_after: timedelta | None) -> timedelta:
-        """How long to wait after so many tries: what was asked for, and no less than the doubled wait."""
+        """Return the wait after so many tries: the doubled wait, or longer where the server asked for it."""
         doubled = min(self.first_wait * 2 ** (tries - 1), max(LONGEST_WAIT, self.first_wait))
         return doubled if retry_after is None or not self.first_wait else max(doubled, retry_after)
 
     @property
     def avoided(self) -> tuple[str, ...]:
-        """The deployments that are not turned to next, where there is another one."""
+        """The deployments that are not chosen next, where there is another one."""
         return tuple(dict.fromkeys((*self.excluded, *self.away)))
 
     def bound(self, deployment: Deployment) -> "Purchase":
-        """The deployment was chosen again. Where it is one that failed, there is no other: it needs its time."""
+        """Return the purchase with the chosen deployment, and a wait if it failed before: then there is no other."""
         failed = deployment.name in self.avoided
         if failed and self.away:
-            return replace(self, away=(), due=self.patience, patience=timedelta(0))  # and then all are asked anew
+            return replace(self, away=(), due=self.patience, patience=timedelta(0))  # then ask all of them again
         due = self.patience if failed else timedelta(0)
         return replace(self, deployment=deployment, unbound=False, due=due, patience=timedelta(0))
 
     def waited(self) -> "Purchase":
-        """The time has passed."""
+        """Return the purchase after its wait."""
         return replace(self, due=timedelta(0))
 
     def after_failure(self, allowance: Allowance, *, free_of_charge: bool, away: bool = False) -> Allowance:
-        """Unless the current attempt is known to have cost nothing, its reservation stays. One in vain is no step."""
+        """Return the allowance after a failed attempt: its reservation stays unless it is known to have cost nothing.
+
+        A free attempt counts as a step; one that met an outage does not.
+        """
         if away:
             return allowance.settle(self.key(self.attempts), Spend())
         return allowance.settle(self.key(self.attempts), Spend(steps=1)) if free_of_charge else allowance
 
     def after_reply(self, allowance: Allowance, charges: dict[int, Spend]) -> Allowance:
-        """Settle every attempt whose cost is known by now, the earlier ones too."""
+        """Return the allowance with every attempt settled whose cost is known by now, earlier ones too."""
         for attempt in sorted(charges):
             allowance = allowance.settle(self.key(attempt), charges[attempt])
         return allowance
 
     def after_stop(self, allowance: Allowance, charges: dict[int, Spend]) -> Allowance:
-        """The current attempt was called off: settle what it cost at least, and keep the rest reserved."""
+        """Return the allowance after a stopped attempt: its least cost is settled, and the rest stays reserved."""
         return allowance.settle_part(self.key(self.attempts), charges.get(self.attempts, Spend()))
 
 
 def next_step(purchase: Purchase, allowance: Allowance, worst: Spend, now: datetime) -> Step:
-    """What to do next, given what is left, what an attempt at the current deployment may cost at most, and the time."""
+    """Return the next step. `worst` is the most that an attempt at the current deployment may cost."""
     if purchase.final:
         return GiveUp(purchase.failure) if purchase.window is None else OverBudget.of_day(purchase.window)
     if purchase.due and purchase.away_since is not None and purchase.until is not None:
@@ -216,10 +219,11 @@ def next_step(purchase: Purchase, allowance: Allowance, worst: Spend, now: datet
         if left <= timedelta(0) or (purchase.asked or timedelta(0)) > left:
             return GiveUp(f"{purchase.failure} (it was waited for, for {lasted(now - purchase.away_since)})")
         purchase = replace(purchase, due=min(purchase.due, left))
-    return _affordable(purchase, allowance, worst, now)
+    return _step_within_budget(purchase, allowance, worst, now)
 
 
-def _affordable(purchase: Purchase, allowance: Allowance, worst: Spend, now: datetime) -> Step:
+def _step_within_budget(purchase: Purchase, allowance: Allowance, worst: Spend, now: datetime) -> Step:
+    """Return the next step of a purchase that goes on, as far as the allowance covers it."""
     limit = allowance.shortfall(worst, now + purchase.due)
     if purchase.due:
         return Wait(purchase.due, purchase.waited()) if limit is None else OverBudget(limit, worst)

@@ -1,4 +1,4 @@
-"""A call of a tool, from the asking to its answer: what comes next for it, and what each happening makes of it."""
+"""State machine of a tool call, from the model's request to the answer: its next move, its state after each event."""
 
 import hashlib
 import json
@@ -15,25 +15,25 @@ from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcom
 from perdure.contracts.tool_calls.tools import Approval, ToolEffect, ToolSpec
 
 LONGEST_WAIT = timedelta(minutes=1)
-"""Between two attempts of a call."""
+"""The longest wait between two attempts of a call."""
 
 _NOBODY_YET: dict[str, Any] = {"voices": (), "reminders": 0, "escalations": 0}
-"""Nobody has said anything about a call, and nobody was reminded."""
+"""The fields of a call on which nobody has decided, and of which nobody was reminded."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """See whether the call can be made at all, before a person is asked for it."""
+class ScreenFirst:
+    """Check whether the call is allowed, before a person is asked to approve it."""
 
 
 @dataclass(frozen=True)
 class Await:
-    """A person has to speak first."""
+    """Wait for a person's decision."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """Start this attempt, once its worst case is reserved, and not before the wait is over."""
+    """Start this attempt after the wait, once its highest possible cost is reserved."""
 
     attempt: int
     worst: Spend
@@ -46,21 +46,21 @@ class Try:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Too many attempts told nothing, and the call changes nothing: no person is asked."""
+    """Fail the run: too many attempts had no outcome, and no person is asked since the call changes nothing."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Its answer is there."""
+    """Do nothing more: the call is answered."""
 
 
-Move: TypeAlias = Look | Await | Try | GiveUp | Finished
+Move: TypeAlias = ScreenFirst | Await | Try | GiveUp | Finished
 
 
 def next_move(call: RequestedCall, spec: AgentSpec) -> Move:
-    """What comes next for a call."""
+    """Return the next move of a call."""
     tool = spec.tool(call.tool)
     match call.stage:
         case CallStage.ANSWERED:
@@ -68,7 +68,7 @@ def next_move(call: RequestedCall, spec: AgentSpec) -> Move:
         case CallStage.AWAITING_APPROVAL | CallStage.UNKNOWN | CallStage.ASKING:
             return Await()
         case CallStage.ASKED if tool is not None and (tool.asks or tool.approval is Approval.ALWAYS):
-            return Look()
+            return ScreenFirst()
         case CallStage.ASKED | CallStage.ALLOWED:
             if call.tries >= spec.tool_attempts:
                 return GiveUp(f"gave up after {call.tries} attempts, the last of which failed: {call.failure}")
@@ -80,21 +80,21 @@ def _worst(tool: ToolSpec | None) -> Spend:
 
 
 def _wait(call: RequestedCall, spec: AgentSpec) -> timedelta:
-    """Nothing before the first try, then the spec's wait, doubled for each further one."""
+    """Return the wait before the next try: none before the first, then the spec's wait, doubled each time."""
     return timedelta(0) if call.tries == 0 else min(spec.wait * 2 ** (call.tries - 1), max(LONGEST_WAIT, spec.wait))
 
 
 def missing(tool: ToolSpec | None, returned: tuple[str, ...]) -> tuple[str, ...]:
-    """What has to return before a tool is called and has not. Calls of one turn go side by side: none counts yet."""
+    """Return the tools that must return before this one and have not. Calls of the same turn do not count yet."""
     return () if tool is None else tuple(name for name in tool.after if name not in returned)
 
 
 def binding(call: RequestedCall, tool: ToolSpec, tenant: str = "", run: str = "") -> Digest:
-    """What a decision has to name: run, tool, its edition, these arguments, what is known of it, and the policy.
+    """Return the digest that a decision must name: of run, tool, tool edition, arguments, stage and policy.
 
-    `run` is the first run id. Without one it is the binding of before decisions were recorded, which holds in any run.
+    `run` is the first run id. Without one the digest is that of older versions, which is the same in any run.
     """
-    bound: dict[str, Any] = {
+    content: dict[str, Any] = {
         "step": call.id,
         "tool": [tool.name, tool.digest],
         "arguments": call.arguments.digest,
@@ -103,26 +103,26 @@ def binding(call: RequestedCall, tool: ToolSpec, tenant: str = "", run: str = ""
         "policy": [tool.approval.value, {name: rule.model_dump_json() for name, rule in tool.constraints.items()}],
     }
     if tool.policy is not None:
-        bound["people"] = tool.policy.model_dump(mode="json")
+        content["people"] = tool.policy.model_dump(mode="json")
     if run:
-        bound["run"] = [tenant, run]
-    return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
+        content["run"] = [tenant, run]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def bound(call: RequestedCall, tool: ToolSpec | None, tenant: str, run: str) -> RequestedCall:
-    """A call that waits, bound to its run: a decision about it counts in no other."""
+    """Return a waiting call bound to its run, so that a decision on it counts in no other run."""
     if call.binding is None or tool is None:
         return call
     return call.model_copy(update={"binding": binding(call, tool, tenant, run)})
 
 
 def postponed(call: RequestedCall, lapses: timedelta, wait: timedelta, now: datetime) -> RequestedCall:
-    """A call that is to be decided without anybody `lapses` after it began to wait, and not before `wait` is over."""
+    """Return a call whose policy decides after `wait`, given the policy's timeout `lapses`."""
     return call.model_copy(update={"since": now - lapses + wait})
 
 
 def awaiting_approval(call: RequestedCall, tool: ToolSpec, arguments: Text, now: datetime) -> RequestedCall:
-    """It can be made, and a person has to agree to these arguments; or it is a question, which a person answers."""
+    """Return a call that waits for a person: to approve these arguments, or to answer its question."""
     stage = CallStage.ASKING if tool.asks else CallStage.AWAITING_APPROVAL
     waiting = call.model_copy(
         update={"stage": stage, "arguments": arguments, "since": now, "unknown_attempt": None, **_NOBODY_YET}
@@ -131,12 +131,12 @@ def awaiting_approval(call: RequestedCall, tool: ToolSpec, arguments: Text, now:
 
 
 def allowed(call: RequestedCall, arguments: Text | None = None) -> RequestedCall:
-    """It may be made, or made again: somebody said so. Its tries are counted anew, its attempts are not."""
+    """Return a call that a person allowed, perhaps once more. Its tries start from zero, its attempts go on."""
     return _decided(call, stage=CallStage.ALLOWED, arguments=(arguments or call.arguments).reference(), tries=0)
 
 
 def answered(call: RequestedCall, outcome: ToolOutcome) -> RequestedCall:
-    """Its outcome is known, whoever said so."""
+    """Return a call with its outcome, from an attempt or from a person."""
     return _decided(
         call,
         stage=CallStage.ANSWERED,
@@ -148,21 +148,21 @@ def answered(call: RequestedCall, outcome: ToolOutcome) -> RequestedCall:
 
 
 def tried(call: RequestedCall, attempt: int) -> RequestedCall:
-    """This attempt starts."""
+    """Return a call whose attempt of this number starts."""
     return call.model_copy(update={"attempts": attempt, "tries": call.tries + 1})
 
 
 def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentSpec, now: datetime) -> RequestedCall:
-    """What an attempt that replied makes of the call."""
+    """Return a call after the reply of an attempt."""
     match reply.came:
         case CallAnswered(outcome=outcome):
             return answered(call, outcome).model_copy(update={"kept": reply.kept})
         case Again(reason=reason, by=by):
-            # Only an attempt of a higher number may call: the next one has it, so that no tries are lost on the way.
+            # Only an attempt with a number above `by` may call the tool. Raise the number now, so that no try is lost.
             return lost(call.model_copy(update={"attempts": max(call.attempts, by)}), tool, reason, spec, now)
         case AskPerson(attempt=attempt, reason=reason, arguments=arguments):
-            seen = call if arguments is None else call.model_copy(update={"arguments": arguments})
-            return _unknown(seen, tool, attempt, reason, now)
+            screened = call if arguments is None else call.model_copy(update={"arguments": arguments})
+            return _unknown(screened, tool, attempt, reason, now)
         case Unproven(outcome=outcome):
             if tool is None or tool.approval is not Approval.ALWAYS:
                 return answered(call, outcome)
@@ -170,7 +170,10 @@ def acted(call: RequestedCall, tool: ToolSpec | None, reply: Acted, spec: AgentS
 
 
 def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpec, now: datetime) -> RequestedCall:
-    """An attempt told nothing. The last that may be tried leaves a call that changes the world to a person."""
+    """Return a call after an attempt without an outcome.
+
+    After the last try a person decides on a call that changes the world.
+    """
     failed = call.model_copy(update={"failure": reason})
     reads = tool is None or tool.effect is ToolEffect.READ_ONLY
     if reads or failed.tries < spec.tool_attempts:
@@ -179,11 +182,12 @@ def lost(call: RequestedCall, tool: ToolSpec | None, reason: str, spec: AgentSpe
 
 
 def spared(call: RequestedCall, reason: str) -> RequestedCall:
-    """An attempt found away what it needs, and surely called nothing: it is none of the tries that are limited."""
+    """Return a call after an attempt that met an outage and called no tool: it does not count as a try."""
     return call.model_copy(update={"tries": call.tries - 1, "failure": reason})
 
 
 def _unknown(call: RequestedCall, tool: ToolSpec | None, attempt: int, reason: str, now: datetime) -> RequestedCall:
+    """Return a call that waits for a person, since the outcome of this attempt is unknown."""
     waiting = call.model_copy(
         update={"stage": CallStage.UNKNOWN, "failure": reason, "since": now, "unknown_attempt": attempt, **_NOBODY_YET}
     )
@@ -191,20 +195,21 @@ def _unknown(call: RequestedCall, tool: ToolSpec | None, attempt: int, reason: s
 
 
 def _decided(call: RequestedCall, **update: object) -> RequestedCall:
-    before = {"since": None, "binding": None, "unknown_attempt": None, "failure": "", **_NOBODY_YET}
-    return call.model_copy(update={**before, **update})
+    """Return a call with this update, that waits for nobody any more."""
+    waiting = {"since": None, "binding": None, "unknown_attempt": None, "failure": "", **_NOBODY_YET}
+    return call.model_copy(update={**waiting, **update})
 
 
-def called_off(call: RequestedCall) -> bool:
-    """Whether an attempt may still be on its way when the run is cancelled, so that the ledger has to be told."""
+def may_be_in_flight(call: RequestedCall) -> bool:
+    """Return whether an attempt may be in flight, so that a run that ends has to cancel the call in the ledger."""
     return call.attempts > 0 and call.stage in (CallStage.ASKED, CallStage.ALLOWED)
 
 
 def may_have_happened(call: RequestedCall) -> bool:
-    """Whether nobody knows if the call changed the world."""
+    """Return whether the call may have changed the world, with an unknown outcome."""
     return call.stage is CallStage.UNKNOWN or call.happened is Happened.UNKNOWN
 
 
-def told(call: RequestedCall) -> str:
-    """How it ended, in a word, for the timeline."""
+def ending(call: RequestedCall) -> str:
+    """Return how a call ended, in a word, for the timeline."""
     return (call.ended or ToolEnded.FAILED).value

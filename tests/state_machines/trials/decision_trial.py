@@ -21,13 +21,13 @@ from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import (
     Lapse,
     agreed,
+    decider_objection,
     lapse_ruling,
     next_due,
     passed,
     same_person,
-    unheard,
 )
-from workflows.state_machines.decisions import accepted, objection, pending, recorded, rejected, told_before
+from workflows.state_machines.decisions import accepted, earlier_reply, objection, pending, recorded, rejected
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = ("ann", "ben", "cyd", "eve")
@@ -196,7 +196,7 @@ class Trial:
 
     def _take(self, sealed: Sealed) -> None:
         said = sealed.said
-        told = told_before(self.run, said)
+        told = earlier_reply(self.run, said)
         if told is not None:
             before = next(one for one in self.run.decisions if one.decision_id == said.decision_id)
             if before.content == said.content and told != before.reply:
@@ -224,7 +224,7 @@ class Trial:
             self._time()  # an effect is awaited: the clock goes on meanwhile
         refused = objection(self.run, said)
         call = self.run.call(said.step)
-        refused = refused or unheard(call, self.tool, said, checked, self.run.started_by)
+        refused = refused or decider_objection(call, self.tool, said, checked, self.run.started_by)
         if refused is not None:
             return rejected(said, refused)
         if said.ruling is Ruling.DENY:
