@@ -1,4 +1,4 @@
-"""A large payload goes through the blob store under the tenant of its run, and comes back to that run alone."""
+"""A large payload is stored as a blob under the tenant of its run, and only that run reads it back."""
 
 import uuid
 from collections.abc import Sequence

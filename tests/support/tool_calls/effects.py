@@ -156,27 +156,27 @@ class Worker:
         )
         return await Pins(self.blobs).keep("acme", spec)
 
-    async def asked(self, attempt: int, tool: str, key: StepKey = KEY, *, said: Any = None, **more: Any) -> Act:
+    async def request(self, attempt: int, tool: str, key: StepKey = KEY, *, values: Any = None, **more: Any) -> Act:
         """An attempt, as the workflow asks for it."""
-        arguments = await stored(self.blobs, {"what": "x"} if said is None else said)
+        arguments = await stored(self.blobs, {"what": "x"} if values is None else values)
         return Act(key=key, attempt=attempt, pinned=await self.pin(), tool=tool, arguments=arguments, **more)
 
     async def act(self, attempt: int, tool: str, key: StepKey = KEY, **more: Any) -> Acted:
         """Try it."""
-        return await self.acting.act(await self.asked(attempt, tool, key, **more))
+        return await self.acting.act(await self.request(attempt, tool, key, **more))
 
     async def settle(
-        self, ruling: Ruling, tool: str, key: StepKey = KEY, *, said: Any = None, result: str | None = None
+        self, ruling: Ruling, tool: str, key: StepKey = KEY, *, values: Any = None, result: str | None = None
     ) -> SettledCall:
         """Take a person's word."""
         decision = StepDecision(
             decision_id="d", step=key.step, digest="0" * 64, ruling=ruling, by="ann", result=result, reason="as I said"
         )
-        question = await stored(self.blobs, {"what": "x"} if said is None else said)
+        question = await stored(self.blobs, {"what": "x"} if values is None else values)
         ask = SettleCall(key=key, pinned=await self.pin(), tool=tool, decision=decision, question=question)
         return await self.settling.settle_call(ask)
 
-    async def shown(self, outcome: ToolOutcome) -> str:
+    async def text_of(self, outcome: ToolOutcome) -> str:
         """What the model is shown of it."""
         return await texts.read(self.blobs, "acme", outcome.result)
 
