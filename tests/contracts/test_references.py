@@ -31,7 +31,7 @@ from perdure.contracts.runs.control import Pause
 from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.temporal.references import LEGACY_ENCODING, MARKER, MESSAGE_TYPE, is_reference, why_unreadable
 from perdure.contracts.tool_calls.decisions import StepDecision
-from tests.support.runs.hostile_payloads import KEPT, SECRET, hostile, seen, stored
+from tests.support.runs.hostile_payloads import KEPT, SECRET, genuine_references, hostile, stored
 
 RUN = "acme:p1"
 
@@ -75,7 +75,7 @@ async def read(payload: Payload, by: DataConverter | None = None) -> Payload:
     return await (by or converter())._transform_inbound_payload(payload)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
-FORGED = asyncio.run(seen(BLOBS, KEYS, RUN))
+FORGED = asyncio.run(genuine_references(BLOBS, KEYS, RUN))
 """What was stolen from other runs of the same workers."""
 
 

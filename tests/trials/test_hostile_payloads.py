@@ -25,7 +25,7 @@ from perdure.client import Platform
 from perdure.contracts.runs.run import Answered
 from perdure.contracts.temporal.queues import Queue
 from perdure.runs import workflow_id
-from tests.support.runs.hostile_payloads import KINDS, SECRET, Seen, hostile, seen
+from tests.support.runs.hostile_payloads import KINDS, SECRET, GenuineReferences, genuine_references, hostile
 from tests.support.runs.people import calls, decision, message, waiting
 from tests.support.servers.stub_model import StubModel
 from tests.trials.conftest import Platforms, Report
@@ -49,7 +49,7 @@ class Thrower:
 
     client: Client
     handle: WorkflowHandle[Any, Any]
-    seen: Seen
+    genuine: GenuineReferences
     draw: Random
     strays: int = 0
     thrown: Counter[str] = field(default_factory=Counter[str])
@@ -74,7 +74,7 @@ class Thrower:
                 await self._started(inputs)
 
     def _payload(self) -> Payload:
-        kind, payload = hostile(self.draw, self.seen)
+        kind, payload = hostile(self.draw, self.genuine)
         self.kinds[kind] += 1
         return payload
 
@@ -125,7 +125,7 @@ async def test_no_run_is_wedged_and_nothing_lost_whatever_is_thrown_at_it(
         run = await platform.start_agent("Write to bob.", agent="clerk", business_id=uuid.uuid4().hex)
         [step] = await waiting(platform, run)
         name = workflow_id("default", run)
-        stolen = await seen(platforms.parts.blobs, platforms.keys, name)
+        stolen = await genuine_references(platforms.parts.blobs, platforms.keys, name)
         thrower = Thrower(client, client.get_workflow_handle(name), stolen, draw)
         for _ in range(min(AT_ONE_RUN, left)):
             await thrower.throw()

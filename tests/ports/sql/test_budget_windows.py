@@ -17,7 +17,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.windows import Window, WindowKey, WindowLimit, day_of
 from tests.ports.sql.test_writers_at_once import environment_of
 from tests.support.faults.full_disk import full_disk
-from tests.support.processes.at_once import ready, said_by
+from tests.support.processes.at_once import lines_of, ready
 from tests.support.processes.reserving import ACTUAL, DAY, KEY, LIMIT, WORST, key_of
 
 CENT = Spend(micro_dollars=10_000)
@@ -156,7 +156,7 @@ async def test_processes_that_reserve_and_settle_at_once_never_overshoot_and_los
 ) -> None:
     environment = environment_of(place)
     processes = [await ready("tests.support.processes.reserving", name, 30, environment=environment) for name in "abc"]
-    did = Counter(line.split()[0] for lines in await said_by(processes) for line in lines)
+    did = Counter(line.split()[0] for lines in await lines_of(processes) for line in lines)
     assert did.total() == 90
     window = await windows.look("acme", DAY)
     settled, reserved = did["settled"], did["reserved"]

@@ -8,8 +8,8 @@ from activities.ports import Decided, EffectLedger, Fresh, Unknown
 from activities.settings import Settings
 from perdure.contracts.tool_calls.ledger import CallPhase, Succeeded, Word
 from tests.ports.sql.test_writers_at_once import environment_of
-from tests.support.processes.at_once import ready, said_by
-from tests.support.processes.calling import CALL, KEY, key_of, sent
+from tests.support.processes.at_once import lines_of, ready
+from tests.support.processes.calling import CALL, KEY, key_of, outcome_of
 from tests.support.tool_calls.ledger_steps import SENT, decision
 
 CALLS = 40
@@ -23,14 +23,14 @@ async def test_of_processes_that_ask_at_once_exactly_one_calls(
     processes = [
         await ready("tests.support.processes.calling", each, CALLS, environment=environment) for each in attempts
     ]
-    outputs = await said_by(processes)
+    outputs = await lines_of(processes)
     called = Counter(line.split()[1] for lines in outputs for line in lines if line.startswith("called"))
     assert called == {str(number): 1 for number in range(CALLS)}
     for number in range(CALLS):
         record = await ledger.look(key_of(number))
         assert record is not None
         assert record.phase is CallPhase.DONE
-        outcome = sent(record.attempt, number)
+        outcome = outcome_of(record.attempt, number)
         assert record.outcome == Succeeded(result=outcome.result.reference())
 
 
@@ -66,6 +66,6 @@ async def test_processes_that_ask_after_a_persons_word_get_one_call_between_them
     processes = [
         await ready("tests.support.processes.calling", each, CALLS, environment=environment) for each in (2, 3, 2)
     ]
-    outputs = await said_by(processes)
+    outputs = await lines_of(processes)
     called = Counter(line.split()[1] for lines in outputs for line in lines if line.startswith("called"))
     assert called == {str(number): 1 for number in range(CALLS)}
