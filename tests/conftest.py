@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
@@ -44,6 +45,10 @@ STARTS_A_SERVER = "environment"
 """The fixture that every other test with a Temporal server asks for."""
 
 quiet_libraries()
+
+# Examples have no deadline: a busy machine is slow, and that proves nothing about the code.
+hypothesis.settings.register_profile("perdure", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("perdure")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

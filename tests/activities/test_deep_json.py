@@ -1,4 +1,4 @@
-"""JSON that is nested deeper than the reader can follow is no JSON, wherever a model or a server may send it."""
+"""JSON nested deeper than the parser can follow is refused as invalid, from a model and from a server."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which failures of a paid attempt are known to have cost nothing."""
+"""Which failures of a paid attempt are known to be free of charge."""
 
 from activities import ports
 from activities.ports import (

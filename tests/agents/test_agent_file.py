@@ -1,4 +1,4 @@
-"""An agent that cannot be used is answered with the file, the key and the remedy."""
+"""An invalid agent file is refused with the file, the key and the remedy."""
 
 import json
 import re

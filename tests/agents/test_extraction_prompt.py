@@ -1,4 +1,4 @@
-"""Lines have numbers, the reply is held to them, and what is wrong with a reply is listed."""
+"""The prompt of an extraction: numbered lines, a schema that the reply must match, and a list of the problems in it."""
 
 import json
 
@@ -22,8 +22,8 @@ def test_a_document_is_shown_with_numbered_lines_and_without_empty_ones() -> Non
 @given(st.text(alphabet=st.sampled_from("ab \t\n\r\x0b\x0c\x85\u2028"), max_size=40))
 def test_every_line_is_one_line_at_its_own_place(text: str) -> None:
     lines = document_lines(text)
-    shown = [text[start:end] for start, end in lines]
-    assert shown == [line.strip() for line in text.splitlines() if line.strip()]
+    texts = [text[start:end] for start, end in lines]
+    assert texts == [line.strip() for line in text.splitlines() if line.strip()]
     assert lines == sorted(lines)
 
 
@@ -39,8 +39,8 @@ def test_the_reply_is_held_to_every_field_in_its_order() -> None:
 
 
 def test_fields_with_the_same_offer_share_it() -> None:
-    held = {2: ["1 May", "2 May"], 4: ["1 May"]}
-    schema = reply_schema([DAY, NAME, END], 5, {"day": held, "end": held})
+    offers = {2: ["1 May", "2 May"], 4: ["1 May"]}
+    schema = reply_schema([DAY, NAME, END], 5, {"day": offers, "end": offers})
     assert schema["properties"]["day"] == schema["properties"]["end"] == {"$ref": "#/$defs/day"}
     pairs = [
         (option["properties"]["value"]["enum"], option["properties"]["line"]["enum"])
@@ -61,6 +61,6 @@ def test_a_worked_example_says_of_every_other_field_that_it_is_not_stated() -> N
 
 
 def test_a_repair_lists_what_is_wrong_and_asks_for_everything() -> None:
-    asked = ask_again(["day: 'soon' is no day", "total: does not add up"])
-    assert "- day: 'soon' is no day\n- total: does not add up\n" in asked
-    assert "the whole reply again" in asked
+    prompt = ask_again(["day: 'soon' is no day", "total: does not add up"])
+    assert "- day: 'soon' is no day\n- total: does not add up\n" in prompt
+    assert "the whole reply again" in prompt

@@ -1,4 +1,4 @@
-"""A spec that cannot be used is answered with the file, the key and the remedy."""
+"""An invalid spec is refused with the file, the key and the remedy."""
 
 import re
 from datetime import timedelta
@@ -98,9 +98,9 @@ def test_what_is_no_name_leads_to_no_file(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", ["'robot'", "3", "[]", "true"])
 def test_an_unknown_kind_names_those_that_there_are(tmp_path: Path, kind: str) -> None:
     (tmp_path / "x.toml").write_text(f"kind = {kind}\n{GOOD}")
-    for asked in (Specs(tmp_path).chain, Specs(tmp_path).agent):
+    for read in (Specs(tmp_path).chain, Specs(tmp_path).agent):
         with pytest.raises(BadSpec, match=r'^agents/x.toml: kind: .* write "chain" or "agent"$'):
-            asked("x")
+            read("x")
 
 
 def test_a_folder_in_a_spec_s_place_is_said_in_one_line(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_an_edited_agent_is_read_again_and_an_unchanged_one_is_not(tmp_path: Pat
 
 
 def test_the_guards_of_agents_are_known(tmp_path: Path) -> None:
-    asked = "".join(f"[[{key}]]\nguard = '{key}'\n" for key in ("screen", "arguments", "check"))
-    (tmp_path / "helper.toml").write_text(AGENT + asked)
+    guards = "".join(f"[[{key}]]\nguard = '{key}'\n" for key in ("screen", "arguments", "check"))
+    (tmp_path / "helper.toml").write_text(AGENT + guards)
     assert Specs(tmp_path, all_tools()).guards() == {"screen", "arguments", "check", "injection", "secrets_present"}
 
 

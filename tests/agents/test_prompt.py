@@ -1,4 +1,4 @@
-"""What the model may choose, and what is made of its choice."""
+"""The choices that the model is offered, and how its reply is read."""
 
 import json
 
@@ -19,14 +19,14 @@ choices = st.lists(st.builds(Choice, st.integers(0, 5), st.text().map(str.strip)
 
 
 @given(choices)
-def test_what_is_rendered_is_read_back(made: list[Choice]) -> None:
-    assert read_choices(render_choices(made), sentences=5, parts=len(made)) == made
+def test_rendered_choices_are_read_back(choices: list[Choice]) -> None:
+    assert read_choices(render_choices(choices), sentences=5, parts=len(choices)) == choices
 
 
 @given(choices)
-def test_what_is_rendered_has_the_keys_and_sources_of_the_schema(made: list[Choice]) -> None:
-    schema = reply_schema(5, len(made))
-    reply = json.loads(render_choices(made))
+def test_rendered_choices_have_the_keys_and_sources_of_the_schema(choices: list[Choice]) -> None:
+    schema = reply_schema(5, len(choices))
+    reply = json.loads(render_choices(choices))
     assert list(reply) == schema["required"]
     assert all(one["source"] in schema["properties"][key]["properties"]["source"]["enum"] for key, one in reply.items())
 

@@ -1,4 +1,4 @@
-"""A schema that cannot be used is answered with the file, the key and the remedy."""
+"""An invalid schema is refused with the file, the key and the remedy."""
 
 import json
 from pathlib import Path
@@ -75,9 +75,9 @@ def test_bounds_of_toml_s_own_types_travel_as_text() -> None:
 
 def test_a_prompt_begins_with_the_fields_and_the_examples() -> None:
     spec = parse_schema("x", example("total = { line = 1, value = '5.00' }").encode())
-    system, shown, replied = json.loads(spec.instructions.body or "")
+    system, first, replied = json.loads(spec.instructions.body or "")
     assert system["content"].endswith("total (an amount): all\ndue (a date): when")
-    assert shown["content"] == "Document:\n[1] Total 5.00"
+    assert first["content"] == "Document:\n[1] Total 5.00"
     assert json.loads(replied["content"]) == {"total": {"value": "5.00", "line": 1}, "due": {"value": "", "line": 0}}
 
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tests.activities.authorization.proof_trial import played
+from tests.activities.authorization.proof_trial import run_trials
 from tests.activities.authorization.proof_world import World
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
@@ -18,6 +18,6 @@ async def test_no_attempt_is_allowed_without_proof_and_none_with_it_is_refused(
 ) -> None:
     seed = cast("int", request.config.getoption("chaos_seed"))
     attempts = ATTEMPTS[cast("str", request.config.getoption("chaos"))]
-    told = await played(World(tmp_path), attempts, 1000 * seed)
-    assert told.attempts >= attempts
-    assert min(told.allowed, told.refused) > attempts / 50, f"seed {seed}: {told}"
+    counts = await run_trials(World(tmp_path), attempts, 1000 * seed)
+    assert counts.attempts >= attempts
+    assert min(counts.allowed, counts.refused) > attempts / 50, f"seed {seed}: {counts}"

@@ -1,4 +1,4 @@
-"""What an agent's workflow takes says what is wrong with it as a request does."""
+"""An agent's workflow refuses bad input with the same messages as a request does."""
 
 import pytest
 from pydantic import ValidationError

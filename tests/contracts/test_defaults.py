@@ -1,4 +1,4 @@
-"""Payloads leave out what holds its default, so a default is part of what was written: it never changes."""
+"""Payloads leave out fields that hold their default, so a default of a contract never changes."""
 
 import importlib
 import json
@@ -25,7 +25,7 @@ from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcom
 from workflows.effects import EFFECTS
 
 RECORDED = Path(__file__).with_name("defaults.json")
-"""Every default that was ever left out of a payload. Lines are added to it; none is changed or taken away."""
+"""The defaults that payloads have ever left out. Lines are added; none is changed or removed."""
 
 THINK = Think(
     key=StepKey(tenant="acme", workflow_id="acme:1", run_id="1", step="think-1"),
@@ -48,7 +48,7 @@ ACTED = Acted(
 
 
 def written(value: Contract) -> bytes:
-    """The JSON of a value's payload."""
+    """Return the JSON of a value's payload."""
     return data_converter.payload_converter.to_payload(value).data
 
 
@@ -61,7 +61,7 @@ def test_a_payload_without_its_defaults_reads_as_what_was_written(value: Contrac
         assert needless not in lean
 
 
-def test_which_of_several_shapes_it_is_is_always_written() -> None:
+def test_the_kind_of_a_contract_is_always_written() -> None:
     assert b'"kind":"answered"' in written(ACTED)
     told_apart = [model for model in contracts(Contract) if len(get_args(kind_of(model))) == 1]
     assert {CallAnswered, Again} <= set(told_apart)
@@ -78,8 +78,8 @@ def test_no_default_has_changed() -> None:
     recorded: dict[str, dict[str, Any]] = json.loads(RECORDED.read_text())
     now = defaults()
     for contract, fields in recorded.items():
-        held = now.get(contract, {})
-        assert {field: held.get(field, "gone") for field in fields} == fields, contract
+        current = now.get(contract, {})
+        assert {field: current.get(field, "gone") for field in fields} == fields, contract
     assert now == recorded, f"new defaults: write defaults() into {RECORDED.name}"
 
 
@@ -90,32 +90,32 @@ def test_every_effect_is_asked_and_replies_with_such_a_contract() -> None:
 
 
 def contracts(root: type[Contract]) -> list[type[Contract]]:
-    """Every contract."""
+    """Return every contract."""
     for module in pkgutil.iter_modules(perdure.contracts.__path__):
         importlib.import_module(f"perdure.contracts.{module.name}")
-    found = [model for child in root.__subclasses__() for model in (child, *contracts(child))]
-    return [model for model in found if model.__module__.startswith("perdure.contracts.")]
+    models = [model for child in root.__subclasses__() for model in (child, *contracts(child))]
+    return [model for model in models if model.__module__.startswith("perdure.contracts.")]
 
 
 def kind_of(model: type[Contract]) -> Any:
-    """The type of its `kind`: of a shape among several it has one value."""
+    """Return the type of a contract's `kind`: one value for a shape among several."""
     return model.model_fields["kind"].annotation if "kind" in model.model_fields else None
 
 
 def defaults_of(model: type[Contract]) -> dict[str, Any]:
-    """Its defaults, as JSON, by field."""
-    found = {
+    """Return a contract's defaults, as JSON, by field."""
+    values = {
         name: field.get_default(call_default_factory=True, validated_data={})
         for name, field in model.model_fields.items()
         if not field.is_required()
     }
-    return {name: to_jsonable_python(value) for name, value in sorted(found.items())}
+    return {name: to_jsonable_python(value) for name, value in sorted(values.items())}
 
 
 def defaults() -> dict[str, dict[str, Any]]:
-    """Those of every contract that has some."""
-    found = {
+    """Return the defaults of every contract that has some."""
+    by_name = {
         model.__module__.removeprefix("perdure.contracts.") + "." + model.__qualname__: defaults_of(model)
         for model in contracts(Contract)
     }
-    return {name: fields for name, fields in sorted(found.items()) if fields}
+    return {name: fields for name, fields in sorted(by_name.items()) if fields}

@@ -1,4 +1,4 @@
-"""What holds keys is never quoted where it cannot be read: the model catalogue, and Temporal's configuration."""
+"""No message quotes a file that may hold keys: the model catalogue and Temporal's configuration."""
 
 from pathlib import Path
 

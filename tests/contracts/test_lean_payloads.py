@@ -1,4 +1,4 @@
-"""What an agent's effects are asked and reply is told in few bytes, and older payloads that say more still decode."""
+"""The requests and replies of an agent's effects are short, and older, longer payloads still decode."""
 
 import json
 
@@ -30,15 +30,15 @@ THOUGHT = Thought(said=Text.of(""), model="m", finish_reason="stop", prompt_dige
 
 
 def written(value: Contract) -> str:
-    """The JSON of a value's payload."""
+    """Return the JSON of a value's payload."""
     return data_converter.payload_converter.to_payload(value).data.decode()
 
 
 def test_a_paid_call_is_told_of_its_deployment_what_it_is_called_and_what_it_costs() -> None:
     for ask in (THINK, COMPACT):
-        told = json.loads(written(ask))
-        assert told["deployment"] == {"name": "small", "prices": {"input": 2, "output": 3}}
-        assert told["transcript"].keys() == {"fresh"}
+        payload = json.loads(written(ask))
+        assert payload["deployment"] == {"name": "small", "prices": {"input": 2, "output": 3}}
+        assert payload["transcript"].keys() == {"fresh"}
 
 
 @pytest.mark.parametrize("body", ["", "A note.", 'é深\n"', "x" * 1000])
@@ -47,13 +47,13 @@ def test_a_reply_writes_a_text_that_has_a_body_as_the_plain_string_it_is(body: s
     thought = THOUGHT.model_copy(update={"said": text})
     assert json.loads(written(thought))["said"] == body
     assert Thought.model_validate_json(written(thought)) == thought
-    # As it was written before, and where the body is too large.
+    # The form of older payloads, and of a body that is too large.
     for other in (text, text.reference()):
         spelled = json.dumps({**json.loads(written(thought)), "said": other.model_dump(mode="json")})
         assert Thought.model_validate_json(spelled).said == other
         again = THOUGHT.model_copy(update={"said": other})
         assert Thought.model_validate_json(written(again)) == again
-    # No sender's count of a body's tokens is believed.
+    # A sender's count of a body's tokens is never believed.
     claimed = json.dumps({**json.loads(written(thought)), "said": {**text.model_dump(mode="json"), "tokens": 1}})
     assert Thought.model_validate_json(claimed).said.tokens == len(body.encode())
 
@@ -61,8 +61,8 @@ def test_a_reply_writes_a_text_that_has_a_body_as_the_plain_string_it_is(body: s
 def test_arguments_travel_with_a_thought_where_they_are_shorter_than_their_name() -> None:
     short, long = Text.of("x" * BRIEF), Text.of("x" * (BRIEF + 1))
     assert (short.told(), long.told()) == (short, long.reference())
-    asked = AskedCall(id="call-1-1", tool="read", arguments=short)
-    assert len(written(asked)) < len(written(asked.model_copy(update={"arguments": long.reference()})))
+    call = AskedCall(id="call-1-1", tool="read", arguments=short)
+    assert len(written(call)) < len(written(call.model_copy(update={"arguments": long.reference()})))
 
 
 @pytest.mark.parametrize("ended", ToolEnded)

@@ -1,4 +1,4 @@
-"""No payload raises before our code runs, whoever sent it, and none is read but by the run that it was written for."""
+"""No payload raises before our code runs, whoever sent it, and only the run that it was written for reads it."""
 
 import asyncio
 import dataclasses
@@ -31,13 +31,13 @@ from perdure.contracts.runs.control import Pause
 from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.temporal.references import LEGACY_ENCODING, MARKER, MESSAGE_TYPE, is_reference, why_unreadable
 from perdure.contracts.tool_calls.decisions import StepDecision
-from tests.support.runs.hostile_payloads import KEPT, SECRET, hostile, seen, stored
+from tests.support.runs.hostile_payloads import KEPT, SECRET, genuine_references, hostile, stored
 
 RUN = "acme:p1"
 
 
 class Kept:
-    """Bodies of one process, by tenant."""
+    """A store of bodies in memory, by tenant."""
 
     def __init__(self) -> None:
         self.bodies: dict[tuple[str, str], bytes] = {}
@@ -66,17 +66,17 @@ STORAGE: Any = payload_storage(BLOBS, KEYS, KEPT)
 
 
 def converter(run: str | None = RUN, storage: Any = STORAGE) -> DataConverter:
-    """A worker's, for one run; or for none."""
-    made = dataclasses.replace(data_converter, external_storage=storage)
-    return made if run is None else made.with_context(WorkflowSerializationContext(namespace="x", workflow_id=run))
+    """Return a worker's converter, for one run or for none."""
+    plain = dataclasses.replace(data_converter, external_storage=storage)
+    return plain if run is None else plain.with_context(WorkflowSerializationContext(namespace="x", workflow_id=run))
 
 
 async def read(payload: Payload, by: DataConverter | None = None) -> Payload:
     return await (by or converter())._transform_inbound_payload(payload)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
-FORGED = asyncio.run(seen(BLOBS, KEYS, RUN))
-"""What was stolen from other runs of the same workers."""
+FORGED = asyncio.run(genuine_references(BLOBS, KEYS, RUN))
+"""References that were stolen from other runs of the same workers."""
 
 
 @given(draw=st.randoms(use_true_random=False), of=st.sampled_from([RUN, "globex:p2", "p3", "", None]))
@@ -84,11 +84,11 @@ FORGED = asyncio.run(seen(BLOBS, KEYS, RUN))
 async def test_what_no_worker_wrote_for_this_run_is_never_read_and_never_raises(draw: Random, of: str | None) -> None:
     kind, payload = hostile(draw, FORGED)
     before = payload.SerializeToString()
-    found = await read(payload, converter(of))
-    assert SECRET.encode() not in found.data, kind
-    assert is_reference(payload) == (why_unreadable(found) is not None) or not is_reference(payload), kind
+    decoded = await read(payload, converter(of))
+    assert SECRET.encode() not in decoded.data, kind
+    assert is_reference(payload) == (why_unreadable(decoded) is not None) or not is_reference(payload), kind
     assert payload.SerializeToString() == before, "what the SDK gave is left as it was"
-    assert (found is payload) == (not is_reference(payload)), "what is no reference is not even copied"
+    assert (decoded is payload) == (not is_reference(payload)), "what is no reference is not even copied"
 
 
 @given(draw=st.randoms(use_true_random=False))
@@ -96,11 +96,11 @@ async def test_what_no_worker_wrote_for_this_run_is_never_read_and_never_raises(
 async def test_every_way_of_asking_for_a_value_has_an_end(draw: Random) -> None:
     _, payload = hostile(draw, FORGED)
     for by in (converter(), converter(None), converter(storage=None)):
-        found = await read(payload, by)
+        decoded = await read(payload, by)
         values = by.payload_converter
-        assert len(values.from_payloads([found, found])) == 2, "a number of inputs that nobody expects"
-        assert values.from_payloads([found], [RawValue])[0].payload == found
-        refusal = request_of(by, found)
+        assert len(values.from_payloads([decoded, decoded])) == 2, "a number of inputs that nobody expects"
+        assert values.from_payloads([decoded], [RawValue])[0].payload == decoded
+        refusal = request_of(by, decoded)
         assert refusal is None or (refusal.type, refusal.non_retryable, bool(refusal.message)) == FOR_GOOD
 
 
@@ -108,7 +108,7 @@ FOR_GOOD = ("BadRequest", True, True)
 
 
 def request_of(by: DataConverter, payload: Payload) -> ApplicationError | None:
-    """Why a start fails; None where what was read is no request, of which `OneRequest` tells."""
+    """Return why a start fails; None where the payload is no request, which `OneRequest` reports."""
     try:
         [request] = by.payload_converter.from_payloads([payload], [AgentInput])
     except ApplicationError as refusal:
@@ -128,10 +128,10 @@ async def test_the_details_of_a_failure_that_anybody_may_have_written_raise_noth
 
 
 async def test_a_payload_that_is_not_read_says_why_to_whoever_asks_for_a_value() -> None:
-    found = await read(FORGED.foreign)
+    decoded = await read(FORGED.foreign)
     for contract in (Pause, StepDecision, str):
         with pytest.raises(ApplicationError, match="no worker signed it for this run") as refused:
-            converter().payload_converter.from_payloads([found], [contract])
+            converter().payload_converter.from_payloads([decoded], [contract])
         assert refused.value.non_retryable
 
 
@@ -201,7 +201,7 @@ async def test_payloads_that_are_no_references_pass_as_the_same_object() -> None
         st.sampled_from([LEGACY_ENCODING, b"json/protobuf", b"json/plain", MESSAGE_TYPE, b"true", b""]),
     )
 )
-def test_what_the_sdk_takes_for_a_reference_is_one_here(metadata: Mapping[str, bytes]) -> None:
+def test_a_payload_that_the_sdk_takes_for_a_reference_is_one_here(metadata: Mapping[str, bytes]) -> None:
     payload = Payload(metadata=metadata)
     theirs = _data_converter._is_reference_payload(payload) or _data_converter._has_reference_marker(payload)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     assert is_reference(payload) or not theirs

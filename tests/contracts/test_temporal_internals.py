@@ -1,4 +1,4 @@
-"""The private parts of Temporal's SDK that references lean on are those of the version that they were written for."""
+"""The private parts of Temporal's SDK that references rely on are unchanged in the installed version."""
 
 import hashlib
 import inspect
@@ -40,13 +40,13 @@ LEANED_ON = {
     "temporalio.worker._workflow_instance:WorkflowInstance": "35aead8adf58",
     "temporalio.contrib.opentelemetry._otel_interceptor:_headers_to_context": "160bd66fee69",
 }
-"""Each with the beginning of its source's SHA-256."""
+"""Each private function, with the beginning of its source's SHA-256."""
 
 STORAGE = "temporalio.converter._extstore:"
 
 
 @pytest.mark.parametrize("name", LEANED_ON)
-def test_what_is_leaned_on_of_the_sdk_is_as_it_was_read(name: str) -> None:
+def test_the_private_parts_of_the_sdk_are_unchanged(name: str) -> None:
     source = inspect.getsource(pkgutil.resolve_name(name))
     assert hashlib.sha256(source.encode()).hexdigest()[:12] == LEANED_ON[name], (
         f"{name} is another one in this version: read it, and `perdure/contracts/temporal/converter.py`, "

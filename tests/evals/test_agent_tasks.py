@@ -1,4 +1,4 @@
-"""A task counts as done where the desk has what was asked for, once, with the facts, and the answer has them too."""
+"""A task is done if the desk has the expected write, once, with the facts, and the answer has the facts too."""
 
 import tomllib
 
@@ -22,7 +22,7 @@ def test_a_task_is_done_with_the_write_the_fact_and_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "received"),
+    ("writes", "received"),
     [
         ({"tickets": [], "messages": []}, 0),
         ({"tickets": [TICKET, TICKET], "messages": []}, 1),
@@ -30,9 +30,11 @@ def test_a_task_is_done_with_the_write_the_fact_and_the_answer() -> None:
         ({"tickets": [], "messages": [MESSAGE]}, 1),
     ],
 )
-def test_another_number_of_writes_than_asked_for_is_wrong(kept: dict[str, list[dict[str, str]]], received: int) -> None:
-    found = score(WRITES, "answered", "35 euros", kept, received)
-    assert (found.writes, found.written, found.answer) == (False, False, True)
+def test_another_number_of_writes_than_asked_for_is_wrong(
+    writes: dict[str, list[dict[str, str]]], received: int
+) -> None:
+    result = score(WRITES, "answered", "35 euros", writes, received)
+    assert (result.writes, result.written, result.answer) == (False, False, True)
 
 
 def test_a_write_without_the_fact_or_to_somebody_else_is_wrong() -> None:

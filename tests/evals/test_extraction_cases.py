@@ -1,4 +1,4 @@
-"""An extraction scores what is exactly right, and every case fits its schema and its document."""
+"""An extraction scores exact values only, and every case fits its schema and its document."""
 
 import pytest
 
@@ -110,5 +110,5 @@ def test_no_document_of_a_set_is_an_example_in_a_prompt() -> None:
 
 def test_every_document_of_the_sets_is_used() -> None:
     used = {path_of(schema, case) for schema, name in SETS for case in load(schema, name)}
-    kept = {path for folder in ("documents", "calibration") for path in EXTRACTION.glob(f"*/{folder}/*")}
-    assert kept <= used
+    files = {path for folder in ("documents", "calibration") for path in EXTRACTION.glob(f"*/{folder}/*")}
+    assert files <= used

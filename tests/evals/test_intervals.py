@@ -1,4 +1,4 @@
-"""Shares are told with how sure one can be of them."""
+"""A share is reported with its confidence interval."""
 
 from evals.intervals import share, wilson
 

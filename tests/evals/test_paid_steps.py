@@ -1,4 +1,4 @@
-"""A paid step is found by its name, and a summary without the place where its conversation was cut."""
+"""A paid step is found by its name, and a summary also without the link where its conversation was cut."""
 
 from deploy.prompts.paid_steps import whole_name
 

@@ -1,4 +1,4 @@
-"""A score counts what was expected, and nothing that was not verified."""
+"""A score counts expected and verified facts only."""
 
 from evals.questions import HANDBOOK, Kind, Question, load
 from evals.scorers import Score, score
@@ -11,7 +11,7 @@ ASKED = Question(id="q", kind=Kind.SINGLE, question="?", outcome="answered", doc
 HOPELESS = Question(id="q", kind=Kind.UNANSWERABLE, question="?", outcome="abstained")
 
 
-def answered(answer: str, version: int, *, verified: bool = True) -> RunResult:
+def run_with(answer: str, version: int, *, verified: bool = True) -> RunResult:
     citation = Citation(
         edition=Edition(document="leave", version=version, title="Leave"),
         chunk=0,
@@ -25,15 +25,15 @@ def answered(answer: str, version: int, *, verified: bool = True) -> RunResult:
 
 
 def test_an_expected_answer_scores_in_full() -> None:
-    assert score(ASKED, answered("It is 30 DAYS.", 2)) == Score(outcome=True, citation=True, fact=True)
+    assert score(ASKED, run_with("It is 30 DAYS.", 2)) == Score(outcome=True, citation=True, fact=True)
 
 
 def test_the_wrong_edition_is_no_citation() -> None:
-    assert score(ASKED, answered("30 days", 1)) == Score(outcome=True, citation=False, fact=True)
+    assert score(ASKED, run_with("30 days", 1)) == Score(outcome=True, citation=False, fact=True)
 
 
 def test_an_unverified_citation_does_not_count() -> None:
-    assert not score(ASKED, answered("30 days", 2, verified=False)).citation
+    assert not score(ASKED, run_with("30 days", 2, verified=False)).citation
 
 
 def test_abstaining_where_an_answer_is_expected_scores_nothing() -> None:
@@ -42,7 +42,7 @@ def test_abstaining_where_an_answer_is_expected_scores_nothing() -> None:
 
 def test_abstaining_is_right_where_nothing_answers() -> None:
     assert score(HOPELESS, RunResult(outcome=Abstained(reason="no"))).grounded
-    assert not score(HOPELESS, answered("30 days", 2)).grounded
+    assert not score(HOPELESS, run_with("30 days", 2)).grounded
 
 
 def test_the_golden_set_has_twenty_questions_and_no_other_set_shares_one() -> None:

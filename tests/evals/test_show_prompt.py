@@ -1,4 +1,4 @@
-"""The exact prompt of a paid step is rebuilt from a real run's history, and held against the digest in its reply."""
+"""The exact prompt of a paid step is rebuilt from a real run's history, and compared with the digest in its reply."""
 
 import asyncio
 import hashlib
@@ -49,7 +49,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 def show(
     settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Show]:
-    """Runs the command as a user does, beside the workers; returns its exit code and what it printed."""
+    """Run the command as a user does, beside the workers; return its exit code and its output."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
     monkeypatch.setenv("PERDURE_PATHS__STATE", str(settings.paths.state))
     monkeypatch.setenv("COLUMNS", "200")
@@ -95,16 +95,16 @@ async def test_what_is_printed_as_json_is_what_the_model_was_sent(
 ) -> None:
     run = await counted(platform, stub)
     code, out, _ = await show(run, "think-3", "--json")
-    shown = json.loads(out)
+    report = json.loads(out)
     assert code == 0
-    assert shown["matches"] is True
-    assert shown["digest"] == shown["recorded"]
-    assert [message["role"] for message in shown["messages"]] == [
+    assert report["matches"] is True
+    assert report["digest"] == report["recorded"]
+    assert [message["role"] for message in report["messages"]] == [
         *("system", "user", "assistant", "tool", "tool", "assistant", "tool")
     ]
-    told = json.dumps(stub.requests[-1]["messages"])
-    for message in shown["messages"]:
-        assert json.dumps(message["content"])[1:-1] in told
+    messages = json.dumps(stub.requests[-1]["messages"])
+    for message in report["messages"]:
+        assert json.dumps(message["content"])[1:-1] in messages
 
 
 async def test_a_body_that_is_not_in_the_history_comes_from_the_store(
@@ -148,7 +148,7 @@ async def test_a_prompt_that_is_made_otherwise_by_now_names_both_digests(
 ) -> None:
     run = await counted(platform, stub)
     _, out, _ = await show(run, "think-2", "--json")
-    sent = json.loads(out)["recorded"]
+    recorded = json.loads(out)["recorded"]
 
     def otherwise(*of: Any) -> Prompt:
         prompt = prompt_of(*of)
@@ -158,7 +158,7 @@ async def test_a_prompt_that_is_made_otherwise_by_now_names_both_digests(
     code, out, err = await show(run, "think-2")
     assert code == 1
     assert "Be quick." in out
-    assert f"digest differs: the reply names {sent}, but what is rebuilt has " in err
+    assert f"digest differs: the reply names {recorded}, but what is rebuilt has " in err
     _, out, _ = await show(run, "think-2", "--json")
     assert json.loads(out)["digest"] in err
     assert json.loads(out)["matches"] is False
@@ -274,18 +274,18 @@ def test_a_command_without_its_step_is_one_line(capsys: pytest.CaptureFixture[st
 
 
 async def with_a_large_turn(platform: Platform, stub: StubModel) -> str:
-    """A run whose model writes more in one turn than a history keeps."""
+    """A run whose model writes more in one turn than a history stores."""
     stub.script = [calls(LARGE_TICKET), answer()]
     return await finished(platform)
 
 
 def large_turn() -> str:
-    """The digest of that turn."""
-    asked = ToolCall("call-1-1", "create_ticket", json.dumps(dict(LARGE_TICKET[1])))
-    return hashlib.sha256(turn_text("", [asked]).encode()).hexdigest()
+    """Return the digest of that turn."""
+    call = ToolCall("call-1-1", "create_ticket", json.dumps(dict(LARGE_TICKET[1])))
+    return hashlib.sha256(turn_text("", [call]).encode()).hexdigest()
 
 
 def sql(settings: Settings, statement: str, *values: object) -> None:
-    """Change what the store keeps, as somebody at the database could."""
+    """Change the database directly."""
     with closing(sqlite3.connect(settings.paths.state / "perdure.db", timeout=20)) as database, database:
         assert database.execute(statement, values).rowcount == 1

@@ -1,4 +1,4 @@
-"""The adapters that the contract tests are run against; a second adapter of a port joins by one more parameter."""
+"""Fixtures with the adapters that the contract tests run against; to add an adapter of a port, add a parameter."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,12 +38,12 @@ from tests.support.stores.orders import RegisteredReplies
 @pytest_asyncio.fixture(params=["lancedb", pytest.param("weaviate", marks=pytest.mark.weaviate)], loop_scope="session")
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[VectorStore, VectorStore]]:
     """An empty vector store, and the same one as another process opens it."""
-    kept = Store()
+    store = Store()
     if request.param == "weaviate":
         server: Weaviate = request.getfixturevalue("weaviate")
-        kept = server.settings
-        await forget_everything(kept)
-    settings = Settings(paths=Paths(state=tmp_path), store=kept)
+        store = server.settings
+        await forget_everything(store)
+    settings = Settings(paths=Paths(state=tmp_path), store=store)
     async with open_store(settings) as first, open_store(settings) as second:
         yield first, second
 
@@ -66,7 +66,7 @@ async def embedder() -> Embedder:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Where an empty database is, by its settings: any number of processes may open it."""
+    """Return the settings of an empty database, which any number of processes may open."""
     postgres = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
     return Settings(
         paths=Paths(state=tmp_path / "state"), database=DatabaseSettings.model_validate({"postgres": postgres})
@@ -128,7 +128,7 @@ def log(logs: tuple[TokenLog, TokenLog]) -> TokenLog:
 
 @pytest_asyncio.fixture(params=["local", pytest.param("redis", marks=pytest.mark.redis)], loop_scope="session")
 async def views(request: pytest.FixtureRequest) -> AsyncIterator[tuple[SharedState, SharedState]]:
-    """An empty shared state, as two workers see it: of one process where it is shared within one only."""
+    """Two workers' views of an empty shared state: in one process where the state is only shared within one."""
     if request.param == "local":
         async with open_shared(Settings()) as state:
             yield state, state

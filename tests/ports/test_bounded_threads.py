@@ -1,4 +1,4 @@
-"""Calls in threads: a deadline that holds, and a hanging call that costs one thread and no more."""
+"""Calls in threads: a deadline is kept, and a hanging call costs one thread and no more."""
 
 import asyncio
 import threading

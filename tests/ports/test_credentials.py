@@ -1,4 +1,4 @@
-"""A credential is believed that a known key has signed, for us, lately and not for long; every other is refused."""
+"""A credential is believed if a known key signed it, for us, recently and for a short time; any other is refused."""
 
 import base64
 import hmac
@@ -25,26 +25,26 @@ FORGED: dict[str, Key] = {
     "RSA": RSAKey.generate_key(2048),
     "OKP": OKPKey.generate_key("Ed25519"),
 }
-"""Keys that nobody here knows."""
+"""Keys that the verifier does not know."""
 ALGORITHM = {"EC": "ES256", "RSA": "RS256", "OKP": "Ed25519", "oct": "HS256"}
 
 
-def known(*keys: Key, **settings: Any) -> SignedCredentials:
+def verifier(*keys: Key, **settings: Any) -> SignedCredentials:
     public = [key.as_dict(private=key.key_type == "oct") for key in keys]
     return SignedCredentials(Approvals(keys=SecretStr(json.dumps({"keys": public})), **settings))
 
 
 def token(key: Key, *, alg: str | None = None, named: bool = True, **claims: Any) -> str:
     now = int(time.time())
-    said = {"sub": "ann", "aud": "perdure", "iat": now, "exp": now + 60, **claims}
+    payload = {"sub": "ann", "aud": "perdure", "iat": now, "exp": now + 60, **claims}
     algorithm = alg or ALGORITHM[key.key_type]
     header = {"alg": algorithm, **({"kid": key.kid} if named else {})}
-    return jwt.encode(header, {name: value for name, value in said.items() if value is not None}, key, [algorithm])
+    return jwt.encode(header, {name: value for name, value in payload.items() if value is not None}, key, [algorithm])
 
 
 @pytest.mark.parametrize("key", [EC, RSA, ED, OCT], ids=lambda key: key.kid)
 def test_what_a_known_key_has_signed_is_believed(key: Key) -> None:
-    assert known(EC, RSA, ED, OCT).claims(token(key))["sub"] == "ann"
+    assert verifier(EC, RSA, ED, OCT).claims(token(key))["sub"] == "ann"
 
 
 @pytest.mark.parametrize("key", [EC, RSA, ED], ids=lambda key: key.kid)
@@ -54,7 +54,7 @@ def test_a_public_key_may_be_a_pem(key: RSAKey | ECKey | OKPKey) -> None:
 
 
 @pytest.mark.parametrize("key", [EC, RSA, ED], ids=lambda key: key.kid)
-def test_an_only_key_without_a_name_is_tried_whatever_name_a_token_gives_its_own(key: RSAKey | ECKey | OKPKey) -> None:
+def test_a_single_key_without_a_name_is_tried_for_a_token_with_any_key_name(key: RSAKey | ECKey | OKPKey) -> None:
     unnamed = {name: value for name, value in key.as_dict(private=False).items() if name != "kid"}
     for written in (key.as_pem(private=False).decode(), json.dumps(unnamed), json.dumps({"keys": [unnamed]})):
         credentials = SignedCredentials(Approvals(keys=SecretStr(written)))
@@ -69,7 +69,7 @@ def test_an_only_key_without_a_name_is_tried_whatever_name_a_token_gives_its_own
 def test_a_key_with_a_name_is_not_tried_for_a_token_of_another_name() -> None:
     other = RSAKey.import_key({**RSA.as_dict(private=True), "kid": "other"})
     with pytest.raises(BadCredential, match="a key that is not known here"):
-        known(RSA).claims(token(other))
+        verifier(RSA).claims(token(other))
 
 
 @pytest.mark.parametrize(
@@ -90,46 +90,46 @@ def test_a_key_with_a_name_is_not_tried_for_a_token_of_another_name() -> None:
 )
 def test_a_claim_that_does_not_fit_is_named(claims: dict[str, Any], why: str) -> None:
     with pytest.raises(BadCredential, match=why):
-        known(EC).claims(token(EC, **claims))
+        verifier(EC).claims(token(EC, **claims))
 
 
 def test_only_the_issuer_that_is_named_is_believed() -> None:
-    assert known(EC, issuer="idp").claims(token(EC, iss="idp"))
+    assert verifier(EC, issuer="idp").claims(token(EC, iss="idp"))
     others: list[dict[str, Any]] = [{"iss": "another"}, {}]
     for other in others:
         with pytest.raises(BadCredential, match="iss"):
-            known(EC, issuer="idp").claims(token(EC, **other))
+            verifier(EC, issuer="idp").claims(token(EC, **other))
 
 
-def test_how_long_one_may_be_good_for_is_a_setting() -> None:
+def test_the_longest_lifetime_of_a_credential_is_a_setting() -> None:
     with pytest.raises(BadCredential, match="30 s are the longest"):
-        known(EC, longest=timedelta(seconds=30)).claims(token(EC))
+        verifier(EC, longest=timedelta(seconds=30)).claims(token(EC))
 
 
 def test_a_public_key_is_no_shared_secret() -> None:
-    """Whoever knows the public key could sign otherwise. The library itself refuses to, so this is done by hand."""
+    """Anybody with the public key could sign otherwise. The library refuses to do it, so the test signs by hand."""
     _, body, _ = token(EC).split(".")
     head = _encoded(json.dumps({"alg": "HS256", "kid": "ec", "typ": "JWT"}).encode())
     signature = _encoded(hmac.digest(EC.as_pem(private=False), f"{head}.{body}".encode(), "sha256"))
     with pytest.raises(BadCredential):
-        known(EC).claims(f"{head}.{body}.{signature}")
+        verifier(EC).claims(f"{head}.{body}.{signature}")
 
 
 def test_a_credential_without_a_signature_is_refused() -> None:
     _, body, _ = token(EC).split(".")
     with pytest.raises(BadCredential):
-        known(EC).claims(f"{_encoded(json.dumps({'alg': 'none'}).encode())}.{body}.")
+        verifier(EC).claims(f"{_encoded(json.dumps({'alg': 'none'}).encode())}.{body}.")
 
 
 def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-@pytest.mark.parametrize("said", ["", "trust me", "a.b.c", "é", "." * 9000, token(EC)[:-8], token(EC) + "x"])
-def test_what_is_no_credential_is_refused_in_words_of_ours(said: str) -> None:
+@pytest.mark.parametrize("credential", ["", "trust me", "a.b.c", "é", "." * 9000, token(EC)[:-8], token(EC) + "x"])
+def test_what_is_no_credential_is_refused_in_words_of_ours(credential: str) -> None:
     with pytest.raises(BadCredential) as refused:
-        known(EC).claims(said)
-    assert not said or said not in str(refused.value)
+        verifier(EC).claims(credential)
+    assert not credential or credential not in str(refused.value)
 
 
 def test_without_keys_nobody_is_believed() -> None:

@@ -1,4 +1,4 @@
-"""An agent's run as a state machine: each step in a sentence, and what holds for every run."""
+"""An agent's run as a state machine: each step as one test, and the rules that hold for every run."""
 
 import dataclasses
 import inspect
@@ -32,7 +32,7 @@ def thought(*calls: AskedCall, **more: Any) -> Thought:
     return Thought(calls=calls, prompt_digest="1" * 64, **fields)
 
 
-def asked(number: int, of: str = "search") -> AskedCall:
+def asked_call(number: int, of: str = "search") -> AskedCall:
     return AskedCall(id=f"call-1-{number}", tool=of, arguments=Text.of("{}"))
 
 
@@ -45,8 +45,8 @@ def test_a_run_that_somebody_holds_begins_nothing() -> None:
 
 
 def test_calls_that_are_not_answered_are_seen_to_and_the_others_are_left() -> None:
-    done = call(number=1, stage=CallStage.ANSWERED)
-    assert next_step(run_of(done, call(number=2), call("pay", 3))) == Work(("call-1-2", "call-1-3"))
+    answered_call = call(number=1, stage=CallStage.ANSWERED)
+    assert next_step(run_of(answered_call, call(number=2), call("pay", 3))) == Work(("call-1-2", "call-1-3"))
 
 
 def test_a_turn_whose_calls_are_all_answered_is_observed_before_the_next_thought() -> None:
@@ -56,27 +56,27 @@ def test_a_turn_whose_calls_are_all_answered_is_observed_before_the_next_thought
 
 
 def test_the_only_answer_of_a_turn_that_is_stored_with_its_place_is_not_told_again() -> None:
-    done = tool_call.answered(call(), outcome())
-    told = agent.observed(run_of(done, transcript=STORED)).transcript
-    kept = agent.observed(run_of(done.model_copy(update={"kept": True}), transcript=STORED)).transcript
-    assert (kept.stored, kept.fresh) == (told.head, ())
-    assert (kept.tokens, kept.turns) == (told.tokens, told.turns)
+    answered_call = tool_call.answered(call(), outcome())
+    fresh = agent.observed(run_of(answered_call, transcript=STORED)).transcript
+    stored = agent.observed(run_of(answered_call.model_copy(update={"kept": True}), transcript=STORED)).transcript
+    assert (stored.stored, stored.fresh) == (fresh.head, ())
+    assert (stored.tokens, stored.turns) == (fresh.tokens, fresh.turns)
 
 
 @given(
     st.lists(st.booleans(), min_size=1, max_size=3), st.sampled_from([STORED, STORED.add(TASK), Transcript().add(TASK)])
 )
-def test_an_answer_whose_place_was_not_known_before_is_told(kept: list[bool], before: Transcript) -> None:
+def test_an_answer_whose_place_was_not_known_before_is_told(flags: list[bool], before: Transcript) -> None:
     run = run_of(
         *(
             tool_call.answered(call(number=number), outcome()).model_copy(update={"kept": flag})
-            for number, flag in enumerate(kept, start=1)
+            for number, flag in enumerate(flags, start=1)
         ),
         transcript=before,
     )
-    after, known = agent.observed(run).transcript, len(kept) == 1 and before == STORED
-    assert (after.fresh == ()) == (known and kept == [True])
-    assert agent.place_of_answer(run) == (STORED.head if known else None)
+    after, place_known = agent.observed(run).transcript, len(flags) == 1 and before == STORED
+    assert (after.fresh == ()) == (place_known and flags == [True])
+    assert agent.place_of_answer(run) == (STORED.head if place_known else None)
 
 
 def test_an_answer_is_checked() -> None:
@@ -89,7 +89,7 @@ def test_a_model_that_asks_for_nothing_and_says_nothing_abstains() -> None:
 
 
 def test_a_thought_with_calls_and_words_is_no_answer_yet() -> None:
-    after = agent.thought(run_of(), thought(asked(1), answer=Text.of("I will look.")))
+    after = agent.thought(run_of(), thought(asked_call(1), answer=Text.of("I will look.")))
     assert next_step(after) == Work(("call-1-1",))
 
 
@@ -98,10 +98,10 @@ def test_a_budget_that_is_short_ends_the_run_whatever_is_open() -> None:
     assert next_step(run_of(call(), short=short)) == Exhaust(short)
 
 
-def test_every_step_is_shown_above_or_in_the_tests_of_compaction() -> None:
-    shown = {Hold, Think, Work, Observe, Check, Abstain, Exhaust, Compact}
+def test_every_step_is_tested_above_or_in_the_tests_of_compaction() -> None:
+    covered = {Hold, Think, Work, Observe, Check, Abstain, Exhaust, Compact}
     steps = {one for _, one in inspect.getmembers(agent, dataclasses.is_dataclass) if one.__module__ == agent.__name__}
-    assert steps == shown
+    assert steps == covered
 
 
 @given(calls=turns_of_calls, silent=st.booleans(), answer=st.sampled_from([None, Text.of("Forty-two.")]))
@@ -125,13 +125,13 @@ def test_nothing_but_holding_comes_next_while_a_run_is_held(calls: tuple[Request
 
 @given(numbers_in_any_order)
 def test_turns_join_in_the_order_of_their_calls_whichever_is_answered_first(order: list[int]) -> None:
-    run = agent.thought(agent.begun(run_of(), Text.of("Do it.")), thought(*map(asked, sorted(order))))
+    run = agent.thought(agent.begun(run_of(), Text.of("Do it.")), thought(*map(asked_call, sorted(order))))
     for number in order:
         run = run.with_call(tool_call.answered(run.call(f"call-1-{number}"), outcome(f"result {number}")))
     after = agent.observed(run)
-    told = [turn for turn in after.transcript.fresh if turn.role is Role.TOOL]
-    assert [turn.call for turn in told] == [f"call-1-{number}" for number in sorted(order)]
-    assert [turn.body.digest for turn in told] == [Text.of(f"result {number}").digest for number in sorted(order)]
+    results = [turn for turn in after.transcript.fresh if turn.role is Role.TOOL]
+    assert [turn.call for turn in results] == [f"call-1-{number}" for number in sorted(order)]
+    assert [turn.body.digest for turn in results] == [Text.of(f"result {number}").digest for number in sorted(order)]
     assert all(turn.body.body is None for turn in after.transcript.fresh)
     assert after.calls == ()
 
@@ -149,7 +149,7 @@ def test_a_tool_waits_for_those_that_its_grant_names_to_return_in_an_earlier_tur
 
 @given(numbers_in_any_order)
 def test_the_conversation_has_one_name_whichever_call_is_answered_first(order: list[int]) -> None:
-    begun = agent.thought(run_of(), thought(*map(asked, sorted(order))))
+    begun = agent.thought(run_of(), thought(*map(asked_call, sorted(order))))
     heads: set[str | None] = set()
     for each in (order, sorted(order)):
         run = begun
@@ -161,21 +161,21 @@ def test_the_conversation_has_one_name_whichever_call_is_answered_first(order: l
 
 def test_a_thought_makes_all_before_it_one_link_and_counts_the_turn() -> None:
     run = agent.begun(run_of(), Text.of("Do it."))
-    after = agent.thought(run, thought(asked(1)))
+    after = agent.thought(run, thought(asked_call(1)))
     assert after.transcript.stored == run.transcript.head
     assert [turn.role for turn in after.transcript.fresh] == [Role.ASSISTANT]
     assert after.turn == 1
 
 
 @given(st.lists(st.text(max_size=200), max_size=6))
-def test_the_worst_thought_grows_with_the_conversation_and_never_beyond_the_window(said: list[str]) -> None:
+def test_the_worst_thought_grows_with_the_conversation_and_never_beyond_the_window(texts: list[str]) -> None:
     run, before = run_of(), Spend()
-    for words in said:
+    for text in texts:
         worst = agent.worst_thought(run, NEAR)
         assert before.input_tokens <= worst.input_tokens <= NEAR.context_window - SPEC.max_output_tokens
         assert (worst.steps, worst.output_tokens) == (1, SPEC.max_output_tokens)
         before = worst
-        turn = Turn(role=Role.TOOL, body=Text.of(words))
+        turn = Turn(role=Role.TOOL, body=Text.of(text))
         run = run.model_copy(update={"transcript": run.transcript.add(turn)})
 
 

@@ -1,4 +1,4 @@
-"""A policy's rules, and two thousand runs of decisions in which nothing is called that was not approved."""
+"""The rules of an approval policy, and two thousand runs of decisions in which no unapproved call is made."""
 
 from datetime import timedelta
 from typing import Any
@@ -61,7 +61,7 @@ def test_in_two_thousand_runs_nothing_is_called_that_was_not_approved() -> None:
 
 
 def test_the_trial_sees_a_policy_that_lets_the_starter_approve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.state_machines.approvals._own_run_objection", nothing)
+    monkeypatch.setattr("workflows.state_machines.approvals._own", nothing)
     with pytest.raises(Broken, match="the starter has approved"):
         _all()
 
@@ -73,7 +73,7 @@ def test_the_trial_sees_a_decision_that_names_another_call(monkeypatch: pytest.M
 
 
 def nothing(*_: object) -> None:
-    """An objection that nobody makes."""
+    """Stands in for the check of a decision: nothing is objected to."""
 
 
 def _all() -> list[Ended]:
@@ -122,7 +122,7 @@ def test_a_name_that_is_written_otherwise_is_the_same_person(one: str, other: st
 
 
 ODD = ("{}\u200b", " {}", "{}\u2060", "\u00ad{}", "{}\ufeff", "\u00a0{}")
-"""Ways to write a name otherwise, which are seen by nobody."""
+"""Spellings of a name that look the same to people."""
 
 
 @given(st.text(min_size=1, max_size=12), st.sampled_from([*ODD, "{}"]), st.sampled_from(["upper", "casefold", "strip"]))
@@ -131,21 +131,22 @@ def test_a_name_that_bars_is_found_however_it_is_written_and_grants_only_as_it_i
 ) -> None:
     other = way.format(getattr(name, letters)())
     policy = ApprovalPolicy(trust=Trust.SIGNED, names=(name,), groups=("leads",), members={"leads": (name,)})
-    said = StepDecision.model_construct(ruling=Ruling.APPROVE, by=other, arguments=None)
+    decision = StepDecision.model_construct(ruling=Ruling.APPROVE, by=other, arguments=None)
     refused = decider_objection(
-        call(), tool(policy), said, CheckedDecision(), "somebody else entirely, and much longer"
+        call(), tool(policy), decision, CheckedDecision(), "somebody else entirely, and much longer"
     )
     assert (refused is None) == (other == name)
     assert (
-        decider_objection(call(), tool(ApprovalPolicy()), said, None, "", subject=name) is not None or not name.strip()
+        decider_objection(call(), tool(ApprovalPolicy()), decision, None, "", subject=name) is not None
+        or not name.strip()
     )
 
 
-@pytest.mark.parametrize("known", [("sam", ""), ("", "sam"), ("eve", "sam"), ("sam", "eve")])
-def test_whoever_is_said_to_have_started_the_run_decides_about_nothing_in_it(known: tuple[str, str]) -> None:
-    started_by, subject = known
-    said = StepDecision(decision_id="1", step="call-1-1", digest="0" * 64, ruling=Ruling.APPROVE, by="SAM")
-    assert "started the run" in (decider_objection(call(), tool(), said, None, started_by, subject=subject) or "")
+@pytest.mark.parametrize("starter", [("sam", ""), ("", "sam"), ("eve", "sam"), ("sam", "eve")])
+def test_whoever_is_said_to_have_started_the_run_decides_about_nothing_in_it(starter: tuple[str, str]) -> None:
+    started_by, subject = starter
+    decision = StepDecision(decision_id="1", step="call-1-1", digest="0" * 64, ruling=Ruling.APPROVE, by="SAM")
+    assert "started the run" in (decider_objection(call(), tool(), decision, None, started_by, subject=subject) or "")
 
 
 def test_the_digest_of_a_policy_is_that_of_all_that_is_granted_about_approval() -> None:
@@ -160,12 +161,16 @@ def test_the_digest_of_a_policy_is_that_of_all_that_is_granted_about_approval() 
 
 
 def test_how_long_somebody_was_waited_for_is_said_in_the_largest_unit_that_fits() -> None:
-    said = [lasted(one) for one in (7 * DAY, DAY, timedelta(hours=36), timedelta(minutes=1), timedelta(seconds=90))]
-    assert said == ["7 days", "1 day", "36 hours", "1 minute", "90 seconds"]
+    durations = [
+        lasted(one) for one in (7 * DAY, DAY, timedelta(hours=36), timedelta(minutes=1), timedelta(seconds=90))
+    ]
+    assert durations == ["7 days", "1 day", "36 hours", "1 minute", "90 seconds"]
 
 
 def test_the_content_of_a_decision_is_every_word_of_it_and_not_its_credential() -> None:
-    said = StepDecision(decision_id="1", step="s", digest="0" * 64, ruling=Ruling.APPROVE, by="eve", arguments={"a": 1})
+    decision = StepDecision(
+        decision_id="1", step="s", digest="0" * 64, ruling=Ruling.APPROVE, by="eve", arguments={"a": 1}
+    )
     others: list[dict[str, Any]] = [
         {"decision_id": "2"},
         {"step": "t"},
@@ -177,7 +182,7 @@ def test_the_content_of_a_decision_is_every_word_of_it_and_not_its_credential() 
         {"arguments": {}},
         {"ruling": Ruling.DENY, "arguments": None},
     ]
-    contents = {said.content, *(said.model_copy(update=other).content for other in others)}
+    contents = {decision.content, *(decision.model_copy(update=other).content for other in others)}
     assert len(contents) == 1 + len(others)
-    assert said.model_copy(update={"credential": "x"}).content == said.content
-    assert "sealed" not in repr(said.model_copy(update={"credential": "sealed"}))
+    assert decision.model_copy(update={"credential": "x"}).content == decision.content
+    assert "sealed" not in repr(decision.model_copy(update={"credential": "sealed"}))

@@ -1,4 +1,4 @@
-"""Budgets: what is reserved is reserved once, children take parts and return the rest, and nothing overshoots."""
+"""A budget reserves each cost once, lends parts to children that return the rest, and is never exceeded."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,9 +30,9 @@ def test_what_is_afforded_is_what_remains(budget: Budget, worsts: list[Spend]) -
         fits = all(getattr(worst, limit) <= getattr(allowance.remaining, limit) for limit in LIMITS)
         assert allowance.affords(worst, NOW) == fits
         if fits:
-            left = allowance.remaining
+            remaining = allowance.remaining
             allowance = allowance.reserve(str(number), worst)
-            assert allowance.remaining + worst == left
+            assert allowance.remaining + worst == remaining
 
 
 @given(budgets, spends)

@@ -1,4 +1,4 @@
-"""What waits for a person, and which decisions about it cannot be taken."""
+"""The steps of a run that wait for a person, and the decisions about them that are rejected."""
 
 import pytest
 from hypothesis import assume, given
@@ -36,15 +36,15 @@ rulings = st.sampled_from(Ruling)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
-def says(step: PendingStep, ruling: Ruling, **more: str) -> StepDecision:
+def decide(step: PendingStep, ruling: Ruling, **more: str) -> StepDecision:
     fields = {"step": step.step, "digest": step.digest, **more}
     result = "It stands in the book." if ruling is Ruling.DID_HAPPEN else None
     answer = "It does." if ruling is Ruling.ANSWER else None
-    said = {"decision_id": "1", "by": "ada", "ruling": ruling, "result": result, "answer": answer}
-    return StepDecision.model_validate({**said, **fields})
+    named = {"decision_id": "1", "by": "ada", "ruling": ruling, "result": result, "answer": answer}
+    return StepDecision.model_validate({**named, **fields})
 
 
-def test_what_waits_is_told_in_the_order_in_which_it_was_asked_for() -> None:
+def test_pending_steps_are_listed_in_the_order_in_which_they_were_asked_for() -> None:
     first, second = pending(RUN)
     assert (first.step, first.waiting, first.tool) == ("call-1-1", Waiting.APPROVAL, "pay")
     assert (second.step, second.waiting, second.reason) == ("call-1-2", Waiting.OUTCOME, "lost")
@@ -57,24 +57,24 @@ def test_a_call_in_another_stage_waits_for_nobody(stage: CallStage) -> None:
 
 
 def test_every_ruling_is_an_answer_to_one_question_and_a_no_to_two() -> None:
-    known = [ruling for allowed in RULINGS.values() for ruling in allowed]
-    assert sorted(known) == sorted([*Ruling, Ruling.DENY])
+    rulings = [ruling for allowed in RULINGS.values() for ruling in allowed]
+    assert sorted(rulings) == sorted([*Ruling, Ruling.DENY])
 
 
 @given(st.sampled_from(pending(RUN)), rulings)
 def test_a_ruling_is_taken_where_it_answers_what_is_asked_and_nowhere_else(step: PendingStep, ruling: Ruling) -> None:
-    found = objection(RUN, says(step, ruling))
+    reason = objection(RUN, decide(step, ruling))
     if ruling in RULINGS[step.waiting]:
-        assert found is None
+        assert reason is None
     else:
-        assert found is not None
-        assert found.startswith(f"{ruling.value} is no answer")
+        assert reason is not None
+        assert reason.startswith(f"{ruling.value} is no answer")
 
 
 @given(st.sampled_from(pending(RUN)), rulings, digests)
 def test_a_decision_with_another_digest_is_always_objected_to(step: PendingStep, ruling: Ruling, digest: str) -> None:
     assume(digest != step.digest)
-    assert "look at it again" in (objection(RUN, says(step, ruling, digest=digest)) or "")
+    assert "look at it again" in (objection(RUN, decide(step, ruling, digest=digest)) or "")
 
 
 @given(rulings)
@@ -87,21 +87,21 @@ def test_a_decision_on_a_call_that_has_moved_on_is_objected_to(ruling: Ruling) -
     ]
     for now in moved:
         run: AgentRun = run_of(now)
-        assert objection(run, says(step, ruling)) is not None
+        assert objection(run, decide(step, ruling)) is not None
 
 
 def test_a_step_that_does_not_wait_is_answered_with_those_that_do() -> None:
     [step, _] = pending(RUN)
-    assert objection(RUN, says(step.model_copy(update={"step": "call-9-9"}), Ruling.APPROVE)) == (
+    assert objection(RUN, decide(step.model_copy(update={"step": "call-9-9"}), Ruling.APPROVE)) == (
         "the step 'call-9-9' does not wait for a person: what waits is call-1-1, call-1-2"
     )
-    assert (objection(run_of(), says(step, Ruling.APPROVE)) or "").endswith("what waits is nothing")
+    assert (objection(run_of(), decide(step, Ruling.APPROVE)) or "").endswith("what waits is nothing")
 
 
 def test_a_reason_that_is_too_long_is_objected_to() -> None:
     [step, _] = pending(RUN)
-    assert objection(RUN, says(step, Ruling.DENY, reason="x" * REASON)) is None
-    assert "2,001 characters" in (objection(RUN, says(step, Ruling.DENY, reason="x" * (REASON + 1))) or "")
+    assert objection(RUN, decide(step, Ruling.DENY, reason="x" * REASON)) is None
+    assert "2,001 characters" in (objection(RUN, decide(step, Ruling.DENY, reason="x" * (REASON + 1))) or "")
 
 
 BOUND = bound_to(RUN, "acme", "first")
@@ -117,30 +117,30 @@ def test_all_that_waits_in_a_run_is_bound_to_it_at_once_and_says_so() -> None:
 
 @given(st.sampled_from(pending(RUN)), rulings)
 def test_a_decision_that_names_no_run_is_objected_to_in_one_that_is_bound(step: PendingStep, ruling: Ruling) -> None:
-    assert "look at it again" in (objection(BOUND, says(step, ruling)) or "")
+    assert "look at it again" in (objection(BOUND, decide(step, ruling)) or "")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Ruling), st.booleans()), max_size=12))
-def test_a_run_remembers_what_it_accepted_and_nothing_else(said: list[tuple[str, Ruling, bool]]) -> None:
+def test_a_run_remembers_what_it_accepted_and_nothing_else(events: list[tuple[str, Ruling, bool]]) -> None:
     run, [step, _] = BOUND, pending(BOUND)
-    taken: dict[str, tuple[str, DecisionReply]] = {}
-    for name, ruling, holds in said:
-        decision = says(step, ruling).model_copy(update={"decision_id": name})
-        told = earlier_reply(run, decision)
-        if name not in taken:
-            assert told is None
+    recorded_replies: dict[str, tuple[str, DecisionReply]] = {}
+    for name, ruling, holds in events:
+        decision = decide(step, ruling).model_copy(update={"decision_id": name})
+        earlier = earlier_reply(run, decision)
+        if name not in recorded_replies:
+            assert earlier is None
             reply = accepted(decision, verified=True) if holds else rejected(decision, "no")
             run = recorded(run, decision, reply)
             if holds:
-                taken[name] = decision.content, reply
+                recorded_replies[name] = decision.content, reply
             continue
-        content, reply = taken[name]
-        assert told is not None
-        assert (told == reply) == (content == decision.content)
+        content, reply = recorded_replies[name]
+        assert earlier is not None
+        assert (earlier == reply) == (content == decision.content)
 
 
 def test_a_run_that_an_older_version_has_asked_goes_on_to_remember_rejections() -> None:
     [step, _] = pending(RUN)
-    decision = says(step, Ruling.DENY)
+    decision = decide(step, Ruling.DENY)
     run = recorded(RUN, decision, rejected(decision, "no"))
     assert earlier_reply(run, decision) == rejected(decision, "no")

@@ -1,4 +1,4 @@
-"""In whatever order attempts, denials and resets come: nothing is written twice, or after it was said not to be."""
+"""In any order of attempts, denials and resets, a call is written at most once, and never after it was denied."""
 
 import secrets
 from pathlib import Path
@@ -12,25 +12,23 @@ from tests.state_machines.trials.evidence_trial import Broken, open_trials, tria
 
 SAMPLE = 60
 KNOWN = 1
-"""A seed from which on the mistake below is found soon."""
+"""The seed of trials that soon find the mistake below."""
 
 
 @pytest.mark.parametrize("seed", [KNOWN, secrets.randbelow(10**9)], ids=["known", "drawn"])
 async def test_nothing_is_written_twice_nor_after_the_run_was_told_that_it_is_not(tmp_path: Path, seed: int) -> None:
     database = open_trials(tmp_path)
-    told = await trials(SAMPLE, seed, database)
+    counts = await trials(SAMPLE, seed, database)
     await database.dispose()
-    kinds = {what.split(",")[0] for what in told}
+    kinds = {what.split(",")[0] for what in counts}
     assert {"written", "returned", "tool_changed", "denied"} <= kinds, "the sample holds each kind of end"
 
 
-async def test_words_that_are_not_written_down_are_found_to_be_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_trial_sees_a_forgoing_that_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = ledger_rules.forgo
 
-    def forgotten(*asked: Any) -> Any:
-        answer, entries = written(*asked)
+    def forgotten(*arguments: Any) -> Any:
+        answer, entries = written(*arguments)
         return answer, [] if isinstance(answer, Fresh) else entries
 
     monkeypatch.setattr(ledger_rules, "forgo", forgotten)

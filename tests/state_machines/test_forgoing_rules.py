@@ -1,4 +1,4 @@
-"""A call that is given up before it is made: whoever comes later hears so, and nobody who came before is denied."""
+"""A call that is forgone before it is made: a later attempt gets that outcome, and an earlier one is not denied."""
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ def test_after_a_call_was_forgone_for_good_nobody_ever_calls(
 
 
 def _as_before(happens: Happens) -> bool:
-    """Whether it is a transaction of before that is done twice, and no new asking."""
+    """Return whether an earlier transaction is repeated, which is no new request."""
     return isinstance(happens, AskAsBefore | Forgo)
 
 
@@ -74,7 +74,7 @@ def test_an_attempt_that_is_on_its_way_is_not_forgone_by_another() -> None:
     assert ledger.meet(Forgo(2, CALLED_OFF)) == Done(SENT)
 
 
-def test_of_what_may_be_repeated_forgoing_once_more_says_nothing_of_the_attempts_before() -> None:
+def test_forgoing_a_repeatable_call_once_more_says_nothing_about_earlier_attempts() -> None:
     ledger = InMemory(REPEATABLE)
     ledger.meet(Ask(1))
     assert ledger.meet(Forgo(2, CALLED_OFF)) == Fresh(again=True)

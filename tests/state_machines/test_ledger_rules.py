@@ -1,4 +1,4 @@
-"""The intent ledger: no order of retries, zombies and decisions lets a call happen twice without somebody's word."""
+"""The intent ledger: in no order of retries, zombies and decisions does a call happen twice unless a person says so."""
 
 from collections import Counter
 
@@ -47,7 +47,7 @@ MANY = settings(max_examples=600, deadline=None)
 @MANY
 @example([Ask(1), Ask(1), decision(1, Word.RETRY, 1), Ask(2), Ask(3)])
 @example([Ask(1), Tell(1, BUSY), Ask(2), Tell(1, BUSY), Ask(3)])
-def test_nobody_is_fresh_twice_unless_somebody_said_in_between_that_it_did_not_happen_or_took_the_risk(
+def test_no_second_attempt_is_fresh_unless_somebody_said_that_the_first_did_not_happen_or_took_the_risk(
     happened: list[Happens],
 ) -> None:
     ledger, may_call, holder, applied = InMemory(CALL), True, 0, set[str]()
@@ -56,7 +56,7 @@ def test_nobody_is_fresh_twice_unless_somebody_said_in_between_that_it_did_not_h
         answer = ledger.meet(happens)
         match happens, answer:
             case AskAsBefore(), Fresh() if len(ledger.past) == before:
-                pass  # whoever was fresh hears it once more
+                pass  # the attempt that was fresh gets the same answer once more
             case ((Ask() | AskAsBefore()), Fresh()):
                 attempt = ledger.past[-1].attempt
                 assert may_call, f"attempt {attempt} may call as well"
@@ -77,7 +77,9 @@ def test_nobody_is_fresh_twice_unless_somebody_said_in_between_that_it_did_not_h
 
 @given(happenings, st.sampled_from([CALL, REPEATABLE]))
 @MANY
-def test_an_outcome_that_counts_is_everybodys_and_is_the_last_word(happened: list[Happens], call: IntendedCall) -> None:
+def test_an_outcome_that_counts_is_final_and_given_to_every_later_attempt(
+    happened: list[Happens], call: IntendedCall
+) -> None:
     ledger, outcome = InMemory(call), None
     for happens in possible(happened):
         before = len(ledger.past)
@@ -103,21 +105,21 @@ def test_an_outcome_that_counts_is_everybodys_and_is_the_last_word(happened: lis
 @given(happenings, st.sampled_from([CALL, REPEATABLE]))
 @MANY
 @example([Ask(1), Ask(2), decision(1, Word.DID_NOT_HAPPEN, 1), Ask(2), Tell(1, REJECTED), Ask(3)], CALL)
-def test_what_failed_for_good_happened_by_no_attempt_as_far_as_anybody_said(
+def test_a_call_that_failed_for_good_has_no_attempt_that_may_have_happened(
     happened: list[Happens], call: IntendedCall
 ) -> None:
     ledger, may_have = InMemory(call), Counter[int]()
-    seen = set[str | tuple[int, ToolOutcome]]()
+    counted = set[str | tuple[int, ToolOutcome]]()
     for happens in possible(happened):
         answer = ledger.meet(happens)
         match happens, answer:
             case Ask(attempt), Fresh():
                 may_have[attempt] += 1
-            case Tell(attempt, Failed(did_not_happen=True) as outcome), Recorded() if (attempt, outcome) not in seen:
-                seen.add((attempt, outcome))
+            case Tell(attempt, Failed(did_not_happen=True) as outcome), Recorded() if (attempt, outcome) not in counted:
+                counted.add((attempt, outcome))
                 may_have[attempt] = max(0, may_have[attempt] - 1)
-            case Decision(word=Word.DID_NOT_HAPPEN), Decided() if happens.decision_id not in seen:
-                seen.add(happens.decision_id)
+            case Decision(word=Word.DID_NOT_HAPPEN), Decided() if happens.decision_id not in counted:
+                counted.add(happens.decision_id)
                 may_have.clear()
             case _:
                 pass
@@ -209,7 +211,7 @@ def test_that_the_second_attempt_did_not_happen_says_nothing_of_the_first() -> N
     assert ledger.meet(Tell(1, REJECTED)) == Recorded(CallPhase.DONE, REJECTED, counts=True, late=True)
 
 
-def test_of_a_retry_that_a_person_asked_for_nothing_is_taken_back_by_hearing_that_it_did_not_happen() -> None:
+def test_a_persons_retry_still_allows_a_call_after_the_first_attempt_reports_that_it_did_not_happen() -> None:
     ledger = met(Ask(1), Ask(2), decision(1, Word.RETRY, 1))
     assert ledger.meet(Tell(1, REJECTED)) == Recorded(CallPhase.CLEARED, None, counts=False, late=False)
     assert ledger.meet(Ask(2)) == Fresh(again=False)
@@ -245,7 +247,7 @@ def test_the_key_that_a_tool_passes_on_names_one_call_of_one_tenant_and_run() ->
     key = StepKey(tenant="acme", workflow_id="acme:one", run_id="run", step="call-1")
     others = [key.model_copy(update=other) for other in ({"tenant": "ac"}, {"run_id": "run2"}, {"step": "call-11"})]
     assert len({each.idempotency_key for each in (key, *others)}) == 4
-    # What was passed on before must be found again by whoever comes later.
+    # A key that was passed on before must be found again by a later attempt.
     assert key.idempotency_key == "8d15f0bd62e58a97aadefa68dbbb037362a8baa1a64cd109b90d0dcef5d001cb"
 
 
@@ -268,15 +270,15 @@ def test_each_refusal_of_a_decision_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "sentence"),
     [
         ({"word": Word.DID_HAPPEN}, "result belongs to did_happen"),
         ({"word": Word.RETRY, "result": SENT.result}, "result belongs to did_happen"),
         ({"word": Word.RETRY, "source": Source.RECONCILE}, "only a person may take the risk"),
     ],
 )
-def test_a_decision_that_makes_no_sense_is_none(fields: dict[str, object], says: str) -> None:
-    with pytest.raises(BadInput, match=says):
+def test_a_decision_that_makes_no_sense_is_refused(fields: dict[str, object], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
         Decision.strictly({"decision_id": "d", "attempt": 1, "by": "ann", **fields})
 
 

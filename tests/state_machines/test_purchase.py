@@ -1,4 +1,4 @@
-"""Buying a step: no sequence of attempts, losses and replies can overspend or lose count."""
+"""The purchase of a step: no sequence of attempts, losses and replies exceeds the budget or loses count."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def allowance_of(budget: Budget | None = None) -> Allowance:
 
 
 def bought(purchase: Purchase, allowance: Allowance, worst: Spend) -> tuple[Step, list[timedelta]]:
-    """The next step that is neither a wait nor a choice, and the waits before it; there is but one deployment."""
+    """Return the next step that is neither a wait nor a choice, and the waits before it; there is one deployment."""
     waits: list[timedelta] = []
     while True:
         match next_step(purchase, allowance, worst, NOW):
@@ -107,14 +107,16 @@ def test_settled_bill_and_reservations_stay_in_order_whatever_happens(
                 bill += half
                 allowance = purchase.after_reply(allowance, {step.attempt: half})
             case _:
-                # The saved reply of attempt 1 came back: it was billed when it was lost, this one bought nothing.
-                known = {1: worst, step.attempt: Spend()} if step.attempt > 1 else {1: worst}
-                allowance = purchase.after_reply(allowance, known)
+                # The saved reply of attempt 1 came back: it was billed when it was lost, this attempt bought nothing.
+                charges = {1: worst, step.attempt: Spend()} if step.attempt > 1 else {1: worst}
+                allowance = purchase.after_reply(allowance, charges)
                 bill += worst if step.attempt == 1 else Spend()
         settled, reserved = allowance.settled, allowance.reserved
         assert all(getattr(settled, limit) <= getattr(bill, limit) for limit in LIMITS)
         assert all(getattr(bill, limit) <= getattr(settled + reserved, limit) for limit in LIMITS)
         assert within(settled + reserved, budget)
+        if happens in {"stopped", "replied", "replied to the first"}:
+            break  # the purchase is over: nothing is bought under its key any more
 
 
 @given(st.integers(min_value=1, max_value=10))
@@ -150,9 +152,9 @@ def test_two_purchases_at_once_share_what_is_left() -> None:
     one, other = purchase_of(3), replace(purchase_of(3), step="repair")
     step = next_step(one, allowance, worst, NOW)
     assert isinstance(step, Buy)
-    held = allowance.reserve(step.key, worst)
-    assert next_step(other, held, worst, NOW) == OverBudget("micro_dollars", worst)
-    settled = step.purchase.after_reply(held, {1: Spend(steps=1, micro_dollars=10)})
+    reserved = allowance.reserve(step.key, worst)
+    assert next_step(other, reserved, worst, NOW) == OverBudget("micro_dollars", worst)
+    settled = step.purchase.after_reply(reserved, {1: Spend(steps=1, micro_dollars=10)})
     assert isinstance(next_step(other, settled, worst, NOW), Buy)
 
 
@@ -160,9 +162,9 @@ def test_a_call_that_was_called_off_settles_what_is_known_and_keeps_the_rest_res
     worst = Spend(steps=1, input_tokens=100, output_tokens=50, micro_dollars=600)
     step = next_step(purchase_of(3), allowance_of(), worst, NOW)
     assert isinstance(step, Buy)
-    known = Spend(steps=1, input_tokens=80, output_tokens=7, micro_dollars=90)
-    stopped = step.purchase.after_stop(allowance_of().reserve(step.key, worst), {1: known})
-    assert stopped.settled == known
+    charge = Spend(steps=1, input_tokens=80, output_tokens=7, micro_dollars=90)
+    stopped = step.purchase.after_stop(allowance_of().reserve(step.key, worst), {1: charge})
+    assert stopped.settled == charge
     assert stopped.settled + stopped.reserved == worst
 
 
@@ -182,13 +184,13 @@ def test_nobody_waits_for_an_attempt_that_the_deadline_would_forbid() -> None:
 
 def test_the_wait_doubles_up_to_a_limit() -> None:
     purchase = purchase_of(10, first_wait=SECOND)
-    seen: list[timedelta] = []
+    waited: list[timedelta] = []
     for _ in range(9):
         step, waits = bought(purchase, allowance_of(), Spend(steps=1))
         assert isinstance(step, Buy)
-        seen += waits
+        waited += waits
         purchase = step.purchase.failed("overloaded")
-    assert seen == [min(SECOND * 2**doubled, LONGEST_WAIT) for doubled in range(8)]
+    assert waited == [min(SECOND * 2**doubled, LONGEST_WAIT) for doubled in range(8)]
 
 
 def test_a_server_that_asks_for_time_gets_it() -> None:
@@ -227,7 +229,7 @@ def test_an_attempt_that_the_tenants_day_does_not_cover_ends_the_purchase_as_ove
 
 
 def spared(purchase: Purchase, now: datetime = NOW, **more: Any) -> Purchase:
-    """After an attempt that found away what it needs."""
+    """Return the purchase after an attempt that found a dependency away."""
     step = next_step(purchase, allowance_of(), Spend(steps=1), now)
     assert isinstance(step, Buy), step
     return step.purchase.spared("away", now, **more)
@@ -247,8 +249,8 @@ def test_what_is_away_is_waited_for_however_often_and_costs_nothing(remedies: li
                     purchase = purchase.bound(next((d for d in (FIRST, SECOND_BEST) if d.name not in excluding), FIRST))
                 case _:
                     raise AssertionError(step)
-        held = allowance.reserve(step.key, worst)
-        allowance = step.purchase.after_failure(held, free_of_charge=True, away=True)
+        reserved = allowance.reserve(step.key, worst)
+        allowance = step.purchase.after_failure(reserved, free_of_charge=True, away=True)
         purchase = step.purchase.spared("away", now, remedy=remedy)
     assert (allowance.settled, allowance.reserved) == (Spend(), Spend())
     assert purchase.tries == 0

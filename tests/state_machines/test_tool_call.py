@@ -1,4 +1,4 @@
-"""A call of a tool as a state machine: each move in a sentence, and what holds whatever its attempts come to."""
+"""A tool call as a state machine: each move as one test, and the rules that hold whatever its attempts end with."""
 
 import dataclasses
 import inspect
@@ -21,30 +21,30 @@ from workflows.state_machines.tool_call import Await, Finished, GiveUp, ScreenFi
 READ_ONLY_NAMES = {READ.name, "no_such_tool"}
 
 WHATEVER = st.lists(st.sampled_from(["lost", "again", "ask", "answered", "approved", "once more"]), max_size=16)
-"""What may happen to a call, one after the other."""
+"""Events that may happen to a call, one after the other."""
 
 
-def happens(made: RequestedCall, what: str) -> RequestedCall:
-    """The call after one happening; one that cannot happen now changes nothing."""
-    tool, move = SPEC.tool(made.tool), next_move(made, SPEC)
+def happens(requested: RequestedCall, what: str) -> RequestedCall:
+    """Return the call after one event; an event that cannot happen now changes nothing."""
+    tool, move = SPEC.tool(requested.tool), next_move(requested, SPEC)
     match move, what:
         case ScreenFirst(), "approved" if tool is not None:
-            return tool_call.awaiting_approval(made, tool, made.arguments, NOW)
+            return tool_call.awaiting_approval(requested, tool, requested.arguments, NOW)
         case Await(), "approved" | "once more":
-            return tool_call.allowed(made)
+            return tool_call.allowed(requested)
         case Await(), "answered":
-            return tool_call.answered(made, outcome())
+            return tool_call.answered(requested, outcome())
         case Try(attempt=attempt), "lost":
-            return tool_call.lost(tool_call.tried(made, attempt), tool, "nobody told", SPEC, NOW)
+            return tool_call.lost(tool_call.tried(requested, attempt), tool, "nobody told", SPEC, NOW)
         case Try(attempt=attempt), "again" | "ask" | "answered":
-            came = {
+            answer = {
                 "again": Again(reason="not yet"),
                 "ask": AskPerson(attempt=attempt, intended_at=NOW, reason="the line went dead"),
                 "answered": CallAnswered(outcome=outcome()),
             }[what]
-            return tool_call.acted(tool_call.tried(made, attempt), tool, Acted(came=came), SPEC, NOW)
+            return tool_call.acted(tool_call.tried(requested, attempt), tool, Acted(came=answer), SPEC, NOW)
         case _:
-            return made
+            return requested
 
 
 calls_of_all_tools = st.sampled_from([*(tool.name for tool in SPEC.tools), "no_such_tool"]).map(call)
@@ -55,9 +55,9 @@ def test_a_call_that_nobody_has_to_agree_to_is_tried_at_once() -> None:
 
 
 def test_a_call_that_a_person_has_to_agree_to_is_looked_at_first_and_then_waits() -> None:
-    asked = call("pay")
-    assert next_move(asked, SPEC) == ScreenFirst()
-    waiting = tool_call.awaiting_approval(asked, GUARDED, asked.arguments, NOW)
+    first = call("pay")
+    assert next_move(first, SPEC) == ScreenFirst()
+    waiting = tool_call.awaiting_approval(first, GUARDED, first.arguments, NOW)
     assert next_move(waiting, SPEC) == Await()
     assert next_move(tool_call.allowed(waiting), SPEC) == Try(1, Spend(tool_calls=1, micro_dollars=700), timedelta(0))
 
@@ -80,7 +80,7 @@ def test_a_call_that_is_answered_is_finished() -> None:
     assert next_move(tool_call.answered(call(), outcome()), SPEC) == Finished()
 
 
-def test_every_move_is_shown_above() -> None:
+def test_every_move_is_tested_above() -> None:
     moves = inspect.getmembers(tool_call, dataclasses.is_dataclass)
     assert {one for _, one in moves if one.__module__ == tool_call.__name__} == {
         ScreenFirst,
@@ -101,64 +101,64 @@ def test_the_wait_doubles_from_the_second_try_on_up_to_a_limit(tries: int, waits
 
 @given(calls_of_all_tools, WHATEVER)
 def test_a_call_that_may_change_the_world_is_never_given_up_but_left_to_a_person(
-    made: RequestedCall, what_happens: list[str]
+    requested: RequestedCall, what_happens: list[str]
 ) -> None:
     for what in what_happens:
-        made = happens(made, what)
-        if made.tool not in READ_ONLY_NAMES:
-            assert not isinstance(next_move(made, SPEC), GiveUp)
+        requested = happens(requested, what)
+        if requested.tool not in READ_ONLY_NAMES:
+            assert not isinstance(next_move(requested, SPEC), GiveUp)
 
 
 @given(st.sampled_from([tool for tool in SPEC.tools if tool.effect is not ToolEffect.READ_ONLY]))
 def test_a_write_whose_every_attempt_is_lost_waits_for_a_person(tool: ToolSpec) -> None:
-    made = tool_call.allowed(call(tool.name))
+    requested = tool_call.allowed(call(tool.name))
     for _ in range(SPEC.tool_attempts):
-        made = happens(made, "lost")
-    assert (made.stage, made.unknown_attempt, made.since) == (CallStage.UNKNOWN, SPEC.tool_attempts, NOW)
-    assert made.binding == binding(made, tool)
+        requested = happens(requested, "lost")
+    assert (requested.stage, requested.unknown_attempt, requested.since) == (CallStage.UNKNOWN, SPEC.tool_attempts, NOW)
+    assert requested.binding == binding(requested, tool)
 
 
 @given(calls_of_all_tools, WHATEVER)
-def test_attempts_only_rise_and_each_has_a_number_of_its_own(made: RequestedCall, what_happens: list[str]) -> None:
+def test_attempts_only_rise_and_each_has_a_number_of_its_own(requested: RequestedCall, what_happens: list[str]) -> None:
     begun: list[int] = []
     for what in what_happens:
-        move, before = next_move(made, SPEC), made.attempts
-        made = happens(made, what)
-        assert made.attempts >= before
-        if isinstance(move, Try) and made.attempts > before:
-            assert made.attempts == move.attempt
+        move, before = next_move(requested, SPEC), requested.attempts
+        requested = happens(requested, what)
+        assert requested.attempts >= before
+        if isinstance(move, Try) and requested.attempts > before:
+            assert requested.attempts == move.attempt
             begun.append(move.attempt)
     assert begun == list(range(1, len(begun) + 1))
-    assert made.tries <= SPEC.tool_attempts
+    assert requested.tries <= SPEC.tool_attempts
 
 
 @given(calls_of_all_tools, WHATEVER)
-def test_what_waits_has_a_binding_and_what_does_not_has_none(made: RequestedCall, what_happens: list[str]) -> None:
+def test_what_waits_has_a_binding_and_what_does_not_has_none(requested: RequestedCall, what_happens: list[str]) -> None:
     for what in what_happens:
-        made = happens(made, what)
-        tool = SPEC.tool(made.tool)
-        waits = next_move(made, SPEC) == Await()
-        assert (made.since is not None) == waits
-        assert made.binding == (binding(made, tool) if waits and tool is not None else None)
+        requested = happens(requested, what)
+        tool = SPEC.tool(requested.tool)
+        waits = next_move(requested, SPEC) == Await()
+        assert (requested.since is not None) == waits
+        assert requested.binding == (binding(requested, tool) if waits and tool is not None else None)
 
 
 @given(calls_of_all_tools, WHATEVER, WHATEVER)
-def test_an_answer_is_the_end(made: RequestedCall, before: list[str], after: list[str]) -> None:
+def test_an_answer_is_the_end(requested: RequestedCall, before: list[str], after: list[str]) -> None:
     for what in before:
-        made = happens(made, what)
-    done = tool_call.answered(made, outcome())
+        requested = happens(requested, what)
+    finished = tool_call.answered(requested, outcome())
     for what in after:
-        assert happens(done, what) == done
-    assert (done.ended, done.happened) == (ToolEnded.RETURNED, Happened.YES)
-    assert done.result is not None
-    assert done.result.body is None
+        assert happens(finished, what) == finished
+    assert (finished.ended, finished.happened) == (ToolEnded.RETURNED, Happened.YES)
+    assert finished.result is not None
+    assert finished.result.body is None
 
 
 def test_a_persons_word_counts_the_tries_anew_and_the_attempts_on() -> None:
-    made = tool_call.allowed(call("send"))
+    requested = tool_call.allowed(call("send"))
     for _ in range(SPEC.tool_attempts):
-        made = happens(made, "lost")
-    again = tool_call.allowed(made)
+        requested = happens(requested, "lost")
+    again = tool_call.allowed(requested)
     assert (again.tries, again.attempts) == (0, SPEC.tool_attempts)
     assert next_move(again, SPEC) == Try(SPEC.tool_attempts + 1, Spend(tool_calls=1), timedelta(0))
 
@@ -193,10 +193,10 @@ def test_what_waits_can_be_bound_to_its_run_and_what_does_not_stays_as_it_is() -
     assert tool_call.bound(call("pay"), GUARDED, "acme", "1") == call("pay")
 
 
-def unproven(made: RequestedCall, tool: ToolSpec) -> RequestedCall:
-    told = outcome(happened=Happened.NO).model_copy(update={"ended": ToolEnded.REJECTED})
-    reply = Acted(came=Unproven(reason="nobody has agreed", outcome=told))
-    return tool_call.acted(tool_call.tried(made, made.attempts + 1), tool, reply, SPEC, NOW)
+def unproven(requested: RequestedCall, tool: ToolSpec) -> RequestedCall:
+    rejected = outcome(happened=Happened.NO).model_copy(update={"ended": ToolEnded.REJECTED})
+    reply = Acted(came=Unproven(reason="nobody has agreed", outcome=rejected))
+    return tool_call.acted(tool_call.tried(requested, requested.attempts + 1), tool, reply, SPEC, NOW)
 
 
 def test_a_call_without_proof_is_looked_at_and_asked_about_again() -> None:
@@ -229,7 +229,7 @@ def test_a_decision_is_bound_to_nothing_that_it_was_not_about() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "off", "doubt"),
+    ("requested", "off", "doubt"),
     [
         (call("send"), False, False),
         (call("send", attempts=1), True, False),
@@ -239,8 +239,8 @@ def test_a_decision_is_bound_to_nothing_that_it_was_not_about() -> None:
         (tool_call.answered(call("send", attempts=1), outcome(happened=Happened.UNKNOWN)), False, True),
     ],
 )
-def test_a_cancelled_run_asks_after_what_is_on_its_way_and_owns_up_to_what_is_in_doubt(
-    *, made: RequestedCall, off: bool, doubt: bool
+def test_a_cancelled_run_calls_off_open_calls_and_names_those_in_doubt(
+    *, requested: RequestedCall, off: bool, doubt: bool
 ) -> None:
-    assert tool_call.may_be_in_flight(made) == off
-    assert tool_call.may_have_happened(made) == doubt
+    assert tool_call.may_be_in_flight(requested) == off
+    assert tool_call.may_have_happened(requested) == doubt

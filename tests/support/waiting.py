@@ -1,4 +1,4 @@
-"""Waiting in a coroutine for something to become true, with a deadline."""
+"""Wait until a condition is true, with a deadline: `until` in a coroutine, `wait_until` in blocking code."""
 
 import asyncio
 import inspect
@@ -9,8 +9,20 @@ from collections.abc import Awaitable, Callable
 async def until(
     true: Callable[[], bool | Awaitable[bool]], *, what: str, seconds: float = 60, every: float = 0.02
 ) -> None:
-    """Poll until it is true; fail with `what` was awaited after so many seconds."""
+    """Poll the condition until it is true. Fail with `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (await answer if inspect.isawaitable(answer := true()) else answer):
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        _fail_after(deadline, seconds, what)
         await asyncio.sleep(every)
+
+
+def wait_until(true: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
+    """Poll the condition until it is true, and block meanwhile. Fail with `what` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        _fail_after(deadline, seconds, what)
+        time.sleep(0.02)
+
+
+def _fail_after(deadline: float, seconds: float, what: str) -> None:
+    assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"

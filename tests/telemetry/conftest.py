@@ -1,4 +1,4 @@
-"""The platform's workers with traces on: their spans stay in memory."""
+"""The platform's workers with tracing on; their spans stay in memory."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -24,7 +24,7 @@ from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 @pytest.fixture(scope="session")
 def exporter() -> InMemorySpanExporter:
-    """Where every span of this process goes: OpenTelemetry lets a process choose once."""
+    """The exporter of every span of this process: OpenTelemetry lets a process choose once."""
     exporter = InMemorySpanExporter()
     record_spans(Settings(), exporter)
     return exporter
@@ -51,7 +51,7 @@ async def traced_client(
     client: Client,
     exporter: InMemorySpanExporter,  # noqa: ARG001 - the plugin asks for its provider
 ) -> Client:
-    """As a worker with traces connects."""
+    """A client with tracing, as a worker connects."""
     plugins = [PerdurePlugin(), OpenTelemetryPlugin(add_temporal_spans=True)]
     return await Client.connect(client.service_client.config.target_host, plugins=plugins)
 

@@ -1,4 +1,4 @@
-"""A process of its own that records one span and one event as a worker does, and ends."""
+"""A process that records one span and one event as a worker does, and ends."""
 
 import structlog
 from opentelemetry import trace

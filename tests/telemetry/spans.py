@@ -1,4 +1,4 @@
-"""Finished spans as a test asks about them: as a tree of names, by name, and as all the text that they hold."""
+"""Finished spans, as a tree of names, by name, and as all the text that they contain."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 Tree: TypeAlias = dict[str, "Tree"]
 
 WORDS = 4
-"""So many words of a text in a row are a piece of it. Fewer could stand in a message of our own by chance."""
+"""The words of a piece of a text. Fewer could stand in a message of our own by chance."""
 
 
 class Recorded:
@@ -22,15 +22,15 @@ class Recorded:
         return self._finished()
 
     def tree(self) -> Tree:
-        """Names within names, the earliest first. Two children of one parent never share a name here."""
+        """Return the names of spans as a tree, the earliest first. Siblings never share a name here."""
         return _below(None, self.all())
 
     def attributes(self, name: str) -> dict[str, object]:
-        """Of the only span of this name."""
+        """Return the attributes of the only span of this name."""
         return dict(self._only(name).attributes or {})
 
     def milliseconds(self, name: str) -> float:
-        """How long the only span of this name took."""
+        """Return the duration of the only span of this name."""
         span = self._only(name)
         return ((span.end_time or 0) - (span.start_time or 0)) / 1_000_000
 
@@ -40,24 +40,26 @@ class Recorded:
 
 
 def _below(parent: int | None, spans: list[ReadableSpan]) -> Tree:
-    found: Tree = {}
+    below: Tree = {}
     for span in sorted(spans, key=lambda span: span.start_time or 0):
         if (span.parent.span_id if span.parent else None) == parent:
-            assert span.name not in found, f"two spans {span.name!r} below one parent"
+            assert span.name not in below, f"two spans {span.name!r} below one parent"
             assert span.context is not None
-            found[span.name] = _below(span.context.span_id, spans)
-    return found
+            below[span.name] = _below(span.context.span_id, spans)
+    return below
 
 
 def leaked(spans: Iterable[ReadableSpan], texts: Iterable[str]) -> set[str]:
-    """The pieces of these texts that stand anywhere in these spans."""
+    """Return the pieces of these texts that occur anywhere in these spans."""
     # JSON holds all of a span: name, status, attributes, events with their messages and stack traces, resource.
-    held = " ".join(word for span in spans for said in strings(json.loads(span.to_json())) for word in said.split())
-    return {piece for text in texts for piece in pieces(text) if piece in held}
+    content = " ".join(
+        word for span in spans for string in strings(json.loads(span.to_json())) for word in string.split()
+    )
+    return {piece for text in texts for piece in pieces(text) if piece in content}
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every string in a JSON value, keys too."""
+    """Return every string in a JSON value, keys too."""
     match value:
         case str():
             yield value
@@ -73,6 +75,6 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def pieces(text: str) -> set[str]:
-    """Every `WORDS` words in a row."""
+    """Return every piece of `WORDS` words in a row."""
     words = text.split()
     return {" ".join(words[place : place + WORDS]) for place in range(len(words) - WORDS + 1)}

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class StubCollector(ThreadingHTTPServer):
-    """The server and what was posted to it."""
+    """The server, and the spans that were posted to it."""
 
     daemon_threads = True
 
@@ -19,11 +19,11 @@ class StubCollector(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Its address, without the path of the traces."""
+        """The address, without the path of the traces."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def names(self) -> list[str]:
-        """The names of all spans that came."""
+        """The names of all spans that arrived."""
         return [
             span.name
             for _, post in self.posts
@@ -54,4 +54,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: tests read what they assert on."""
+        """Write no log: tests read what they assert on."""

@@ -1,4 +1,4 @@
-"""No token of a caller's stands in a run's history, in logs, in traces, or in the names of what verifies it."""
+"""No part of a caller token is in a run's history, in logs, in traces, or in the ids of the activity that checks it."""
 
 import json
 import sys
@@ -28,10 +28,10 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def logged() -> Iterator[StringIO]:
-    """What the workers of this process write, all of it."""
+    """Collect all events that the workers of this process log."""
     written = StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stderr", written)  # where events go is chosen now
+        patch.setattr(sys, "stderr", written)  # the destination of events is chosen now
         log_events("debug")
     yield written
     structlog.reset_defaults()
@@ -52,30 +52,30 @@ async def test_no_part_of_a_token_leaves_the_activity_that_verifies_it(
     forged = token("eve", now=now, key=ECKey.generate_key("P-256", parameters={"kid": "callers"}))
     expired = token("eve", now=now, claims={"exp": int(now.timestamp()) - 60})
     run = str(uuid.uuid4())
-    for said in (forged, expired):
+    for token_shown in (forged, expired):
         with pytest.raises(CallerRefused):
-            await traced_platform.start("Who cleans the pond?", business_id=run, caller_token=said)
+            await traced_platform.start("Who cleans the pond?", business_id=run, caller_token=token_shown)
     await traced_platform.start("Who cleans the pond?", business_id=run, caller_token=good)
     await traced_platform.result(run)
     handle = client.get_workflow_handle(f"default:{run}")
-    history, seen = await handle.fetch_history(), await handle.describe()
+    history, description = await handle.fetch_history(), await handle.describe()
     spans = " ".join(part for span in recorded.all() for part in strings(json.loads(span.to_json())))
     places = {
         "history": history.to_json(),
         "payloads": " ".join(repr(event) for event in history.events),
-        "description": repr(seen.raw_description),
+        "description": repr(description.raw_description),
         "events": logged.getvalue(),
         "logs": caplog.text,
         "spans": spans,
     }
-    for said in (good, forged, expired):
-        name = f"caller:default:{run}:{ticket_of(said, f'default:{run}')[:16]}"
+    for token_shown in (good, forged, expired):
+        name = f"caller:default:{run}:{ticket_of(token_shown, f'default:{run}')[:16]}"
         places[name] = repr((await client.get_activity_handle(name).describe()).raw_info)
         assert f"Verify who starts default:{run}" in places[name]
-    # Each place is the one where it would stand.
+    # Check that each place is the one where a token would be.
     assert ticket_of(good, f"default:{run}") in places["payloads"]
     assert places["events"].count('"activity": "present_caller"') == 3
     assert "present_caller" in spans
     for place, text in places.items():
-        for said in (good, forged, expired):
-            assert not [part for part in said.split(".") if part in text], place
+        for token_shown in (good, forged, expired):
+            assert not [part for part in token_shown.split(".") if part in text], place

@@ -1,4 +1,4 @@
-"""Where spans and events go by the settings: a file, a collector, standard error. A process that ends loses none."""
+"""Spans and events go to a file, a collector or standard error, by the settings; a process that ends loses none."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.telemetry.stub_collector import StubCollector
 
 
 def record_one(state: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Record one span and three events in a process of its own, under this state."""
+    """Record one span and three events in a new process, with this state folder."""
     environment = environment_with(PERDURE_PATHS__STATE=str(state), **settings)
     command = [sys.executable, "-m", "tests.telemetry.one_span"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60)
@@ -46,10 +46,10 @@ def test_spans_go_to_a_collector_where_one_is_set(tmp_path: Path, collector: Stu
 
 
 def test_events_are_json_lines_on_standard_error_with_the_ids_of_their_span(tmp_path: Path) -> None:
-    done = record_one(tmp_path)
+    process = record_one(tmp_path)
     (span,) = spans_in(tmp_path)
-    events = [json.loads(line) for line in done.stderr.splitlines()]
-    assert done.stdout == ""
+    events = [json.loads(line) for line in process.stderr.splitlines()]
+    assert process.stdout == ""
     assert [(event["event"], event["level"]) for event in events] == [
         ("something_happened", "info"),
         ("something_failed", "error"),
@@ -60,12 +60,12 @@ def test_events_are_json_lines_on_standard_error_with_the_ids_of_their_span(tmp_
 
 
 def test_the_level_of_events_is_a_setting(tmp_path: Path) -> None:
-    done = record_one(tmp_path, PERDURE_TELEMETRY__LOG_LEVEL="debug")
-    assert "something_small" in done.stderr
+    process = record_one(tmp_path, PERDURE_TELEMETRY__LOG_LEVEL="debug")
+    assert "something_small" in process.stderr
 
 
 def test_a_traceback_in_an_event_shows_no_variable(tmp_path: Path) -> None:
-    done = record_one(tmp_path)
-    failed = json.loads(done.stderr.splitlines()[-1])
+    process = record_one(tmp_path)
+    failed = json.loads(process.stderr.splitlines()[-1])
     assert failed["exception"][0]["exc_type"] == "ValueError"
-    assert "the words of a prompt" not in done.stderr
+    assert "the words of a prompt" not in process.stderr

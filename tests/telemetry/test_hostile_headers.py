@@ -1,4 +1,4 @@
-"""Whatever header of a trace a start comes with, the run goes on."""
+"""A start with an invalid trace header runs as any other."""
 
 import asyncio
 import uuid

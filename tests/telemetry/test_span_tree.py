@@ -1,4 +1,4 @@
-"""What a run's trace looks like: one tree from the caller to the model, by the GenAI conventions, without a prompt."""
+"""The trace of a run: one tree from the caller to the model, by the GenAI conventions, without a prompt."""
 
 import uuid
 
@@ -29,7 +29,7 @@ REQUESTED = "qwen2.5-coder-0.5b-instruct"
 
 
 def effect(name: str, *inside: str) -> Tree:
-    """What one effect looks like in its run: asked for, then run by whichever worker took it."""
+    """Return the spans of one effect in its run: scheduled, then run by a worker."""
     return {f"StartActivity:{name}": {f"RunActivity:{name}": {span: {} for span in inside}}}
 
 
@@ -86,7 +86,7 @@ async def test_a_call_of_a_model_says_what_was_asked_for_what_answered_and_what_
     recorded: Recorded, traced_platform: Platform
 ) -> None:
     await traced_platform.ask(QUESTION)
-    said = recorded.attributes(f"chat {REQUESTED}")
+    attributes = recorded.attributes(f"chat {REQUESTED}")
     expected = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "hosted_vllm",
@@ -97,7 +97,7 @@ async def test_a_call_of_a_model_says_what_was_asked_for_what_answered_and_what_
         "gen_ai.usage.input_tokens": INPUT_TOKENS,
         "gen_ai.usage.output_tokens": OUTPUT_TOKENS,
     }
-    assert {key: said.get(key) for key in expected} == expected
+    assert {key: attributes.get(key) for key in expected} == expected
 
 
 @traced
@@ -116,7 +116,7 @@ async def test_a_guards_verdict_stands_apart_from_what_a_finding_does(
     result = await traced_platform.ask(ASKS_WITH_A_KEY)
     assert isinstance(result.outcome, Refused)
     tree = recorded.tree()
-    # The answer is sought meanwhile, and how far that comes depends on the day.
+    # The answer is retrieved at the same time, and how far that comes depends on timing.
     assert tree["StartWorkflow:chain"]["RunWorkflow:chain"].items() >= {**SCREEN, **effect("route")}.items()
     assert recorded.attributes("run_guard secrets_present") == {
         "perdure.guard.name": "secrets_present",
@@ -125,8 +125,8 @@ async def test_a_guards_verdict_stands_apart_from_what_a_finding_does(
         "perdure.guard.ended": "completed",
     }
     assert recorded.attributes("run_guard valid_length")["perdure.guard.passed"] is True
-    took = {verdict.guard: verdict.milliseconds for verdict in result.verdicts}
-    assert recorded.milliseconds("run_guard secrets_present") == pytest.approx(took["secrets_present"])
+    durations = {verdict.guard: verdict.milliseconds for verdict in result.verdicts}
+    assert recorded.milliseconds("run_guard secrets_present") == pytest.approx(durations["secrets_present"])
 
 
 @traced
@@ -177,7 +177,7 @@ def test_a_planted_text_is_found(place: str, recorded: Recorded) -> None:
 
 
 def passages_in(history: WorkflowHistory) -> list[str]:
-    """The bodies that the effect `retrieve` brought into a run's history."""
+    """Return the bodies that the effect `retrieve` brought into a run's history."""
     replies = [
         payload.data
         for event in history.events

@@ -1,4 +1,4 @@
-"""A tool says what it needs, is granted no more, and its code never sees an argument that was not allowed."""
+"""A tool declares what it needs, is granted no more, and its code never gets an argument that was not allowed."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -27,9 +27,9 @@ class Errand(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY)
-async def errand(_: ToolContext, asked: Errand) -> str:
+async def errand(_: ToolContext, arguments: Errand) -> str:
     """Run an errand."""
-    return f"{asked.url} {asked.path} {asked.amount} {list(asked.copies)}"
+    return f"{arguments.url} {arguments.path} {arguments.amount} {list(arguments.copies)}"
 
 
 HOSTS = AllowedHosts(hosts=("docs.example.com", "*.example.org"))
@@ -42,7 +42,7 @@ ALLOWED: dict[str, Constraint] = {
 GOOD = "https://docs.example.com/"
 
 
-def test_what_nobody_said_has_careful_defaults() -> None:
+def test_a_tool_that_says_nothing_has_careful_defaults() -> None:
     assert (errand.timeout, errand.price, errand.approval) == (timedelta(seconds=30), 0, Approval.NEVER)
 
 
@@ -136,9 +136,9 @@ async def test_what_is_not_allowed_never_reaches_the_code(arguments: dict[str, A
     reached: list[Errand] = []
 
     @tool(ToolEffect.READ_ONLY)
-    async def watched(_: ToolContext, asked: Errand) -> str:
+    async def watched(_: ToolContext, arguments: Errand) -> str:
         """Run an errand."""
-        reached.append(asked)
+        reached.append(arguments)
         return ""
 
     with pytest.raises(BadInput, match=reason) as refusal:
@@ -205,35 +205,38 @@ def test_a_function_that_cannot_be_a_tool_is_refused_with_the_remedy() -> None:
         """Do it."""
         return ""
 
-    async def found(_: ToolContext) -> None: ...
+    async def reconcile(_: ToolContext) -> None: ...
 
     make: Any = tool
-    for made, reason in (
+    for decorate, reason in (
         (lambda: make(ToolEffect.READ_ONLY)(silent), "write a docstring"),
         (lambda: make(ToolEffect.READ_ONLY)(untyped), "annotate its second parameter"),
         (lambda: make(ToolEffect.READ_ONLY)(blocking), "make it an async function"),
         (lambda: make(ToolEffect.READ_ONLY, timeout=timedelta(0))(fine), "a timeout above 0"),
         (lambda: make(ToolEffect.READ_ONLY, price=-1)(fine), "a price from 0 up"),
-        (lambda: make(ToolEffect.READ_ONLY, reconcile=found)(fine), "nothing to reconcile"),
+        (lambda: make(ToolEffect.READ_ONLY, reconcile=reconcile)(fine), "nothing to reconcile"),
         (lambda: make(ToolEffect.AT_MOST_ONCE, settles_within=timedelta(0))(fine), "for what has a reconcile"),
-        (lambda: make(ToolEffect.AT_MOST_ONCE, reconcile=found, settles_within=-timedelta(1))(fine), "is 0 or more"),
+        (
+            lambda: make(ToolEffect.AT_MOST_ONCE, reconcile=reconcile, settles_within=-timedelta(1))(fine),
+            "is 0 or more",
+        ),
         (lambda: make(ToolEffect.IDEMPOTENT, quick=True)(fine), "may be quick"),
         (lambda: make(ToolEffect.READ_ONLY, price=1, quick=True)(fine), "may be quick"),
     ):
         with pytest.raises(TypeError, match=reason):
-            made()
+            decorate()
 
 
 def test_how_an_unknown_call_is_found_out_is_no_part_of_what_a_run_pins() -> None:
-    async def found(_: ToolContext) -> Evidence:
+    async def reconcile(_: ToolContext) -> Evidence:
         return CannotTellYet()
 
-    asked = replace(errand, reconcile=found, settles_within=timedelta(minutes=5))
-    assert asked.digest == errand.digest
-    assert asked.spec(ALLOWED) == errand.spec(ALLOWED)
+    with_reconcile = replace(errand, reconcile=reconcile, settles_within=timedelta(minutes=5))
+    assert with_reconcile.digest == errand.digest
+    assert with_reconcile.spec(ALLOWED) == errand.spec(ALLOWED)
 
 
 async def test_without_a_world_a_tool_that_needs_one_says_so() -> None:
-    for asked in (BY_HAND.knowledge.search("x", 1), BY_HAND.http.get(GOOD, HOSTS)):
+    for call in (BY_HAND.knowledge.search("x", 1), BY_HAND.http.get(GOOD, HOSTS)):
         with pytest.raises(NotAllowed, match=r"python -m deploy\.local tool"):
-            await asked
+            await call

@@ -1,4 +1,4 @@
-"""The calculator is exact, and says no to everything that is not arithmetic."""
+"""The calculator is exact, and refuses everything that is not arithmetic."""
 
 import pytest
 
@@ -41,9 +41,9 @@ async def test_what_is_not_arithmetic_is_refused_in_one_line(arguments: dict[str
 
 
 def test_every_tool_in_the_folder_is_found_and_documented() -> None:
-    found = all_tools()
-    assert found["calculator"] is calculator
-    assert all(tool.description and tool.effect in ToolEffect for tool in found.values())
+    tools = all_tools()
+    assert tools["calculator"] is calculator
+    assert all(tool.description and tool.effect in ToolEffect for tool in tools.values())
 
 
 def test_a_changed_schema_changes_what_a_run_pins() -> None:

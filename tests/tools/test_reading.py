@@ -21,11 +21,11 @@ from tools.search_knowledge import search_knowledge
 
 
 class Shelf:
-    """A knowledge of two documents, for tests of what tools make of it."""
+    """A stub knowledge base of two documents."""
 
     async def search(self, query: str, limit: int) -> Sequence[Extract]:
-        found = [Extract("leave", 2, "Leave", "Leave > Paid\nTen weeks."), Extract("tea", 1, "Tea", "Tea\nAt four.")]
-        return found[:limit] if query != "nothing" else []
+        extracts = [Extract("leave", 2, "Leave", "Leave > Paid\nTen weeks."), Extract("tea", 1, "Tea", "Tea\nAt four.")]
+        return extracts[:limit] if query != "nothing" else []
 
     async def read(self, document: str, version: int | None = None) -> Document:
         match document:
@@ -92,11 +92,11 @@ async def test_a_page_comes_as_text_with_its_address_from_allowed_hosts_alone() 
     with OddServer({"/today": page(html)}) as server:
         granted = {"url": AllowedHosts(hosts=(f"tides.example.com:{server.port}",))}
         url = f"http://tides.example.com:{server.port}/today"
-        got = await http_get.use(context, {"url": url}, granted)
+        text = await http_get.use(context, {"url": url}, granted)
         with pytest.raises(BadInput, match=r"the host 'example\.com:\d+' is not allowed"):
             await http_get.use(context, {"url": url.replace("tides.", "")}, granted)
         with pytest.raises(BadInput, match="nothing is allowed for its argument 'url'"):
             await http_get.use(context, {"url": url})
-    assert got.startswith(f"{url} (text/html)\n\nTides\nHigh at noon.\nxxx")
-    assert got.endswith("more characters are not shown]")
+    assert text.startswith(f"{url} (text/html)\n\nTides\nHigh at noon.\nxxx")
+    assert text.endswith("more characters are not shown]")
     assert len(server.asked) == 1

@@ -1,4 +1,4 @@
-"""The tools that write: a ticket is opened once for its key; a message can be asked after, and is never sent again."""
+"""The tools that write: one ticket for each key, and messages whose outcome is known and that are never sent twice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,34 +31,34 @@ def writer(url: str | None, key: str = "run/step-1", timeout: float = 20) -> Too
 
 
 async def test_a_ticket_is_opened_once_however_often_it_is_tried(desk: DeskServer) -> None:
-    said = {await create_ticket.use(writer(desk.url), TICKET) for _ in range(3)}
-    assert said == {"The ticket T-1 is open."}
+    answers = {await create_ticket.use(writer(desk.url), TICKET) for _ in range(3)}
+    assert answers == {"The ticket T-1 is open."}
     assert await create_ticket.use(writer(desk.url, "run/step-2"), TICKET) == "The ticket T-2 is open."
     assert desk.desk.received() == {"tickets": {"run/step-1": 3, "run/step-2": 1}, "messages": {}}
 
 
-async def found(context: ToolContext) -> Evidence:
+async def reconcile(context: ToolContext) -> Evidence:
     assert send_message.reconcile is not None
     return await send_message.reconcile(context)
 
 
 async def test_a_message_says_what_became_of_it(desk: DeskServer) -> None:
     assert await send_message.use(writer(desk.url), MESSAGE) == "The message M-1 is sent."
-    assert await found(writer(desk.url)) == DidHappen("The message M-1 is sent.")
-    assert await found(writer(desk.url, "other")) == NeverWill()
+    assert await reconcile(writer(desk.url)) == DidHappen("The message M-1 is sent.")
+    assert await reconcile(writer(desk.url, "other")) == NeverWill()
     assert desk.desk.received()["messages"] == {"run/step-1": 1}
 
 
-async def test_of_a_message_that_is_not_there_it_is_said_that_it_never_will_be_only_once_the_desk_refuses_it(
+async def test_a_missing_message_counts_as_never_sent_only_once_the_desk_refuses_it(
     desk: DeskServer,
 ) -> None:
     late, next_one = writer(desk.url), replace(writer(desk.url), attempt=2)
-    assert await found(late) == NeverWill()
+    assert await reconcile(late) == NeverWill()
     with pytest.raises(Refused, match=r"it refused \(410\).*nothing was done") as refusal:
         await send_message.use(late, MESSAGE)
     assert not refusal.value.may_have_happened
     assert await send_message.use(next_one, MESSAGE) == "The message M-1 is sent."
-    assert await found(next_one) == DidHappen("The message M-1 is sent.")
+    assert await reconcile(next_one) == DidHappen("The message M-1 is sent.")
     assert len(desk.desk.kept()["messages"]) == 1
 
 
@@ -67,7 +67,7 @@ async def test_a_message_whose_answer_was_lost_is_found_by_its_key(tmp_path: Pat
         with pytest.raises(NoAnswer) as lost:
             await send_message.use(writer(slow.url, timeout=0.5), MESSAGE)
         assert lost.value.may_have_happened
-        assert await found(writer(slow.url)) == DidHappen("The message M-1 is sent.")
+        assert await reconcile(writer(slow.url)) == DidHappen("The message M-1 is sent.")
         assert slow.desk.received()["messages"] == {"run/step-1": 1}
 
 
@@ -78,7 +78,7 @@ async def test_a_desk_that_is_away_was_told_nothing() -> None:
             await use
         assert not away.value.may_have_happened
     with pytest.raises(Unreachable):
-        await found(writer(f"http://127.0.0.1:{port}"))
+        await reconcile(writer(f"http://127.0.0.1:{port}"))
     with pytest.raises(NotAllowed, match="there is no service 'desk'"):
         await create_ticket.use(writer(None), TICKET)
 
@@ -86,9 +86,9 @@ async def test_a_desk_that_is_away_was_told_nothing() -> None:
 async def test_an_answer_that_says_nothing_leaves_open_what_happened() -> None:
     with OddServer({"/tickets": page(b"[]", "application/json"), "/messages": page(b"{}", "application/json")}) as odd:
         context = writer(f"http://127.0.0.1:{odd.port}")
-        for asked in (create_ticket.use(context, TICKET), send_message.use(context, MESSAGE), found(context)):
+        for call in (create_ticket.use(context, TICKET), send_message.use(context, MESSAGE), reconcile(context)):
             with pytest.raises(NoAnswer, match="find out what became of the call"):
-                await asked
+                await call
 
 
 def test_what_cannot_be_taken_back_waits_for_a_person() -> None:

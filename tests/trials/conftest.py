@@ -1,4 +1,4 @@
-"""An agent whose writes people agree to, over workers whose every larger payload is a reference; and the report."""
+"""An agent whose writes people approve, over workers that store every larger payload elsewhere; and a report."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -23,15 +23,15 @@ from worker import Adapters, WorkerRole, workers
 from workflows.plugin import PerdurePlugin
 
 SAMPLE = 40
-"""Payloads of the ordinary tests."""
+"""The number of payloads in the ordinary tests."""
 
 ALL = 1_000
-"""Payloads with `--chaos=all`."""
+"""The number of payloads with `--chaos=all`."""
 
 
 @dataclass
 class Report:
-    """What the trials of this session came to."""
+    """The counts of this session's trials."""
 
     seed: int
     thrown: int
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Print what came of them."""
+    """Print the counts."""
     report = session.config.stash[REPORT]
     if report.lines:
         section(session.config, f"trials: --chaos-seed={report.seed}", *report.lines)
@@ -60,14 +60,14 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 @pytest.fixture
 def grants(monkeypatch: pytest.MonkeyPatch) -> Grants:
-    """What the agent `clerk` is granted."""
-    given = Grants()
+    """The grants of the agent `clerk`."""
+    clerk = Grants()
 
     def agent(_: Specs, name: str) -> AgentSpec:
-        return given.spec(name)
+        return clerk.spec(name)
 
     monkeypatch.setattr(Specs, "agent", agent, raising=False)
-    return given
+    return clerk
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ class Platforms:
     """The workers' side of the platform."""
 
     client: Client
-    """As a worker connects."""
+    """A client that is connected as a worker is."""
     parts: Adapters
     keys: PayloadKeys
 
@@ -93,7 +93,7 @@ async def platforms(
     desk_server: DeskServer,
     grants: Grants,  # noqa: ARG001 - what the workers pin
 ) -> AsyncIterator[Platforms]:
-    """The platform's own workers in this process; whatever has more than a hundred bytes leaves the history."""
+    """The platform's own workers in this process; any payload above a hundred bytes leaves the history."""
     settings = settings.model_copy(update={"tools": Tools(services={"desk": desk_server.url})})
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)

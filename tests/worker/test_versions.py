@@ -1,4 +1,4 @@
-"""Versions of workers on a real server: an agent ends with the version it began with, a chain goes on with the next."""
+"""Versions of workers on a real server: an agent ends on the version it began on, a chain goes on with the next one."""
 
 import re
 import shlex
@@ -77,7 +77,7 @@ async def test_an_agent_that_began_on_v1_ends_on_v1_while_new_ones_begin_on_v2(
 
 
 async def test_an_agent_stays_on_v1_in_the_executions_that_it_goes_on_in(agents: Settings, stub: StubModel) -> None:
-    # Not fewer: the server's own workflows, which let queues know what is current, would do nothing but go on anew.
+    # Not fewer events: the server's own workflows for versions would do nothing but continue as new.
     async with own_server("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=150") as own:
         platform = Platform(own)
         async with serving(own, agents, "v1"):
@@ -112,8 +112,8 @@ async def test_a_run_waits_for_a_version_to_be_current_and_is_not_lost(own: Clie
         run = await platform.start(QUESTION)
 
         async def waits_unversioned() -> bool:
-            found = await versions(own, DEPLOYMENT)
-            return found is not None and (found.current, found.unversioned) == (None, 1)
+            state = await versions(own, DEPLOYMENT)
+            return state is not None and (state.current, state.unversioned) == (None, 1)
 
         await until(waits_unversioned, what="the run waits for workers without a version")
         assert await builds_of(own, run) == []
@@ -157,7 +157,7 @@ async def test_an_effect_of_a_version_that_is_gone_waits_until_its_run_is_moved(
     stub.script = [answer(), answer()]
     async with serving(own, agents, "v1"):
         await use(own, "v1")
-    # Of v1 only what decides is left: what it asks for stays undone.
+    # Only the workflow workers of v1 are left: the effects that they ask for are not run.
     options = version_of(of_version(agents, "v1").work, Queue.AGENTS)
     client = await connection(own, "v1, deciding")
     deciding: dict[str, Any] = {"workflows": AGENTS, "no_remote_activities": True, **options}
@@ -170,7 +170,7 @@ async def test_an_effect_of_a_version_that_is_gone_waits_until_its_run_is_moved(
         await use(own, "v2")
         new = await platform.start_agent("Say it.", agent="tester")
         assert isinstance((await platform.result(new)).outcome, Answered)
-        # The later run went all the way to its end on the same queue, past the earlier one's first effect.
+        # The later run finished on the same queue, past the earlier one's first effect.
         [waiting] = (
             await own.get_workflow_handle(workflow_id("default", old)).describe()
         ).raw_description.pending_activities
@@ -183,20 +183,20 @@ async def test_an_effect_of_a_version_that_is_gone_waits_until_its_run_is_moved(
 
 
 def temporal(client: Client, command: str) -> None:
-    """Run the one line of the README that begins so, with the real command line tool."""
+    """Run the line of the README that begins so, with the real command line tool."""
     readme = (ROOT / "deploy" / "versions" / "README.md").read_text()
     [line] = re.findall(rf"^temporal ({command}.*)$", readme, re.MULTILINE)
-    words = [str(TEMPORAL), *shlex.split(line), "--address", address_of(client)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    arguments = [str(TEMPORAL), *shlex.split(line), "--address", address_of(client)]
+    process = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 async def test_a_server_that_knows_no_versions_is_named_with_the_setting_to_leave_out() -> None:
     async with own_server("--dynamic-config-value", "system.enableDeploymentVersions=false") as client:
-        said = await notice(client, Work(deployment=DEPLOYMENT))
-    assert said is not None
-    assert "Worker Deployment Versions are disabled" in said
-    assert "PERDURE_WORK__DEPLOYMENT is not set" in said
+        warning = await notice(client, Work(deployment=DEPLOYMENT))
+    assert warning is not None
+    assert "Worker Deployment Versions are disabled" in warning
+    assert "PERDURE_WORK__DEPLOYMENT is not set" in warning
 
 
 @pytest.mark.parametrize("queue", Queue)

@@ -1,4 +1,4 @@
-"""The worker process: what it prints, what it loads, and how it ends."""
+"""The worker process: its output, the libraries that it loads, and how it ends."""
 
 import os
 import signal
@@ -34,8 +34,8 @@ def worker(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def test_help_names_every_role() -> None:
-    said, _ = worker("--help").communicate(timeout=60)
-    assert all(role in said for role in SLOW)
+    output, _ = worker("--help").communicate(timeout=60)
+    assert all(role in output for role in SLOW)
 
 
 def test_an_unknown_role_is_refused() -> None:
@@ -79,8 +79,8 @@ async def test_it_says_when_it_is_ready_and_stops_on_sigterm(client: Client, tmp
     os.utime(tmp_path / "alive", (0, 0))
     await until(lambda: (tmp_path / "alive").stat().st_mtime > 0, what="another sign of life")
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
-    assert said.splitlines() == ["stopping: finishing what is in hand", "stopped"]
+    output, _ = process.communicate(timeout=60)
+    assert output.splitlines() == ["stopping: finishing what is in hand", "stopped"]
     assert process.returncode == 0
 
 
@@ -128,8 +128,8 @@ def test_where_weaviate_is_chosen_its_client_is_loaded_in_lancedbs_place() -> No
     assert ended.stderr == "", "it says nothing of what it will deprecate one day"
 
 
-def test_it_ends_while_something_is_still_imported_beside_it() -> None:
-    """As where it is stopped while its guards are loaded. Without `leave` this process would never end."""
+def test_it_ends_while_a_library_is_still_being_imported() -> None:
+    """The test stops a worker while its guards are loaded. Without `leave` the process would never end."""
     code = """
 import _imp, gc, threading, worker
 

@@ -1,4 +1,4 @@
-"""What a trial at the proof knows for itself: who is behind each name, and who has really agreed to what."""
+"""The records of one trial at the proof of approval: the person behind each name, and what people really agreed to."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Any
 
 STARTER = "sam"
 GROUPS = {"lea": ("leads",), "liz": ("leads",), "bob": ("board",)}
-"""What the identity service knows."""
+"""The groups of each person, as the identity service knows them."""
 NAMES = {
     **{name: name for name in ("ann", "ben", "cyd", "lea", "liz", "bob", "sam")},
     " Ann": "ann",
@@ -21,27 +21,27 @@ NAMES = {
     "\u017fam": "sam",
     "LEA": "lea",
 }
-"""The person behind each name that is written."""
+"""The person behind each spelling of a name."""
 SPELLED = tuple(name for name, person in NAMES.items() if person == "ann")
 WAIT = timedelta(hours=10)
 AFTER = timedelta(hours=4)
 
 
 class Broken(Exception):
-    """The proof has allowed what nobody agreed to, or refused what people did."""
+    """The proof has allowed a call that nobody agreed to, or refused one that people agreed to."""
 
 
 @dataclass
-class Told:
-    """What came of a trial."""
+class TrialCounts:
+    """The counts of one trial or of several."""
 
     attempts: int = 0
     allowed: int = 0
     refused: int = 0
     kinds: set[str] = field(default_factory=set[str])
 
-    def add(self, other: "Told") -> None:
-        """What came of another one as well."""
+    def add(self, other: "TrialCounts") -> None:
+        """Add the counts of another trial."""
         self.attempts += other.attempts
         self.allowed += other.allowed
         self.refused += other.refused
@@ -50,11 +50,11 @@ class Told:
 
 @dataclass
 class Book:
-    """What was really said about one step, since the last no."""
+    """The real decisions about one step since the last denial."""
 
     yes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    """By the arguments' digest: the people."""
+    """The people who agreed, by the digest of the arguments."""
     waited: set[str] = field(default_factory=set[str])
-    """Arguments to which the policy has agreed, in time."""
+    """The digests of the arguments that the policy agreed to after its full waiting time."""
     asked: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Since when people were asked for these arguments."""
+    """The time since when people are asked, by the digest of the arguments."""

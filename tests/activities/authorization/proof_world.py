@@ -1,4 +1,4 @@
-"""What a trial at the proof of approval needs: a real ledger, real signatures, and runs that are made up."""
+"""Equipment for the tests of the proof of approval: a real ledger, real signatures, and stub runs."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class RunsThatAreMadeUp:
-    """A stub of the registry: it knows the runs that a trial has put there."""
+    """A stub of the registry: it holds the runs that a trial has registered."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, str], RegisteredRun] = {}
@@ -79,7 +79,7 @@ class ExecutionsThatAreMadeUp:
 
 
 class World:
-    """One database, and the effects over it. Its clock stands still unless somebody turns it."""
+    """One database, and the effects over it. Its clock stands still until a test moves it."""
 
     def __init__(self, folder: Path) -> None:
         self.now = BEGAN
@@ -98,7 +98,7 @@ class World:
         return self.now
 
     async def run(self, name: str, policy: ApprovalPolicy, *, id: str = "", tenant: str = "acme", **more: Any) -> "Run":
-        """A registered run of an agent with a tool that needs approval, and two that do not."""
+        """Register a run of an agent with one tool that needs approval and two that do not."""
         spec = AgentSpec(
             name="a",
             digest="0" * 64,
@@ -143,7 +143,7 @@ def tool(name: str, approval: Approval, policy: ApprovalPolicy | None) -> ToolSp
 
 @dataclasses.dataclass
 class Run:
-    """One run, and what its workflow, or another one, asks for."""
+    """One run, and the requests of its workflow or of another one."""
 
     world: World
     registered: RegisteredRun
@@ -155,20 +155,20 @@ class Run:
         return StepKey(tenant=run.tenant, workflow_id=run.workflow_id, run_id=run.run_id, step=step)
 
     async def within(self, effect: Callable[[], Awaitable[Answer]], *, asker: "Run | None" = None) -> Answer:
-        """Do something as an effect that the workflow of this run, or of another, asks for."""
+        """Run an effect on request of the workflow of this run, or of another."""
         environment = ActivityEnvironment()
         who = (asker or self).registered
         environment.info = dataclasses.replace(
             environment.info, workflow_id=who.workflow_id, workflow_run_id=who.run_id
         )
 
-        async def done() -> Answer:
+        async def run_effect() -> Answer:
             return await effect()
 
-        return await environment.run(done)
+        return await environment.run(run_effect)
 
-    async def asked(self, arguments: Text, step: str = "call-1-1", tool: str = "write") -> None:
-        """The call is looked at, and begins to wait."""
+    async def ask_people(self, arguments: Text, step: str = "call-1-1", tool: str = "write") -> None:
+        """Screen the call, so that people are asked about it."""
         ask = ScreenCall(key=self.key(step), pinned=self.pinned, tool=tool, arguments=arguments)
         await self.world.proof.asked(self.registered, self.spec, ask)
 
@@ -182,7 +182,7 @@ class Run:
         asker: "Run | None" = None,
         **more: Any,
     ) -> CheckedDecision:
-        """What the effect says of a decision."""
+        """Return the answer of the effect `check_decision`."""
         ask = CheckDecision(
             key=self.key(step),
             decision=decision,
@@ -197,7 +197,7 @@ class Run:
     async def act(
         self, arguments: Text, step: str = "call-1-1", tool: str = "write", *, asker: "Run | None" = None
     ) -> str | None:
-        """Why the call may not be made; None where it may."""
+        """Return why the call may not be made; None where it may."""
         ask = Act(key=self.key(step), attempt=1, pinned=self.pinned, tool=tool, arguments=arguments.reference())
 
         async def act() -> str | None:
@@ -207,7 +207,7 @@ class Run:
         return await self.within(act, asker=asker)
 
     async def settle(self, decision: StepDecision, arguments: Text, tool: str = "write", **more: Any) -> str | None:
-        """Why a word is not taken; None where it is."""
+        """Return why a decision is not accepted; None where it is."""
         ask = SettleCall(
             key=self.key(decision.step),
             pinned=self.pinned,
@@ -219,13 +219,13 @@ class Run:
         return await self.world.proof.settle_objection(self.registered, self.spec, ask)
 
     def signed(self, decision: StepDecision, *groups: str, key: OctKey = KEY, **claims: Any) -> StepDecision:
-        """With a credential for this run's workflow id."""
+        """Return the decision with a credential for this run's workflow id."""
         named = claims_of(decision, self.registered.workflow_id, now=datetime.now(UTC), groups=groups)
         token = jwt.encode({"alg": "HS256", "kid": "a"}, {**named, **claims}, key)
         return decision.model_copy(update={"credential": token})
 
     async def thought(self, turn: int, *calls: tuple[str, str, Text], attempt: int = 1) -> None:
-        """A saved reply of the model that asks for these calls: id, tool, arguments."""
+        """Save a reply of the model that asks for these calls: id, tool, arguments."""
         thought = Thought(
             said=Text.of("said"),
             calls=tuple(AskedCall(id=name, tool=tool, arguments=arguments) for name, tool, arguments in calls),

@@ -1,4 +1,4 @@
-"""A call is made only by what is recorded of its own run; whatever else is shown for it is refused with a reason."""
+"""A call is made only if an approval of it is recorded in its own run; any other approval is refused with a reason."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +13,8 @@ from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Trust
 from perdure.contracts.tool_calls.decisions import Ruling
 from tests.activities.authorization.proof_book import Broken
-from tests.activities.authorization.proof_said import ARGUMENTS, ONE, OTHER, agreed, yes
-from tests.activities.authorization.proof_trial import digest_of, played
+from tests.activities.authorization.proof_decisions import ARGUMENTS, ONE, OTHER, agreed, yes
+from tests.activities.authorization.proof_trial import digest_of, run_trials
 from tests.activities.authorization.proof_world import BEGAN, World
 from workflows.state_machines.tool_call import binding
 
@@ -30,18 +30,18 @@ def world(tmp_path: Path) -> World:
 async def test_in_hundreds_of_attempts_nothing_is_allowed_that_nobody_agreed_to_and_all_that_people_did(
     world: World,
 ) -> None:
-    told = await played(world, ATTEMPTS)
-    assert told.allowed > ATTEMPTS / 20
-    assert told.refused > ATTEMPTS / 2
-    assert len(told.kinds) == 15
+    counts = await run_trials(world, ATTEMPTS)
+    assert counts.allowed > ATTEMPTS / 20
+    assert counts.refused > ATTEMPTS / 2
+    assert len(counts.kinds) == 15
 
 
 def anything(*_: object, **__: object) -> None:
-    """An objection that nobody makes."""
+    """Stands in for the check of the digest: no decision is objected to."""
 
 
 def forgotten(entries: Any) -> Any:
-    """A no that changes nothing."""
+    """Stands in for the ledger's rule about denials: a denial changes nothing."""
     return tuple(entries)
 
 
@@ -54,7 +54,7 @@ def exactly(one: str, other: str) -> bool:
 
 
 async def believed(*_: object) -> CheckedDecision:
-    """Every credential is believed."""
+    """Stands in for the check of credentials: each one is believed."""
     return CheckedDecision(groups=("leads", "board"), verified=True)
 
 
@@ -73,12 +73,12 @@ PLANTED: dict[str, tuple[str, object]] = {
 async def test_the_trial_sees_a_proof_that_takes(fault: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*PLANTED[fault])
     with pytest.raises(Broken):
-        await played(world, 10 * ATTEMPTS)
+        await run_trials(world, 10 * ATTEMPTS)
 
 
 async def test_without_a_decision_a_call_that_needs_one_is_refused(world: World) -> None:
     run = await world.run("r", SIGNED, started_by="sam")
-    await run.asked(ARGUMENTS)
+    await run.ask_people(ARGUMENTS)
     assert await run.act(ARGUMENTS) == "no approval of call-1-1 of write is recorded in this run"
 
 
@@ -96,10 +96,10 @@ async def test_an_approval_holds_for_no_other_run_of_the_same_id_and_no_other_te
     first = await world.run("one", ONE, id="k1", started_by="sam")
     second = await world.run("two", ONE, id="k1", started_by="sam")
     foreign = await world.run("one", ONE, id="k1", tenant="globex", started_by="sam")
-    said = first.signed(yes(first))
-    assert (await first.check(said, ARGUMENTS)).refused == ""
+    decision = first.signed(yes(first))
+    assert (await first.check(decision, ARGUMENTS)).refused == ""
     for other in (second, foreign):
-        assert "another run" in (await other.check(said, ARGUMENTS)).refused
+        assert "another run" in (await other.check(decision, ARGUMENTS)).refused
         assert "no approval" in (await other.act(ARGUMENTS) or "")
 
 
@@ -116,9 +116,9 @@ async def test_the_same_decision_again_is_answered_as_before_also_once_its_crede
     world: World,
 ) -> None:
     run = await world.run("r", ONE, started_by="sam")
-    said = yes(run)
-    first = await run.check(run.signed(said, "staff"), ARGUMENTS)
-    expired = run.signed(said, iat=0, exp=1)
+    decision = yes(run)
+    first = await run.check(run.signed(decision, "staff"), ARGUMENTS)
+    expired = run.signed(decision, iat=0, exp=1)
     assert await run.check(expired, ARGUMENTS) == first == CheckedDecision(groups=("staff",), verified=True)
     assert len((await world.ledger.look(run.key())).entries) == 1
     late = run.signed(yes(run, decision_id="late"), iat=0, exp=1)
@@ -134,7 +134,7 @@ async def test_a_no_takes_back_every_yes_before_it_and_those_are_not_heard_again
     assert "was denied" in (await run.act(ARGUMENTS) or "")
     assert "denied since" in (await run.check(before, ARGUMENTS)).refused
     assert "was denied" in (await run.act(ARGUMENTS) or "")
-    # A run that was reset is asked again, and is denied once more by the very same word.
+    # After a reset the run asks again; the same denial, sent once more, denies the call once more.
     assert (await run.check(run.signed(yes(run, decision_id="anew")), ARGUMENTS)).refused == ""
     assert await run.act(ARGUMENTS) is None
     assert (await run.check(no, ARGUMENTS)).refused == ""
@@ -143,8 +143,8 @@ async def test_a_no_takes_back_every_yes_before_it_and_those_are_not_heard_again
 
 async def test_what_was_edited_may_be_called_and_what_it_was_before_may_not(world: World) -> None:
     run = await world.run("r", ONE, started_by="sam")
-    said = run.signed(yes(run, arguments=ARGUMENTS).model_copy(update={"arguments": {"n": 2}}))
-    assert (await run.check(said, ARGUMENTS)).refused == ""
+    decision = run.signed(yes(run, arguments=ARGUMENTS).model_copy(update={"arguments": {"n": 2}}))
+    assert (await run.check(decision, ARGUMENTS)).refused == ""
     assert await run.act(OTHER) is None
     assert await run.act(ARGUMENTS) is not None
 
@@ -185,24 +185,29 @@ async def test_a_question_is_never_called(world: World) -> None:
 
 
 @pytest.mark.parametrize("stage", list(CallStage))
-async def test_in_no_stage_but_that_of_waiting_for_it_is_an_approval_taken(world: World, stage: CallStage) -> None:
+async def test_an_approval_is_taken_only_while_the_call_awaits_it(world: World, stage: CallStage) -> None:
     run = await world.run("r", ONE, started_by="sam")
     spec = run.spec.tool("write")
     assert spec is not None
     call = RequestedCall(id="call-1-1", tool="write", arguments=ARGUMENTS, stage=stage)
-    said = yes(run).model_copy(update={"digest": binding(call, spec, "acme", "r")})
-    checked = await run.check(run.signed(said), ARGUMENTS, stage=stage)
+    decision = yes(run).model_copy(update={"digest": binding(call, spec, "acme", "r")})
+    checked = await run.check(run.signed(decision), ARGUMENTS, stage=stage)
     assert (checked.refused == "") == (stage is CallStage.AWAITING_APPROVAL)
 
 
 async def test_all_that_is_decided_is_written_down_with_its_time(world: World) -> None:
     run = await world.run("r", ONE, started_by="sam")
-    await run.asked(ARGUMENTS)
-    await run.asked(ARGUMENTS)
+    await run.ask_people(ARGUMENTS)
+    await run.ask_people(ARGUMENTS)
     world.now += timedelta(minutes=1)
     await agreed(run, "ann")
-    asked, said = (await world.ledger.look(run.key())).entries
-    assert (asked.ruling, asked.at) == (None, BEGAN)
-    assert (said.ruling, said.by, said.verified, said.at) == (Ruling.APPROVE, "ann", True, BEGAN + timedelta(minutes=1))
-    assert said.arguments == ARGUMENTS.digest
-    assert said.binding == digest_of(run, "call-1-1", ARGUMENTS)
+    question, approval = (await world.ledger.look(run.key())).entries
+    assert (question.ruling, question.at) == (None, BEGAN)
+    assert (approval.ruling, approval.by, approval.verified, approval.at) == (
+        Ruling.APPROVE,
+        "ann",
+        True,
+        BEGAN + timedelta(minutes=1),
+    )
+    assert approval.arguments == ARGUMENTS.digest
+    assert approval.binding == digest_of(run, "call-1-1", ARGUMENTS)

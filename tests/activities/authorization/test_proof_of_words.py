@@ -1,4 +1,4 @@
-"""What a policy says where nobody speaks, and what became of a call: taken only as it is recorded, and not early."""
+"""A policy's timeout, and a person's word about an unknown call, count only as recorded and not before their time."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from perdure.contracts.agents.agent import CallStage, RequestedCall
 from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.decisions import Ruling, StepDecision
-from tests.activities.authorization.proof_said import ARGUMENTS, ONE, OTHER, agreed, yes
+from tests.activities.authorization.proof_decisions import ARGUMENTS, ONE, OTHER, agreed, yes
 from tests.activities.authorization.proof_world import Run, World
 from workflows.state_machines.tool_call import binding
 
@@ -30,7 +30,7 @@ async def test_a_policy_agrees_only_once_people_were_asked_for_long_enough_by_th
     world: World,
 ) -> None:
     run = await world.run("r", LAPSES)
-    await run.asked(ARGUMENTS)
+    await run.ask_people(ARGUMENTS)
     world.now += timedelta(minutes=20)
     early = await run.check(lapse(run), ARGUMENTS, lapsed=True)
     assert early.wait == timedelta(minutes=40)
@@ -41,7 +41,7 @@ async def test_a_policy_agrees_only_once_people_were_asked_for_long_enough_by_th
     assert await run.act(OTHER) is not None
 
 
-async def test_where_nobody_is_known_to_have_been_asked_the_whole_time_is_waited_for(world: World) -> None:
+async def test_a_policy_waits_its_whole_time_if_no_question_is_recorded(world: World) -> None:
     run = await world.run("r", LAPSES)
     world.now += timedelta(days=9)
     assert (await run.check(lapse(run), ARGUMENTS, lapsed=True)).wait == timedelta(hours=1)
@@ -49,7 +49,7 @@ async def test_where_nobody_is_known_to_have_been_asked_the_whole_time_is_waited
 
 async def test_after_a_no_a_policy_agrees_only_once_people_were_asked_anew(world: World) -> None:
     run = await world.run("r", LAPSES)
-    await run.asked(ARGUMENTS)
+    await run.ask_people(ARGUMENTS)
     world.now += timedelta(hours=2)
     assert (await run.check(lapse(run), ARGUMENTS, lapsed=True)).refused == ""
     assert (await run.check(yes(run, "ann", ruling=Ruling.DENY), ARGUMENTS)).refused == ""
@@ -60,7 +60,7 @@ async def test_after_a_no_a_policy_agrees_only_once_people_were_asked_anew(world
     assert await run.act(ARGUMENTS) is None
 
 
-async def test_a_policy_says_only_what_it_says(world: World) -> None:
+async def test_a_policy_approves_or_denies_only_as_its_on_timeout_says(world: World) -> None:
     silent = await world.run("silent", ApprovalPolicy())
     assert "no policy decides" in (await silent.check(lapse(silent), ARGUMENTS, lapsed=True)).refused
     denies = await world.run("denies", ApprovalPolicy(timeout=timedelta(hours=1)))
@@ -69,7 +69,7 @@ async def test_a_policy_says_only_what_it_says(world: World) -> None:
 
 
 def doubt(run: Run, ruling: Ruling, attempt: int = 1, **fields: Any) -> StepDecision:
-    """A word on a call of which nobody knows whether it happened."""
+    """Return a decision about a call with an unknown outcome."""
     spec = run.spec.tool("write")
     assert spec is not None
     call = RequestedCall(
@@ -86,15 +86,15 @@ async def test_what_became_of_a_call_is_taken_only_as_it_is_recorded(
     world: World, ruling: Ruling, fields: dict[str, Any]
 ) -> None:
     run = await world.run("r", ONE, started_by="sam")
-    said = doubt(run, ruling, **fields)
+    decision = doubt(run, ruling, **fields)
     unknown: dict[str, Any] = {"unknown_attempt": 1}
-    assert "is recorded" in (await run.settle(said, ARGUMENTS, **unknown) or "")
-    unsigned = await run.check(said, ARGUMENTS, stage=CallStage.UNKNOWN, **unknown)
+    assert "is recorded" in (await run.settle(decision, ARGUMENTS, **unknown) or "")
+    unsigned = await run.check(decision, ARGUMENTS, stage=CallStage.UNKNOWN, **unknown)
     assert "takes only signed decisions" in unsigned.refused
-    assert (await run.check(run.signed(said), ARGUMENTS, stage=CallStage.UNKNOWN, **unknown)).refused == ""
-    assert await run.settle(said, ARGUMENTS, **unknown) is None
-    assert await run.settle(said, ARGUMENTS, unknown_attempt=2) is not None
-    assert await run.settle(said.model_copy(update={"by": "ben"}), ARGUMENTS, **unknown) is not None
+    assert (await run.check(run.signed(decision), ARGUMENTS, stage=CallStage.UNKNOWN, **unknown)).refused == ""
+    assert await run.settle(decision, ARGUMENTS, **unknown) is None
+    assert await run.settle(decision, ARGUMENTS, unknown_attempt=2) is not None
+    assert await run.settle(decision.model_copy(update={"by": "ben"}), ARGUMENTS, **unknown) is not None
     assert await run.act(ARGUMENTS) is not None, "it is no approval"
 
 
@@ -110,6 +110,6 @@ async def test_a_no_is_told_the_model_only_where_it_is_recorded(world: World) ->
 async def test_after_did_not_happen_the_call_may_be_made_again(world: World) -> None:
     run = await world.run("r", ONE, started_by="sam")
     await agreed(run, "ann")
-    said = run.signed(doubt(run, Ruling.DID_NOT_HAPPEN))
-    assert (await run.check(said, ARGUMENTS, stage=CallStage.UNKNOWN, unknown_attempt=1)).refused == ""
+    decision = run.signed(doubt(run, Ruling.DID_NOT_HAPPEN))
+    assert (await run.check(decision, ARGUMENTS, stage=CallStage.UNKNOWN, unknown_attempt=1)).refused == ""
     assert await run.act(ARGUMENTS) is None

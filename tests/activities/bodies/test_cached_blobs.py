@@ -1,4 +1,4 @@
-"""What a process remembers of bodies is bounded, of its own tenant, and never instead of storing them."""
+"""The cache of bodies in a process is bounded, separate for each tenant, and never replaces storing them."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -78,6 +78,6 @@ async def test_a_body_is_asked_for_again_after_its_time(blobs: BlobStore, file: 
 
 
 async def test_a_text_that_was_stored_another_way_is_held_by_its_digest(blobs: BlobStore) -> None:
-    remembered, said = RememberedBodies(blobs), Text.of("Said.")
-    remembered.hold("acme", said, Text.of("Elsewhere.").reference())
-    assert await remembered.get("acme", said.digest) == b"Said."
+    remembered, body = RememberedBodies(blobs), Text.of("Said.")
+    remembered.hold("acme", body, Text.of("Elsewhere.").reference())
+    assert await remembered.get("acme", body.digest) == b"Said."

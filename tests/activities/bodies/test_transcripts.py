@@ -1,4 +1,4 @@
-"""A conversation is told word for word from one link, and whatever was lost or changed of it is found."""
+"""A conversation is read back word for word from one link, and a lost or changed part of it is detected."""
 
 import asyncio
 import sqlite3
@@ -28,22 +28,22 @@ async def blobs(tmp_path: Path) -> AsyncIterator[BlobStore]:
     await database.dispose()
 
 
-def turns_of(said: list[str]) -> list[Turn]:
+def turns_of(bodies: list[str]) -> list[Turn]:
     roles = [Role.USER, Role.ASSISTANT, Role.TOOL]
     return [
         Turn(role=roles[number % 3], body=Text.of(body), call=f"call-{number}" if number % 3 == 2 else None)
-        for number, body in enumerate(said)
+        for number, body in enumerate(bodies)
     ]
 
 
-def told(turns: list[Turn]) -> list[Told]:
+def messages_of(turns: list[Turn]) -> list[Told]:
     return [Told(turn.role, turn.body.body or "", turn.call) for turn in turns]
 
 
-async def kept(blobs: BlobStore, said: list[str], tenant: str = "acme") -> Transcript:
-    """A conversation of several hops, each of which stores what is new."""
+async def store_conversation(blobs: BlobStore, bodies: list[str], tenant: str = "acme") -> Transcript:
+    """Store a conversation in several hops, each of which stores only its new turn."""
     transcript = Transcript()
-    for turn in turns_of(said):
+    for turn in turns_of(bodies):
         await texts.store(blobs, tenant, turn.body)
         transcript = transcript.add(turn)
         assert await Transcripts(blobs).keep(tenant, transcript) == transcript.head
@@ -52,37 +52,37 @@ async def kept(blobs: BlobStore, said: list[str], tenant: str = "acme") -> Trans
 
 
 async def test_a_link_is_enough_to_tell_the_whole_conversation(blobs: BlobStore) -> None:
-    transcript = await kept(blobs, SAID)
+    transcript = await store_conversation(blobs, SAID)
     assert transcript.fresh == ()
-    assert await Transcripts(blobs).tell("acme", transcript) == told(turns_of(SAID))
+    assert await Transcripts(blobs).tell("acme", transcript) == messages_of(turns_of(SAID))
     assert transcript.tokens == sum(len(body.encode()) for body in SAID)
 
 
 async def test_turns_that_are_not_stored_yet_are_told_after_the_others(blobs: BlobStore) -> None:
     *before, last = turns_of(SAID)
-    transcript = (await kept(blobs, SAID[:-1])).add(last)
+    transcript = (await store_conversation(blobs, SAID[:-1])).add(last)
     await texts.store(blobs, "acme", last.body)
-    assert await Transcripts(blobs).tell("acme", transcript) == told([*before, last])
+    assert await Transcripts(blobs).tell("acme", transcript) == messages_of([*before, last])
 
 
 async def test_what_a_request_carries_does_not_grow_with_the_conversation(blobs: BlobStore) -> None:
-    short, long = await kept(blobs, SAID[:1]), await kept(blobs, SAID * 40)
+    short, long = await store_conversation(blobs, SAID[:1]), await store_conversation(blobs, SAID * 40)
     assert len(long.model_dump_json()) - len(short.model_dump_json()) < 10
 
 
 async def test_a_fork_shares_what_came_before_and_disturbs_nothing(blobs: BlobStore) -> None:
-    transcript = await kept(blobs, SAID[:3])
+    transcript = await store_conversation(blobs, SAID[:3])
     other = Turn(role=Role.USER, body=Text.of("Something else?"))
     await texts.store(blobs, "acme", other.body)
     fork = transcript.add(other)
     await Transcripts(blobs).keep("acme", fork)
-    assert await Transcripts(blobs).tell("acme", fork.kept()) == told([*turns_of(SAID[:3]), other])
-    assert await Transcripts(blobs).tell("acme", transcript) == told(turns_of(SAID[:3]))
+    assert await Transcripts(blobs).tell("acme", fork.kept()) == messages_of([*turns_of(SAID[:3]), other])
+    assert await Transcripts(blobs).tell("acme", transcript) == messages_of(turns_of(SAID[:3]))
 
 
 async def test_no_tenant_is_told_anothers_conversation(blobs: BlobStore) -> None:
     transcripts = Transcripts(blobs)
-    transcript = await kept(blobs, SAID)
+    transcript = await store_conversation(blobs, SAID)
     assert await transcripts.tell("acme", transcript)
     with pytest.raises(BodyMissing, match="turn 1 from its end"):
         await transcripts.tell("globex", transcript)
@@ -94,13 +94,13 @@ async def test_what_was_kept_here_is_not_asked_for_again(blobs: BlobStore, tmp_p
         await texts.store(blobs, "acme", turn.body)
     await transcripts.keep("acme", transcript)
     await forget(tmp_path, *links(transcript))
-    assert await transcripts.tell("acme", transcript.kept()) == told(turns_of(SAID))
+    assert await transcripts.tell("acme", transcript.kept()) == messages_of(turns_of(SAID))
     with pytest.raises(BodyMissing, match="turn 1 from its end, a turn whose place is lost"):
         await Transcripts(blobs).tell("acme", transcript.kept())
 
 
 async def test_a_body_that_is_missing_is_named_by_its_turn(blobs: BlobStore, tmp_path: Path) -> None:
-    transcript = await kept(blobs, SAID)
+    transcript = await store_conversation(blobs, SAID)
     await forget(tmp_path, Text.of(SAID[1]).digest)
     with pytest.raises(BodyMissing, match="turn 4 from its end, a turn of the assistant: the tenant 'acme' has"):
         await Transcripts(blobs).tell("acme", transcript)
@@ -108,7 +108,7 @@ async def test_a_body_that_is_missing_is_named_by_its_turn(blobs: BlobStore, tmp
 
 @pytest.mark.parametrize("what", ["body", "place"])
 async def test_what_was_changed_is_found(blobs: BlobStore, tmp_path: Path, what: str) -> None:
-    transcript = await kept(blobs, SAID[:3])
+    transcript = await store_conversation(blobs, SAID[:3])
     link = Transcript().add(*turns_of(SAID[:2])).head
     digest = Text.of(SAID[1]).digest if what == "body" else link
     await change(tmp_path, "UPDATE bodies SET body = x'00' WHERE digest = ?", digest or "")
@@ -118,7 +118,7 @@ async def test_what_was_changed_is_found(blobs: BlobStore, tmp_path: Path, what:
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=6), st.lists(st.sampled_from("abc"), max_size=6))
 def test_two_conversations_have_one_link_only_where_they_are_the_same(one: list[str], other: list[str]) -> None:
-    mine, others = (Transcript().add(*turns_of(said)) for said in (one, other))
+    mine, others = (Transcript().add(*turns_of(bodies)) for bodies in (one, other))
     assert (mine.head == others.head) == (one == other)
     in_hops = Transcript()
     for turn in turns_of(one):
@@ -144,7 +144,7 @@ async def forget(folder: Path, *digests: str) -> None:
 
 
 async def change(folder: Path, statement: str, digest: str) -> None:
-    """What nothing of the platform does to its own database."""
+    """Change the database directly, as no part of the platform does."""
 
     def run() -> int:
         file = sqlite3.connect(folder / "perdure.db", isolation_level=None)

@@ -1,4 +1,4 @@
-"""What changes the world is called once, and never after the run was told that it is not, whatever comes in between."""
+"""A call that changes the world is made once, and never after the run was told that it was not made."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -37,18 +37,18 @@ class What(ToolArguments):
 
 
 @tool(ToolEffect.AT_MOST_ONCE)
-async def write(_: ToolContext, asked: What) -> str:
+async def write(_: ToolContext, arguments: What) -> str:
     """Write."""
-    WRITTEN.append(asked.what)
-    if asked.what == "lost":
+    WRITTEN.append(arguments.what)
+    if arguments.what == "lost":
         raise NoAnswer("the line went dead")
-    return f"wrote {asked.what}"
+    return f"wrote {arguments.what}"
 
 
 @tool(ToolEffect.READ_ONLY)
-async def read(_: ToolContext, asked: What) -> str:
+async def read(_: ToolContext, arguments: What) -> str:
     """Read."""
-    return asked.what
+    return arguments.what
 
 
 @pytest_asyncio.fixture
@@ -65,7 +65,7 @@ def outcome(acted: Acted) -> ToolOutcome:
 
 
 class Blocking:
-    """A guard that keeps everything back."""
+    """A guard that blocks every text."""
 
     async def run(self, guards: object, subject: object) -> tuple[Verdict, ...]:
         del guards, subject
@@ -79,40 +79,40 @@ CHANGED = replace(write, description="Another edition.")
 
 
 @pytest.mark.parametrize(
-    ("newer", "asked", "ended"),
+    ("newer", "attempted", "ended"),
     [
         ({"tools": {}}, {}, ToolEnded.TOOL_CHANGED),
         ({"tools": {"write": CHANGED}}, {}, ToolEnded.TOOL_CHANGED),
         ({"arguments": (GuardSpec(guard="secrets_present"),), "guards": Blocking()}, {}, ToolEnded.REJECTED),
-        ({}, {"said": {"what": 7}}, ToolEnded.REJECTED),
+        ({}, {"values": {"what": 7}}, ToolEnded.REJECTED),
         ({}, {"missing": ("read",)}, ToolEnded.TOO_EARLY),
         ({}, {"call_off": True}, ToolEnded.CALLED_OFF),
-        ({"tools": {}}, {"said": {"what": 7}, "call_off": True, "missing": ("read",)}, ToolEnded.CALLED_OFF),
+        ({"tools": {}}, {"values": {"what": 7}, "call_off": True, "missing": ("read",)}, ToolEnded.CALLED_OFF),
     ],
 )
 @pytest.mark.parametrize("attempt", [1, 2])
 async def test_whatever_ends_a_call_as_not_called_keeps_a_late_attempt_from_calling(
-    database: Database, newer: dict[str, Any], asked: dict[str, Any], ended: ToolEnded, attempt: int
+    database: Database, newer: dict[str, Any], attempted: dict[str, Any], ended: ToolEnded, attempt: int
 ) -> None:
-    told = outcome(await worker(database, write, **newer).act(attempt, "write", **asked))
-    assert (told.ended, told.happened) == (ended, Happened.NO)
+    result = outcome(await worker(database, write, **newer).act(attempt, "write", **attempted))
+    assert (result.ended, result.happened) == (ended, Happened.NO)
     for late in (1, 2, 3):
-        heard = outcome(await worker(database, write).act(late, "write", said=asked.get("said")))
-        assert heard.happened is Happened.NO
+        late_outcome = outcome(await worker(database, write).act(late, "write", values=attempted.get("values")))
+        assert late_outcome.happened is Happened.NO
     assert WRITTEN == []
 
 
-async def test_of_what_an_earlier_attempt_may_have_called_the_ledger_speaks_also_where_the_tool_is_gone(
+async def test_the_ledger_answers_for_an_earlier_attempt_also_where_the_tool_is_gone(
     database: Database,
 ) -> None:
     here, newer = worker(database, write), worker(database, tools={}, granted={"write": write})
     await here.act(1, "write")
     assert outcome(await newer.act(2, "write")).happened is Happened.YES
     other = KEY.model_copy(update={"step": "call-1-2"})
-    await here.act(1, "write", other, said={"what": "lost"})
-    acted = await newer.act(2, "write", other, said={"what": "lost"})
+    await here.act(1, "write", other, values={"what": "lost"})
+    acted = await newer.act(2, "write", other, values={"what": "lost"})
     assert isinstance(acted.came, AskPerson)
-    off = await newer.act(3, "write", other, said={"what": "lost"}, call_off=True)
+    off = await newer.act(3, "write", other, values={"what": "lost"}, call_off=True)
     assert isinstance(off.came, AskPerson)
 
 
@@ -120,8 +120,8 @@ async def test_a_run_that_fails_calls_off_what_it_may_resume_and_only_a_later_at
     database: Database,
 ) -> None:
     here = worker(database, write)
-    told = outcome(await here.act(2, "write", call_off=True, may_resume=True))
-    assert (told.ended, told.happened) == (ToolEnded.CALLED_OFF, Happened.NO)
+    result = outcome(await here.act(2, "write", call_off=True, may_resume=True))
+    assert (result.ended, result.happened) == (ToolEnded.CALLED_OFF, Happened.NO)
     for late in (1, 2):
         assert isinstance((await here.act(late, "write")).came, Again)
     assert WRITTEN == []
@@ -130,7 +130,7 @@ async def test_a_run_that_fails_calls_off_what_it_may_resume_and_only_a_later_at
 
 
 @pytest.mark.parametrize(
-    ("before", "happened", "known"),
+    ("before", "happened", "sentence"),
     [
         ("done", Happened.YES, "and that was done"),
         ("unknown", Happened.UNKNOWN, "and nobody knows whether that happened"),
@@ -141,29 +141,29 @@ async def test_a_run_that_fails_calls_off_what_it_may_resume_and_only_a_later_at
 )
 @pytest.mark.parametrize("call_off", [False, True])
 async def test_a_key_that_stands_for_another_call_is_told_with_what_is_known_of_that_one_and_nothing_is_called(
-    database: Database, before: str, happened: Happened, known: str, *, call_off: bool
+    database: Database, before: str, happened: Happened, sentence: str, *, call_off: bool
 ) -> None:
     here, first = worker(database, write), {"what": "lost" if before == "unknown" else "pay ALICE"}
     match before:
         case "done" | "unknown":
-            await here.act(1, "write", said=first)
+            await here.act(1, "write", values=first)
         case "in flight":
-            ask = await here.asked(1, "write", said=first)
+            ask = await here.request(1, "write", values=first)
             await here.ledger.intend(KEY, 1, intended(write.spec(), ask.arguments))
         case _:
-            await here.act(1, "write", said=first, call_off=True, may_resume=before == "resumable")
-    made = len(WRITTEN)
+            await here.act(1, "write", values=first, call_off=True, may_resume=before == "resumable")
+    calls_before = len(WRITTEN)
     for attempt in (1, 2, 7):
-        told = outcome(await here.act(attempt, "write", said={"what": "pay BOB"}, call_off=call_off))
-        assert (told.ended, told.happened) == (ToolEnded.SUPERSEDED, happened)
-        shown = await here.shown(told)
-        line, fenced_in = shown.split("\n", 1)
-        assert known in line
+        result = outcome(await here.act(attempt, "write", values={"what": "pay BOB"}, call_off=call_off))
+        assert (result.ended, result.happened) == (ToolEnded.SUPERSEDED, happened)
+        text = await here.text_of(result)
+        line, fenced_in = text.split("\n", 1)
+        assert sentence in line
         assert first["what"] not in line
         assert first["what"] in fenced_in
         if before == "done":
             assert "wrote pay ALICE" in fenced_in
-    assert len(WRITTEN) == made
+    assert len(WRITTEN) == calls_before
 
 
 async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next_attempt_calls(
@@ -171,11 +171,11 @@ async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next
 ) -> None:
     class Frozen(UnpricedLedger):
         async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
-            heard = await super().intend(key, attempt, call, price)
-            if isinstance(heard, Fresh) and attempt == 1:
+            permission = await super().intend(key, attempt, call, price)
+            if isinstance(permission, Fresh) and attempt == 1:
                 now = elapsed.elapsed()
                 monkeypatch.setattr(elapsed, "elapsed", lambda: now + 3600)
-            return heard
+            return permission
 
     here = worker(database, write, ledger=Frozen(database))
     acted = await here.act(1, "write")
@@ -187,7 +187,7 @@ async def test_a_process_that_stood_still_gives_its_permission_back_and_the_next
     assert WRITTEN == ["x"]
 
 
-async def test_waiting_for_others_before_it_is_allowed_is_no_standing_still(
+async def test_waiting_for_the_ledger_does_not_count_as_standing_still(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Busy(UnpricedLedger):
@@ -203,22 +203,22 @@ async def test_waiting_for_others_before_it_is_allowed_is_no_standing_still(
 async def test_an_attempt_that_comes_after_others_is_told_by_which_number_it_may(database: Database) -> None:
     here = worker(database, write)
     await here.act(4, "write", call_off=True, may_resume=True)
-    came = (await here.act(1, "write")).came
-    assert isinstance(came, Again)
-    assert came.by == 4
-    assert outcome(await here.act(came.by + 1, "write")).happened is Happened.YES
+    answer = (await here.act(1, "write")).came
+    assert isinstance(answer, Again)
+    assert answer.by == 4
+    assert outcome(await here.act(answer.by + 1, "write")).happened is Happened.YES
 
 
 @pytest.mark.parametrize("error", [StorageFull("full"), StorageFailed("away")])
 @pytest.mark.parametrize("broken", ["get_all", "intend", "forgo", "look"])
-async def test_what_is_away_before_a_call_is_waited_for_and_costs_nothing(
+async def test_an_outage_before_a_call_is_waited_out_and_costs_nothing(
     database: Database, error: PortError, broken: str
 ) -> None:
     here = worker(database, write)
     if broken == "look":
         await here.act(1, "write")
         WRITTEN.clear()
-    ask = await here.asked(2, "write", missing=("read",) if broken == "forgo" else ())
+    ask = await here.request(2, "write", missing=("read",) if broken == "forgo" else ())
     away = worker(
         database,
         write,
@@ -243,9 +243,9 @@ async def test_an_outage_after_a_call_is_not_free_and_its_outcome_is_found_by_th
 
 
 @pytest.mark.parametrize("price", [0, 5])
-async def test_of_a_read_any_outage_is_free_unless_another_call_is_another_bill(database: Database, price: int) -> None:
+async def test_an_outage_of_a_read_is_free_unless_the_next_call_is_billed_again(database: Database, price: int) -> None:
     here = worker(database, replace(read, price=price))
-    ask = await here.asked(1, "read")
+    ask = await here.request(1, "read")
     away = worker(database, replace(read, price=price), blobs=Failing(here.blobs, "put_all", StorageFull("full")))
     with pytest.raises(StorageFull) as full:
         await ActivityEnvironment().run(away.acting.act, ask)
@@ -253,14 +253,14 @@ async def test_of_a_read_any_outage_is_free_unless_another_call_is_another_bill(
 
 
 async def test_no_clock_of_a_worker_decides_whether_a_call_may_be_made(database: Database) -> None:
-    """What is written by a clock that is ahead, or behind, is compared with nothing."""
+    """Times written by a clock that is ahead, or behind, are not compared with any other clock."""
     for number, shift in enumerate((timedelta(days=-400), timedelta(days=400))):
         key = KEY.model_copy(update={"step": f"call-1-{number}"})
         odd = UnpricedLedger(database, now=lambda _, shift=shift: datetime.now(UTC) + shift)
-        acted = await worker(database, write, ledger=odd).act(1, "write", key, said={"what": "lost"})
+        acted = await worker(database, write, ledger=odd).act(1, "write", key, values={"what": "lost"})
         assert isinstance(acted.came, AskPerson)
         record = await odd.look(key)
         assert record is not None
         assert (record.phase, record.intended_at) == (CallPhase.UNKNOWN, acted.came.intended_at)
-        later = await worker(database, write).act(2, "write", key, said={"what": "lost"})
+        later = await worker(database, write).act(2, "write", key, values={"what": "lost"})
         assert isinstance(later.came, AskPerson)

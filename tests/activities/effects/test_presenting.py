@@ -1,4 +1,4 @@
-"""Who starts a run is whom a token names that a known key has signed, for us, for this tenant, and lately when sent."""
+"""The starter of a run is the subject of a token that a known key signed for this tenant, valid when it was sent."""
 
 import dataclasses
 import json
@@ -44,38 +44,38 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def show(database: Database) -> Show:
-    """Shows a token as a client does, at a moment, to workers with these settings; what is answered."""
+    """Show a token as a client does, at a moment, to workers with these settings; return the answer."""
 
-    async def shown(
-        said: str,
+    async def present(
+        sent_token: str,
         *,
         run: str = RUN,
         settings: Callers | None = None,
-        sent: datetime | None = None,
+        sent_at: datetime | None = None,
         tenant: str = "default",
     ) -> PresentedCaller:
         verifier = SignedCredentials(settings or believing(KEY), "CALLERS", "have a new one signed")
         environment = ActivityEnvironment()
-        environment.info = dataclasses.replace(environment.info, scheduled_time=sent or datetime.now(UTC))
+        environment.info = dataclasses.replace(environment.info, scheduled_time=sent_at or datetime.now(UTC))
         effect = Presenting(verifier, SqlCallers(database)).present_caller
-        return await environment.run(effect, PresentCaller(tenant=tenant, workflow_id=run, token=said))
+        return await environment.run(effect, PresentCaller(tenant=tenant, workflow_id=run, token=sent_token))
 
-    return shown
-
-
-def ticket(said: str, run: str = RUN) -> str:
-    return PresentCaller(tenant="default", workflow_id=run, token=said).ticket
+    return present
 
 
-async def who(database: Database, said: str | None, run: str = RUN, first: str = FIRST, **more: Any) -> Identity:
-    given = None if said is None else ticket(said, run)
-    return await identity(SqlCallers(database), "default", run, first, given, **more)
+def ticket(sent_token: str, run: str = RUN) -> str:
+    return PresentCaller(tenant="default", workflow_id=run, token=sent_token).ticket
+
+
+async def who(database: Database, sent_token: str | None, run: str = RUN, first: str = FIRST, **more: Any) -> Identity:
+    sent_ticket = None if sent_token is None else ticket(sent_token, run)
+    return await identity(SqlCallers(database), "default", run, first, sent_ticket, **more)
 
 
 async def test_whom_a_token_names_is_who_starts_the_run(show: Show, database: Database) -> None:
-    said = token("ada", groups=("leads", "board"), roles=("clerk",))
-    assert await show(said) == PresentedCaller(subject="ada")
-    assert await who(database, said) == Identity(subject="ada", groups=("leads", "board"), roles=("clerk",))
+    sent_token = token("ada", groups=("leads", "board"), roles=("clerk",))
+    assert await show(sent_token) == PresentedCaller(subject="ada")
+    assert await who(database, sent_token) == Identity(subject="ada", groups=("leads", "board"), roles=("clerk",))
 
 
 async def test_without_a_token_the_starter_is_anonymous_and_in_no_group(database: Database) -> None:
@@ -111,9 +111,9 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 }
 
 
-def with_body(said: str, claims: dict[str, Any]) -> str:
-    """A token whose claims were changed after it was signed."""
-    head, _, signature = said.split(".")
+def with_body(sent_token: str, claims: dict[str, Any]) -> str:
+    """Return a token whose claims were changed after it was signed."""
+    head, _, signature = sent_token.split(".")
     other = jwt.encode({"alg": "ES256"}, claims_of_caller("eve", tenant="default", now=NOW) | claims, STRANGER)
     return f"{head}.{other.split('.')[1]}.{signature}"
 
@@ -123,74 +123,74 @@ async def test_a_token_that_cannot_be_believed_is_refused_with_a_reason_that_hol
     show: Show, database: Database, kind: str
 ) -> None:
     make, why = REFUSED[kind]
-    said = make()
-    answer = await show(said)
+    sent_token = make()
+    answer = await show(sent_token)
     assert answer.subject == ""
     with pytest.raises(BadCaller, match=why) as refused:
-        await who(database, said)
+        await who(database, sent_token)
     assert answer.refused in str(refused.value)
-    assert not any(part in str(refused.value) for part in said.split(".") if part)
+    assert not any(part in str(refused.value) for part in sent_token.split(".") if part)
     assert refused.value.final, "the run fails, and does not try for ever"
 
 
 async def test_when_a_token_was_sent_decides_and_not_when_a_worker_came(show: Show, database: Database) -> None:
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-    said = token(now=long_ago)
-    assert (await show(said, sent=long_ago + timedelta(minutes=5))).subject == "ada"
-    assert await who(database, said, started_at=long_ago + timedelta(minutes=5)) == Identity(subject="ada")
+    sent_token = token(now=long_ago)
+    assert (await show(sent_token, sent_at=long_ago + timedelta(minutes=5))).subject == "ada"
+    assert await who(database, sent_token, started_at=long_ago + timedelta(minutes=5)) == Identity(subject="ada")
     late = token(now=long_ago, run=RUN)
-    assert "it has expired" in (await show(late, sent=long_ago + timedelta(minutes=6))).refused
+    assert "it has expired" in (await show(late, sent_at=long_ago + timedelta(minutes=6))).refused
 
 
 async def test_a_run_that_begins_after_its_token_expired_is_refused(show: Show, database: Database) -> None:
-    said = token(now=NOW)
-    await show(said, sent=NOW)
+    sent_token = token(now=NOW)
+    await show(sent_token, sent_at=NOW)
     with pytest.raises(BadCaller, match="before the run was started"):
-        await who(database, said, started_at=NOW + timedelta(minutes=6))
+        await who(database, sent_token, started_at=NOW + timedelta(minutes=6))
 
 
 async def test_the_ticket_of_one_run_is_worth_nothing_for_another(show: Show, database: Database) -> None:
-    said = token()
-    await show(said)
-    stolen = ticket(said)  # everybody who reads that run's history knows it
+    sent_token = token()
+    await show(sent_token)
+    stolen = ticket(sent_token)  # anybody who reads that run's history knows the ticket
     with pytest.raises(BadCaller, match="made for another run"):
         await identity(SqlCallers(database), "default", "default:two", "second", stolen)
 
 
 async def test_a_ticket_is_used_up_by_the_first_run_of_its_id(show: Show, database: Database) -> None:
-    said = token()
-    await show(said)
-    assert await who(database, said) == await who(database, said), "its own effect may be done twice"
+    sent_token = token()
+    await show(sent_token)
+    assert await who(database, sent_token) == await who(database, sent_token), "its own effect may be done twice"
     with pytest.raises(BadCaller, match="used up"):
-        await who(database, said, first="another-execution")
+        await who(database, sent_token, first="another-execution")
 
 
 async def test_a_run_is_tried_again_while_its_token_is_not_verified(
     show: Show, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(identities, "PATIENCE", 0.05)
-    said = token()
+    sent_token = token()
     with pytest.raises(CallerAwaited, match="not verified yet") as awaited:
-        await who(database, said)
+        await who(database, sent_token)
     assert not awaited.value.final
-    await show(said)
-    assert (await who(database, said)).subject == "ada"
+    await show(sent_token)
+    assert (await who(database, sent_token)).subject == "ada"
 
 
 async def test_a_starter_who_calls_themselves_something_else_is_refused(show: Show, database: Database) -> None:
-    said = token("ada")
-    await show(said)
+    sent_token = token("ada")
+    await show(sent_token)
     with pytest.raises(BadCaller, match="started_by names 'eve', and the caller's token is of 'ada'"):
-        await who(database, said, started_by="eve")
+        await who(database, sent_token, started_by="eve")
     for same in ("ada", ""):
-        assert (await who(database, said, started_by=same)).subject == "ada"
+        assert (await who(database, sent_token, started_by=same)).subject == "ada"
 
 
 async def test_a_key_is_replaced_without_a_gap(show: Show) -> None:
     old, new = (ECKey.generate_key("P-256", parameters={"kid": kid}) for kid in ("old", "new"))
-    for known, believed in ((believing(old), (old,)), (believing(old, new), (old, new)), (believing(new), (new,))):
+    for settings, believed in ((believing(old), (old,)), (believing(old, new), (old, new)), (believing(new), (new,))):
         for key in (old, new):
-            answer = await show(token(key=key), settings=known)
+            answer = await show(token(key=key), settings=settings)
             assert (answer.subject == "ada") == (key in believed), answer
             if key not in believed:
                 assert "a key that is not known here" in answer.refused
@@ -199,10 +199,10 @@ async def test_a_key_is_replaced_without_a_gap(show: Show) -> None:
 async def test_a_token_that_was_refused_for_want_of_a_key_counts_once_the_key_is_known(
     show: Show, database: Database
 ) -> None:
-    said = token()
-    assert "set PERDURE_CALLERS__KEYS" in (await show(said, settings=Callers())).refused
-    assert (await show(said)).subject == "ada"
-    assert (await who(database, said)).subject == "ada"
+    sent_token = token()
+    assert "set PERDURE_CALLERS__KEYS" in (await show(sent_token, settings=Callers())).refused
+    assert (await show(sent_token)).subject == "ada"
+    assert (await who(database, sent_token)).subject == "ada"
 
 
 async def test_only_the_issuer_that_is_named_is_believed(show: Show) -> None:
@@ -227,18 +227,18 @@ async def test_a_run_of_another_tenant_is_not_spoken_for(show: Show) -> None:
 
 async def test_no_token_is_ever_kept(show: Show, tmp_path: Path) -> None:
     good, bad = token("ada"), token("eve", key=STRANGER)
-    for said in (good, bad):
-        await show(said)
+    for sent_token in (good, bad):
+        await show(sent_token)
     with closing(sqlite3.connect(tmp_path / "perdure.db")) as file:
         rows = json.dumps(file.execute("SELECT * FROM callers").fetchall())
     assert "ada" in rows, "the place that is looked at"
     assert "eve" not in rows, "who was refused is nobody"
-    assert not [part for said in (good, bad) for part in said.split(".") if part in rows]
+    assert not [part for sent_token in (good, bad) for part in sent_token.split(".") if part in rows]
 
 
 def test_what_carries_a_token_does_not_show_it() -> None:
-    said = token()
-    assert said not in repr(PresentCaller(tenant="default", workflow_id=RUN, token=said))
+    sent_token = token()
+    assert sent_token not in repr(PresentCaller(tenant="default", workflow_id=RUN, token=sent_token))
     with pytest.raises(ValidationError) as refused:
-        PresentCaller.model_validate({"tenant": "default", "token": [said]})
-    assert said not in str(refused.value)
+        PresentCaller.model_validate({"tenant": "default", "token": [sent_token]})
+    assert sent_token not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A person's word about a call is about that call and no other, and a no is written where a late attempt looks."""
+"""A person's decision is about one call only, and a denial is recorded where a late attempt finds it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -56,11 +56,11 @@ async def test_after_a_no_a_late_attempt_does_not_call(database: Database, late:
     for _ in range(2):  # the effect may be done twice
         denied = await here.settle(Ruling.DENY, "write")
         assert (outcome(denied).ended, outcome(denied).happened) == (ToolEnded.DENIED, Happened.NO)
-        assert await here.shown(outcome(denied)) == "write was not called: ann said no: as I said"
+        assert await here.text_of(outcome(denied)) == "write was not called: ann said no: as I said"
         assert denied.refused == ""
-    came = (await here.act(late, "write")).came
-    assert isinstance(came, CallAnswered)
-    assert came.outcome.happened is Happened.NO
+    answer = (await here.act(late, "write")).came
+    assert isinstance(answer, CallAnswered)
+    assert answer.outcome.happened is Happened.NO
     assert WRITTEN == []
 
 
@@ -68,8 +68,8 @@ async def test_a_no_to_what_may_still_be_resumed_ends_that_too(database: Databas
     here = worker(database, write)
     await here.act(3, "write", call_off=True, may_resume=True)
     assert outcome(await here.settle(Ruling.DENY, "write")).ended is ToolEnded.DENIED
-    came = (await here.act(9, "write")).came
-    assert isinstance(came, CallAnswered)
+    answer = (await here.act(9, "write")).came
+    assert isinstance(answer, CallAnswered)
     assert WRITTEN == []
 
 
@@ -78,34 +78,34 @@ async def test_a_no_to_a_call_that_was_made_before_a_reset_is_told_what_was_done
     await here.act(1, "write")
     denied = await here.settle(Ruling.DENY, "write")
     assert (outcome(denied).ended, outcome(denied).happened) == (ToolEnded.RETURNED, Happened.YES)
-    assert "wrote x" in await here.shown(outcome(denied))
+    assert "wrote x" in await here.text_of(outcome(denied))
     assert "it came too late" in denied.refused
 
 
-async def test_a_no_to_a_call_of_which_nobody_knows_says_so(database: Database) -> None:
+async def test_a_denial_of_an_unknown_call_says_that_nobody_knows(database: Database) -> None:
     here = worker(database, write)
-    await here.act(1, "write", said=LOST)
-    denied = await here.settle(Ruling.DENY, "write", said=LOST)
+    await here.act(1, "write", values=LOST)
+    denied = await here.settle(Ruling.DENY, "write", values=LOST)
     assert (outcome(denied).ended, outcome(denied).happened) == (ToolEnded.DENIED, Happened.UNKNOWN)
-    assert "it may have been: nobody knows" in await here.shown(outcome(denied))
+    assert "it may have been: nobody knows" in await here.text_of(outcome(denied))
 
 
 @pytest.mark.parametrize("ruling", [Ruling.DENY, Ruling.DID_NOT_HAPPEN, Ruling.RETRY, Ruling.DID_HAPPEN])
 @pytest.mark.parametrize(("before", "happened"), [("pay ALICE", Happened.YES), ("lost", Happened.UNKNOWN)])
-async def test_no_word_about_one_call_says_anything_about_another_under_its_key(
+async def test_a_decision_about_one_call_settles_no_other_call_under_its_key(
     database: Database, ruling: Ruling, before: str, happened: Happened
 ) -> None:
     here = worker(database, write)
-    await here.act(1, "write", said={"what": before})
-    known = await here.ledger.look(KEY)
+    await here.act(1, "write", values={"what": before})
+    record_before = await here.ledger.look(KEY)
     result: Any = "I saw it" if ruling is Ruling.DID_HAPPEN else None
-    settled = await here.settle(ruling, "write", said={"what": "pay BOB"}, result=result)
+    settled = await here.settle(ruling, "write", values={"what": "pay BOB"}, result=result)
     assert (outcome(settled).ended, outcome(settled).happened) == (ToolEnded.SUPERSEDED, happened)
     assert "the same step was another call" in settled.refused
-    assert before in await here.shown(outcome(settled))
+    assert before in await here.text_of(outcome(settled))
     after = await here.ledger.look(KEY)
     assert after is not None
-    assert known is not None
+    assert record_before is not None
     assert [event.decision for event in after.events] == [None] * len(after.events)
     assert [before] == WRITTEN
 
@@ -113,9 +113,9 @@ async def test_no_word_about_one_call_says_anything_about_another_under_its_key(
 @pytest.mark.parametrize("method", ["look", "forgo", "decide"])
 async def test_a_word_that_comes_while_the_store_is_away_is_waited_for(database: Database, method: str) -> None:
     here = worker(database, write)
-    await here.act(1, "write", said=LOST)
+    await here.act(1, "write", values=LOST)
     away = worker(database, write, ledger=Failing(here.ledger, method, StorageFull("full")))
     ruling = Ruling.DENY if method == "forgo" else Ruling.DID_NOT_HAPPEN
     with pytest.raises(StorageFull) as full:
-        await away.settle(ruling, "write", said=LOST)
+        await away.settle(ruling, "write", values=LOST)
     assert (full.value.free_of_charge, full.value.remedy) == (True, Remedy.WAIT)

@@ -1,4 +1,4 @@
-"""What nobody foresaw is told by its kind and its place alone: in the history, and in every log."""
+"""An unforeseen error is shown by its type and its place only, in the history and in every log."""
 
 import logging
 
@@ -33,7 +33,7 @@ def _refused() -> object:
 
 
 class Broken(ActivityInboundInterceptor):
-    """An activity that is what the input's only argument does."""
+    """An activity that calls the only argument of its input."""
 
     def __init__(self) -> None:
         pass
@@ -43,9 +43,9 @@ class Broken(ActivityInboundInterceptor):
 
 
 async def run(what: object) -> ApplicationError:
-    asked = ExecuteActivityInput(fn=lambda: None, args=[what], executor=None, headers={})
+    call = ExecuteActivityInput(fn=lambda: None, args=[what], executor=None, headers={})
     with pytest.raises(ApplicationError) as failed:
-        await ActivityEnvironment().run(EffectInterceptor().intercept_activity(Broken()).execute_activity, asked)
+        await ActivityEnvironment().run(EffectInterceptor().intercept_activity(Broken()).execute_activity, call)
     return failed.value
 
 
@@ -57,7 +57,7 @@ async def test_an_unforeseen_error_shows_nothing_of_what_it_was_about(
     assert (error.type, error.non_retryable) == (kind, False), "it is tried again as before"
     assert f"{kind} at " in error.message
     assert ".py:" in error.message
-    # As the SDK logs it.
+    # This is how the SDK logs it.
     try:
         raise error
     except ApplicationError:

@@ -1,4 +1,4 @@
-"""A paid call is set aside of its tenant's day before it is sent, and what became of it is settled there."""
+"""A paid call reserves a part of its tenant's day before it is sent, and is settled there with its outcome."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -57,14 +57,14 @@ SILENT = RecordRead(said=Text.of(""), model="", finish_reason="stopped", prompt_
 
 
 class Shop(NamedTuple):
-    """Where calls are bought, and what is known of them."""
+    """The purchasing under test, and the stores that record its calls."""
 
     purchasing: Purchasing
     windows: BudgetWindows
     accounts: SqlAccounts
     executions: StubExecutions
     dearer: list[Spend]
-    """What calls cost that cost more than was reserved."""
+    """The costs of calls that cost more than was reserved."""
     day: date
 
     async def buy(
@@ -92,9 +92,9 @@ class Shop(NamedTuple):
         return await environment_of(KEY, execution).run(self.purchasing.buy, call)
 
     async def account(self) -> Account:
-        found = await self.accounts.look(KEY.tenant, KEY.run_id)
-        assert found is not None
-        return found
+        account = await self.accounts.look(KEY.tenant, KEY.run_id)
+        assert account is not None
+        return account
 
     async def stands(self) -> Window:
         return await self.windows.look(KEY.tenant, self.day)
@@ -146,9 +146,9 @@ async def test_only_what_is_known_to_have_cost_nothing_is_given_back(
     stub.script = [meets]
     with pytest.raises(error):
         await shop.buy(1)
-    held = Spend() if error.free_of_charge else WORST
-    assert await shop.stands() == Window(reserved=held)
-    assert await shop.account() == Account(budget=BUDGET, reserved=held)
+    reserved = Spend() if error.free_of_charge else WORST
+    assert await shop.stands() == Window(reserved=reserved)
+    assert await shop.account() == Account(budget=BUDGET, reserved=reserved)
 
 
 async def test_a_saved_reply_is_found_by_the_next_attempt_which_buys_nothing(shop: Shop, stub: StubModel) -> None:
@@ -241,5 +241,5 @@ async def test_the_server_is_asked_once_for_each_execution(shop: Shop) -> None:
 
 
 def shop_key(shop: Shop, name: str) -> WindowKey:
-    """A reservation on the shop's day."""
+    """Return the reservation of an attempt on the shop's day."""
     return WindowKey(tenant=KEY.tenant, day=shop.day, workflow_id=KEY.workflow_id, run_id=KEY.run_id, name=name)

@@ -1,4 +1,4 @@
-"""An error about a setting names it and the remedy, and never shows a value: any of them may hold a secret."""
+"""An error about a setting names it and the remedy, and never shows a value: any value may hold a secret."""
 
 import json
 import os
@@ -16,10 +16,10 @@ from activities.settings import Model, Settings
 from activities.settings.names import setting_names
 
 MARK = "hunter2"
-"""Stands for a secret. No setting, and no word about one, holds it."""
+"""The value that stands for a secret. No setting's name and no message contains it."""
 
 NAMES = [name for name, _ in setting_names(Settings)]
-"""Every setting, and every group of them."""
+"""The names of every setting and of every group of them."""
 
 
 def _with_mark(entries: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -29,17 +29,17 @@ def _with_mark(entries: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 PLAIN = st.sampled_from([MARK, f"redis://:{MARK}@host:port/0", f"{MARK}\n{MARK}", f"[{MARK}", f"{{'{MARK}': 1}}"])
 VALUES = PLAIN | st.recursive(st.sampled_from([MARK, 5, -1, None, True]), _with_mark, max_leaves=5).map(json.dumps)
-"""What somebody may set: a word, an address, JSON of any shape, or nearly JSON, with the mark somewhere in it."""
+"""Values that somebody may set: a word, an address, JSON of any shape or broken JSON, with the mark in it."""
 
 MISTAKES = st.sampled_from(["", "", "S", "X", "__X", "_NAME"])
-"""What is written after a setting's name; mostly nothing."""
+"""Suffixes after a setting's name; mostly empty."""
 
 
 def refusal(environment: dict[str, str], secrets: Path) -> str | None:
-    """What is printed where these settings are read; None where they can be used."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")}
+    """Return the message that reading these settings prints; None where they can be used."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")}
     with (
-        mock.patch.dict(os.environ, {**kept, **environment}, clear=True),
+        mock.patch.dict(os.environ, {**others, **environment}, clear=True),
         mock.patch.dict(Settings.model_config, {"secrets_dir": secrets}),
     ):
         tree.load.cache_clear()
@@ -60,23 +60,23 @@ def test_no_value_of_a_setting_is_ever_shown(
     folder, key = tmp_path_factory.mktemp("secrets"), f"{name}{mistake}"
     if kind == "file":
         (folder / key.lower()).write_text(value)
-    printed = refusal({} if kind == "file" else {key: value}, folder)
-    if printed is not None:
-        assert MARK not in printed
-        assert "\n" not in printed
-        assert name in printed
+    message = refusal({} if kind == "file" else {key: value}, folder)
+    if message is not None:
+        assert MARK not in message
+        assert "\n" not in message
+        assert name in message
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_that_is_refused_is_named_with_the_remedy(name: str, tmp_path: Path) -> None:
     shapes = [MARK, json.dumps({MARK: [MARK]}), json.dumps([MARK])]
-    given = [*({name: shape} for shape in shapes), {f"{name}__NO_SUCH": MARK}]
-    found = [printed for each in given if (printed := refusal(each, tmp_path)) is not None]
-    assert found, "each can be set to something that it cannot hold"
-    for printed in found:
-        assert name in printed
-        assert "Correct it or unset it" in printed
-        assert MARK not in printed
+    environments = [*({name: shape} for shape in shapes), {f"{name}__NO_SUCH": MARK}]
+    messages = [message for each in environments if (message := refusal(each, tmp_path)) is not None]
+    assert messages, "each can be set to something that it cannot hold"
+    for message in messages:
+        assert name in message
+        assert "Correct it or unset it" in message
+        assert MARK not in message
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_every_setting_that_is_refused_is_named_with_the_remedy(name: str, tmp_p
     ],
 )
 def test_a_name_that_is_not_known_is_told_the_nearest_that_is(wrong: str, nearest: str, tmp_path: Path) -> None:
-    printed = refusal({wrong: MARK}, tmp_path)
-    assert printed is not None
-    assert f"{wrong}: there is no such setting, the nearest is {nearest}" in printed
-    assert MARK not in printed
+    message = refusal({wrong: MARK}, tmp_path)
+    assert message is not None
+    assert f"{wrong}: there is no such setting, the nearest is {nearest}" in message
+    assert MARK not in message
 
 
 def test_a_secret_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "perdure_database__postgres").write_bytes(b"\xff\xfe" + MARK.encode())
-    printed = refusal({}, tmp_path)
-    assert printed is not None
-    assert "no text in UTF-8" in printed
-    assert MARK not in printed
+    message = refusal({}, tmp_path)
+    assert message is not None
+    assert "no text in UTF-8" in message
+    assert MARK not in message
 
 
 def test_an_error_that_nobody_explains_shows_no_value_either() -> None:

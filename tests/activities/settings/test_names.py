@@ -1,4 +1,4 @@
-"""A name under our prefix that nobody reads is refused with the nearest that somebody does, wherever it is set."""
+"""A variable or secret file with the platform's prefix but an unknown name is refused with the nearest known name."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ LETTERS = st.sampled_from(string.ascii_uppercase + string.digits + "_")
 KINDS = st.sampled_from(["variable", "file"])
 
 READERS = sorted((ROOT / "perdure").rglob("*.py"))
-"""The code of the command line and of clients: the settings are not for them."""
+"""The code of the command line and of clients, which do not read these settings."""
 
 DOCUMENTED = sorted(
     path
@@ -26,15 +26,15 @@ DOCUMENTED = sorted(
     for path in (ROOT / folder).rglob("*")
     if path.suffix in {".py", ".md", ".yaml", ".yml", ".sh", ".toml"} or path.name == "Dockerfile"
 )
-"""Whatever may tell somebody to set a variable."""
+"""The files that may tell an operator to set a variable."""
 
 MADE_UP = {"PERDURE_MODLE__ENDPOINTS"}
-"""Named where the refusal is explained."""
+"""Wrong names that the documentation gives as examples of a refusal."""
 
 
 @st.composite
 def misspelt(draw: st.DrawFn, word: str) -> str:
-    """The word after one edit: a letter left out, put in, replaced, or exchanged with the next one."""
+    """Words after one edit: a letter left out, put in, replaced, or exchanged with the next one."""
     place = draw(st.integers(0, len(word) - 1))
     before, letter, after = word[:place], word[place], word[place + 1 :]
     return draw(
@@ -48,7 +48,7 @@ def misspelt(draw: st.DrawFn, word: str) -> str:
 
 
 def set_as(kind: str, name: str, folder: Path) -> str | None:
-    """What is printed where this name is set, in the environment or as a secret file."""
+    """Return the message that setting this name prints, as a variable or as a secret file."""
     if kind == "file":
         (folder / name.lower()).write_text(MARK)
     return refusal({} if kind == "file" else {name: MARK}, folder)

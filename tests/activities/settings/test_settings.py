@@ -1,4 +1,4 @@
-"""Settings come from the environment and from secret files, and a mistake in either is one line."""
+"""Settings are read from the environment and from secret files, and a mistake in either is a message of one line."""
 
 from pathlib import Path
 
@@ -18,11 +18,11 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_setting_may_be_a_file(secrets: Path) -> None:
     (secrets / "perdure_database__postgres").write_text("postgresql://perdure:hidden@db/perdure")
     (secrets / "perdure_model__api_keys").write_text('{"sglang": "hidden"}')
-    found = Settings()
-    assert found.database.postgres is not None
-    assert found.database.postgres.get_secret_value() == "postgresql://perdure:hidden@db/perdure"
-    assert found.model.api_keys["sglang"].get_secret_value() == "hidden"
-    assert "hidden" not in repr(found)
+    settings = Settings()
+    assert settings.database.postgres is not None
+    assert settings.database.postgres.get_secret_value() == "postgresql://perdure:hidden@db/perdure"
+    assert settings.model.api_keys["sglang"].get_secret_value() == "hidden"
+    assert "hidden" not in repr(settings)
 
 
 def test_the_environment_comes_before_a_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A day is read in the forms in which people write it, and not out of what only looks like one."""
+"""A day is read in the forms in which people write it, and not out of text that only looks like a day."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_one_day_has_many_forms(written: str) -> None:
     [("8. März 2026", "2026-03-08"), ("1er août 2026", "2026-08-01"), ("2. desember 2025", "2025-12-02")],
 )
 def test_months_have_names_in_several_languages(written: str, day: str) -> None:
-    assert [found.readings for found in dates(written)] == [(day,)]
+    assert [date.readings for date in dates(written)] == [(day,)]
 
 
 def test_a_day_that_could_be_two_has_two_readings() -> None:
@@ -35,8 +35,8 @@ def test_a_day_that_could_be_two_has_two_readings() -> None:
 
 @pytest.mark.parametrize(("day_first", "day"), [(True, "2026-06-05"), (False, "2026-05-06")])
 def test_the_rest_of_the_document_decides_it(*, day_first: bool, day: str) -> None:
-    (found,) = dates("05/06/2026", day_first=day_first)
-    assert found.readings == (day,)
+    (date,) = dates("05/06/2026", day_first=day_first)
+    assert date.readings == (day,)
 
 
 @pytest.mark.parametrize(

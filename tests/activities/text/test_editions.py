@@ -1,4 +1,4 @@
-"""Which edition applies on a day is decided by dates alone."""
+"""Dates alone decide which edition applies on a day."""
 
 from datetime import date
 

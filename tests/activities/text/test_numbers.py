@@ -6,8 +6,8 @@ from activities.text.numbers import decimal_mark_of, number_words, numbers
 
 
 def largest(text: str, *, decimal_mark: str | None = None) -> tuple[str, ...]:
-    found = list(numbers(text, decimal_mark=decimal_mark))
-    return max(found, key=lambda place: place.end - place.start).readings if found else ()
+    places = list(numbers(text, decimal_mark=decimal_mark))
+    return max(places, key=lambda place: place.end - place.start).readings if places else ()
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_parts_of_codes_times_and_days_are_no_numbers(text: str) -> None:
 
 
 def test_small_numbers_may_be_words() -> None:
-    assert [found.readings for found in number_words("Two customers and eleven sensors")] == [("2",), ("11",)]
+    assert [number.readings for number in number_words("Two customers and eleven sensors")] == [("2",), ("11",)]

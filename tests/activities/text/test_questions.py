@@ -1,4 +1,4 @@
-"""A question that asks several things is taken apart, and no other is."""
+"""A question with several parts is split into them, and any other question is left whole."""
 
 import pytest
 from hypothesis import given

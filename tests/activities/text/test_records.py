@@ -1,4 +1,4 @@
-"""A record holds only what stands in its document, in canonical form, with the place where it stands."""
+"""A record holds only values that stand in its document, in canonical form, with their places."""
 
 import json
 import time
@@ -84,12 +84,12 @@ def test_a_value_is_read_in_canonical_form_with_its_place(
 ) -> None:
     record, problems = read(kind, line, value)
     assert not problems
-    (found,) = record.fields
-    assert found.value == canonical
-    assert type(found.value) is type(canonical)
-    assert found.evidence is not None
-    assert found.evidence.quote == quote
-    assert DOCUMENT[found.evidence.start : found.evidence.end] == quote
+    (field,) = record.fields
+    assert field.value == canonical
+    assert type(field.value) is type(canonical)
+    assert field.evidence is not None
+    assert field.evidence.quote == quote
+    assert DOCUMENT[field.evidence.start : field.evidence.end] == quote
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,12 @@ def test_whatever_the_reply_every_quote_stands_in_the_document(reply: dict[str, 
         sure=FieldKind.BOOLEAN,
     )
     record, _ = read_record(schema, DOCUMENT, json.dumps(reply))
-    assert [found.name for found in record.fields] == ["text", "day", "amount", "count", "sure"]
-    for found in record.fields:
-        assert (found.value is None) == (found.evidence is None)
-        if found.evidence is not None:
-            assert found.evidence.quote
-            assert DOCUMENT[found.evidence.start : found.evidence.end] == found.evidence.quote
+    assert [field.name for field in record.fields] == ["text", "day", "amount", "count", "sure"]
+    for field in record.fields:
+        assert (field.value is None) == (field.evidence is None)
+        if field.evidence is not None:
+            assert field.evidence.quote
+            assert DOCUMENT[field.evidence.start : field.evidence.end] == field.evidence.quote
 
 
 def test_a_model_is_offered_what_the_document_states() -> None:

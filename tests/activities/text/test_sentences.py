@@ -1,4 +1,4 @@
-"""What splitting a chunk into sentences promises."""
+"""What the splitting of a chunk into sentences promises."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a call answers is stored with its place in the conversation, and a repeated call says and stores the same."""
+"""The result of a call is stored with its place in the conversation, and a repeated call stores the same result."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -31,7 +31,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 
 async def acted(settings: Settings, expression: str, after: str | None) -> Acted:
-    """What a worker of its own makes of a call."""
+    """Make a call on a worker of its own."""
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)
         parts.rights, parts.proof = StubRights(), StubProof()
@@ -51,7 +51,7 @@ async def acted(settings: Settings, expression: str, after: str | None) -> Acted
 
 
 async def body(settings: Settings, digest: str) -> bytes:
-    """As a worker finds it that remembers nothing."""
+    """Read a body on a new worker, whose cache is empty."""
     async with AsyncExitStack() as stack:
         return await (await Adapters.open(settings, stack)).blobs.get(KEY.tenant, digest)
 

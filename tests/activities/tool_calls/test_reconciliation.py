@@ -1,4 +1,4 @@
-"""A call of which nobody knows is made again only where it is proven that it never will be, and never for a clock."""
+"""A call with an unknown outcome is made again only with evidence that it will never happen, not after any time."""
 
 import time
 from collections.abc import AsyncIterator
@@ -39,18 +39,18 @@ class What(ToolArguments):
 
 
 class World:
-    """What was written, and what the other side says of it."""
+    """The calls that were made, and the evidence that the other side gives about them."""
 
     def __init__(self) -> None:
         self.calls: list[int] = []
-        self.asked: list[int] = []
+        self.reconciled: list[int] = []
         self.evidence: Evidence = NeverWill()
 
     def tool(self, timeout: float = 0.2, settles: float | None = 0.0, doubts: int = 1) -> Tool[Any]:
-        """A tool whose first calls leave in doubt."""
+        """Return a tool whose first calls end without an answer."""
 
-        async def found(context: ToolContext) -> Evidence:
-            self.asked.append(context.attempt)
+        async def reconcile(context: ToolContext) -> Evidence:
+            self.reconciled.append(context.attempt)
             return self.evidence
 
         async def write(context: ToolContext, asked: What) -> str:
@@ -61,8 +61,10 @@ class World:
             return f"wrote {asked.what}"
 
         within = None if settles is None else timedelta(seconds=settles)
-        made = tool(ToolEffect.AT_MOST_ONCE, timeout=timedelta(seconds=timeout), reconcile=found, settles_within=within)
-        return made(write)
+        decorated = tool(
+            ToolEffect.AT_MOST_ONCE, timeout=timedelta(seconds=timeout), reconcile=reconcile, settles_within=within
+        )
+        return decorated(write)
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def outcome(acted: Acted) -> ToolOutcome:
 
 
 async def within(seconds: float, here: Worker, ask: Act) -> Acted:
-    """An attempt that may take so long."""
+    """Run an attempt whose activity has this much time."""
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, start_to_close_timeout=timedelta(seconds=seconds))
     return await environment.run(here.acting.act, ask)
@@ -103,16 +105,16 @@ async def test_only_what_happened_or_never_will_changes_anything(database: Datab
     world.evidence = NeverWill()
     assert isinstance((await here.act(4, "write")).came, Again)
     assert outcome(await here.act(5, "write")).happened is Happened.YES
-    assert (world.calls, world.asked) == ([1, 5], [1, 1, 1])
+    assert (world.calls, world.reconciled) == ([1, 5], [1, 1, 1])
 
 
 async def test_what_happened_is_the_outcome_and_is_not_called_again(database: Database, world: World) -> None:
     here = worker(database, world.tool())
     await here.act(1, "write")
     world.evidence = DidHappen("it is number 7")
-    told = outcome(await here.act(2, "write"))
-    assert (told.happened, "it is number 7" in await here.shown(told)) == (Happened.YES, True)
-    assert outcome(await here.act(3, "write")).result.digest == told.result.digest
+    result = outcome(await here.act(2, "write"))
+    assert (result.happened, "it is number 7" in await here.text_of(result)) == (Happened.YES, True)
+    assert outcome(await here.act(3, "write")).result.digest == result.result.digest
     assert world.calls == [1]
     record = await here.ledger.look(KEY)
     assert record is not None
@@ -120,7 +122,7 @@ async def test_what_happened_is_the_outcome_and_is_not_called_again(database: Da
 
 
 @pytest.mark.parametrize("settles", [None, 30.0])
-async def test_that_it_never_will_is_not_believed_before_the_call_can_have_settled(
+async def test_never_will_is_not_believed_before_the_call_can_have_settled(
     database: Database, world: World, monkeypatch: pytest.MonkeyPatch, settles: float | None
 ) -> None:
     tool, now = world.tool(timeout=10, settles=settles), elapsed.elapsed()
@@ -151,13 +153,13 @@ async def test_another_process_waits_from_when_it_has_seen_the_intent_itself(
 async def test_an_attempt_waits_within_its_activitys_time_and_no_longer(database: Database, world: World) -> None:
     here = worker(database, world.tool(settles=1.5))
     await here.act(1, "write")
-    hurried = await within(elapsed.ENDING, here, await here.asked(2, "write"))
+    hurried = await within(elapsed.ENDING, here, await here.request(2, "write"))
     assert isinstance(hurried.came, Again)
     assert "it may still happen, for" in hurried.came.reason
-    patient = await within(30, here, await here.asked(3, "write"))
+    patient = await within(30, here, await here.request(3, "write"))
     assert isinstance(patient.came, Again)
     assert patient.came.reason.endswith("it did not happen")
-    assert len(world.asked) > 2
+    assert len(world.reconciled) > 2
     assert world.calls == [1]
 
 
@@ -173,7 +175,7 @@ async def test_what_came_of_a_call_is_told_to_a_ledger_that_was_away_meanwhile(
 
     failing: Any = Failing(ledger, "record", StorageFailed("away"), fails=away)
     here = worker(database, world.tool(doubts=0), ledger=failing)
-    assert outcome(await within(30, here, await here.asked(1, "write"))).happened is Happened.YES
+    assert outcome(await within(30, here, await here.request(1, "write"))).happened is Happened.YES
     record = await ledger.look(KEY)
     assert record is not None
     assert (record.phase, len(tries), world.calls) == (CallPhase.DONE, 4, [1])
@@ -185,7 +187,7 @@ async def test_where_the_ledger_stays_away_the_attempt_is_not_free_and_the_call_
     failing: Any = Failing(UnpricedLedger(database), "record", StorageFailed("away"))
     here = worker(database, world.tool(doubts=0), ledger=failing)
     with pytest.raises(StorageFailed) as away:
-        await within(elapsed.ENDING + 0.3, here, await here.asked(1, "write"))
+        await within(elapsed.ENDING + 0.3, here, await here.request(1, "write"))
     assert not away.value.free_of_charge
     world.evidence = DidHappen("it is there")
     assert outcome(await worker(database, world.tool()).act(2, "write")).happened is Happened.YES
@@ -196,15 +198,15 @@ async def test_with_nobody_to_ask_a_person_is_asked_at_once_and_sees_what_it_was
     database: Database, world: World
 ) -> None:
     here = worker(database, replace(world.tool(), reconcile=None, settles_within=None))
-    came = (await here.act(1, "write")).came
-    assert isinstance(came, AskPerson)
-    assert came.arguments is not None
-    assert came.arguments.body == '{"what": "x"}'
-    assert came.reason == "write gave no result: the line went dead"
+    answer = (await here.act(1, "write")).came
+    assert isinstance(answer, AskPerson)
+    assert answer.arguments is not None
+    assert answer.arguments.body == '{"what": "x"}'
+    assert answer.reason == "write gave no result: the line went dead"
 
 
 class LateDesk(Desk):
-    """A desk that takes a message at once and sends it later, unless it was ended meanwhile."""
+    """A desk that accepts a message at once and sends it later, unless it was cancelled in between."""
 
     def take(self, kind: str, key: str, fields: Any, attempt: int = 0) -> Any:
         time.sleep(1.2)
@@ -222,14 +224,14 @@ async def test_a_desk_that_is_slower_than_the_tool_never_sends_a_message_twice(
         )
         here = worker(database, send_message, http=http)
         for attempt in range(1, attempts + 1):
-            acted = await here.act(attempt, "send_message", said={"to": "bob", "text": "pay 100"})
+            acted = await here.act(attempt, "send_message", values={"to": "bob", "text": "pay 100"})
             assert isinstance(acted.came, Again)
         posted = (attempts + 1) // 2
         await until(
             lambda: server.desk.received()["messages"] == {KEY.idempotency_key: posted}, what="it has taken them all"
         )
-        sent = len(server.desk.kept()["messages"])
-        assert sent <= 1, "each was ended before the next was sent, and the last may still be in doubt"
+        messages = len(server.desk.kept()["messages"])
+        assert messages <= 1, "each was ended before the next was sent, and the last may still be in doubt"
         last = await here.ledger.look(KEY)
         assert last is not None
         assert last.phase is CallPhase.UNKNOWN

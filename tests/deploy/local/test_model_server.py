@@ -14,8 +14,8 @@ from deploy.local.stack import model_server
 from deploy.local.stack.model_server import Serving
 from deploy.local.weights.weights import fetch
 from deploy.processes.ports import free_ports
-from tests.deploy.waiting import wait_until
 from tests.ports.models.model_cases import catalogue
+from tests.support.waiting import wait_until
 
 SCHEMA = {
     "type": "object",

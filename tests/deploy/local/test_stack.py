@@ -21,7 +21,7 @@ from deploy.processes.errors import AlreadyRunning, NoTemporal, PartDied, PortIn
 from deploy.processes.ports import free_ports
 from deploy.processes.state_file import Record
 from perdure.contracts.temporal.search_attributes import TENANT
-from tests.deploy.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

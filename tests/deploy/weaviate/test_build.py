@@ -12,7 +12,7 @@ import pytest
 from activities.settings import ROOT
 from deploy.processes.errors import DeployError
 from deploy.weaviate.build import PROGRAM, obtain
-from tests.deploy.waiting import wait_until
+from tests.support.waiting import wait_until
 
 StubGo = Callable[[str, str], Path]
 

@@ -22,7 +22,7 @@ async def counter(database: Database) -> None:
 
 
 def count(connection: Connection) -> int:
-    """Read, then write what follows from it: lost where another writer comes in between."""
+    """Read the count, then write the next: an update is lost if another writer comes in between."""
     number: int = connection.execute(READ).scalar_one() + 1
     connection.execute(SET, {"number": number})
     return number
@@ -30,8 +30,8 @@ def count(connection: Connection) -> int:
 
 async def test_no_other_writer_interleaves_with_a_transaction(database: Database, reopened: Database) -> None:
     await counter(database)
-    told = await asyncio.gather(*(one.write(count) for one in [database, reopened] * 15))
-    assert sorted(told) == list(range(1, 31))
+    counts = await asyncio.gather(*(one.write(count) for one in [database, reopened] * 15))
+    assert sorted(counts) == list(range(1, 31))
     assert await reopened.read(lambda connection: connection.execute(READ).scalar_one()) == 30
 
 

@@ -1,4 +1,4 @@
-"""A database is brought up to date by whoever opens it, keeps what it holds, and is never taken back."""
+"""A database is migrated by the first process that opens it, keeps its rows, and is never downgraded."""
 
 import asyncio
 import sqlite3
@@ -51,7 +51,7 @@ CREATE TABLE paid_attempts (
 )
  WITHOUT ROWID;
 """
-"""What the stores made by themselves, as `sqlite_master` told it, before there were migrations."""
+"""The tables that the stores created themselves before there were migrations, as `sqlite_master` lists them."""
 
 
 def test_the_newest_migration_is_the_one_that_is_named() -> None:
@@ -109,8 +109,8 @@ async def test_many_that_start_at_once_make_the_tables_once(place: Settings) -> 
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
     outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
-    said = sorted(out.decode().strip() for out, _ in outputs)
-    assert said == sorted([str(Move(None, HEAD)), *[str(Move(HEAD, HEAD))] * 3]), outputs
+    lines = sorted(out.decode().strip() for out, _ in outputs)
+    assert lines == sorted([str(Move(None, HEAD)), *[str(Move(HEAD, HEAD))] * 3]), outputs
 
 
 async def test_what_is_newer_is_refused_in_one_line(place: Settings, database: Database, reopened: Database) -> None:
@@ -157,9 +157,9 @@ async def test_the_command_says_from_which_revision_to_which(place: Settings) ->
             env=environment_of(place),
             stdout=subprocess.PIPE,
         )
-        said, _ = await ended.communicate()
+        output, _ = await ended.communicate()
         assert ended.returncode == 0
-        assert said.decode().strip().endswith(expected)
+        assert output.decode().strip().endswith(expected)
 
 
 def test_the_command_tells_what_is_wrong_in_one_line() -> None:
@@ -180,23 +180,23 @@ def test_the_command_tells_what_is_wrong_in_one_line() -> None:
     assert "hush" not in ended.stderr
 
 
-@pytest.mark.parametrize("made", [BEFORE_MIGRATIONS, BEFORE_MIGRATIONS.partition("CREATE TABLE paid")[0]])
-async def test_a_file_from_before_there_were_migrations_is_taken_over_without_loss(tmp_path: Path, made: str) -> None:
+@pytest.mark.parametrize("schema", [BEFORE_MIGRATIONS, BEFORE_MIGRATIONS.partition("CREATE TABLE paid")[0]])
+async def test_a_file_from_before_there_were_migrations_is_taken_over_without_loss(tmp_path: Path, schema: str) -> None:
     place = Settings.model_validate({"paths": {"state": tmp_path}})
     digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     with closing(sqlite3.connect(tmp_path / "perdure.db", isolation_level=None)) as file:
-        file.executescript(made)
+        file.executescript(schema)
         file.execute("INSERT INTO bodies VALUES ('acme', ?, ?)", (digest, b"foo"))
-        if "paid_attempts" in made:
+        if "paid_attempts" in schema:
             row = ("acme", "run", "shared", 1, "acme:one", "2026-01-01T00:00:00+00:00")
             saved = (Spend(steps=1).model_dump_json(), reply("then").model_dump_json(), 0)
             file.execute("INSERT INTO paid_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row + saved)
     async with open_database(place) as database:
         assert await SqlBlobs(database).get("acme", digest) == b"foo"
-        found = await RegisteredReplies(database).begin(order(KEY, 2), Generated)
-        assert (found is not None) == ("paid_attempts" in made)
-        if found is not None:
-            assert found == reply("then").model_copy(update={"charges": {1: Spend(steps=1), 2: Spend()}})
+        saved_reply = await RegisteredReplies(database).begin(order(KEY, 2), Generated)
+        assert (saved_reply is not None) == ("paid_attempts" in schema)
+        if saved_reply is not None:
+            assert saved_reply == reply("then").model_copy(update={"charges": {1: Spend(steps=1), 2: Spend()}})
         assert await database.bring_up() == Move(None, HEAD)
     with closing(sqlite3.connect(tmp_path / "perdure.db")) as file:
         tables = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))

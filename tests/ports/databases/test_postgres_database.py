@@ -1,4 +1,4 @@
-"""What PostgreSQL's own troubles become: waited for where that helps, and otherwise one line without the password."""
+"""PostgreSQL's own errors: waited for where that helps, and otherwise a message of one line without the password."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ from tests.support.stores.orders import RegisteredReplies, order
 pytestmark = pytest.mark.postgres
 
 PATIENCE = 20.0
-"""Seconds. What is told at once is told long before."""
+"""The most seconds that an immediate error may take."""
 FIVE = Spend(steps=1, micro_dollars=5)
 
 
@@ -41,7 +41,7 @@ async def opened(url: str, patience: float = PATIENCE) -> AsyncGenerator[Postgre
 
 
 async def error_of(url: str, patience: float = PATIENCE) -> str:
-    """The message with which a database that cannot be used is told, within `patience` and a little."""
+    """Return the error message of an unusable database, which comes within `patience` and a little."""
     began = time.monotonic()
     async with opened(url, patience) as database:
         with pytest.raises(StorageFailed) as raised:
@@ -54,7 +54,7 @@ async def error_of(url: str, patience: float = PATIENCE) -> str:
 
 
 def at(url: str) -> str:
-    """How messages name a server."""
+    """Return how messages name a server."""
     return f"PostgreSQL at {url.split('@')[1].split('?', maxsplit=1)[0]}"
 
 
@@ -74,7 +74,7 @@ async def test_an_unknown_database_is_told_at_once(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "sentence"),
     [
         ("sslmode=require", "speaks no TLS, or cannot be trusted: check sslmode"),
         ("sslmode=verify-full", "speaks no TLS, or cannot be trusted: check sslmode"),
@@ -82,14 +82,14 @@ async def test_an_unknown_database_is_told_at_once(postgres_url: str) -> None:
         ("colour=red", "has an option in its address that is none"),
     ],
 )
-async def test_an_option_that_cannot_be_met_is_told_at_once(postgres_url: str, options: str, says: str) -> None:
-    assert f"{at(postgres_url)} {says}" in await error_of(f"{postgres_url}?{options}")
+async def test_an_option_that_cannot_be_met_is_told_at_once(postgres_url: str, options: str, sentence: str) -> None:
+    assert f"{at(postgres_url)} {sentence}" in await error_of(f"{postgres_url}?{options}")
 
 
 @pytest.mark.parametrize(
     "url", ["hush", "postgresql://ann:hush@host", "mysql://ann:hush@host/db", "postgresql://ann:hush@host:port/db"]
 )
-def test_an_address_that_is_none_is_told_without_repeating_it(url: str) -> None:
+def test_an_invalid_address_is_named_without_repeating_it(url: str) -> None:
     with pytest.raises(StorageFailed, match="write PERDURE_DATABASE__POSTGRES=postgresql://user:password@") as raised:
         open_postgres(url, PATIENCE)
     assert "hush" not in str(raised.value)
@@ -118,8 +118,8 @@ async def test_a_server_that_says_nothing_in_mid_transaction_is_given_up_and_its
         began = time.monotonic()
         sleep = text("SELECT pg_sleep(60)")
         hanging = [database.write(lambda connection: connection.execute(sleep)) for _ in range(20)]
-        found = await asyncio.gather(*hanging, return_exceptions=True)
-        assert {type(one) for one in found} == {StorageFailed}
+        errors = await asyncio.gather(*hanging, return_exceptions=True)
+        assert {type(one) for one in errors} == {StorageFailed}
         assert time.monotonic() - began < 10
         await SqlBlobs(database).put("acme", b"still there")
 
@@ -154,11 +154,11 @@ async def test_a_full_disk_is_a_clear_error_and_loses_nothing(postgres_url: str)
     )
     async with opened(postgres_url) as database:
         blobs = SqlBlobs(database)
-        kept = await blobs.put("acme", b"before")
+        digest = await blobs.put("acme", b"before")
         await database.write(lambda connection: connection.execute(full))
         with pytest.raises(StorageFull, match=r"^PostgreSQL at .* has no room left on its disk: make room"):
             await blobs.put("acme", b"more")
-        assert await blobs.get("acme", kept) == b"before"
+        assert await blobs.get("acme", digest) == b"before"
 
 
 async def test_a_writer_that_others_hold_up_for_too_long_is_told(postgres_url: str) -> None:
@@ -166,20 +166,20 @@ async def test_a_writer_that_others_hold_up_for_too_long_is_told(postgres_url: s
         await holder.write(lambda connection: connection.execute(MAKE))
         await holder.write(lambda connection: connection.execute(BEGIN))
         await database.bring_up()
-        held, done = asyncio.Event(), asyncio.Event()
+        locked, release = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def hold(connection: Connection) -> int:
             number = count(connection)
-            loop.call_soon_threadsafe(held.set)
-            asyncio.run_coroutine_threadsafe(done.wait(), loop).result(20)
+            loop.call_soon_threadsafe(locked.set)
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result(20)
             return number
 
         holding = asyncio.create_task(holder.write(hold))
-        await held.wait()
+        await locked.wait()
         with pytest.raises(StorageFailed, match="PostgreSQL at"):
             await database.write(count)
-        done.set()
+        release.set()
         assert await holding == 1
         assert await database.write(count) == 2
 
@@ -199,16 +199,16 @@ async def test_a_commit_that_was_not_acknowledged_is_done_again_and_counts_once(
             assert await RegisteredReplies(beside).attempts(KEY) == {1: None}
 
             proxy.cuts = 2
-            told = Text.of("told")
-            saved = await replies.save(order(KEY, 1), reply("first"), FIVE, [told])
+            text = Text.of("told")
+            saved = await replies.save(order(KEY, 1), reply("first"), FIVE, [text])
             assert proxy.cuts == 0
             assert saved == reply("first").model_copy(update={"charges": {1: FIVE}})
             assert await RegisteredReplies(beside).attempts(KEY) == {1: FIVE}
-            assert await SqlBlobs(beside).get(KEY.tenant, told.digest) == b"told"
+            assert await SqlBlobs(beside).get(KEY.tenant, text.digest) == b"told"
 
 
 async def test_without_repeating_the_commit_would_have_been_there_and_not_known(postgres_url: str) -> None:
-    """What the test above rests on: the server has committed what the proxy cut off."""
+    """The premise of the test above: the server has committed the transaction that the proxy cut off."""
     server = urlsplit(postgres_url)
     assert server.hostname is not None
     assert server.port is not None

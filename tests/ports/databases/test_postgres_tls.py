@@ -1,4 +1,4 @@
-"""TLS to PostgreSQL is what the address says: a certificate is verified, and one that is not good is told at once."""
+"""TLS to PostgreSQL follows the address: a certificate is verified, and a bad one is an error at once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def server() -> Iterator[PostgresServer]:
         yield started
 
 
-def speaks(server: PostgresServer, certificate: tuple[Path, Path]) -> None:
+def use_certificate(server: PostgresServer, certificate: tuple[Path, Path]) -> None:
     """Let the server show this certificate from now on."""
     names = server.take(*certificate)
     with psycopg.connect(server.url(), autocommit=True, sslmode="disable") as connection:
@@ -50,7 +50,7 @@ async def test_a_certificate_is_verified_and_one_that_is_not_good_is_told_at_onc
 ) -> None:
     url = server.new_database()
     theirs = Authority(tmp_path, "theirs").file
-    speaks(server, authority.sign("good"))
+    use_certificate(server, authority.sign("good"))
     verified = f"{url}?sslmode=verify-full&sslrootcert={authority.file}"
     assert await encrypted(open_postgres(verified, 20))
     assert not await encrypted(open_postgres(f"{url}?sslmode=disable", 20))
@@ -59,6 +59,6 @@ async def test_a_certificate_is_verified_and_one_that_is_not_good_is_told_at_onc
         await encrypted(untrusted)
     assert str(tmp_path) not in str(raised.value)
 
-    speaks(server, authority.sign("expired", until=-DAY))
+    use_certificate(server, authority.sign("expired", until=-DAY))
     with pytest.raises(StorageFailed, match="cannot be trusted: check sslmode and sslrootcert"):
         await encrypted(open_postgres(verified, 20))

@@ -1,4 +1,4 @@
-"""What a database in a SQLite file promises of its own: a full disk, a file of something else, a used index."""
+"""What only a SQLite database promises: errors for a full disk and for a file of another kind, and an index in use."""
 
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ async def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) ->
     database = open_sqlite(tmp_path / "perdure.db")
     kept_small(database, 40)
     blobs = SqlBlobs(database)
-    kept = await blobs.put("acme", b"before")
+    digest = await blobs.put("acme", b"before")
     with pytest.raises(StorageFull, match=r"cannot grow: database or disk is full; make room"):
         await blobs.put("acme", b"x" * 4096 * 60)
-    assert await blobs.get("acme", kept) == b"before"
+    assert await blobs.get("acme", digest) == b"before"
     await blobs.put("acme", b"small enough")
     await database.dispose()
 
@@ -46,17 +46,17 @@ async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> No
 
 async def test_the_inbox_of_unknown_calls_is_read_by_its_index(tmp_path: Path) -> None:
     database = open_sqlite(tmp_path / "perdure.db")
-    ledger, said = SqlEffectLedger(database), list[tuple[str, Any]]()
+    ledger, statements = SqlEffectLedger(database), list[tuple[str, Any]]()
 
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: object) -> None:
-        said.append((statement, parameters))
+        statements.append((statement, parameters))
 
     await ledger.intend(KEY, 1, CALL)
     await ledger.intend(KEY, 2, CALL)
     event.listen(database.engine, "before_cursor_execute", hear)
     assert len(await ledger.unknowns(KEY.tenant)) == 1
     event.remove(database.engine, "before_cursor_execute", hear)
-    [inbox] = [one for one in said if "unknown" in one[0]]
+    [inbox] = [one for one in statements if "unknown" in one[0]]
 
     def plan(connection: Connection) -> str:
         return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {inbox[0]}", inbox[1]).all())

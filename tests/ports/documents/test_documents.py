@@ -1,4 +1,4 @@
-"""What reading a document promises, whatever its format, and how documents are cut into chunks."""
+"""What the reading of a document promises in every format, and how documents are cut into chunks."""
 
 from collections.abc import Callable
 from datetime import date
@@ -126,8 +126,8 @@ def test_prose_of_a_pdf_is_joined_across_lines_and_pages(tmp_path: Path) -> None
     assert pdf.pages_count > 1
     pdf.output(str(tmp_path / "long.pdf"))
     [section] = parse(tmp_path / "long.pdf").sections
-    found = [line[start:end] for line in section.lines for start, end in sentences(line)]
-    assert found == ["Nobody works alone beside the water, and crews call the duty desk."] * 14
+    sentences_found = [line[start:end] for line in section.lines for start, end in sentences(line)]
+    assert sentences_found == ["Nobody works alone beside the water, and crews call the duty desk."] * 14
 
 
 def test_a_cell_of_a_pdf_table_may_take_several_lines(tmp_path: Path) -> None:

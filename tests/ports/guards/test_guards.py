@@ -1,4 +1,4 @@
-"""The guards port: what each guard finds, how a verdict comes about, and that none holds the text."""
+"""The guards port: what each guard detects, how a verdict is made, and that no verdict contains the text."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, Ended, GuardAct
 from workflows.effects import CHECK, SCREEN
 
 PATIENT = timedelta(seconds=8)
-SECRET_WORD = "aubergine"  # noqa: S105 - a word that no reason may hold
+SECRET_WORD = "aubergine"  # noqa: S105 - a word that no reason may contain
 SHORT = timedelta(milliseconds=50)
 
 
@@ -64,14 +64,14 @@ async def test_personal_data_at_the_end_of_a_long_text_is_found() -> None:
 
 
 async def test_finding_personal_data_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    hosts: list[str] = []
 
     def ask(host: str, *_: object, **__: object) -> None:
-        asked.append(host)
+        hosts.append(host)
 
     monkeypatch.setattr(socket, "getaddrinfo", ask)
     assert not (await verdict_on("Is bob@sub.example.co.uk still right?", "pii")).passed
-    assert asked == []
+    assert hosts == []
 
 
 def test_the_arguments_name_the_kinds_that_the_finder_knows() -> None:
@@ -111,7 +111,7 @@ register = cast("Any", validator_base).register_validator
 
 
 class Ending(Validator):
-    """A validator whose end is what it is given."""
+    """A validator that ends as its argument says."""
 
     end = threading.Event()
 
@@ -131,10 +131,10 @@ PLANTED = register(name="perdure/ending", data_type="string")(Ending)
 
 @pytest.fixture
 def planted() -> Iterator[GuardrailsGuards]:
-    """Guards with one that hangs or breaks on demand."""
+    """Guards with one more that hangs or breaks on demand."""
     Ending.end.clear()
-    made = Guard(lambda _: PLANTED(), NoArguments, lambda _, __, message: message)
-    yield GuardrailsGuards({**GUARDS, "ending": made})
+    ending = Guard(lambda _: PLANTED(), NoArguments, lambda _, __, message: message)
+    yield GuardrailsGuards({**GUARDS, "ending": ending})
     Ending.end.set()
 
 
@@ -178,10 +178,10 @@ async def test_what_broke_a_guard_is_logged_without_the_text(
     planted: GuardrailsGuards, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await planted.run([ending()], Subject(text="break"))
-    said = capsys.readouterr()
-    assert "guard_failed" in said.out + said.err
-    assert "test_guards.py:" in said.out + said.err
-    assert SECRET_WORD not in said.out + said.err
+    output = capsys.readouterr()
+    assert "guard_failed" in output.out + output.err
+    assert "test_guards.py:" in output.out + output.err
+    assert SECRET_WORD not in output.out + output.err
 
 
 async def test_an_unknown_guard_and_a_wrong_argument_are_errors() -> None:
@@ -195,8 +195,8 @@ async def test_warming_up_loads_what_is_slow_and_says_so(capsys: pytest.CaptureF
     guards = GuardrailsGuards()
     await asyncio.to_thread(guards.warm_up(["toxicity", "injection", "valid_length"]).join)
     assert [guard.load.ready for name, guard in GUARDS.items() if name in ("injection", "toxicity") and guard.load]
-    said = capsys.readouterr()
-    assert (said.out + said.err).count("guard_loaded") == 2
+    output = capsys.readouterr()
+    assert (output.out + output.err).count("guard_loaded") == 2
 
 
 # What the contract promises.

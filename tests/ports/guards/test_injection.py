@@ -1,4 +1,4 @@
-"""The classifier of prompt injections: the model that is kept is the one its card describes, and training repeats."""
+"""The classifier of prompt injections: the stored model is the one its card describes, and training is repeatable."""
 
 import hashlib
 import json
@@ -52,8 +52,8 @@ def test_no_text_that_it_is_measured_on_is_trained_on() -> None:
 def test_no_question_of_the_handbook_but_the_attack_is_taken_for_one() -> None:
     model = Classifier.load()
     for name in ("golden", "calibration", "demo"):
-        taken = {one.id for one in load_set(name) if model.probability(one.question) >= model.threshold}
-        assert taken == {one.id for one in load_set(name) if one.outcome == "refused"}, name
+        flagged = {one.id for one in load_set(name) if model.probability(one.question) >= model.threshold}
+        assert flagged == {one.id for one in load_set(name) if one.outcome == "refused"}, name
 
 
 def test_invisible_and_compatible_characters_change_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Every rule holds or gives one problem in plain words with the values."""
+"""A rule is kept, or gives one problem in plain words with the values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Windows of a long text: nothing is left out, none is too long, and what stands on a border is whole in one."""
+"""Windows of a long text leave nothing out, are never too long, and overlap so that no short passage is cut."""
 
 from hypothesis import given
 from hypothesis import strategies as st

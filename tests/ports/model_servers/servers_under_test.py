@@ -15,15 +15,15 @@ from deploy.local.stack import model_server
 from deploy.local.stack.model_server import Serving
 from deploy.local.weights.weights import fetch
 from deploy.processes.ports import free_ports
-from tests.deploy.waiting import wait_until
 from tests.ports.models.model_cases import catalogue, model_for
 from tests.services.sglang_server import SGLangServer
 from tests.support.servers.stub_model import StubModel
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True, kw_only=True)
 class Can:
-    """What a server can do. The suite asserts both: that it does, and what comes of it where it cannot."""
+    """What a server can do. The suite asserts both: that it does, and what happens where it cannot."""
 
     schemas: bool = True
     """Holds a reply to a JSON schema."""
@@ -34,9 +34,9 @@ class Can:
     seeds: bool = True
     """Draws the same reply for the same seed."""
     repeats: bool = True
-    """Writes the same words each time at temperature 0."""
+    """Writes the same text each time at temperature 0."""
     caches: bool = True
-    """Keeps what it computed of a prompt's beginning, and says so."""
+    """Caches the beginning of a prompt, and reports the cached tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,9 @@ class Served:
     """The model, as the server names it."""
     can: Can
     running: Callable[[], Awaitable[int]]
-    """How many requests the server works on."""
+    """The number of requests that the server works on."""
     endless: Callable[[], None] = lambda: None
-    """What makes the next reply take long, where a long limit does not."""
+    """A prompt whose reply takes long, where a high token limit alone does not make it long."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Servers that behave as servers should not: the port's typed error, within its timeout, and nothing sent twice.
+"""Servers that misbehave: the port raises its typed error within its timeout, and sends nothing twice.
 
 A stub over HTTP behaves so; that another model answers is in `test_model_protocol.py` and `test_model_sglang.py`.
 """
@@ -43,13 +43,13 @@ def stub() -> Iterator[StubSGLang]:
 
 
 def patient(folder: Path, stub: StubSGLang, provider: str) -> LiteLLMModel:
-    listed = catalogue(folder, stub.url, model=SERVED, provider=f'"{provider}"')
-    return LiteLLMModel(listed, timeout_seconds=PATIENCE, idle_seconds=PATIENCE / 4)
+    models = catalogue(folder, stub.url, model=SERVED, provider=f'"{provider}"')
+    return LiteLLMModel(models, timeout_seconds=PATIENCE, idle_seconds=PATIENCE / 4)
 
 
 @PROVIDERS
 @pytest.mark.parametrize(
-    ("meets", "streams", "says"),
+    ("meets", "streams", "sentence"),
     [
         ("hang-headers", False, f"within {PATIENCE:g} s"),
         ("hang-headers", True, f"within {PATIENCE:g} s"),
@@ -59,13 +59,13 @@ def patient(folder: Path, stub: StubSGLang, provider: str) -> LiteLLMModel:
     ],
 )
 async def test_a_reply_that_does_not_come_to_its_end_is_given_up_in_time(
-    meets: str, says: str, provider: str, tmp_path: Path, stub: StubSGLang, *, streams: bool
+    meets: str, sentence: str, provider: str, tmp_path: Path, stub: StubSGLang, *, streams: bool
 ) -> None:
     stub.script = [meets]
     began = time.monotonic()
     error = await failure_of(patient(tmp_path, stub, provider), streams=streams)
     assert type(error) is ModelFailed
-    assert says in str(error)
+    assert sentence in str(error)
     assert not error.free_of_charge
     assert time.monotonic() - began < 9
     assert stub.calls == 1, "nothing is sent twice"
@@ -129,13 +129,13 @@ def served_by(file: Path) -> ssl.SSLContext:
 
 
 def certificate(folder: Path, *, expired: bool = False) -> Path:
-    """A certificate of 127.0.0.1 that vouches for itself, with its key."""
+    """Return a self-signed certificate of 127.0.0.1, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     until_when = now - timedelta(days=1) if expired else now + timedelta(days=1)
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -150,5 +150,5 @@ def certificate(folder: Path, *, expired: bool = False) -> Path:
     file = folder / "server.pem"
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
-    file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem))
+    file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem))
     return file

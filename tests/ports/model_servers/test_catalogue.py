@@ -1,4 +1,4 @@
-"""The model catalogue: what it binds a tier to, and the one line that a mistake in it is answered with."""
+"""The model catalogue: the deployment that it binds a tier to, and the message of one line for a mistake in it."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_an_endpoint_of_the_settings_comes_before_the_files(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes", "says"),
+    ("was", "becomes", "match"),
     [
         ("context_window = 100", "window = 100", r"deployments\.small\.window: Extra inputs .* \(got 100\)"),
         ("concurrency = 4", "concurrency = 0", r"deployments\.small\.concurrency: .*greater than or equal to 1"),
@@ -109,9 +109,11 @@ def test_an_endpoint_of_the_settings_comes_before_the_files(tmp_path: Path) -> N
         ("[tiers]", "[tiers", r"models\.toml' cannot be read: .*PERDURE_PATHS__CATALOGUE"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_file_key_and_value(tmp_path: Path, was: str, becomes: str, says: str) -> None:
+def test_a_mistake_is_one_line_that_names_file_key_and_value(
+    tmp_path: Path, was: str, becomes: str, match: str
+) -> None:
     assert was in GOOD
-    with pytest.raises(NotConfigured, match=says) as stopped:
+    with pytest.raises(NotConfigured, match=match) as stopped:
         read(tmp_path, GOOD.replace(was, becomes, 1))
     assert "models.toml" in str(stopped.value)
     assert "\n" not in str(stopped.value)

@@ -61,7 +61,7 @@ async def test_adapters_are_listed_with_their_base(servers: ModelServers, stub: 
 
 
 @pytest.mark.parametrize(
-    ("door", "meets", "says"),
+    ("door", "meets", "sentence"),
     [
         ("/ready", {"status": 503, "body": {}}, "is not ready (status 503)"),
         ("/ready", "hang", "did not answer within 0.5 s"),
@@ -72,12 +72,12 @@ async def test_adapters_are_listed_with_their_base(servers: ModelServers, stub: 
     ],
 )
 async def test_a_server_that_is_not_ready_says_why_and_nothing_is_raised(
-    door: str, meets: Any, says: str, servers: ModelServers, stub: StubSGLang
+    door: str, meets: Any, sentence: str, servers: ModelServers, stub: StubSGLang
 ) -> None:
     stub.doors[door] = meets
     health = await servers.health("fast")
     assert not health.ready
-    assert says in health.reason
+    assert sentence in health.reason
     assert "server.py" not in health.reason
 
 
@@ -135,7 +135,7 @@ async def test_an_adapter_is_loaded_and_forgotten_with_the_admin_key(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("meets", "kind", "says"),
+    ("meets", "kind", "sentence"),
     [
         (recorded("lora-load-bad"), ModelRefused, "did not load the adapter 'lora-x' (status 400)"),
         ({**recorded("lora-load-bad"), "status": 200}, ModelRefused, "did not load the adapter 'lora-x' (status 200)"),
@@ -144,13 +144,13 @@ async def test_an_adapter_is_loaded_and_forgotten_with_the_admin_key(tmp_path: P
     ],
 )
 async def test_an_adapter_that_cannot_be_loaded_is_told_without_the_servers_paths(
-    meets: Any, kind: type[PortError], says: str, servers: ModelServers, stub: StubSGLang
+    meets: Any, kind: type[PortError], sentence: str, servers: ModelServers, stub: StubSGLang
 ) -> None:
     stub.doors["/load_lora_adapter"] = meets
     with pytest.raises(PortError) as stopped:
         await servers.load_adapter("fast", "lora-x", "/nonexistent")
     assert type(stopped.value) is kind
-    assert says in str(stopped.value)
+    assert sentence in str(stopped.value)
     assert "nonexistent" not in str(stopped.value)
     assert "served-model" not in str(stopped.value)
 
@@ -190,9 +190,9 @@ def test_every_deployment_is_a_row_also_one_that_cannot_be_reached(
         f'[tiers]\nfast = ["here", "gone"]\n[deployments.here]\nmodel = "{SERVED}"\nendpoint = "{stub.url}"\n{entry}'
         f'[deployments.gone]\nmodel = "{SERVED}"\nendpoint = "http://127.0.0.1:{port}/v1"\n{entry}'
     )
-    code, said = table_of(monkeypatch, capsys, file)
-    rows = {name: next(line for line in said.splitlines() if f" {name} " in line) for name in ("here", "gone")}
+    code, output = table_of(monkeypatch, capsys, file)
+    rows = {name: next(line for line in output.splitlines() if f" {name} " in line) for name in ("here", "gone")}
     assert "yes" in rows["here"]
     assert "25%" in rows["here"]
     assert "no: nothing answers" in rows["gone"]
-    assert (code, "Traceback" in said) == (1, False)
+    assert (code, "Traceback" in output) == (1, False)

@@ -29,7 +29,7 @@ FLAT_TOO_LONG = {
     "param": None,
     "code": 400,
 }
-"""As SGLang says it: no `error` around it."""
+"""SGLang's form of an error: no `error` around it."""
 
 CASES: list[tuple[str, int, Any, type[PortError], str]] = [
     ("hosted_vllm", 400, FLAT_TOO_LONG, ModelRefused, "context window"),
@@ -57,18 +57,18 @@ CASES: list[tuple[str, int, Any, type[PortError], str]] = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}-{case[4]}".replace(" ", "-"))
 def test_a_providers_error_becomes_the_ports(case: tuple[str, int, Any, type[PortError], str]) -> None:
-    provider, status, body, kind, says = case
+    provider, status, body, kind, sentence = case
     error = port_error("d", provider, read_refusal(status, {}, json.dumps(body).encode()))
     assert type(error) is kind
-    assert says in str(error)
+    assert sentence in str(error)
 
 
-def test_each_remedy_is_some_errors_but_for_that_of_a_store_that_is_away() -> None:
-    found = {
+def test_every_remedy_but_waiting_belongs_to_some_provider_error() -> None:
+    remedies = {
         port_error("d", provider, read_refusal(status, {}, json.dumps(body).encode())).remedy
         for provider, status, body, *_ in CASES
     }
-    assert found == set(Remedy) - {Remedy.WAIT}
+    assert remedies == set(Remedy) - {Remedy.WAIT}
 
 
 @given(st.sampled_from([*BY_PROVIDER, "other"]), st.integers(300, 599), st.binary(max_size=200))
@@ -97,7 +97,7 @@ def test_an_error_in_the_middle_of_a_reply_is_not_free() -> None:
     assert not port_error("d", "anthropic", after).free_of_charge
 
 
-def test_an_event_that_is_no_error_is_none() -> None:
+def test_an_event_without_an_error_gives_none() -> None:
     assert read_event({"object": "chat.completion.chunk", "choices": []}, {}, underway=False) is None
 
 
@@ -131,5 +131,5 @@ def test_a_server_says_how_long_to_wait_in_many_ways(headers: dict[str, str], se
 
 
 @pytest.mark.parametrize("headers", [{}, {"retry-after": "soon"}, {"retry-after": "nan"}, {"x-ratelimit-reset": "?"}])
-def test_what_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
+def test_headers_without_a_hint_give_no_wait(headers: dict[str, str]) -> None:
     assert retry_after(headers, NOW) is None

@@ -1,4 +1,4 @@
-"""Whatever a server says of when to come back, it is a wait within bounds, or none; never an error."""
+"""A server's hint about when to retry becomes a wait within bounds, or no wait; it never raises an error."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -54,5 +54,5 @@ def test_far_is_the_longest_wait_and_past_is_none_at_all(value: str, wait: timed
 
 
 def test_a_limit_that_says_nothing_does_not_hide_one_that_does() -> None:
-    told = {"x-ratelimit-reset-requests": "nan", "x-ratelimit-reset-tokens": "6s"}
-    assert retry_after(told, NOW) == timedelta(seconds=6)
+    headers = {"x-ratelimit-reset-requests": "nan", "x-ratelimit-reset-tokens": "6s"}
+    assert retry_after(headers, NOW) == timedelta(seconds=6)

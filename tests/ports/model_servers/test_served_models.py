@@ -1,4 +1,4 @@
-"""Which model SGLang serves is seen before anything is sent: a stub over HTTP lists what the real server listed."""
+"""The model that SGLang serves is checked before a request is sent: a stub lists what the real server listed."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ def model(tmp_path: Path, stub: StubSGLang) -> LiteLLMModel:
 
 
 async def test_a_model_that_it_does_not_serve_is_never_asked_for(tmp_path: Path, stub: StubSGLang) -> None:
-    # The real server answered such a request, as `chat-unknown-model` shows: by its base model, under the asked name.
+    # The real server answered such a request by its base model, under the requested name: see `chat-unknown-model`.
     assert recorded("chat-unknown-model")["body"]["model"] == "nope"
     error = await failure_of(model_for(tmp_path, stub, model="nope", answers_as='"nope"'), streams=True)
     assert type(error) is ModelUnusable
@@ -117,7 +117,7 @@ async def test_what_it_serves_is_asked_again_after_a_call_that_broke(
 
 
 @pytest.mark.parametrize(
-    ("meets", "kind", "says"),
+    ("meets", "kind", "sentence"),
     [
         (recorded("chat-noauth"), ModelUnusable, "does not accept the key"),
         ({"status": 404, "body": {}}, ModelUnusable, "no such model or address"),
@@ -130,12 +130,12 @@ async def test_what_it_serves_is_asked_again_after_a_call_that_broke(
     ],
 )
 async def test_a_server_that_does_not_say_what_it_serves_gets_nothing(
-    meets: Any, kind: type[PortError], says: str, tmp_path: Path, stub: StubSGLang
+    meets: Any, kind: type[PortError], sentence: str, tmp_path: Path, stub: StubSGLang
 ) -> None:
     stub.doors["/v1/models"] = meets
     error = await failure_of(model_for(tmp_path, stub, timeout_seconds=0.4), streams=False)
     assert type(error) is kind
-    assert says in str(error)
+    assert sentence in str(error)
     assert "server.py" not in str(error)
     assert (stub.calls, error.free_of_charge) == (0, True)
 

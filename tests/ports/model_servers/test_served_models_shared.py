@@ -1,4 +1,4 @@
-"""Workers tell each other which model a server serves; one that had a call break sees for itself."""
+"""Workers share which model a server serves; a worker whose call failed checks again itself."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of the model port share: a catalogue in a file, prompts, and somebody who hears."""
+"""Shared equipment of the tests of the model port: a catalogue in a file, prompts, and a listener."""
 
 import asyncio
 from pathlib import Path
@@ -45,7 +45,7 @@ LOOK_UP = with_one_text("look_up", "Look a word up.", "word", 20)
 
 
 def catalogue(folder: Path, endpoint: str, *, model: str = "stub", **extra: Any) -> CatalogueFile:
-    """A catalogue with the one deployment `fast`; `extra` are more lines of its table, or others for the same keys."""
+    """Write a catalogue with one deployment, `fast`; `extra` adds lines to its table or replaces keys."""
     lines = {
         "model": f'"{model}"',
         "provider": '"hosted_vllm"',
@@ -63,12 +63,12 @@ def catalogue(folder: Path, endpoint: str, *, model: str = "stub", **extra: Any)
 
 
 def model_for(folder: Path, endpoint: str, *, idle_seconds: float = 60, **extra: Any) -> LiteLLMModel:
-    """A model port over that catalogue."""
+    """Return a model port over that catalogue."""
     return LiteLLMModel(catalogue(folder, endpoint, **extra), timeout_seconds=30, idle_seconds=idle_seconds)
 
 
 class Listener:
-    """Remembers what it hears."""
+    """A listener that records the pieces of a reply."""
 
     def __init__(self) -> None:
         self.heard: Heard = []
@@ -88,7 +88,7 @@ class Listener:
 
 
 async def failure_of(model: LiteLLMModel, *, streams: bool, prompt: Prompt = ASK) -> PortError:
-    """What a call ends in, which must be soon."""
+    """Return the error that a call ends with, which must come soon."""
     with pytest.raises(PortError) as stopped:
         await asyncio.wait_for(model.complete("fast", prompt, FEW, ME, Listener() if streams else None), 10)
     assert str(stopped.value).startswith("fast: ")

@@ -1,4 +1,4 @@
-"""What the tests of SGLang's ways share: a model port over a stub of it, and a call that is cancelled."""
+"""Shared equipment of the tests of SGLang: a model port over a stub of it, and a call that is cancelled."""
 
 import asyncio
 from pathlib import Path
@@ -45,8 +45,8 @@ def model_for(
     )
 
 
-async def cancelled(model: LiteLLMModel, stub: StubSGLang, meets: str, *, streams: bool) -> None:
-    """A call that is cancelled once the server has it."""
+async def cancel_call(model: LiteLLMModel, stub: StubSGLang, meets: str, *, streams: bool) -> None:
+    """Cancel a call once the server has it."""
     stub.script = [meets]
     listener = Listener()
     call = asyncio.create_task(model.complete("fast", ASK, FEW, ME, listener if streams else None))

@@ -1,4 +1,4 @@
-"""What a tool that has to be called changes in a request: less of the tools, and nothing else."""
+"""A tool that has to be called changes a request in one way: the other tools are left out."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from activities.ports import ANY_TOOL, Message, Prompt, Sampling, ToolSchema
 from perdure.contracts.chains.spec import Prices
 
 OWN = ("hosted_vllm", "sglang")
-"""Servers of one's own, some of which do not hold a name."""
+"""Providers of self-hosted servers, some of which do not enforce a tool's name."""
 
 names = st.text("abcdefgh_", min_size=1, max_size=12)
 tools = st.lists(names, min_size=1, max_size=6, unique=True).map(
@@ -23,7 +23,7 @@ tools = st.lists(names, min_size=1, max_size=6, unique=True).map(
 
 
 def request(provider: Provider, prompt: Prompt, *, streams: bool = False) -> dict[str, Any]:
-    """The body of the request, which LiteLLM puts together out of two parts."""
+    """Return the body of the request, which LiteLLM merges from two parts."""
     entry = DeploymentEntry(
         model="stub",
         provider=provider,
@@ -32,8 +32,8 @@ def request(provider: Provider, prompt: Prompt, *, streams: bool = False) -> dic
         prices=Prices(input=1, output=2),
         concurrency=1,
     )
-    asked = arguments(entry, prompt, Sampling(max_output_tokens=8), streams=streams, dialect={})
-    return {**{key: value for key, value in asked.items() if key != "extra_body"}, **asked.get("extra_body", {})}
+    call = arguments(entry, prompt, Sampling(max_output_tokens=8), streams=streams, dialect={})
+    return {**{key: value for key, value in call.items() if key != "extra_body"}, **call.get("extra_body", {})}
 
 
 @given(provider=st.sampled_from(get_args(Provider)), tools=tools, data=st.data(), streams=st.booleans())
@@ -42,27 +42,27 @@ def test_a_tool_that_is_due_leaves_the_server_no_other(
 ) -> None:
     due = data.draw(st.sampled_from(tools)).name
     free = Prompt([Message("user", "What now?")], tools=tools)
-    held = request(provider, replace(free, tool_choice=due), streams=streams)
-    offered = [tool["function"]["name"] for tool in held["tools"]]
+    body = request(provider, replace(free, tool_choice=due), streams=streams)
+    offered = [tool["function"]["name"] for tool in body["tools"]]
     if provider in OWN:
-        assert (offered, held["tool_choice"]) == ([due], "required")
+        assert (offered, body["tool_choice"]) == ([due], "required")
     else:
         assert offered == [tool.name for tool in tools]
-        assert held["tool_choice"] == {"type": "function", "function": {"name": due}}
+        assert body["tool_choice"] == {"type": "function", "function": {"name": due}}
 
 
 @given(st.sampled_from(get_args(Provider)), tools, st.data())
 def test_a_tool_that_is_due_makes_no_prompt_longer_than_its_bound(
     provider: Provider, tools: list[ToolSchema], data: st.DataObject
 ) -> None:
-    """What a thought may cost is reckoned from all of its agent's tools, before it is known which are sent."""
+    """The cost of a thought is estimated from all tools of its agent, before it is known which are sent."""
     free = Prompt([Message("user", "What now?")], tools=tools)
     whole = request(provider, free)
     for choice in (ANY_TOOL, data.draw(st.sampled_from(tools)).name):
-        held = request(provider, replace(free, tool_choice=choice))
-        assert len(json.dumps(held["tools"])) <= len(json.dumps(whole["tools"]))
-        assert all(tool in whole["tools"] for tool in held["tools"])
-        assert {key: held[key] for key in held.keys() - {"tools", "tool_choice"}} == {
+        body = request(provider, replace(free, tool_choice=choice))
+        assert len(json.dumps(body["tools"])) <= len(json.dumps(whole["tools"]))
+        assert all(tool in whole["tools"] for tool in body["tools"])
+        assert {key: body[key] for key in body.keys() - {"tools", "tool_choice"}} == {
             key: whole[key] for key in whole.keys() - {"tools", "tool_choice"}
         }
 
@@ -72,7 +72,7 @@ def test_a_reply_that_is_held_to_a_schema_can_only_call_the_tool_that_is_due(
     tools: list[ToolSchema], data: st.DataObject
 ) -> None:
     due = data.draw(st.sampled_from(tools)).name
-    held = request("hosted_vllm", as_choice(Prompt([Message("user", "What now?")], tools=tools, tool_choice=due)))
-    [choice] = held["response_format"]["json_schema"]["schema"]["anyOf"]
+    body = request("hosted_vllm", as_choice(Prompt([Message("user", "What now?")], tools=tools, tool_choice=due)))
+    [choice] = body["response_format"]["json_schema"]["schema"]["anyOf"]
     assert choice["properties"]["tool"] == {"const": due}
-    assert "tools" not in held
+    assert "tools" not in body

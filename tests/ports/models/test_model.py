@@ -1,4 +1,4 @@
-"""What every model port does, whatever server answers: one suite, for each server that there is.
+"""What every model port does, whatever server answers: one suite, for each server under test.
 
 What a server cannot do stands in its `Can`, and the suite asserts what comes of it then.
 """
@@ -18,7 +18,7 @@ TO_A_CALL = Sampling(max_output_tokens=160)
 
 
 SLOW = [pytest.mark.sglang, pytest.mark.timeout(900)]
-"""Its libraries alone take a minute or more to import."""
+"""The timeout of a test: importing the libraries alone takes a minute or more."""
 
 
 @pytest.fixture(scope="module", params=["stub", "llama.cpp", pytest.param("sglang", marks=SLOW)])
@@ -77,8 +77,8 @@ async def test_usage_is_told_on_the_way_and_grows_to_the_final_one(served: Serve
 
 @STREAMS
 async def test_log_probabilities_are_reported_for_each_token(served: Served, *, streams: bool) -> None:
-    asked = Sampling(max_output_tokens=8, logprobs=2)
-    completion = await served.model.complete("fast", ASK, asked, ME, Listener() if streams else None)
+    sampling = Sampling(max_output_tokens=8, logprobs=2)
+    completion = await served.model.complete("fast", ASK, sampling, ME, Listener() if streams else None)
     assert completion.logprobs
     assert all(entry.logprob <= 0 and len(entry.top) == 2 for entry in completion.logprobs)
     if served.can.limits:  # a model answers, so tokens mean something
@@ -123,12 +123,12 @@ async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema
 ) -> None:
     ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_choice=ANY_TOOL)
     listener = Listener()
-    asked = served.model.complete("fast", ask, TO_A_CALL, ME, listener if streams else None)
+    call = served.model.complete("fast", ask, TO_A_CALL, ME, listener if streams else None)
     if not served.can.tools:
         with pytest.raises(NotConfigured, match="tools"):
-            await asked
+            await call
         return
-    completion = await asked
+    completion = await call
     (call,) = completion.tool_calls
     assert (call.name, list(json.loads(call.arguments))) == ("calculator", ["expression"])
     assert len(json.loads(call.arguments)["expression"]) <= 40, "its schema says so"
@@ -142,44 +142,46 @@ async def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema
 async def test_the_tool_that_is_due_is_called_whatever_was_asked(
     served: Served, question: str, *, streams: bool
 ) -> None:
-    """Each of the tools is due for the same question: one of them is not what the model would choose by itself."""
+    """Each tool is forced once for the same question: one of them is not the model's own choice."""
     for due, arguments in (("look_up", ["word"]), ("calculator", ["expression"])):
         ask = Prompt([Message("user", question)], tools=[CALCULATOR, LOOK_UP], tool_choice=due)
-        asked = served.model.complete("fast", ask, TO_A_CALL, ME, Listener() if streams else None)
+        call = served.model.complete("fast", ask, TO_A_CALL, ME, Listener() if streams else None)
         if not served.can.tools:
             with pytest.raises(NotConfigured, match="tools"):
-                await asked
+                await call
             continue
-        (call,) = (await asked).tool_calls
+        (call,) = (await call).tool_calls
         assert (call.name, list(json.loads(call.arguments))) == (due, arguments)
 
 
 async def test_a_tool_call_cut_by_the_limit_is_neither_text_nor_a_call(served: Served) -> None:
     ask = Prompt([Message("user", "What is 17*23+5?")], tools=[CALCULATOR], tool_choice=ANY_TOOL)
     listener = Listener()
-    for heard in (None, listener):
-        asked = served.model.complete("fast", ask, Sampling(max_output_tokens=9), ME, heard)
+    for streamed_to in (None, listener):
+        call = served.model.complete("fast", ask, Sampling(max_output_tokens=9), ME, streamed_to)
         if not served.can.tools:
             with pytest.raises(NotConfigured, match="tools"):
-                await asked
+                await call
             continue
-        completion = await asked
+        completion = await call
         assert (completion.tool_calls, completion.finish_reason) == ((), "length")
     assert "<tool_call>" not in listener.text
 
 
 async def test_a_conversation_with_a_tools_result_goes_on(served: Served) -> None:
     question = Message("user", "What is 17*23+5?")
-    asked = served.model.complete("fast", Prompt([question], tools=[CALCULATOR], tool_choice=ANY_TOOL), TO_A_CALL, ME)
+    call = served.model.complete("fast", Prompt([question], tools=[CALCULATOR], tool_choice=ANY_TOOL), TO_A_CALL, ME)
     if not served.can.tools:
         with pytest.raises(NotConfigured, match="tools"):
-            await asked
+            await call
         return
-    call = (await asked).tool_calls[0]
-    told = [question, Message("assistant", "", tool_calls=(call,)), Message("tool", "396", tool_call_id=call.id)]
+    call = (await call).tool_calls[0]
+    turns = [question, Message("assistant", "", tool_calls=(call,)), Message("tool", "396", tool_call_id=call.id)]
     schema = {"type": "object", "properties": {"result": {"type": "integer"}}, "required": ["result"]}
     listener = Listener()
-    completion = await served.model.complete("fast", Prompt(told, tools=[CALCULATOR], schema=schema), FEW, ME, listener)
+    completion = await served.model.complete(
+        "fast", Prompt(turns, tools=[CALCULATOR], schema=schema), FEW, ME, listener
+    )
     if not completion.tool_calls and completion.finish_reason == "stop":  # small models choose either
         assert json.loads(completion.content) == {"result": json.loads(completion.content)["result"]}
     assert listener.text == completion.content

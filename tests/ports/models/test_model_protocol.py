@@ -1,4 +1,4 @@
-"""What the model port makes of every kind of reply, and that it stops at once: a stub server misbehaves on purpose."""
+"""The model port and every kind of reply, and that it stops at once: a stub server misbehaves on purpose."""
 
 import asyncio
 import json
@@ -169,14 +169,14 @@ MISBEHAVIOUR: list[tuple[Any, bool, type[PortError], str]] = [
 @pytest.mark.parametrize(
     "case", MISBEHAVIOUR, ids=lambda case: f"{str(case[0])[:24]}-{'streamed' if case[1] else 'whole'}"
 )
-async def test_a_reply_that_is_none_is_a_clear_error(
+async def test_a_malformed_reply_is_a_clear_error(
     case: tuple[Any, bool, type[PortError], str], model: LiteLLMModel, stub: StubModel
 ) -> None:
-    meets, streams, kind, says = case
+    meets, streams, kind, sentence = case
     stub.script = [meets]
     error = await failure_of(model, streams=streams)
     assert type(error) is kind
-    assert says in str(error)
+    assert sentence in str(error)
     assert stub.calls == 1, "nothing is sent twice"
 
 

@@ -1,4 +1,4 @@
-"""A stream is read alike whatever its provider: words, then a call, with lines between them that say nothing."""
+"""A stream is read in the same way from every provider: text, then a call, with empty lines between them."""
 
 import json
 from pathlib import Path

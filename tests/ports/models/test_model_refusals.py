@@ -1,4 +1,4 @@
-"""What the model port makes of an error status, of a prompt that a deployment cannot serve, and of keys."""
+"""The model port and an error status, a prompt that a deployment cannot serve, and API keys."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -81,7 +81,7 @@ async def test_a_router_without_workers_is_an_open_circuit(model: LiteLLMModel, 
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "asked", "lacking"),
+    ("capabilities", "call", "lacking"),
     [
         ("{ json_schema = true }", (Prompt(ASK.messages, tools=[CALCULATOR]), FEW), "tools"),
         ('{ tools = "native" }', (Prompt(ASK.messages, schema=COLOUR), FEW), "json_schema"),
@@ -89,10 +89,10 @@ async def test_a_router_without_workers_is_an_open_circuit(model: LiteLLMModel, 
     ],
 )
 async def test_what_a_deployment_lacks_is_refused_before_anything_is_sent(
-    capabilities: str, asked: tuple[Prompt, Sampling], lacking: str, tmp_path: Path, stub: StubModel
+    capabilities: str, call: tuple[Prompt, Sampling], lacking: str, tmp_path: Path, stub: StubModel
 ) -> None:
     model = model_for(tmp_path, stub.url, capabilities=capabilities)
-    prompt, sampling = asked
+    prompt, sampling = call
     with pytest.raises(NotConfigured, match=f"'fast' lacks what the prompt asks for, {lacking}"):
         await model.complete("fast", prompt, sampling, ME)
     assert stub.calls == 0
@@ -107,8 +107,8 @@ async def test_a_key_that_is_not_set_is_named(tmp_path: Path, stub: StubModel) -
 
 @pytest.mark.parametrize("provider", ["hosted_vllm", "openai"])
 async def test_a_key_is_sent_and_never_told(provider: str, tmp_path: Path, stub: StubModel) -> None:
-    listed = catalogue(tmp_path, stub.url, api_key='"cloud"', provider=f'"{provider}"')
-    model = LiteLLMModel(listed, timeout_seconds=30, api_keys={"cloud": SecretStr("sk-very-secret")})
+    models = catalogue(tmp_path, stub.url, api_key='"cloud"', provider=f'"{provider}"')
+    model = LiteLLMModel(models, timeout_seconds=30, api_keys={"cloud": SecretStr("sk-very-secret")})
     stub.script = ["answer", "answer", {"status": 401, "body": {"error": {"message": "sk-very-secret is wrong"}}}]
     listener = Listener()
     whole, streamed = await model.complete("fast", ASK, FEW, ME), await model.complete("fast", ASK, FEW, ME, listener)

@@ -1,4 +1,4 @@
-"""What the model port makes of SGLang's own ways: a stub over HTTP gives the replies that the real server gave.
+"""The model port and SGLang's special behaviour: a stub over HTTP gives the replies that the real server gave.
 
 The same server, without a stub, is under the suite of `test_model.py` and in `tests/services/test_sglang.py`.
 """
@@ -77,7 +77,7 @@ async def test_usage_is_asked_for_on_the_way_and_tools_are_strict(model: LiteLLM
 async def test_the_tool_that_is_due_is_all_that_it_may_call(
     model: LiteLLMModel, stub: StubSGLang, *, streams: bool
 ) -> None:
-    """SGLang 0.5.23 holds a named choice to any of the tools that it is sent."""
+    """SGLang 0.5.23 lets a forced call choose any of the tools that it is sent."""
     for due in (CALCULATOR, LOOK_UP):
         ask = Prompt(ASK.messages, tools=[CALCULATOR, LOOK_UP], tool_choice=due.name)
         await model.complete("fast", ask, FEW, ME, Listener() if streams else None)
@@ -103,7 +103,7 @@ async def test_what_it_streams_is_counted_on_the_way_with_its_cached_tokens(
 
 
 @pytest.mark.parametrize(
-    ("reply", "kind", "says"),
+    ("reply", "kind", "sentence"),
     [
         ("chat-bad-request", ModelRefused, "refused the request (status 400)"),
         ("chat-noauth", ModelUnusable, "does not accept the key"),
@@ -115,12 +115,12 @@ async def test_what_it_streams_is_counted_on_the_way_with_its_cached_tokens(
 )
 @STREAMS
 async def test_a_recorded_refusal_is_the_ports_error_and_its_words_stay_here(
-    reply: str, kind: type[PortError], says: str, model: LiteLLMModel, stub: StubSGLang, *, streams: bool
+    reply: str, kind: type[PortError], sentence: str, model: LiteLLMModel, stub: StubSGLang, *, streams: bool
 ) -> None:
     stub.script = [recorded(reply)]
     error = await failure_of(model, streams=streams)
     assert type(error) is kind
-    assert says in str(error)
+    assert sentence in str(error)
     assert "served-model" not in str(error), "a path of the server's"
     assert error.free_of_charge
     assert error.retry_after is None, "it does not say when to come back"
@@ -171,8 +171,8 @@ async def test_what_follows_a_call_is_no_text(model: LiteLLMModel, stub: StubSGL
     function = {"name": "calculator", "arguments": '{"expression": "1+1"}'}
     call = {"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]}
     usage = 'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}'
-    words = [event({"content": "So: "}), event(call), event({"content": "Output: 3"}), event({}, "tool_calls"), usage]
-    stub.script = [{"sse": words}]
+    lines = [event({"content": "So: "}), event(call), event({"content": "Output: 3"}), event({}, "tool_calls"), usage]
+    stub.script = [{"sse": lines}]
     listener = Listener()
     completion = await model.complete("fast", WITH_TOOLS, FEW, ME, listener)
     assert completion.content == listener.text == "So: "

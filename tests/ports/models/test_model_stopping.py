@@ -1,4 +1,4 @@
-"""A cancelled call is stopped on SGLang by its name, at once: a stub over HTTP hears it."""
+"""A cancel_call call is aborted on SGLang by its request name at once: a stub over HTTP records it."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ from tests.ports.models.model_cases import (
     Listener,
     failure_of,
 )
-from tests.ports.models.sglang_cases import cancelled, model_for
+from tests.ports.models.sglang_cases import cancel_call, model_for
 from tests.support.servers.stub_sglang import StubSGLang, recorded
 from tests.support.waiting import until
 
@@ -44,7 +44,7 @@ async def test_cancelling_tells_the_server_to_stop_by_the_requests_name(
 ) -> None:
     model = model_for(tmp_path, stub, keys={"fast": "sk-user", "boss": "sk-admin"}, admin_key='"boss"')
     stub.doors["/abort_request"] = {"status": 200, "body": {}}
-    await cancelled(model, stub, meets, streams=streams)
+    await cancel_call(model, stub, meets, streams=streams)
     assert stub.asked_at("/abort_request") == [("Bearer sk-admin", {"rid": stub.requests[0]["rid"]})]
     await until(lambda: bool(stub.closed), what="the socket is closed too", seconds=5)
 
@@ -52,7 +52,7 @@ async def test_cancelling_tells_the_server_to_stop_by_the_requests_name(
 async def test_without_an_admin_key_the_deployments_own_is_used(tmp_path: Path, stub: StubSGLang) -> None:
     model = model_for(tmp_path, stub, keys={"fast": "sk-user"})
     stub.doors["/abort_request"] = recorded("abort_request-userkey")
-    await cancelled(model, stub, "hang", streams=False)
+    await cancel_call(model, stub, "hang", streams=False)
     assert [key for key, _ in stub.asked_at("/abort_request")] == ["Bearer sk-user"]
 
 
@@ -61,7 +61,7 @@ async def test_a_server_that_does_not_hear_the_stop_holds_a_cancelled_call_for_a
 ) -> None:
     stub.doors["/abort_request"] = "hang"
     began = time.monotonic()
-    await cancelled(model, stub, "hang", streams=False)
+    await cancel_call(model, stub, "hang", streams=False)
     assert time.monotonic() - began < 10
     assert len(stub.aborted) == 1
 

@@ -1,4 +1,4 @@
-"""What SGLang is told of who asks: names that no other name begins with, priorities that preempt nobody."""
+"""What SGLang learns about the caller: request names that are no prefix of another, priorities that never preempt."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from activities.adapters.models.sglang_dialect import priority, request_name, sa
 from activities.ports import Caller
 
 PREEMPTS_FROM = 10
-"""SGLang's own default: from this difference on, a running request is thrown back."""
+"""SGLang's default threshold: from this difference on, a running request is preempted."""
 
 
 @given(st.integers(-3, 9), st.integers(-3, 9))

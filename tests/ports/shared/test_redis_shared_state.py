@@ -1,4 +1,4 @@
-"""What shared state promises of Redis itself: its keys, repeated commands, and errors that tell no password."""
+"""What only the shared state on Redis promises: its keys, repeated commands, and errors without the password."""
 
 import re
 from datetime import timedelta
@@ -38,7 +38,7 @@ async def test_a_swap_whose_reply_was_lost_is_not_told_that_it_lost(redis_url: s
         async with open_redis(redis_url) as redis, open_redis(way) as cut:
             await redis.flushall()
             beside, state = RedisSharedState(redis), RedisSharedState(cut)
-            # The script is known to the server then, so that the next command is the swap itself.
+            # The server knows the script by then, so that the next command is the swap itself.
             assert await state.swap(SharedKey(NO_TENANT, "slow", "circuit"), None, b"open", LONG)
             proxy.cuts = 1
             assert await state.swap(KEY, None, b"mine", LONG)
@@ -51,14 +51,14 @@ async def test_a_server_that_is_not_there_is_one_line_without_the_password() -> 
     [port] = free_ports(1)
     settings = Settings(shared=Shared.model_validate({"redis": f"redis://:hush@127.0.0.1:{port}/0"}))
     async with open_shared(settings) as state:
-        says = rf"^Redis at 127\.0\.0\.1:{port}/0 cannot be reached \("
-        with pytest.raises(StorageFailed, match=says) as got:
+        sentence = rf"^Redis at 127\.0\.0\.1:{port}/0 cannot be reached \("
+        with pytest.raises(StorageFailed, match=sentence) as read:
             await state.get(KEY)
-        with pytest.raises(StorageFailed, match=says) as put:
+        with pytest.raises(StorageFailed, match=sentence) as put:
             await state.put(KEY, b"x", LONG)
-        with pytest.raises(StorageFailed, match=says) as swapped:
+        with pytest.raises(StorageFailed, match=sentence) as swapped:
             await state.swap(KEY, None, b"x", LONG)
-    for raised in (got, put, swapped):
+    for raised in (read, put, swapped):
         assert not re.search("hush|\n", str(raised.value))
 
 

@@ -77,8 +77,8 @@ async def test_a_swap_needs_what_it_expects(views: Views) -> None:
 
 async def test_of_many_that_swap_at_once_one_wins(views: Views) -> None:
     await views[0].put(KEY, b"open", LONG)
-    told = await asyncio.gather(*(views[turn % 2].swap(KEY, b"open", b"half-open", LONG) for turn in range(40)))
-    assert told.count(True) == 1
+    swapped = await asyncio.gather(*(views[turn % 2].swap(KEY, b"open", b"half-open", LONG) for turn in range(40)))
+    assert swapped.count(True) == 1
 
 
 async def test_counting_by_swaps_loses_nothing(views: Views) -> None:

@@ -1,4 +1,4 @@
-"""A paid attempt is charged to its run's account and its tenant's day, whatever its workflow says and however often."""
+"""A paid attempt is charged once to its run's account and to its tenant's day, whatever the workflow asks for."""
 
 import asyncio
 import uuid
@@ -62,9 +62,9 @@ async def registered(database: Database, key: StepKey = KEY, budget: Budget = BU
 
 
 async def account(database: Database, key: StepKey = KEY) -> Account:
-    found = await SqlAccounts(database).look(key.tenant, key.run_id)
-    assert found is not None
-    return found
+    record = await SqlAccounts(database).look(key.tenant, key.run_id)
+    assert record is not None
+    return record
 
 
 async def day(database: Database, moment: datetime = MONDAY) -> Window:
@@ -94,15 +94,15 @@ async def test_an_attempt_is_reserved_with_its_record_and_settled_with_its_reply
     database: Database, limited: SqlPaidReplies, clock: Clock
 ) -> None:
     await registered(database)
-    asked = order(KEY, 1, worst=WORST)
-    await limited.begin(asked, RecordRead)
+    first = order(KEY, 1, worst=WORST)
+    await limited.begin(first, RecordRead)
     assert await account(database) == Account(budget=BUDGET, reserved=WORST)
     assert await day(database) == Window(reserved=WORST)
     clock.at = TUESDAY
-    await limited.save(asked, REPLY, ACTUAL)
-    await limited.save(asked, REPLY, ACTUAL)
+    await limited.save(first, REPLY, ACTUAL)
+    await limited.save(first, REPLY, ACTUAL)
     assert await account(database) == Account(budget=BUDGET, settled=ACTUAL)
-    # On the day of the call, however late its reply came.
+    # The charge is on the day of the call, even if the reply came later.
     assert await day(database) == Window(settled=ACTUAL)
     assert await day(database, TUESDAY) == Window()
 
@@ -132,7 +132,7 @@ async def test_what_does_not_fit_into_the_day_is_refused_with_all_that_a_reader_
         "the tenant 'acme' has too little left of 2026-03-02 (UTC): of 100 micro_dollars, 10 are settled and 60 "
         "reserved, which leaves 30, and the attempt needs up to 60: raise the tenant's daily limit, or ask again later"
     )
-    # Nothing of the refused one is left, in the account neither.
+    # The refused attempt leaves no charge, in the account neither.
     assert await account(database) == Account(budget=BUDGET, settled=ACTUAL, reserved=WORST)
     clock.at = TUESDAY
     assert await limited.begin(order(KEY, 3, worst=WORST, question="c" * 64), RecordRead) is None
@@ -175,16 +175,16 @@ async def test_a_saved_reply_is_never_the_answer_to_another_question(
     database: Database, unlimited: SqlPaidReplies
 ) -> None:
     await registered(database)
-    sent, denied = order(KEY, 1, question="1" * 64, asking="a"), order(KEY, 1, question="2" * 64, asking="b")
-    await unlimited.begin(sent, RecordRead)
-    await unlimited.save(sent, REPLY, ACTUAL)
+    saved, denied = order(KEY, 1, question="1" * 64, asking="a"), order(KEY, 1, question="2" * 64, asking="b")
+    await unlimited.begin(saved, RecordRead)
+    await unlimited.save(saved, REPLY, ACTUAL)
     assert await unlimited.begin(denied, RecordRead) is None
     other = REPLY.model_copy(update={"said": Text.of("another")})
     assert (await unlimited.save(denied, other, ACTUAL)).said == other.said
     # Each question keeps its own answer, and is charged once.
-    for asked, reply in ((sent, REPLY), (denied, other)):
-        found = await unlimited.begin(order(KEY, 1, question=asked.question, asking="again"), RecordRead)
-        assert found == reply.model_copy(update={"charges": {1: ACTUAL}})
+    for asked_order, reply in ((saved, REPLY), (denied, other)):
+        record = await unlimited.begin(order(KEY, 1, question=asked_order.question, asking="again"), RecordRead)
+        assert record == reply.model_copy(update={"charges": {1: ACTUAL}})
     assert await account(database) == Account(budget=BUDGET, settled=ACTUAL + ACTUAL)
     assert len(await unlimited.saved(KEY)) == 2
 
@@ -241,12 +241,12 @@ async def test_in_any_order_the_account_and_the_day_cover_the_bill(
     begun: dict[str, bool] = {}
     for step, attempt, question in steps:
         asking = f"{history}/{attempt}/{question}"
-        asked = order(key, attempt, question=question * 64, worst=WORST, asking=asking)
+        bought = order(key, attempt, question=question * 64, worst=WORST, asking=asking)
         if step == "reset":
             history += 1
         elif step == "begin":
             try:
-                if await replies.begin(asked, RecordRead) is None and asking not in begun:
+                if await replies.begin(bought, RecordRead) is None and asking not in begun:
                     begun[asking] = True
             except WindowSpent:
                 pass
@@ -254,9 +254,9 @@ async def test_in_any_order_the_account_and_the_day_cover_the_bill(
             begun[asking] = False
             if step == "save":
                 bill += ACTUAL.micro_dollars
-                await replies.save(asked, REPLY, ACTUAL)
+                await replies.save(bought, REPLY, ACTUAL)
             else:
-                await replies.give_back(asked)
+                await replies.give_back(bought)
     stands = await account(database, key)
     assert stands.settled.micro_dollars == bill
     assert stands.reserved.micro_dollars == WORST.micro_dollars * sum(begun.values())

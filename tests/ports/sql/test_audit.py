@@ -1,4 +1,4 @@
-"""What is decided in vain is kept, once, without its credential, and for one tenant only."""
+"""A rejected decision is stored once, without its credential, and readable by its own tenant only."""
 
 import pytest
 
@@ -28,7 +28,7 @@ async def test_another_decision_under_the_same_id_is_kept_beside_it(audit: Audit
     other = SAID.model_copy(update={"by": "ann"})
     assert await audit.write("acme", "run", SAID, "over") == 1
     assert await audit.write("acme", "run", other, "over") == 2
-    assert [said.by for said, _ in await SqlAudit(reopened).read("acme", "run")] == ["eve", "ann"]
+    assert [decision.by for decision, _ in await SqlAudit(reopened).read("acme", "run")] == ["eve", "ann"]
 
 
 async def test_nobody_reads_what_is_another_tenants(audit: Audit) -> None:
@@ -37,7 +37,7 @@ async def test_nobody_reads_what_is_another_tenants(audit: Audit) -> None:
     assert await audit.read("acme", "another") == ()
 
 
-async def test_about_one_run_a_bounded_number_is_kept_and_the_same_again_is_no_more(
+async def test_a_run_has_a_bounded_number_of_entries_and_a_repeat_adds_none(
     audit: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("activities.adapters.sql.audit.MOST", 3)
@@ -63,7 +63,7 @@ async def test_about_one_run_a_bounded_number_is_kept_and_the_same_again_is_no_m
     ],
     ids=["reason", "no id", "long id", "the decision's reason", "its result"],
 )
-async def test_what_is_larger_than_any_run_takes_is_not_written_down(audit: Audit, changed: dict[str, object]) -> None:
+async def test_an_entry_larger_than_any_run_accepts_is_not_stored(audit: Audit, changed: dict[str, object]) -> None:
     ask = AuditDecision(tenant="acme", business_id="run", decision=SAID, reason="over")
     with pytest.raises(AuditFull):
         await Auditing(audit).audit_decision(ask.model_copy(update=changed))

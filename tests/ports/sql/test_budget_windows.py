@@ -17,7 +17,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.windows import Window, WindowKey, WindowLimit, day_of
 from tests.ports.sql.test_writers_at_once import environment_of
 from tests.support.faults.full_disk import full_disk
-from tests.support.processes.at_once import ready, said_by
+from tests.support.processes.at_once import lines_of, ready
 from tests.support.processes.reserving import ACTUAL, DAY, KEY, LIMIT, WORST, key_of
 
 CENT = Spend(micro_dollars=10_000)
@@ -146,8 +146,8 @@ async def test_a_reservation_whose_run_vanished_stays_and_is_listed(
 
 
 async def test_many_that_reserve_at_once_are_granted_the_limit_and_no_more(windows: BudgetWindows) -> None:
-    found = await asyncio.gather(*(windows.reserve(key_of("one", number), CENT, DIME) for number in range(25)))
-    assert Counter(type(each) for each in found) == {Granted: 10, Short: 15}
+    answers = await asyncio.gather(*(windows.reserve(key_of("one", number), CENT, DIME) for number in range(25)))
+    assert Counter(type(each) for each in answers) == {Granted: 10, Short: 15}
     assert (await windows.look("acme", DAY)).reserved == Spend(micro_dollars=100_000)
 
 
@@ -156,7 +156,7 @@ async def test_processes_that_reserve_and_settle_at_once_never_overshoot_and_los
 ) -> None:
     environment = environment_of(place)
     processes = [await ready("tests.support.processes.reserving", name, 30, environment=environment) for name in "abc"]
-    did = Counter(line.split()[0] for lines in await said_by(processes) for line in lines)
+    did = Counter(line.split()[0] for lines in await lines_of(processes) for line in lines)
     assert did.total() == 90
     window = await windows.look("acme", DAY)
     settled, reserved = did["settled"], did["reserved"]
@@ -200,35 +200,35 @@ async def test_in_any_order_the_bill_lies_between_what_is_settled_and_what_is_re
     windows: BudgetWindows, amounts: list[Spend], steps: list[tuple[str, int, int]]
 ) -> None:
     tenant, limit = f"t-{uuid.uuid4().hex[:20]}", WindowLimit(micro_dollars=100)
-    paid, held, over = dict[int, int](), dict[int, int](), set[int]()
+    paid, reserved, over = dict[int, int](), dict[int, int](), set[int]()
     for step, number, percent in steps:
         key = WindowKey(tenant=tenant, day=DAY, workflow_id="w", run_id="r", name=f"{number}")
         worst = amounts[number - 1]
         cost = worst.micro_dollars * percent // 100
         if step == "reserve":
-            found = await windows.reserve(key, worst, limit)
+            answer = await windows.reserve(key, worst, limit)
             if number in over:
-                assert isinstance(found, Over)
-            elif number not in held and sum(held.values()) + sum(paid.values()) + worst.micro_dollars > 100:
-                assert isinstance(found, Short)
+                assert isinstance(answer, Over)
+            elif number not in reserved and sum(reserved.values()) + sum(paid.values()) + worst.micro_dollars > 100:
+                assert isinstance(answer, Short)
             else:
-                assert found == Granted()
-                held[number] = worst.micro_dollars
-        elif number not in held and number not in over:
+                assert answer == Granted()
+                reserved[number] = worst.micro_dollars
+        elif number not in reserved and number not in over:
             with pytest.raises(UnknownKey):
                 await (windows.settle(key, Spend()) if step == "settle" else windows.release(key))
         elif step == "release":
             await windows.release(key)
-            held.pop(number, None)
+            reserved.pop(number, None)
             over.add(number)
-        elif number in held:
+        elif number in reserved:
             await windows.settle(key, Spend(micro_dollars=cost))
-            del held[number]
+            del reserved[number]
             paid[number] = cost
             over.add(number)
         window = await windows.look(tenant, DAY)
         assert window.settled.micro_dollars == sum(paid.values())
-        assert window.reserved.micro_dollars == sum(held.values())
+        assert window.reserved.micro_dollars == sum(reserved.values())
         assert window.settled.micro_dollars + window.reserved.micro_dollars <= 100
 
 

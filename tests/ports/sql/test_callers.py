@@ -1,4 +1,4 @@
-"""A ticket says who has shown a token, to the first run that redeems it and to no other; no word is taken back."""
+"""A ticket gives the caller's identity to the first run that redeems it and to no other; an identity never changes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ REFUSED = ShownCaller(TICKET, "acme:one", SENT, refused="it has expired")
 
 
 class Time:
-    """A clock that a test moves."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = SENT
@@ -57,10 +57,10 @@ async def test_a_ticket_that_a_run_has_used_up_is_refused_to_the_next_one_under_
 
 async def test_of_many_runs_that_redeem_a_ticket_at_once_one_is_believed(callers: Callers) -> None:
     await callers.show("acme", SHOWN)
-    asked = (callers.redeem("acme", TICKET, "acme:one", f"run-{number}") for number in range(12))
-    came = await asyncio.gather(*asked, return_exceptions=True)
-    assert came.count(ADA) == 1
-    assert sum(isinstance(each, BadCaller) for each in came) == 11
+    calls = (callers.redeem("acme", TICKET, "acme:one", f"run-{number}") for number in range(12))
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert answers.count(ADA) == 1
+    assert sum(isinstance(each, BadCaller) for each in answers) == 11
 
 
 async def test_the_ticket_of_another_run_is_worth_nothing(callers: Callers) -> None:
@@ -83,8 +83,8 @@ async def test_a_refused_token_is_refused_with_the_reason(callers: Callers) -> N
 
 
 async def test_an_identity_replaces_a_refusal_and_a_refusal_no_identity(callers: Callers) -> None:
-    came = [await callers.show("acme", shown) for shown in (REFUSED, SHOWN, REFUSED)]
-    assert came == [None, ADA, ADA]
+    answers = [await callers.show("acme", caller) for caller in (REFUSED, SHOWN, REFUSED)]
+    assert answers == [None, ADA, ADA]
     assert await callers.redeem("acme", TICKET, "acme:one", "first") == ADA
 
 

@@ -1,4 +1,4 @@
-"""Several processes ask for the same calls at once, and one is killed before it tells: no call is made twice."""
+"""Several processes ask for the same calls at once, and one is killed before it reports: no call is made twice."""
 
 from collections import Counter
 
@@ -8,8 +8,8 @@ from activities.ports import Decided, EffectLedger, Fresh, Unknown
 from activities.settings import Settings
 from perdure.contracts.tool_calls.ledger import CallPhase, Succeeded, Word
 from tests.ports.sql.test_writers_at_once import environment_of
-from tests.support.processes.at_once import ready, said_by
-from tests.support.processes.calling import CALL, KEY, key_of, sent
+from tests.support.processes.at_once import lines_of, ready
+from tests.support.processes.calling import CALL, KEY, key_of, outcome_of
 from tests.support.tool_calls.ledger_steps import SENT, decision
 
 CALLS = 40
@@ -23,15 +23,15 @@ async def test_of_processes_that_ask_at_once_exactly_one_calls(
     processes = [
         await ready("tests.support.processes.calling", each, CALLS, environment=environment) for each in attempts
     ]
-    said = await said_by(processes)
-    called = Counter(line.split()[1] for lines in said for line in lines if line.startswith("called"))
+    outputs = await lines_of(processes)
+    called = Counter(line.split()[1] for lines in outputs for line in lines if line.startswith("called"))
     assert called == {str(number): 1 for number in range(CALLS)}
     for number in range(CALLS):
-        known = await ledger.look(key_of(number))
-        assert known is not None
-        assert known.phase is CallPhase.DONE
-        outcome = sent(known.attempt, number)
-        assert known.outcome == Succeeded(result=outcome.result.reference())
+        record = await ledger.look(key_of(number))
+        assert record is not None
+        assert record.phase is CallPhase.DONE
+        outcome = outcome_of(record.attempt, number)
+        assert record.outcome == Succeeded(result=outcome.result.reference())
 
 
 async def test_a_process_that_is_killed_before_it_tells_leaves_the_call_unknown(
@@ -45,9 +45,9 @@ async def test_a_process_that_is_killed_before_it_tells_leaves_the_call_unknown(
     process.kill()
     await process.wait()
 
-    found = await ledger.intend(KEY, 2, CALL)
-    assert isinstance(found, Unknown)
-    assert found.attempt == 1
+    answer = await ledger.intend(KEY, 2, CALL)
+    assert isinstance(answer, Unknown)
+    assert answer.attempt == 1
     [waiting] = await ledger.unknowns(KEY.tenant)
     assert waiting.key == KEY
     assert await ledger.decide(KEY, decision(1, Word.DID_NOT_HAPPEN, 1)) == Decided(CallPhase.CLEARED, None)
@@ -66,6 +66,6 @@ async def test_processes_that_ask_after_a_persons_word_get_one_call_between_them
     processes = [
         await ready("tests.support.processes.calling", each, CALLS, environment=environment) for each in (2, 3, 2)
     ]
-    said = await said_by(processes)
-    called = Counter(line.split()[1] for lines in said for line in lines if line.startswith("called"))
+    outputs = await lines_of(processes)
+    called = Counter(line.split()[1] for lines in outputs for line in lines if line.startswith("called"))
     assert called == {str(number): 1 for number in range(CALLS)}

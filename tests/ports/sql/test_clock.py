@@ -1,4 +1,4 @@
-"""One clock stands beside the database: whoever asks it, and whatever their own clocks show, times can be compared."""
+"""All times come from one clock beside the database, so they can be compared whatever the workers' clocks show."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,11 +17,11 @@ async def test_an_intents_time_is_the_same_for_who_made_it_and_who_finds_it_by_t
 ) -> None:
     ahead = datetime.now(UTC) + timedelta(days=400)
     ledger = SqlEffectLedger(database, now=lambda _: ahead)
-    made = await ledger.intend(KEY, 1, CALL)
-    found = await SqlEffectLedger(database).intend(KEY, 2, CALL)
-    assert isinstance(made, Fresh)
-    assert isinstance(found, Unknown)
-    assert made.intended_at == found.intended_at == ahead
+    intent = await ledger.intend(KEY, 1, CALL)
+    unknown = await SqlEffectLedger(database).intend(KEY, 2, CALL)
+    assert isinstance(intent, Fresh)
+    assert isinstance(unknown, Unknown)
+    assert intent.intended_at == unknown.intended_at == ahead
 
 
 async def test_the_clock_beside_the_database_goes_on_and_is_utc(database: Database) -> None:

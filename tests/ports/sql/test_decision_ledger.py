@@ -1,4 +1,4 @@
-"""What is decided is written down once, in its order, with the database's time, and for one step of one run only."""
+"""A decision is recorded once, in order, with the database's time, and for one step of one run only."""
 
 import asyncio
 from datetime import timedelta
@@ -31,7 +31,7 @@ def ledger(database: Database) -> DecisionLedger:
 
 
 async def rulings(ledger: DecisionLedger, *entries: RecordedDecision) -> list[str | None]:
-    """What is written down, once all of these are said in their order."""
+    """Return the recorded rulings after these decisions in their order."""
     for one in entries:
         await ledger.record(KEY, one)
     return [one.ruling and one.ruling.value for one in (await ledger.look(KEY)).entries]
@@ -40,15 +40,15 @@ async def rulings(ledger: DecisionLedger, *entries: RecordedDecision) -> list[st
 async def test_what_is_written_down_is_read_as_it_was_with_a_time_that_only_rises(
     ledger: DecisionLedger, reopened: Database
 ) -> None:
-    told = entry(groups=("leads",), verified=True, escalations=1, lapsed=True)
+    yes = entry(groups=("leads",), verified=True, escalations=1, lapsed=True)
     before = (await ledger.look(KEY)).now
-    for one in (ASKED, told, NO):
+    for one in (ASKED, yes, NO):
         await ledger.record(KEY, one)
-    found = await SqlDecisions(reopened).look(KEY)
-    times = [one.at for one in found.entries if one.at is not None]
-    assert [before, *times, found.now] == sorted([before, *times, found.now])
+    record = await SqlDecisions(reopened).look(KEY)
+    times = [one.at for one in record.entries if one.at is not None]
+    assert [before, *times, record.now] == sorted([before, *times, record.now])
     assert len(times) == 3
-    assert [one.model_copy(update={"at": None}) for one in found.entries] == [ASKED, told, NO]
+    assert [one.model_copy(update={"at": None}) for one in record.entries] == [ASKED, yes, NO]
 
 
 async def test_the_same_again_changes_nothing(ledger: DecisionLedger) -> None:
@@ -78,10 +78,10 @@ async def test_nothing_is_known_of_another_tenants_runs_or_steps_decisions(
 
 async def test_of_many_who_speak_at_once_each_is_heard_once(ledger: DecisionLedger, reopened: Database) -> None:
     beside = SqlDecisions(reopened)
-    said = [entry(name=str(number)) for number in range(8)]
-    await asyncio.gather(*(one.record(KEY, each) for each in said for one in (ledger, beside)))
-    found = (await ledger.look(KEY)).entries
-    assert sorted(one.decision_id for one in found) == [str(number) for number in range(8)]
+    decisions = [entry(name=str(number)) for number in range(8)]
+    await asyncio.gather(*(one.record(KEY, each) for each in decisions for one in (ledger, beside)))
+    entries = (await ledger.look(KEY)).entries
+    assert sorted(one.decision_id for one in entries) == [str(number) for number in range(8)]
 
 
 async def test_the_time_is_the_databases_and_not_the_workers(database: Database) -> None:

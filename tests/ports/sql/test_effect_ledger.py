@@ -58,20 +58,20 @@ async def test_an_intent_without_an_outcome_is_unknown_to_a_retry_and_to_whoever
 ) -> None:
     before = datetime.now(UTC)
     await ledger.intend(KEY, 1, CALL)
-    found = await ledger.intend(KEY, attempt, CALL)
-    assert isinstance(found, Unknown)
-    assert found.attempt == 1
-    assert before <= found.intended_at <= datetime.now(UTC)
-    assert await ledger.intend(KEY, 3, CALL) == found
+    unknown = await ledger.intend(KEY, attempt, CALL)
+    assert isinstance(unknown, Unknown)
+    assert unknown.attempt == 1
+    assert before <= unknown.intended_at <= datetime.now(UTC)
+    assert await ledger.intend(KEY, 3, CALL) == unknown
 
 
-@pytest.mark.parametrize("word", [Word.DID_NOT_HAPPEN, Word.RETRY])
-async def test_after_a_persons_word_exactly_one_new_attempt_may_call(ledger: EffectLedger, word: Word) -> None:
+@pytest.mark.parametrize("ruling", [Word.DID_NOT_HAPPEN, Word.RETRY])
+async def test_after_a_persons_word_exactly_one_new_attempt_may_call(ledger: EffectLedger, ruling: Word) -> None:
     await ledger.intend(KEY, 1, CALL)
     await ledger.intend(KEY, 2, CALL)
-    assert await ledger.decide(KEY, decision(1, word, 1)) == Decided(CallPhase.CLEARED, None)
-    heard = await asyncio.gather(*(ledger.intend(KEY, attempt, CALL) for attempt in range(2, 10)))
-    assert [type(one) for one in heard].count(Fresh) == 1
+    assert await ledger.decide(KEY, decision(1, ruling, 1)) == Decided(CallPhase.CLEARED, None)
+    permissions = await asyncio.gather(*(ledger.intend(KEY, attempt, CALL) for attempt in range(2, 10)))
+    assert [type(one) for one in permissions].count(Fresh) == 1
 
 
 async def test_what_a_person_says_did_happen_is_the_outcome_and_its_text_is_stored(
@@ -79,21 +79,21 @@ async def test_what_a_person_says_did_happen_is_the_outcome_and_its_text_is_stor
 ) -> None:
     await ledger.intend(KEY, 1, CALL)
     await ledger.intend(KEY, 2, CALL)
-    seen = Text.of("message 17 is in the channel")
-    word = Decision(decision_id="d-1", attempt=1, word=Word.DID_HAPPEN, by="ann", reason="I saw it", result=seen)
-    outcome = Succeeded(result=seen.reference())
-    assert await ledger.decide(KEY, word) == Decided(CallPhase.DONE, outcome)
+    text = Text.of("message 17 is in the channel")
+    decided = Decision(decision_id="d-1", attempt=1, word=Word.DID_HAPPEN, by="ann", reason="I saw it", result=text)
+    outcome = Succeeded(result=text.reference())
+    assert await ledger.decide(KEY, decided) == Decided(CallPhase.DONE, outcome)
     assert await ledger.intend(KEY, 2, CALL) == Done(outcome)
-    assert await blobs.get(KEY.tenant, seen.digest) == b"message 17 is in the channel"
+    assert await blobs.get(KEY.tenant, text.digest) == b"message 17 is in the channel"
 
 
 async def test_a_decision_that_is_sent_again_is_answered_as_before(ledger: EffectLedger) -> None:
     await ledger.intend(KEY, 1, CALL)
     await ledger.intend(KEY, 2, CALL)
-    word = decision(1, Word.DID_NOT_HAPPEN, 1)
-    assert await ledger.decide(KEY, word) == await ledger.decide(KEY, word)
+    decided = decision(1, Word.DID_NOT_HAPPEN, 1)
+    assert await ledger.decide(KEY, decided) == await ledger.decide(KEY, decided)
     assert await ledger.intend(KEY, 2, CALL) == Fresh()
-    assert await ledger.decide(KEY, word) == Decided(CallPhase.CLEARED, None)
+    assert await ledger.decide(KEY, decided) == Decided(CallPhase.CLEARED, None)
     assert isinstance(await ledger.intend(KEY, 3, CALL), Unknown), "sent again, it clears nothing again"
 
 
@@ -109,10 +109,10 @@ async def test_a_second_outcome_is_kept_and_changes_nothing(ledger: EffectLedger
     await ledger.intend(KEY, 1, CALL)
     await ledger.record(KEY, 1, SENT)
     assert await ledger.record(KEY, 1, SENT_TWICE) == Recorded(CallPhase.DONE, SENT, counts=False, late=False)
-    known = await ledger.look(KEY)
-    assert known is not None
-    assert known.outcome == SENT
-    assert [(event.happening, event.outcome) for event in known.events[1:]] == [
+    record = await ledger.look(KEY)
+    assert record is not None
+    assert record.outcome == SENT
+    assert [(event.happening, event.outcome) for event in record.events[1:]] == [
         (Happening.TOLD, SENT),
         (Happening.KEPT, SENT_TWICE),
     ]
@@ -152,24 +152,30 @@ async def test_a_look_tells_who_did_what_when_and_in_which_order(ledger: EffectL
     before = datetime.now(UTC)
     await ledger.intend(KEY, 1, CALL)
     await ledger.intend(KEY, 2, CALL)
-    word = decision(1, Word.RETRY, 1)
-    await ledger.decide(KEY, word)
+    decided = decision(1, Word.RETRY, 1)
+    await ledger.decide(KEY, decided)
     await ledger.intend(KEY, 2, CALL)
     await ledger.record(KEY, 2, SENT)
-    known = await ledger.look(KEY)
-    assert known is not None
-    assert (known.key, known.call, known.phase, known.attempt, known.outcome) == (KEY, CALL, CallPhase.DONE, 2, SENT)
-    assert [(event.happening, event.attempt, event.phase) for event in known.events] == [
+    record = await ledger.look(KEY)
+    assert record is not None
+    assert (record.key, record.call, record.phase, record.attempt, record.outcome) == (
+        KEY,
+        CALL,
+        CallPhase.DONE,
+        2,
+        SENT,
+    )
+    assert [(event.happening, event.attempt, event.phase) for event in record.events] == [
         (Happening.INTENDED, 1, CallPhase.INTENDED),
         (Happening.MISSED, 2, CallPhase.UNKNOWN),
         (Happening.DECIDED, 1, CallPhase.CLEARED),
         (Happening.INTENDED, 2, CallPhase.INTENDED),
         (Happening.TOLD, 2, CallPhase.DONE),
     ]
-    assert known.events[2].decision == word
-    times = [before, *(event.at for event in known.events), datetime.now(UTC)]
+    assert record.events[2].decision == decided
+    times = [before, *(event.at for event in record.events), datetime.now(UTC)]
     assert times == sorted(times)
-    assert {event.at.utcoffset() for event in known.events} == {timedelta(0)}
+    assert {event.at.utcoffset() for event in record.events} == {timedelta(0)}
 
 
 async def test_the_inbox_holds_a_tenants_unknown_calls_and_no_others(ledger: EffectLedger) -> None:
@@ -187,10 +193,10 @@ async def test_the_inbox_holds_a_tenants_unknown_calls_and_no_others(ledger: Eff
     await ledger.decide(decided, decision(1, Word.DID_NOT_HAPPEN, 1))
     second = await called("acme", "a", 1, 2)
     await called("globex", "theirs", 1, 2)
-    found = await ledger.unknowns("acme")
-    assert [one.key for one in found] == [first, second]
-    assert [one.phase for one in found] == [CallPhase.UNKNOWN] * 2
-    assert found[0] == await ledger.look(first)
+    records = await ledger.unknowns("acme")
+    assert [one.key for one in records] == [first, second]
+    assert [one.phase for one in records] == [CallPhase.UNKNOWN] * 2
+    assert records[0] == await ledger.look(first)
 
 
 async def test_entries_are_only_ever_added(ledger: EffectLedger, database: Database) -> None:
@@ -217,11 +223,11 @@ async def test_entries_are_only_ever_added(ledger: EffectLedger, database: Datab
 async def test_the_text_of_a_result_is_stored_with_it_and_read_without_its_body(
     ledger: EffectLedger, blobs: BlobStore
 ) -> None:
-    told = Text.of("told")
+    text = Text.of("told")
     await ledger.intend(KEY, 1, CALL)
-    recorded = await ledger.record(KEY, 1, Succeeded(result=told))
-    assert recorded.outcome == Succeeded(result=told.reference())
-    assert await blobs.get(KEY.tenant, told.digest) == b"told"
+    recorded = await ledger.record(KEY, 1, Succeeded(result=text))
+    assert recorded.outcome == Succeeded(result=text.reference())
+    assert await blobs.get(KEY.tenant, text.digest) == b"told"
 
 
 async def test_what_was_intended_is_there_after_a_restart(database: Database, reopened: Database) -> None:
@@ -238,14 +244,14 @@ async def test_on_a_full_disk_nobody_may_call_and_what_came_of_a_call_is_told_on
     async with full_disk(database, "bodies", "ledger_events"):
         with pytest.raises(StorageFull, match="make room"):
             await ledger.record(KEY, 1, large)
-        refused = await _refused(ledger)
+        refused = await _first_without_room(ledger)
         assert await ledger.look(refused) is None
-    told = await ledger.record(KEY, 1, large)
-    assert told == Recorded(CallPhase.DONE, Succeeded(result=large.result.reference()), counts=True, late=False)
+    recorded = await ledger.record(KEY, 1, large)
+    assert recorded == Recorded(CallPhase.DONE, Succeeded(result=large.result.reference()), counts=True, late=False)
 
 
-async def _refused(ledger: EffectLedger) -> StepKey:
-    """The first call that the disk has no room for."""
+async def _first_without_room(ledger: EffectLedger) -> StepKey:
+    """Return the first call that the disk has no room for."""
     for number in range(1, 1000):
         try:
             assert await ledger.intend(key_of(number), 1, CALL) == Fresh()
@@ -262,15 +268,17 @@ async def test_in_any_order_it_answers_as_its_rules_say(ledger: EffectLedger, ha
     for place, happens in enumerate(happened):
         if isinstance(happens, AskAsBefore):
             continue
-        # Each forgoing is a new asking here.
-        asked = replace(happens, number=place) if isinstance(happens, Forgo) else happens
-        expected, found = rules.meet(asked), await _meet(ledger, key, happens)
+        # Each forgoing is a new request here.
+        step = replace(happens, number=place) if isinstance(happens, Forgo) else happens
+        expected, answer = rules.meet(step), await _meet(ledger, key, happens)
         if isinstance(expected, UnknownKey | Unknown):
-            assert type(found) is type(expected)
+            assert type(answer) is type(expected)
         else:
-            assert found == expected
-    known = await ledger.look(key)
-    assert [entry.phase for entry in known.events] == [entry.phase for entry in rules.past] if known else not rules.past
+            assert answer == expected
+    record = await ledger.look(key)
+    assert (
+        [entry.phase for entry in record.events] == [entry.phase for entry in rules.past] if record else not rules.past
+    )
 
 
 async def _meet(ledger: EffectLedger, key: StepKey, happens: Ask | Forgo | Tell | Decision) -> Answered:

@@ -1,4 +1,4 @@
-"""A commit that was made but not acknowledged is done again, and the ledger and the windows answer as if it were once.
+"""A commit that was not acknowledged is repeated, and the ledger and the windows answer as if it ran once.
 
 Without that, whoever was allowed to call would be told that somebody else was.
 """
@@ -59,9 +59,9 @@ async def test_the_ledger_answers_as_if_it_were_done_once(cut: Cut) -> None:
     cut.proxy.cuts = 1
     assert await ledger.record(KEY, 2, SENT) == Recorded(CallPhase.DONE, SENT, counts=True, late=False)
     assert cut.proxy.cuts == 0
-    known = await ledger.look(KEY)
-    assert known is not None
-    assert [event.number for event in known.events] == [1, 2, 3, 4, 5]
+    record = await ledger.look(KEY)
+    assert record is not None
+    assert [event.number for event in record.events] == [1, 2, 3, 4, 5]
 
 
 async def test_a_window_counts_once(cut: Cut) -> None:

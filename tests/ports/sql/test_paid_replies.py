@@ -97,7 +97,7 @@ async def test_another_tenant_run_or_step_knows_nothing_of_it(replies: PaidRepli
 async def test_attempts_that_save_at_once_all_return_the_same_reply(replies: PaidReplies) -> None:
     await asyncio.gather(*(replies.begin(order(KEY, attempt), Generated) for attempt in range(1, 9)))
     saved = await asyncio.gather(*(replies.save(order(KEY, n), reply(f"reply {n}"), FIVE) for n in range(1, 9)))
-    assert len({found.answer and found.answer.digest for found in saved}) == 1
+    assert len({saved_reply.answer and saved_reply.answer.digest for saved_reply in saved}) == 1
     assert await replies.attempts(KEY) == dict.fromkeys(range(1, 9), FIVE)
 
 
@@ -105,15 +105,15 @@ async def test_a_saved_reply_is_there_after_a_restart(database: Database, reopen
     await RegisteredReplies(database).begin(order(KEY, 1), Generated)
     await RegisteredReplies(database).save(order(KEY, 1), reply("kept"), FIVE)
     await database.dispose()
-    found = await RegisteredReplies(reopened).begin(order(KEY, 2), Generated)
-    assert found == reply("kept").model_copy(update={"charges": {1: FIVE, 2: Spend()}})
+    saved = await RegisteredReplies(reopened).begin(order(KEY, 2), Generated)
+    assert saved == reply("kept").model_copy(update={"charges": {1: FIVE, 2: Spend()}})
 
 
 async def test_the_texts_of_a_reply_are_stored_with_it(replies: PaidReplies, blobs: BlobStore) -> None:
-    told = Text.of("told")
+    text = Text.of("told")
     await replies.begin(order(KEY, 1), Generated)
-    await replies.save(order(KEY, 1), reply("told"), FIVE, [told])
-    assert await blobs.get(KEY.tenant, told.digest) == b"told"
+    await replies.save(order(KEY, 1), reply("told"), FIVE, [text])
+    assert await blobs.get(KEY.tenant, text.digest) == b"told"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["begin", "save"]), st.integers(1, 4)), max_size=12))
@@ -130,19 +130,19 @@ async def test_in_any_order_every_call_is_counted_once_and_the_first_reply_wins(
                 await replies.save(order(key, attempt), reply("never begun"), FIVE)
             continue
         if call == "begin":
-            found = await replies.begin(order(key, attempt), Generated)
+            saved_reply = await replies.begin(order(key, attempt), Generated)
             if winner is None:
                 expected.setdefault(attempt, None)
         else:
-            found = await replies.save(
+            saved_reply = await replies.save(
                 order(key, attempt), reply(f"by {attempt}"), Spend(steps=1, micro_dollars=attempt)
             )
             winner = winner or reply(f"by {attempt}")
             expected[attempt] = Spend(steps=1, micro_dollars=attempt)
-        known = {number: charge for number, charge in expected.items() if charge is not None}
+        charges = {number: charge for number, charge in expected.items() if charge is not None}
         if winner is None:
-            assert found is None
+            assert saved_reply is None
         else:
             idle = {} if attempt in expected else {attempt: Spend()}
-            assert found == winner.model_copy(update={"charges": known | idle})
+            assert saved_reply == winner.model_copy(update={"charges": charges | idle})
         assert list((await replies.attempts(key)).values()) == list(expected.values())

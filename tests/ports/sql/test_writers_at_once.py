@@ -1,4 +1,4 @@
-"""Several processes write to one database at once: all of it is kept, the first reply wins, and charges add up."""
+"""Several processes write to one database at once: all is stored, the first reply wins, and charges add up."""
 
 import asyncio
 import hashlib
@@ -40,7 +40,7 @@ async def test_processes_may_create_and_fill_a_database_at_the_same_time(place: 
     for process in processes:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
-    # They find no table, and make them at the same time.
+    # The processes find no table, and create the tables at the same time.
     outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [process.returncode for process in processes] == [0] * PROCESSES, outputs
 
@@ -53,14 +53,16 @@ async def test_processes_may_create_and_fill_a_database_at_the_same_time(place: 
         mine = await replies.begin(order(key_of(name, number), 1), Generated)
         assert mine is not None
         assert mine.answer == reply(f"by {name} {number}").answer
-    # Those that began before the first reply was saved bought one for the shared step: each of them counts.
+    # Processes that began before the first reply was saved bought a reply for the shared step: each of them counts.
     bought = await replies.attempts(KEY)
-    known = [charge for charge in bought.values() if charge is not None]
-    assert len(known) == len(bought) > 0
-    told = {line.split()[2] for said, _ in outputs for line in said.decode().splitlines() if line.startswith("saved")}
+    charges = [charge for charge in bought.values() if charge is not None]
+    assert len(charges) == len(bought) > 0
+    digests = {
+        line.split()[2] for output, _ in outputs for line in output.decode().splitlines() if line.startswith("saved")
+    }
     shared = await replies.begin(order(KEY, attempt(PROCESSES, 0)), Generated)
     assert shared is not None
     assert shared.answer is not None
-    assert told == {shared.answer.digest}
-    assert sum(shared.charges.values(), Spend()) == sum(known, Spend())
+    assert digests == {shared.answer.digest}
+    assert sum(shared.charges.values(), Spend()) == sum(charges, Spend())
     assert set(shared.charges) <= {attempt(*one) for one in [*written, (PROCESSES, 0)]}

@@ -28,14 +28,14 @@ async def test_a_texts_vector_does_not_depend_on_its_neighbours(embedder: Embedd
 
 
 async def test_like_meanings_are_nearer_than_like_words(embedder: Embedder) -> None:
-    asked, meant, worded = await embedder.embed(
+    question, same_meaning, same_words = await embedder.embed(
         [
             "The vehicle broke down on the motorway.",
             "Our car stopped working on the highway.",
             "The vehicle tax went down on Monday.",
         ]
     )
-    assert cosine(asked, meant) > cosine(asked, worded)
+    assert cosine(question, same_meaning) > cosine(question, same_words)
 
 
 async def test_no_texts_have_no_vectors(embedder: Embedder) -> None:

@@ -31,8 +31,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_a_folder_becomes_a_collection(folder: Path, embedder: Embedder, store: VectorStore) -> None:
-    done = await index(folder, tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet)
-    assert done == Indexed(documents=2, chunks=2)
+    report = await index(folder, tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet)
+    assert report == Indexed(documents=2, chunks=2)
     [vector] = await embedder.embed(["food at noon"])
     [best, _] = await store.search("acme", "handbook", "food at noon", vector, 2)
     assert best.chunk.text.startswith("Two\nLunch is served")

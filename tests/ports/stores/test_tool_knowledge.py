@@ -1,4 +1,4 @@
-"""Tools find what applies today and read whole documents, from every store."""
+"""Tools search only what applies today and read whole documents, from every store."""
 
 import shutil
 from datetime import date
@@ -34,10 +34,10 @@ async def knowledge(store: VectorStore, embedder: Embedder, tmp_path: Path) -> T
 
 
 async def test_a_search_finds_only_what_applies_today(knowledge: ToolKnowledge) -> None:
-    found = await knowledge.search("How many weeks of parental leave are paid?", 8)
-    assert 1 < len(found) <= 8
-    assert found[0].document == "parental-leave"
-    assert {one.version for one in found if one.document == "parental-leave"} == {2}
+    hits = await knowledge.search("How many weeks of parental leave are paid?", 8)
+    assert 1 < len(hits) <= 8
+    assert hits[0].document == "parental-leave"
+    assert {one.version for one in hits if one.document == "parental-leave"} == {2}
 
 
 @pytest.mark.usefixtures("knowledge")
@@ -46,20 +46,20 @@ async def test_a_search_before_an_edition_applied_finds_the_older_one(store: Vec
     assert older.effective is not None
     day = older.effective
     earlier = ToolKnowledge("acme", "handbook", store, lambda: embedder, lambda: day)
-    found = await earlier.search("How many weeks of parental leave are paid?", 3)
-    assert {one.version for one in found if one.document == "parental-leave"} == {1}
+    hits = await earlier.search("How many weeks of parental leave are paid?", 3)
+    assert {one.version for one in hits if one.document == "parental-leave"} == {1}
 
 
 async def test_a_document_is_read_whole_in_the_edition_that_applies(knowledge: ToolKnowledge) -> None:
-    found = await knowledge.read("parental-leave")
-    assert (found.document, found.version, found.superseded_by) == ("parental-leave", 2, None)
-    assert_whole(found.text, DOCUMENTS / "parental-leave-v2.md")
+    document = await knowledge.read("parental-leave")
+    assert (document.document, document.version, document.superseded_by) == ("parental-leave", 2, None)
+    assert_whole(document.text, DOCUMENTS / "parental-leave-v2.md")
 
 
 async def test_an_older_edition_says_what_replaced_it(knowledge: ToolKnowledge) -> None:
-    found = await knowledge.read("parental-leave", 1)
-    assert (found.version, found.superseded_by) == (1, ("parental-leave", 2))
-    assert_whole(found.text, DOCUMENTS / "parental-leave-v1.md")
+    document = await knowledge.read("parental-leave", 1)
+    assert (document.version, document.superseded_by) == (1, ("parental-leave", 2))
+    assert_whole(document.text, DOCUMENTS / "parental-leave-v1.md")
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ async def test_no_tenant_reads_anothers_documents(
 ) -> None:
     assert await knowledge.search("leave", 1)
     other = ToolKnowledge("globex", "handbook", store, lambda: embedder, lambda: TODAY)
-    for asked in (other.search("leave", 1), other.read("parental-leave")):
+    for call in (other.search("leave", 1), other.read("parental-leave")):
         with pytest.raises(NotFound, match="globex"):
-            await asked
+            await call
 
 
 async def test_a_store_that_fails_is_one_line_of_the_tools_own() -> None:
@@ -98,25 +98,25 @@ async def test_a_store_that_fails_is_one_line_of_the_tools_own() -> None:
 @pytest.mark.parametrize("path", sorted(DOCUMENTS.iterdir()), ids=lambda path: path.name)
 def test_nothing_of_a_document_is_lost_when_its_chunks_are_put_together(path: Path) -> None:
     document = parse(path)
-    made = [
+    all_chunks = [
         Chunk(document.id, document.version, document.title, None, None, piece.number, piece.text, ())
         for piece in chunks.cut(document)
     ]
-    assert_whole(whole(document.title, made), path)
+    assert_whole(whole(document.title, all_chunks), path)
 
 
 def assert_whole(text: str, path: Path) -> None:
-    """All of the document's words are there, line after line, and nothing else but headings."""
+    """Assert that all lines of the document are there in order, with nothing added but headings."""
     document = parse(path)
-    words = " ".join(text.split())
+    joined = " ".join(text.split())
     place = 0
     for section in document.sections:
         for line in section.lines:
-            place = words.find(line, place)
+            place = joined.find(line, place)
             assert place >= 0, line
             place += len(line)
     headings = {heading for section in document.sections for heading in section.headings}
     assert sum(len(line) for section in document.sections for line in section.lines) + sum(
         2 * len(heading) + 8 for heading in headings
-    ) * len(document.sections) >= len(words)
-    assert all(heading in words for heading in headings)
+    ) * len(document.sections) >= len(joined)
+    assert all(heading in joined for heading in headings)

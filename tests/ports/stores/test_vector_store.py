@@ -21,37 +21,37 @@ async def filled(store: VectorStore, embedder: Embedder, tenant: str = "acme") -
     await store.replace(tenant, "handbook", [chunk(n, TEXTS[n], vector) for n, vector in enumerate(vectors)])
 
 
-async def found(store: VectorStore, embedder: Embedder, query: str, tenant: str = "acme") -> list[str]:
+async def texts_of(store: VectorStore, embedder: Embedder, query: str, tenant: str = "acme") -> list[str]:
     hits = await store.search(tenant, "handbook", query, (await embedder.embed([query]))[0], 4)
     return [hit.chunk.text for hit in hits]
 
 
 async def test_a_rare_word_finds_its_chunk(store: VectorStore, embedder: Embedder) -> None:
     await filled(store, embedder)
-    assert (await found(store, embedder, "QX-7731"))[0] == TEXTS[1]
+    assert (await texts_of(store, embedder, "QX-7731"))[0] == TEXTS[1]
 
 
 async def test_a_paraphrase_finds_its_chunk_without_a_common_word(store: VectorStore, embedder: Embedder) -> None:
     await filled(store, embedder)
     query = "reimbursement when driving my own vehicle"
     assert not {*query.split()} & {*TEXTS[0].lower().split()}
-    assert (await found(store, embedder, query))[0] == TEXTS[0]
+    assert (await texts_of(store, embedder, query))[0] == TEXTS[0]
 
 
 @pytest.mark.parametrize("query", ["", "the of", 'a" OR (b AND', "-*?:^~[]{}\\", "日本語", "x" * 5000])
 async def test_any_text_is_a_query(store: VectorStore, embedder: Embedder, query: str) -> None:
     await filled(store, embedder)
-    assert len(await found(store, embedder, query)) == 4
+    assert len(await texts_of(store, embedder, query)) == 4
 
 
 async def test_a_hit_is_the_chunk_as_it_was_stored(store: VectorStore, embedder: Embedder) -> None:
     vector = (await embedder.embed(["alpha"]))[0]
-    kept = Chunk("on-call", 2, "On-call duty", None, "on-call-rota", 3, "On-call\nAlpha.", tuple(vector))
-    await store.replace("acme", "handbook", [kept])
+    stored = Chunk("on-call", 2, "On-call duty", None, "on-call-rota", 3, "On-call\nAlpha.", tuple(vector))
+    await store.replace("acme", "handbook", [stored])
     [hit] = await store.search("acme", "handbook", "alpha", vector, 5)
     assert hit.similarity == pytest.approx(1.0, abs=1e-5)
-    assert hit.chunk.vector == pytest.approx(kept.vector, abs=1e-6)
-    assert {**vars(hit.chunk), "vector": ()} == {**vars(kept), "vector": ()}
+    assert hit.chunk.vector == pytest.approx(stored.vector, abs=1e-6)
+    assert {**vars(hit.chunk), "vector": ()} == {**vars(stored), "vector": ()}
 
 
 async def test_similarity_is_the_cosine_even_for_a_hit_by_words(store: VectorStore) -> None:
@@ -75,8 +75,8 @@ async def test_no_tenant_reads_anothers_chunks(store: VectorStore, embedder: Emb
     await filled(store, embedder, "acme")
     secret = (await embedder.embed(["The secret of Globex is copper."]))[0]
     await store.replace("globex", "handbook", [chunk(0, "The secret of Globex is copper.", secret)])
-    assert not any("Globex" in text for text in await found(store, embedder, "secret of Globex"))
-    assert await found(store, embedder, "secret of Globex", "globex") == ["The secret of Globex is copper."]
+    assert not any("Globex" in text for text in await texts_of(store, embedder, "secret of Globex"))
+    assert await texts_of(store, embedder, "secret of Globex", "globex") == ["The secret of Globex is copper."]
     with pytest.raises(UnknownCollection, match="'initech'"):
         await store.search("initech", "handbook", "secret", secret, 3)
 
@@ -128,7 +128,7 @@ async def test_a_replacement_is_seen_at_once_by_another_process(
     vector = (await embedder.embed(["new"]))[0]
     await store.replace("acme", "handbook", [chunk(0, "New.", vector)])
     assert await second_store.count("acme", "handbook") == 1
-    assert await found(second_store, embedder, "canteen") == ["New."]
+    assert await texts_of(second_store, embedder, "canteen") == ["New."]
 
 
 async def test_a_reader_sees_one_generation_whole_while_others_are_written(
@@ -140,21 +140,21 @@ async def test_a_reader_sees_one_generation_whole_while_others_are_written(
 
     await store.replace("acme", "handbook", generation(0))
     writing = True
-    seen: list[int] = []
+    versions: list[int] = []
 
     async def read() -> None:
         while writing:
             hits = await second_store.search("acme", "handbook", "alpha", AXIS, 20)
             assert len(hits) == 20
             assert len({hit.chunk.version for hit in hits}) == 1
-            seen.append(hits[0].chunk.version)
+            versions.append(hits[0].chunk.version)
 
     readers = [asyncio.create_task(read()) for _ in range(3)]
     for number in range(1, 9):
         await store.replace("acme", "handbook", generation(number))
     writing = False
     await asyncio.gather(*readers)
-    assert len(set(seen)) > 1
+    assert len(set(versions)) > 1
 
 
 async def test_writers_at_once_leave_one_of_their_collections(store: VectorStore, second_store: VectorStore) -> None:

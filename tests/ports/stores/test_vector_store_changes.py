@@ -1,4 +1,4 @@
-"""What every vector store promises of changes to a live collection, of filters and of aliases."""
+"""What every vector store promises about changes to a live collection, about filters and about aliases."""
 
 from datetime import date
 
@@ -16,17 +16,17 @@ HANDBOOK = [
 ]
 
 
-async def found(store: VectorStore, collection: str = "handbook", only: Filter | None = None) -> set[str]:
+async def hit_names(store: VectorStore, collection: str = "handbook", only: Filter | None = None) -> set[str]:
     hits = await store.search("acme", collection, "alpha", AXIS, 10, only=only)
     return {hit.chunk.text.removeprefix("H\nalpha ") for hit in hits}
 
 
 async def test_an_inserted_chunk_is_found_beside_the_others(store: VectorStore, second_store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK[:2])
-    assert await found(second_store) == {"one", "two"}
+    assert await hit_names(second_store) == {"one", "two"}
     assert len(await second_store.editions("acme", "handbook")) == 1
     await store.insert("acme", "handbook", HANDBOOK[2:])
-    assert await found(second_store) == {"one", "two", "three", "four", "five"}
+    assert await hit_names(second_store) == {"one", "two", "three", "four", "five"}
     assert await second_store.count("acme", "handbook") == 5
     editions = [(one.document, one.version) for one in await second_store.editions("acme", "handbook")]
     assert editions == [("leave", 1), ("leave", 2), ('o\'hare \\ "x" --', 3), ("travel", 1)]
@@ -37,33 +37,33 @@ async def test_inserting_again_changes_nothing(store: VectorStore) -> None:
     for _ in range(2):
         await store.insert("acme", "handbook", HANDBOOK[1:])
     assert await store.count("acme", "handbook") == 5
-    assert await found(store) == {"one", "two", "three", "four", "five"}
+    assert await hit_names(store) == {"one", "two", "three", "four", "five"}
 
 
 async def test_a_chunk_that_is_the_same_takes_the_others_place(store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK[:2])
     await store.insert("acme", "handbook", [chunk(1, "H\nalpha anew", AXIS, document="leave")])
-    assert await found(store) == {"one", "anew"}
+    assert await hit_names(store) == {"one", "anew"}
 
 
 async def test_of_equal_chunks_in_one_call_the_last_is_kept(store: VectorStore) -> None:
     await store.replace("acme", "handbook", [chunk(0, "H\nalpha old", AXIS), chunk(0, "H\nalpha new", AXIS)])
-    assert await found(store) == {"new"}
+    assert await hit_names(store) == {"new"}
 
 
 async def test_a_chunk_of_another_model_is_not_inserted(store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK[:2])
     with pytest.raises(WrongDimension, match="cannot add to the collection 'handbook'"):
         await store.insert("acme", "handbook", [HANDBOOK[2], chunk(7, "short", [1.0, 0.0])])
-    assert await found(store) == {"one", "two"}
+    assert await hit_names(store) == {"one", "two"}
 
 
 async def test_a_deleted_document_is_not_found_again(store: VectorStore, second_store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK)
-    assert await found(second_store) == {"one", "two", "three", "four", "five"}
+    assert await hit_names(second_store) == {"one", "two", "three", "four", "five"}
     assert len(await second_store.editions("acme", "handbook")) == 4
     assert await store.delete_document("acme", "handbook", "leave") == 3
-    assert await found(second_store) == {"four", "five"}
+    assert await hit_names(second_store) == {"four", "five"}
     assert await second_store.count("acme", "handbook") == 2
     assert [one.document for one in await second_store.editions("acme", "handbook")] == [
         'o\'hare \\ "x" --',
@@ -74,7 +74,7 @@ async def test_a_deleted_document_is_not_found_again(store: VectorStore, second_
 async def test_one_version_of_a_document_can_be_deleted(store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK)
     assert await store.delete_document("acme", "handbook", "leave", 1) == 2
-    assert await found(store) == {"three", "four", "five"}
+    assert await hit_names(store) == {"three", "four", "five"}
 
 
 @pytest.mark.parametrize("document", ["Leave", "leav", "leave ", "*", "leave' OR '1'='1", ""])
@@ -116,7 +116,7 @@ async def test_nothing_changes_in_a_collection_that_is_not_there(store: VectorSt
 )
 async def test_a_search_finds_only_what_its_filter_admits(store: VectorStore, only: Filter, expected: set[str]) -> None:
     await store.replace("acme", "handbook", HANDBOOK)
-    assert await found(store, only=only) == expected
+    assert await hit_names(store, only=only) == expected
 
 
 async def test_a_filter_admits_before_the_limit_is_counted(store: VectorStore) -> None:
@@ -130,34 +130,34 @@ async def test_an_alias_is_switched_to_a_new_index_and_back(store: VectorStore, 
     await store.replace("acme", "handbook-1", HANDBOOK[:1])
     await store.replace("acme", "handbook-2", HANDBOOK[1:2])
     await store.alias("acme", "live", "handbook-1")
-    assert await found(second_store, "live") == {"one"}
+    assert await hit_names(second_store, "live") == {"one"}
     await store.alias("acme", "live", "handbook-2")
-    assert await found(second_store, "live") == {"two"}
+    assert await hit_names(second_store, "live") == {"two"}
     assert await second_store.count("acme", "live") == 1
     await store.alias("acme", "live", "handbook-1")
-    assert await found(second_store, "live") == {"one"}
+    assert await hit_names(second_store, "live") == {"one"}
 
 
 async def test_an_alias_follows_its_collection_through_changes(store: VectorStore) -> None:
     await store.replace("acme", "handbook-1", HANDBOOK[:1])
     await store.alias("acme", "live", "handbook-1")
     await store.replace("acme", "handbook-1", HANDBOOK[1:2])
-    assert await found(store, "live") == {"two"}
+    assert await hit_names(store, "live") == {"two"}
     await store.insert("acme", "live", HANDBOOK[2:3])
-    assert await found(store, "handbook-1") == {"two", "three"}
+    assert await hit_names(store, "handbook-1") == {"two", "three"}
     assert await store.delete_document("acme", "live", "leave", 1) == 1
     assert [one.version for one in await store.editions("acme", "live")] == [2]
     await store.replace("acme", "live", HANDBOOK[3:4])
-    assert await found(store, "handbook-1") == {"four"}
+    assert await hit_names(store, "handbook-1") == {"four"}
 
 
 async def test_an_alias_stands_before_a_collection_of_its_name_until_it_is_ended(store: VectorStore) -> None:
     await store.replace("acme", "handbook", HANDBOOK[:1])
     await store.replace("acme", "new", HANDBOOK[1:2])
     await store.alias("acme", "handbook", "new")
-    assert await found(store) == {"two"}
+    assert await hit_names(store) == {"two"}
     await store.alias("acme", "handbook", "handbook")
-    assert await found(store) == {"one"}
+    assert await hit_names(store) == {"one"}
 
 
 async def test_an_alias_of_an_alias_is_one_of_its_collection(store: VectorStore) -> None:
@@ -166,7 +166,7 @@ async def test_an_alias_of_an_alias_is_one_of_its_collection(store: VectorStore)
     await store.alias("acme", "live", "one")
     await store.alias("acme", "shown", "live")
     await store.alias("acme", "live", "two")
-    assert await found(store, "shown") == {"one"}
+    assert await hit_names(store, "shown") == {"one"}
 
 
 async def test_an_alias_is_its_tenants_alone(store: VectorStore) -> None:

@@ -1,4 +1,4 @@
-"""Where Weaviate is, and how it is spoken to: its address, its certificate."""
+"""The address of Weaviate, and the certificate that a connection to it accepts."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tests.support.servers.tls_front import certificate, tls_front
         "http://[x",
     ],
 )
-def test_an_address_that_is_none_is_refused_and_not_shown(address: str) -> None:
+def test_an_invalid_address_is_refused_and_not_shown(address: str) -> None:
     with pytest.raises(
         StorageFailed, match=r"^PERDURE_STORE__WEAVIATE cannot be used: write http://host:port"
     ) as raised:
@@ -36,7 +36,7 @@ def test_an_address_that_is_none_is_refused_and_not_shown(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:0", "host:x", "ann:secret@host:1", ":50051"])
-def test_a_grpc_address_that_is_none_is_refused(address: str) -> None:
+def test_an_invalid_grpc_address_is_refused(address: str) -> None:
     with pytest.raises(StorageFailed, match=r"^PERDURE_STORE__WEAVIATE_GRPC cannot be used: write host:port$"):
         WeaviateServer(Store(weaviate="http://host", weaviate_grpc=address))
 
@@ -52,12 +52,12 @@ def test_a_server_is_called_by_its_address() -> None:
 async def test_a_server_behind_tls_is_trusted_by_its_authority_alone(
     weaviate: Weaviate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = weaviate.settings
-    await forget_everything(kept)
+    settings = weaviate.settings
+    await forget_everything(settings)
     file, key_file = certificate(tmp_path)
-    ports = [int((address or "").rpartition(":")[2]) for address in (kept.weaviate, kept.weaviate_grpc)]
+    ports = [int((address or "").rpartition(":")[2]) for address in (settings.weaviate, settings.weaviate_grpc)]
     async with tls_front(ports, file, key_file) as (http, grpc):
-        secure = kept.model_copy(
+        secure = settings.model_copy(
             update={"weaviate": f"https://{HOST}:{http}", "weaviate_grpc": f"{HOST}:{grpc}", "timeout_seconds": 5}
         )
         async with open_store(Settings(store=secure)) as store:

@@ -1,4 +1,4 @@
-"""What only the store on a server promises: its server may be down, slow, full, or killed."""
+"""What only the store on a server promises: errors and recovery when its server is down, slow, full or killed."""
 
 import asyncio
 import logging
@@ -42,8 +42,8 @@ async def opened(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def kept(weaviate: Weaviate) -> Store:
-    """The settings of a server that holds nothing."""
+async def empty_server(weaviate: Weaviate) -> Store:
+    """Return the settings of an empty server."""
     await forget_everything(weaviate.settings)
     return weaviate.settings
 
@@ -53,7 +53,7 @@ def many(count: int, start: int = 0) -> list[Chunk]:
 
 
 async def tenants(client: Client) -> list[str]:
-    """Weaviate's tenants of the class: the generations of all of ours."""
+    """Return Weaviate's tenants of the class: the generations of all our tenants."""
     return list(await client.collections.use("Perdure384_handbook").tenants.get())
 
 
@@ -84,26 +84,26 @@ async def test_a_server_that_is_down_is_a_clear_error_within_its_time() -> None:
 
 async def test_a_server_that_says_nothing_is_given_up_within_its_time() -> None:
     async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
+        writers.append(writer)
 
-    held: list[asyncio.StreamWriter] = []
+    writers: list[asyncio.StreamWriter] = []
     silent = await asyncio.start_server(hold, HOST, 0)
     port = silent.sockets[0].getsockname()[1]
     async with opened(Store(weaviate=f"http://{HOST}:{port}", timeout_seconds=0.3)) as (store, _):
         await each_fails(store, StorageFailed, r"did not answer in 0\.3 s; see what it does$")
-    for writer in held:
+    for writer in writers:
         writer.close()
     silent.close()
 
 
-async def test_a_wrong_key_is_a_clear_error_that_does_not_show_it(kept: Store) -> None:
-    wrong = kept.model_copy(update={"weaviate_api_key": SecretStr("a-wrong-key")})
+async def test_a_wrong_key_is_a_clear_error_that_does_not_show_it(empty_server: Store) -> None:
+    wrong = empty_server.model_copy(update={"weaviate_api_key": SecretStr("a-wrong-key")})
     async with opened(wrong) as (store, _):
         await each_fails(store, StorageFailed, r"refused the key; check PERDURE_STORE__WEAVIATE_API_KEY$")
 
 
-async def test_a_server_that_is_read_only_says_so_and_can_be_searched(kept: Store) -> None:
-    """What Weaviate does to every shard when its disk is nearly full, done to the shards that there are."""
+async def test_a_server_that_is_read_only_says_so_and_can_be_searched(empty_server: Store) -> None:
+    """The test sets every shard read-only, as Weaviate does when its disk is nearly full."""
 
     async def make(client: Client, status: str) -> None:
         for name in await client.collections.list_all():
@@ -111,7 +111,7 @@ async def test_a_server_that_is_read_only_says_so_and_can_be_searched(kept: Stor
             shards = [shard.name for shard in await config.get_shards()]
             await config.update_shards(status, shards)  # pyright: ignore[reportArgumentType]  # "READY" or "READONLY"
 
-    async with opened(kept) as (store, server):
+    async with opened(empty_server) as (store, server):
         await store.ready()
         await store.replace("acme", "handbook", many(3))
         await server.ask("cannot make it read-only", lambda client: make(client, "READONLY"))
@@ -132,9 +132,9 @@ async def test_a_server_that_is_read_only_says_so_and_can_be_searched(kept: Stor
         assert await store.count("acme", "handbook") == 4
 
 
-async def test_a_collection_of_another_embedding_model_is_not_searched(kept: Store) -> None:
+async def test_a_collection_of_another_embedding_model_is_not_searched(empty_server: Store) -> None:
     wide = [0.0] * 767 + [1.0]
-    async with opened(kept) as (store, _), opened(kept, dimensions=768) as (wider, _):
+    async with opened(empty_server) as (store, _), opened(empty_server, dimensions=768) as (wider, _):
         await store.replace("acme", "handbook", many(2))
         for call in (
             wider.search("acme", "handbook", "alpha", wide, 1),
@@ -148,9 +148,9 @@ async def test_a_collection_of_another_embedding_model_is_not_searched(kept: Sto
             await store.search("acme", "handbook", "alpha", AXIS, 1)
 
 
-async def test_only_the_objects_that_failed_are_sent_again(kept: Store) -> None:
-    async with failing_batches(kept.weaviate_grpc or "", {3: 1, 7: 2}) as proxy:
-        through = kept.model_copy(update={"weaviate_grpc": f"{HOST}:{proxy.port}"})
+async def test_only_the_objects_that_failed_are_sent_again(empty_server: Store) -> None:
+    async with failing_batches(empty_server.weaviate_grpc or "", {3: 1, 7: 2}) as proxy:
+        through = empty_server.model_copy(update={"weaviate_grpc": f"{HOST}:{proxy.port}"})
         async with opened(through) as (store, _):
             await store.replace("acme", "handbook", many(10))
             assert await store.count("acme", "handbook") == 10
@@ -158,12 +158,12 @@ async def test_only_the_objects_that_failed_are_sent_again(kept: Store) -> None:
 
 
 async def test_objects_that_fail_for_good_are_counted_and_nothing_of_the_servers_words_is_told(
-    kept: Store, caplog: pytest.LogCaptureFixture
+    empty_server: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(kept) as (store, _):
+    async with opened(empty_server) as (store, _):
         await store.replace("acme", "handbook", many(2))
-    async with failing_batches(kept.weaviate_grpc or "", {3: 99, 7: 99}) as proxy:
-        through = kept.model_copy(update={"weaviate_grpc": f"{HOST}:{proxy.port}"})
+    async with failing_batches(empty_server.weaviate_grpc or "", {3: 99, 7: 99}) as proxy:
+        through = empty_server.model_copy(update={"weaviate_grpc": f"{HOST}:{proxy.port}"})
         with caplog.at_level(logging.DEBUG):
             async with opened(through) as (store, server):
                 with pytest.raises(StorageFailed) as raised:
@@ -175,7 +175,7 @@ async def test_objects_that_fail_for_good_are_counted_and_nothing_of_the_servers
     assert "2 of 10 chunks were not stored in 4 attempts (2 x deadline), 8 were; see the log of" in str(raised.value)
     assert "secret-path" not in str(raised.value) + caplog.text
     assert SAID not in caplog.text
-    async with opened(kept) as (store, _):
+    async with opened(empty_server) as (store, _):
         assert await store.count("acme", "handbook") == 8, "what was stored is there, and can be stored again"
         await store.insert("acme", "handbook", many(10))
         assert await store.count("acme", "handbook") == 10
@@ -222,8 +222,8 @@ asyncio.run(main())
 """
 
 
-async def test_what_a_killed_writer_left_goes_with_a_later_replacement(kept: Store) -> None:
-    async with opened(kept, abandoned=timedelta(seconds=3)) as (store, server):
+async def test_what_a_killed_writer_left_goes_with_a_later_replacement(empty_server: Store) -> None:
+    async with opened(empty_server, abandoned=timedelta(seconds=3)) as (store, server):
         await store.replace("acme", "handbook", many(2))
         await store.replace("acme-2", "handbook", many(3))
 
@@ -231,14 +231,14 @@ async def test_what_a_killed_writer_left_goes_with_a_later_replacement(kept: Sto
             return len(await server.ask("cannot list", tenants))
 
         assert await count() == 2
-        key = kept.weaviate_api_key
+        key = empty_server.weaviate_api_key
         writer = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", KILLED),
             cwd=ROOT,
             env={
                 "PATH": "",
-                "PERDURE_STORE__WEAVIATE": kept.weaviate or "",
-                "PERDURE_STORE__WEAVIATE_GRPC": kept.weaviate_grpc or "",
+                "PERDURE_STORE__WEAVIATE": empty_server.weaviate or "",
+                "PERDURE_STORE__WEAVIATE_GRPC": empty_server.weaviate_grpc or "",
                 "PERDURE_STORE__WEAVIATE_API_KEY": "" if key is None else key.get_secret_value(),
             },
         )
@@ -253,14 +253,14 @@ async def test_what_a_killed_writer_left_goes_with_a_later_replacement(kept: Sto
 
         async def tidied() -> bool:
             await store.replace("acme", "handbook", many(2))
-            return await count() == 3  # acme's live one and the one before, and the other tenant's
+            return await count() == 3  # two of acme, the live one and the one before, and the other tenant's
 
         await until(tidied, what="it is old enough to be removed", every=0.5)
         assert await store.count("acme-2", "handbook") == 3
 
 
-async def test_a_class_that_somebody_removed_is_a_clear_error_and_can_be_stored_anew(kept: Store) -> None:
-    async with opened(kept) as (store, server):
+async def test_a_class_that_somebody_removed_is_a_clear_error_and_can_be_stored_anew(empty_server: Store) -> None:
+    async with opened(empty_server) as (store, server):
         await store.replace("acme", "handbook", many(2))
         await server.ask("cannot remove", lambda client: client.collections.delete("Perdure384_handbook"))
         with pytest.raises(StorageFailed, match="does not have what it says is live; build the index anew"):
@@ -269,9 +269,9 @@ async def test_a_class_that_somebody_removed_is_a_clear_error_and_can_be_stored_
         assert await store.count("acme", "handbook") == 3
 
 
-async def test_tenants_whose_long_names_begin_alike_are_kept_apart(kept: Store) -> None:
+async def test_tenants_whose_long_names_begin_alike_are_kept_apart(empty_server: Store) -> None:
     names = ["a" * 62 + end for end in "bc"] + ["a" * 46, "a" * 47]
-    async with opened(kept) as (store, _):
+    async with opened(empty_server) as (store, _):
         for number, name in enumerate(names):
             await store.replace(name, "b" * 63, many(1, start=number))
         for number, name in enumerate(names):
@@ -281,7 +281,7 @@ async def test_tenants_whose_long_names_begin_alike_are_kept_apart(kept: Store) 
             await store.search("a" * 45, "b" * 63, "alpha", AXIS, 5)
 
 
-async def test_more_editions_than_a_default_limit_are_all_listed(kept: Store) -> None:
-    async with open_store(Settings(store=kept)) as store:
+async def test_more_editions_than_a_default_limit_are_all_listed(empty_server: Store) -> None:
+    async with open_store(Settings(store=empty_server)) as store:
         await store.replace("acme", "handbook", [chunk(0, "H\nalpha", AXIS, version=number) for number in range(700)])
         assert [one.version for one in await store.editions("acme", "handbook")] == list(range(700))

@@ -1,4 +1,4 @@
-"""A large payload goes through the blob store under the tenant of its run, and comes back to that run alone."""
+"""A large payload is stored as a blob under the tenant of its run, and only that run reads it back."""
 
 import uuid
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from activities.adapters.temporal.payload_keys import PayloadKeys
 from activities.adapters.temporal.payload_storage import payload_storage
 from perdure.contracts.runs.run import RunRequest
 from perdure.contracts.temporal.references import is_reference
-from tests.support.runs.hostile_payloads import KEPT, seen
+from tests.support.runs.hostile_payloads import KEPT, genuine_references
 from tests.support.runs.large_payload import SIZE, Carry, Load, MeasureALot, turn, write_a_lot
 from tests.support.waiting import until
 from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
@@ -134,7 +134,7 @@ async def test_an_effect_that_somebody_else_completes_with_a_reference_fails_its
     working = await connected(client, stored)
     queue = str(uuid.uuid4())
     run = f"acme:{queue}"
-    forged = (await seen(SqlBlobs(database), PayloadKeys([], database), run)).foreign
+    forged = (await genuine_references(SqlBlobs(database), PayloadKeys([], database), run)).foreign
     async with Worker(working, task_queue=queue, workflows=[MeasureALot], activities=[leave_it_to_others]):
         handle = await working.start_workflow(MeasureALot.run, RunRequest(tenant="acme"), id=run, task_queue=queue)
         effect = client.get_async_activity_handle(workflow_id=run, run_id=None, activity_id="1")

@@ -1,4 +1,4 @@
-"""The keys of payloads: one that a database keeps for all its workers, or an operator's, each good for ever."""
+"""The keys that sign payloads: one in the database that all workers share, or an operator's; old keys stay valid."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ from activities.settings.groups import Payloads
 MESSAGE = b"a payload of a run"
 
 
-async def kept(database: Database) -> int:
+async def key_count(database: Database) -> int:
     count = text("SELECT count(*) FROM payload_keys")
     return await database.read(lambda connection: connection.execute(count).scalar_one())
 
@@ -25,7 +25,7 @@ async def test_workers_of_one_database_share_one_random_key(database: Database, 
     workers = [PayloadKeys([], opened) for opened in (database, reopened) * 4]
     signatures = await asyncio.gather(*(worker.sign(MESSAGE) for worker in workers))
     assert len(set(signatures)) == 1, "also where they sign for the first time at once"
-    assert await kept(database) == 1
+    assert await key_count(database) == 1
     [name, signature] = signatures[0]
     assert await PayloadKeys([], reopened).verify(name, MESSAGE, signature)
     assert not await PayloadKeys([], reopened).verify(name, MESSAGE + b".", signature)
@@ -35,7 +35,7 @@ async def test_another_databases_key_signs_nothing_here(database: Database) -> N
     name, signature = await PayloadKeys([secrets.token_bytes(32)], None).sign(MESSAGE)
     here = PayloadKeys([], database)
     assert not await here.verify(name, MESSAGE, signature), "nor is there a key before one is needed"
-    assert await kept(database) == 0
+    assert await key_count(database) == 0
     own, _ = await here.sign(MESSAGE)
     assert not await here.verify(own, MESSAGE, signature)
 
@@ -51,7 +51,7 @@ async def test_an_operators_newest_key_signs_and_every_older_one_is_believed(dat
         assert await rotated.verify(name, MESSAGE, signature)
     taken_away = payload_keys(Payloads(keys=SecretStr(new)), database)
     assert not await taken_away.verify(before[0], MESSAGE, before[1])
-    assert await kept(database) == 1, "and none of the operator's lies in the database"
+    assert await key_count(database) == 1, "and none of the operator's lies in the database"
 
 
 async def test_a_key_that_another_worker_has_made_meanwhile_is_looked_up(
@@ -76,6 +76,6 @@ def test_a_key_that_is_too_short_is_one_line_without_it(keys: str, reason: str) 
 
 def test_the_keys_come_from_the_environment_and_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERDURE_PAYLOADS__KEYS", "k" * 32)
-    found = Settings()
-    assert "k" * 32 not in repr(found)
-    assert payload_keys(found.payloads, None)
+    settings = Settings()
+    assert "k" * 32 not in repr(settings)
+    assert payload_keys(settings.payloads, None)

@@ -1,4 +1,4 @@
-"""What the token log promises of Redis itself: its keys, its retention, and errors that tell no password."""
+"""What only the token log on Redis promises: its keys, its retention, and errors without the password."""
 
 import asyncio
 import socket
@@ -65,7 +65,7 @@ async def test_a_waiting_reader_survives_the_loss_of_everything(redis: Redis) ->
         await reader.until("Six weeks", attempt=7)
         await redis.flushall()
         await redis.script_flush()
-        # A lower number than before, as no platform would give it: ids in the stream then start anew, too.
+        # A lower attempt number than before, which the platform never gives: stream ids then start anew, too.
         await log.begin(KEY, 1)
         await log.append(KEY, Position(1), "Ten")
         await log.end(KEY, Position(1, 3))
@@ -106,7 +106,7 @@ async def test_a_wrong_password_is_a_clear_error(redis_url: str) -> None:
     assert "wrong" not in str(raised.value)
 
 
-async def test_an_address_that_is_none_is_a_clear_error_that_does_not_repeat_it() -> None:
+async def test_an_invalid_address_is_a_clear_error_that_does_not_repeat_it() -> None:
     with pytest.raises(StorageFailed, match="write redis://:password@host:port/0") as raised:
         open_redis("hush@127.0.0.1")
     assert "hush" not in str(raised.value)

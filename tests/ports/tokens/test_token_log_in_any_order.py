@@ -1,4 +1,4 @@
-"""What every token log promises whatever happens, in any order: writes, repeats, attempts, and lost connections."""
+"""What every token log promises in any order of writes, repeats, new attempts and lost connections."""
 
 import asyncio
 import uuid
@@ -33,31 +33,31 @@ async def test_whatever_happens_a_reader_holds_exactly_what_the_newest_attempt_s
     log, other = logs
     key = StepKey(tenant="acme", workflow_id="acme/ticket-1", run_id=uuid.uuid4().hex, step="generate-1")
     reader = Reader(other, key)
-    attempt, said = 1, ""
+    attempt, written = 1, ""
     await log.begin(key, 1, gate)
     await log.open(key.tenant, key.run_id, "screened")
     async with asyncio.timeout(10):
         for event, value in events:
             match event, value:
                 case "say", str(text):
-                    await log.append(key, Position(attempt, len(said)), text)
-                    said += text
+                    await log.append(key, Position(attempt, len(written)), text)
+                    written += text
                 case "say again", int(place):
-                    start = place % (len(said) + 1)
-                    await log.append(key, Position(attempt, start), said[start:])
+                    start = place % (len(written) + 1)
+                    await log.append(key, Position(attempt, start), written[start:])
                 case "begin", _:
-                    attempt, said = attempt + 1, ""
+                    attempt, written = attempt + 1, ""
                     await log.begin(key, attempt, gate)
                 case "say late", str(text):
                     await log.append(key, Position(attempt - 1, 3), text) if attempt > 1 else None
                 case "read again from", int(place):
-                    while (reader.at.attempt, reader.text) != (attempt, said):
+                    while (reader.at.attempt, reader.text) != (attempt, written):
                         await reader.entry()
-                    reader.go_back(place % (len(said) + 1))
+                    reader.go_back(place % (len(written) + 1))
                 case unknown:
                     pytest.fail(f"{unknown} is no event")
-        await log.end(key, Position(attempt, len(said)))
+        await log.end(key, Position(attempt, len(written)))
         await reader.to_the_end()
-    assert (reader.text, reader.at) == (said, Position(attempt, len(said)))
+    assert (reader.text, reader.at) == (written, Position(attempt, len(written)))
     assert reader.unannounced == 0
     assert reader.attempts == sorted(set(reader.attempts))

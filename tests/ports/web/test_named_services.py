@@ -1,4 +1,4 @@
-"""Services are called by name, with a key, and a call that failed says whether it may have happened."""
+"""Services are called by name, with a key, and a failed call says whether it may have happened."""
 
 import json
 from pathlib import Path
@@ -25,8 +25,8 @@ def services(port: int, timeout: float = 20) -> NamedServices:
 
 async def test_a_call_carries_its_key_and_returns_what_the_service_says() -> None:
     with OddServer({"/v1/tickets": page(b'{"id": "T-1"}', JSON, 201)}) as server:
-        said = await services(server.port).call("desk", "POST", "/tickets", {"title": "Leak"}, key="run/step-1")
-    assert said == {"id": "T-1"}
+        answer = await services(server.port).call("desk", "POST", "/tickets", {"title": "Leak"}, key="run/step-1")
+    assert answer == {"id": "T-1"}
     assert server.headers[0]["Idempotency-Key"] == "run/step-1"
     assert server.headers[0]["Content-Type"] == JSON
 

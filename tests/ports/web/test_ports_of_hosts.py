@@ -1,4 +1,4 @@
-"""Of a host that is allowed, the usual ports of the web are, and any other only where it is named."""
+"""An allowed host is reachable on the usual ports of the web, and on another port only where that is named."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An address is public only where the whole world shares it, however it is written."""
+"""An address is public only if it is globally routable, in whatever form it is written."""
 
 import pytest
 
@@ -54,10 +54,10 @@ from activities.adapters.web.public_address import is_public
         "not an address",
     ],
 )
-def test_what_is_not_everybodys_is_not_public(address: str) -> None:
+def test_an_address_that_is_not_globally_routable_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
-def test_what_is_everybodys_is_public(address: str) -> None:
+def test_a_globally_routable_address_is_public(address: str) -> None:
     assert is_public(address)

@@ -1,4 +1,4 @@
-"""Pages come from public addresses only, whatever names, redirects and servers do, and never without an end.
+"""Pages come from public addresses only, whatever names, redirects and servers do, and every request ends.
 
 The tests have no public address, so `routes` says where the packets for one go after it was checked.
 """
@@ -27,7 +27,7 @@ HOSTS = ("docs.example.com", "*.example.org")
 
 
 class Names:
-    """A server of names: what it says next, and what it was asked."""
+    """A name server: its next answers, and the names that it was asked for."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)
@@ -39,7 +39,7 @@ class Names:
 
 
 def at(server: OddServer, *hosts: str) -> AllowedHosts:
-    """These hosts, or the usual ones of these tests, at the server's port."""
+    """Return these hosts, or the usual ones of these tests, at the server's port."""
     return AllowedHosts(hosts=tuple(f"{host}:{server.port}" for host in hosts or HOSTS))
 
 
@@ -48,15 +48,15 @@ def web(*answers: Sequence[str], **options: Any) -> PublicWeb:
     return PublicWeb(FileDocuments(), **options)
 
 
-async def got(answer: Answer, path: str = "/", **options: Any) -> Page:
+async def fetch(answer: Answer, path: str = "/", **options: Any) -> Page:
     with OddServer({path: answer}) as server:
         return await web(**options).get(f"http://docs.example.com:{server.port}{path}", at(server))
 
 
-async def test_html_comes_as_what_its_article_says() -> None:
+async def test_html_becomes_the_text_of_its_article() -> None:
     html = b"<html><title>Leave</title><nav>Home</nav><main><h1>Leave</h1><p>Ten weeks &amp; more.</p></main>"
-    got_page = await got(page(html))
-    assert (got_page.kind, got_page.text) == ("text/html", "Leave\nTen weeks & more.")
+    result = await fetch(page(html))
+    assert (result.kind, result.text) == ("text/html", "Leave\nTen weeks & more.")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_html_comes_as_what_its_article_says() -> None:
     ],
 )
 async def test_other_text_comes_as_it_is_in_the_encoding_that_it_names(kind: str, body: bytes, text: str) -> None:
-    assert (await got(page(body, kind))).text == text
+    assert (await fetch(page(body, kind))).text == text
 
 
 async def test_the_request_holds_nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,8 +81,8 @@ async def test_the_request_holds_nothing_of_this_machine(monkeypatch: pytest.Mon
         for _ in range(2):
             await there.get(f"http://docs.example.com:{server.port}/a?q=1", at(server))
     assert server.asked == [(f"docs.example.com:{server.port}", "/a?q=1")] * 2
-    sent = {name for headers in server.headers for name in headers}
-    assert sent == {"Host", "Accept", "Accept-Encoding", "User-Agent", "Connection"}
+    names = {name for headers in server.headers for name in headers}
+    assert names == {"Host", "Accept", "Accept-Encoding", "User-Agent", "Connection"}
     assert {headers["Accept-Encoding"] for headers in server.headers} == {"identity"}
 
 
@@ -91,7 +91,7 @@ async def test_the_request_holds_nothing_of_this_machine(monkeypatch: pytest.Mon
     ["127.0.0.1", "2852039166", "0xA9FEA9FE", "0251.0376.0251.0376", "[::ffff:169.254.169.254]", "[::1]", "0x7f.1"],
 )
 async def test_an_address_that_is_not_public_is_refused_however_it_is_written(host: str) -> None:
-    """Even where a grant allows it: these are resolved by the system itself, and nothing is sent."""
+    """The address is refused even where a grant allows it: the system resolves it, and nothing is sent."""
     with OddServer({"/": page(b"secret", "text/plain")}) as server:
         allowed = at(server, "127.0.0.1", "169.254.169.254", "[::ffff:a9fe:a9fe]", "[::1]")
         with pytest.raises(NotAllowed, match="only public ones are ever used"):
@@ -125,7 +125,7 @@ async def test_a_name_that_turns_private_after_it_was_checked_is_not_asked_again
 
 async def test_only_the_address_that_was_checked_is_connected_to() -> None:
     with OddServer({"/": page(b"x", "text/plain")}) as server, pytest.raises(Unreachable, match="nothing answers"):
-        # The name is this machine's in no table but the test's; without a route nothing may come here.
+        # The name is known to the test's table only; without a route no request may reach the server.
         await web(routes={PUBLIC: "127.0.0.2"}).get(f"http://docs.example.com:{server.port}/", at(server))
     assert server.asked == []
 
@@ -212,7 +212,7 @@ async def test_redirects_end() -> None:
 )
 async def test_a_page_that_cannot_be_used_is_one_line(answer: Answer, error: type[ToolError], reason: str) -> None:
     with pytest.raises(error, match=reason) as refusal:
-        await got(answer, deadline=timedelta(seconds=0.5) if error is Unreachable else timedelta(seconds=20))
+        await fetch(answer, deadline=timedelta(seconds=0.5) if error is Unreachable else timedelta(seconds=20))
     assert "\n" not in str(refusal.value)
     assert not refusal.value.may_have_happened
 

@@ -44,7 +44,7 @@ SPEC = AgentSpec(
 
 
 def call(of: str = "search", number: int = 1, **more: Any) -> RequestedCall:
-    """A call of the first turn."""
+    """Return a call of the first turn."""
     fields: dict[str, Any] = {"arguments": Text.of(f'{{"n": {number}}}'), **more}
     return RequestedCall(id=f"call-1-{number}", tool=of, **fields)
 
@@ -62,8 +62,8 @@ def run_of(*calls: RequestedCall, **more: Any) -> AgentRun:
     return AgentRun(**fields)
 
 
-def outcome(words: str = "found", happened: Happened = Happened.YES) -> ToolOutcome:
-    return ToolOutcome(tool="search", ended=ToolEnded.RETURNED, happened=happened, result=Text.of(words))
+def outcome(text: str = "found", happened: Happened = Happened.YES) -> ToolOutcome:
+    return ToolOutcome(tool="search", ended=ToolEnded.RETURNED, happened=happened, result=Text.of(text))
 
 
 names = st.sampled_from([*(one.name for one in SPEC.tools), "no_such_tool"])

@@ -1,4 +1,4 @@
-"""One run of buyers and children on one budget, drawn by chance: what it spent, what it was billed, what was left.
+"""One random run of buyers and children on one budget: what it spent, what it was billed, and what was left.
 
 Up to sixteen attempts are in flight at once, in a tree of budgets three children deep. Replies come in any order; an
 attempt may fail for nothing, be lost though it was billed, or be found to have been saved after all. A reply costs a
@@ -16,17 +16,17 @@ from workflows.state_machines.purchase import Bind, Buy, GiveUp, OverBudget, Pur
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AT_ONCE = 16
 DEPTH = 3
-"""Children of children of children."""
+"""The depth of the tree of budgets: children of children of children."""
 BRANCHES = 4
-"""Children of one budget at the same time."""
+"""The most children of one budget at the same time."""
 LEAST_WORST_CASES = 20
-"""How many worst cases a run's limit holds at least: what the last one cannot use is a twentieth then."""
+"""The fewest worst cases that a run's limit holds: what the last one cannot use is then a twentieth."""
 
 WHERE = Deployment(name="stub", tier="fast", task_queue="stub", context_window=8192, prices=Prices(input=1, output=1))
 
 
 class Broken(AssertionError):
-    """A run spent, or was billed, what it must not."""
+    """A run spent, or was billed, more than it may."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Buyer:
     purchase: Purchase
     worst: Spend
     bills: dict[int, Spend] = field(default_factory=dict[int, Spend])
-    """What each lost attempt was billed: a later reply may make it known."""
+    """The bill of each lost attempt: a later reply may make it known."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a run."""
+    """The result of a run."""
 
     attempts: int
     children: int
@@ -90,7 +90,7 @@ class Trial:
         self._born = 0
 
     def run(self) -> Ended:
-        """Go on until the run is exhausted. Raises `Broken`."""
+        """Run until the budget is exhausted. Raises `Broken`."""
         root = self._root
         while not (root.spent and not self._flights and not root.children):
             self._happen()
@@ -115,12 +115,12 @@ class Trial:
             self._land(self._flights.pop(self._draw.randrange(len(self._flights))))
 
     def _nodes(self) -> list[Node]:
-        found, ahead = list[Node](), [self._root]
+        nodes, ahead = list[Node](), [self._root]
         while ahead:
             node = ahead.pop()
-            found.append(node)
+            nodes.append(node)
             ahead.extend(node.children)
-        return found
+        return nodes
 
     def _carve(self, node: Node) -> None:
         part = node.allowance.remaining.micro_dollars // self._draw.randint(2, 8)
@@ -150,7 +150,7 @@ class Trial:
         self._go_on(Buyer(node, step, worst))
 
     def _go_on(self, buyer: Buyer) -> None:
-        """Until the next attempt is in flight, or the step has come to its end."""
+        """Advance the step until its next attempt is in flight, or until it ends."""
         node = buyer.node
         while True:
             match next_step(buyer.purchase, node.allowance, buyer.worst, NOW):
@@ -165,7 +165,7 @@ class Trial:
                     self._flights.append(Flight(buyer, buy.key, buyer.worst, Spend(steps=1, micro_dollars=cost)))
                     return
                 case OverBudget():
-                    # What is in flight may free something yet.
+                    # An attempt in flight may still free a part of the budget.
                     node.spent = node.buying == 1 and not node.children
                     node.buying -= 1
                     return
@@ -193,7 +193,7 @@ class Trial:
                 node.buying -= 1
                 return
             case "saved" if buyer.bills:
-                # An earlier attempt had saved its reply before it was lost: this one buys nothing.
+                # An earlier attempt had saved its reply before it was lost: this attempt buys nothing.
                 node.allowance = purchase.after_reply(node.allowance, {**buyer.bills, attempt: Spend()})
                 node.buying -= 1
                 return
@@ -209,8 +209,10 @@ class Trial:
         allowance = self._root.allowance
         whole = allowance.settled + allowance.reserved
         for limit in LIMITS:
-            settled, bill, held, most = (
+            settled, bill, reserved, most = (
                 getattr(each, limit) for each in (allowance.settled, self._bill, whole, allowance.budget)
             )
-            if not settled <= bill <= held <= most:
-                raise Broken(f"{limit}: settled {settled}, billed {bill}, settled and reserved {held}, limit {most}")
+            if not settled <= bill <= reserved <= most:
+                raise Broken(
+                    f"{limit}: settled {settled}, billed {bill}, settled and reserved {reserved}, limit {most}"
+                )

@@ -1,4 +1,4 @@
-"""A conversation as its model's server sees it, for tests of when its older turns are summed up."""
+"""A conversation as its model's server counts it, for tests of when its older turns are summed up."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +19,8 @@ BYTES_FOR_A_TOKEN = 4
 
 
 @dataclass
-class Told:
-    """A conversation as a model's server sees it, kept beside the machine's own account of it."""
+class ServedConversation:
+    """A conversation as a model's server counts it, beside the machine's own account of it."""
 
     window: int = 4096
     at: float = 0.8
@@ -44,7 +44,7 @@ class Told:
         self._count(15)
 
     def _count(self, *tokens: int) -> None:
-        """Take note of the newest turns, which take so many tokens each."""
+        """Record the newest turns with their tokens."""
         places = self.run.transcript.placed()
         for link, counted in zip(list(places)[-len(tokens) :], tokens, strict=True):
             self.real[link] = counted
@@ -52,36 +52,42 @@ class Told:
 
     @property
     def shown(self) -> list[str]:
-        """The turns that a prompt shows. A summary covers all earlier ones, also where it is cut before them."""
+        """The links of the turns in a prompt. A summary covers all earlier turns, also where the cut is before them."""
         if self.summary is None:
             return self.order
         return [self.order[0], self.summary, *(one for one in self.order[self.covered :] if one not in self.summaries)]
 
     @property
     def prompt(self) -> int:
-        """Tokens of the next thought's prompt, as the server would count them."""
+        """The tokens of the next thought's prompt, as the server counts them."""
         return self.fixed + sum(self.real[link] + 5 for link in self.shown)
 
     def think(
-        self, said: int = 40, result: int = 400, *, tokens: int | None = None, reports: bool = True, lost: bool = False
+        self,
+        output: int = 40,
+        result: int = 400,
+        *,
+        tokens: int | None = None,
+        reports: bool = True,
+        lost: bool = False,
     ) -> None:
-        """The model asks for a call, and a result of so many bytes comes back.
+        """Let the model ask for a call, and answer it with a result of so many bytes.
 
         `lost`: the worker that bought the reply died before it told, and another attempt got it for nothing.
         """
         self.thoughts += 1
-        charge = Spend(steps=1, input_tokens=self.prompt if reports else 0, output_tokens=said)
-        asked = AskedCall(id=f"call-{self.thoughts}-1", tool="search", arguments=Text.of("{}"))
-        words = Text.of("x" * said * BYTES_FOR_A_TOKEN)
+        charge = Spend(steps=1, input_tokens=self.prompt if reports else 0, output_tokens=output)
+        call_asked = AskedCall(id=f"call-{self.thoughts}-1", tool="search", arguments=Text.of("{}"))
+        text = Text.of("x" * output * BYTES_FOR_A_TOKEN)
         charges = {1: charge, 2: Spend()} if lost else {1: charge}
-        self.run = agent.thought(self.run, thought(asked, said=words, charges=charges))
-        self._count(said)
-        call = self.run.call(asked.id)
+        self.run = agent.thought(self.run, thought(call_asked, said=text, charges=charges))
+        self._count(output)
+        call = self.run.call(call_asked.id)
         self.run = agent.observed(self.run.with_call(tool_call.answered(call, outcome("y" * result))))
         self._count(min(result, result // BYTES_FOR_A_TOKEN if tokens is None else tokens))
 
     def compact(self, step: Compact, written: int = 150, *, lost: bool = False) -> None:
-        """The model sums up what is before the cut. Where it writes nothing, nothing changes."""
+        """Let the model sum up the turns before the cut. An empty summary changes nothing."""
         body = Text.of(summary.shown("z" * written * BYTES_FOR_A_TOKEN, 3))
         charge = Spend(steps=1, input_tokens=1, output_tokens=written)
         reply = Compacted(
@@ -107,12 +113,12 @@ def thought(*calls: AskedCall, **more: Any) -> Thought:
     return Thought(calls=calls, model="m", finish_reason="stop", prompt_digest="1" * 64, **more)
 
 
-def full(**how: Any) -> tuple[Told, Compact]:
-    """A conversation whose window is nearly full."""
-    told = Told(**how)
+def full(**how: Any) -> tuple[ServedConversation, Compact]:
+    """Return a conversation whose window is nearly full, and the compaction that is due."""
+    conversation = ServedConversation(**how)
     for _ in range(1000):
-        step = next_step(told.run)
+        step = next_step(conversation.run)
         if isinstance(step, Compact):
-            return told, step
-        told.think()
+            return conversation, step
+        conversation.think()
     raise AssertionError("the window never fills")

@@ -36,14 +36,14 @@ EVERYBODY = (*PEOPLE, STARTER, "Sam ", "SAM")
 
 
 class Broken(Exception):
-    """Something was executed that nobody approved, or by whom it must not be."""
+    """A call was executed that nobody approved, or that somebody approved who must not."""
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A decision as it arrives: what it says, and what a credential beside it was signed for, if there is one."""
+    """A decision as it arrives, with what its credential was signed for, if it has one."""
 
-    said: StepDecision
+    decision: StepDecision
     run: str
     signed: tuple[str, str] | None
     """The run and the content that an identity service has signed."""
@@ -51,17 +51,17 @@ class Sealed:
 
 @dataclass
 class Ended:
-    """What came of a trial."""
+    """The counts of a trial."""
 
     executed: int = 0
-    taken: int = 0
+    accepted_count: int = 0
     refused: int = 0
     again: int = 0
     kinds: set[str] = field(default_factory=set[str])
 
 
 class Trial:
-    """Everything is drawn from the seed."""
+    """One trial; every event is drawn from its seed."""
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)  # noqa: S311 - a trial, not a secret
@@ -115,7 +115,7 @@ class Trial:
         self.done: set[str] = set()
 
     def play(self) -> Ended:
-        """Some sixty things happen."""
+        """Play sixty events."""
         for _ in range(60):
             kind = self.draw.choice(
                 (
@@ -144,27 +144,27 @@ class Trial:
         return self.ended
 
     def _sealed(self, kind: str) -> Sealed | None:
-        """What arrives next; None where nothing of the kind can."""
-        late = [one for one in self.sent if one.said.step in self.done]
+        """Return the next decision of a kind; None where no such decision is possible."""
+        late = [one for one in self.sent if one.decision.step in self.done]
         honest = [one for one in self.sent if one.signed is not None]
         steps = pending(self.run)
         match kind:
             case "again" if self.sent:
                 return self.draw.choice(self.sent)
             case "late" if late:
-                said = self.draw.choice(late).said.model_copy(update={"decision_id": self._id()})
-                return Sealed(said, "r", ("r", said.content))
+                decision = self.draw.choice(late).decision.model_copy(update={"decision_id": self._id()})
+                return Sealed(decision, "r", ("r", decision.content))
             case "stolen" if honest and steps:
-                # Somebody has read a credential in the history, and says something else with it.
+                # Somebody has read a credential in the history, and attaches it to another decision.
                 step = self.draw.choice(steps)
-                said = self._said(step.step, step.digest, self.draw.choice(EVERYBODY))
-                return Sealed(said, "r", self.draw.choice(honest).signed)
+                decision = self._decision(step.step, step.digest, self.draw.choice(EVERYBODY))
+                return Sealed(decision, "r", self.draw.choice(honest).signed)
             case "twisted" if self.sent:
                 one = self.draw.choice(self.sent)
                 twist = self.draw.choice(
                     ({"arguments": {"n": 99}}, {"by": "ann"}, {"step": "call-1-2"}, {"decision_id": self._id()})
                 )
-                return Sealed(one.said.model_copy(update=twist), one.run, one.signed)
+                return Sealed(one.decision.model_copy(update=twist), one.run, one.signed)
             case "again" | "late" | "stolen" | "twisted":
                 return None
             case _:
@@ -176,16 +176,18 @@ class Trial:
             return None
         step = self.draw.choice(steps)
         arguments = {"n": self.draw.randrange(100, 200)} if kind == "edited" else None
-        said = self._said(step.step, step.digest, self.draw.choice(EVERYBODY), arguments)
+        decision = self._decision(step.step, step.digest, self.draw.choice(EVERYBODY), arguments)
         match kind:
             case "forged":
-                return Sealed(said, "r", None if self.draw.random() < 0.5 else ("r", "f" * 64))
+                return Sealed(decision, "r", None if self.draw.random() < 0.5 else ("r", "f" * 64))
             case "other run":
-                return Sealed(said, "r", ("another", said.content))
+                return Sealed(decision, "r", ("another", decision.content))
             case _:
-                return Sealed(said, "r", ("r", said.content) if self.signed or self.draw.random() < 0.5 else None)
+                return Sealed(
+                    decision, "r", ("r", decision.content) if self.signed or self.draw.random() < 0.5 else None
+                )
 
-    def _said(self, step: str, digest: str, by: str, arguments: dict[str, int] | None = None) -> StepDecision:
+    def _decision(self, step: str, digest: str, by: str, arguments: dict[str, int] | None = None) -> StepDecision:
         deny = arguments is None and self.draw.random() < 0.15
         ruling = Ruling.DENY if deny else Ruling.APPROVE
         named = {"decision_id": self._id(), "step": step, "digest": digest, "ruling": ruling, "by": by}
@@ -195,49 +197,49 @@ class Trial:
         return str(self.draw.randrange(10**9))
 
     def _take(self, sealed: Sealed) -> None:
-        said = sealed.said
-        told = earlier_reply(self.run, said)
-        if told is not None:
-            before = next(one for one in self.run.decisions if one.decision_id == said.decision_id)
-            if before.content == said.content and told != before.reply:
-                raise Broken(f"{said.decision_id} was answered otherwise before")
+        decision = sealed.decision
+        earlier = earlier_reply(self.run, decision)
+        if earlier is not None:
+            before = next(one for one in self.run.decisions if one.decision_id == decision.decision_id)
+            if before.content == decision.content and earlier != before.reply:
+                raise Broken(f"{decision.decision_id} was answered otherwise before")
             self.ended.again += 1
             return
-        reply = self._came(sealed)
-        self.run = recorded(self.run, said, reply)
+        reply = self._reply(sealed)
+        self.run = recorded(self.run, decision, reply)
         if isinstance(reply.came, Accepted):
-            self.ended.taken += 1
+            self.ended.accepted_count += 1
         else:
             self.ended.refused += 1
 
-    def _came(self, sealed: Sealed) -> DecisionReply:
-        said = sealed.said
-        refused = objection(self.run, said)
+    def _reply(self, sealed: Sealed) -> DecisionReply:
+        decision = sealed.decision
+        refused = objection(self.run, decision)
         if refused is not None:
-            return rejected(said, refused)
-        call = self.run.call(said.step)
+            return rejected(decision, refused)
+        call = self.run.call(decision.step)
         checked = None
         if sealed.signed is not None:
-            good = sealed.signed == ("r", said.content)
+            good = sealed.signed == ("r", decision.content)
             checked = CheckedDecision(refused="" if good else "the credential is for another decision")
         if self.draw.random() < 0.2:
             self._time()  # an effect is awaited: the clock goes on meanwhile
-        refused = objection(self.run, said)
-        call = self.run.call(said.step)
-        refused = refused or decider_objection(call, self.tool, said, checked, self.run.started_by)
+        refused = objection(self.run, decision)
+        call = self.run.call(decision.step)
+        refused = refused or decider_objection(call, self.tool, decision, checked, self.run.started_by)
         if refused is not None:
-            return rejected(said, refused)
-        if said.ruling is Ruling.DENY:
+            return rejected(decision, refused)
+        if decision.ruling is Ruling.DENY:
             self.run = self.run.with_call(call.model_copy(update={"stage": CallStage.ANSWERED, "binding": None}))
             self.done.add(call.id)
-            return accepted(said, verified=checked is not None)
-        arguments = None if said.arguments is None else Text.of(f'{{"n": {said.arguments["n"]}}}')
-        given = call.arguments if arguments is None else arguments
-        self.yes.setdefault(f"{call.id}/{given.digest}", set()).add(said.by.strip().casefold())
-        voice = Voice(by=said.by, verified=checked is not None, decision_id=said.decision_id, at=self.now)
+            return accepted(decision, verified=checked is not None)
+        arguments = None if decision.arguments is None else Text.of(f'{{"n": {decision.arguments["n"]}}}')
+        called = call.arguments if arguments is None else arguments
+        self.yes.setdefault(f"{call.id}/{called.digest}", set()).add(decision.by.strip().casefold())
+        voice = Voice(by=decision.by, verified=checked is not None, decision_id=decision.decision_id, at=self.now)
         changed, missing = agreed(call, self.tool, voice, arguments)
         self.run = self.run.with_call(changed)
-        return accepted(said, verified=checked is not None, missing=missing)
+        return accepted(decision, verified=checked is not None, missing=missing)
 
     def _time(self) -> None:
         self.now += timedelta(hours=self.draw.randrange(1, 8))
@@ -252,7 +254,7 @@ class Trial:
                 self.done.add(call.id)
 
     def _execute(self) -> None:
-        """What may be called is called, and held against what people said."""
+        """Execute the calls that may be made, and compare them with the real decisions."""
         for call in self.run.calls:
             if call.stage is not CallStage.ALLOWED:
                 continue

@@ -1,4 +1,4 @@
-"""One call of a tool in a world where anything may be late: what was written there, and what the run was told of it.
+"""One call of a tool where every event may be late: what was written, and what the run was told about it.
 
 Attempts, attempts that were given up but live on, denials, calls that are called off, and resets of the run come in an
 order drawn by chance, one step at a time, over the real ledger. Each attempt can be held for ever before and after each
@@ -32,7 +32,7 @@ TRIES = 5
 
 
 class Broken(AssertionError):
-    """Something was written that must not be, or the run was told what is not so."""
+    """A write happened that must not happen, or the run was told something untrue."""
 
 
 class What(ToolArguments):
@@ -42,38 +42,38 @@ class What(ToolArguments):
 
 
 class Actor:
-    """Somebody who does one thing, step by step, and may be left standing at any of them."""
+    """A coroutine that runs step by step, and that a trial can stop for ever at any step."""
 
-    def __init__(self, doing: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
         self._go = asyncio.Event()
         self._stands = asyncio.Event()
         _acts.set(self)
-        self.task = asyncio.ensure_future(doing())
+        self.task = asyncio.ensure_future(work())
         self.task.add_done_callback(lambda _: self._stands.set())
 
     async def stand(self) -> None:
-        """Wait here until the trial says so."""
+        """Wait here until the trial lets it go on."""
         self._go.clear()
         self._stands.set()
         await self._go.wait()
 
     async def step(self) -> None:
-        """Go on until the next place to stand, or the end."""
+        """Run until the next stop, or until the end."""
         self._stands.clear()
         self._go.set()
         if not self.task.done():
             await self._stands.wait()
 
     async def begun(self) -> None:
-        """Until it stands for the first time."""
+        """Wait until it stops for the first time."""
         await self._stands.wait()
 
 
 _acts: ContextVar[Actor] = ContextVar("acts")
 
 
-class Held:
-    """A ledger at which whoever asks may stand, before and after; now and then it is away."""
+class SteppedLedger:
+    """A ledger whose callers stop before and after each question; now and then it is away."""
 
     def __init__(self, ledger: UnpricedLedger, chance: random.Random) -> None:
         self._ledger = ledger
@@ -82,18 +82,18 @@ class Held:
     def __getattr__(self, name: str) -> Any:
         ask = getattr(self._ledger, name)
 
-        async def held(*asked: Any) -> Any:
+        async def stepped(*arguments: Any) -> Any:
             actor = _acts.get()
             await actor.stand()
             if self._chance.random() < 0.03:
                 raise StorageFailed("it is away")
-            answer = await ask(*asked)
+            answer = await ask(*arguments)
             await actor.stand()
             if self._chance.random() < 0.03:
                 raise StorageFailed("it did it, and did not say so")
             return answer
 
-        return held
+        return stepped
 
 
 class Trial:
@@ -104,24 +104,24 @@ class Trial:
         self._key = KEY.model_copy(update={"run_id": f"run-{seed}"})
         self.seed = seed
         self.writes = Counter[str]()
-        """What was written, by its words."""
-        self.told: list[tuple[ToolOutcome, str]] = []
-        """What each history of the run was told in the end, and of which call."""
+        """The number of writes, by their text."""
+        self.outcomes: list[tuple[ToolOutcome, str]] = []
+        """The final outcome of each history of the run, and the text of its call."""
         self._ended = 0
-        """Up to which attempt the other side refuses what comes late."""
+        """The highest attempt that the other side refuses as too late."""
         self._late: list[Actor] = []
-        """Attempts that the run has given up, and that live on."""
-        self._said = {"what": "x"}
+        """Attempts that the run has given up, and that go on."""
+        self._values = {"what": "x"}
         self._resumable = False
         self.tool = self._chance.choice([self._once, self._fenced, self._again])()
-        ledger: Any = Held(UnpricedLedger(database), self._chance)
+        ledger: Any = SteppedLedger(UnpricedLedger(database), self._chance)
         self.worker = worker(database, self.tool, ledger=ledger)
         self._newer = worker(database, ledger=ledger, granted={"write": self.tool})
-        """A worker of another release, which has the tool no more."""
+        """A worker of another release, which does not have the tool any more."""
 
     # The world
 
-    async def _write(self, context: ToolContext, asked: What) -> str:
+    async def _write(self, context: ToolContext, arguments: What) -> str:
         await _acts.get().stand()
         luck = self._chance.random()
         if luck < 0.1:
@@ -131,60 +131,60 @@ class Trial:
         if self.tool.reconcile is not None and context.attempt <= self._ended:
             raise Refused("it came too late")
         if self.tool.effect is not ToolEffect.IDEMPOTENT or not self.writes:
-            self.writes[asked.what] += 1
+            self.writes[arguments.what] += 1
         await _acts.get().stand()
         if luck < 0.4:
             raise NoAnswer("the answer was lost")
-        return f"wrote {asked.what}"
+        return f"wrote {arguments.what}"
 
-    async def _became(self, context: ToolContext) -> Evidence:
+    async def _reconcile(self, context: ToolContext) -> Evidence:
         await _acts.get().stand()
         if self._chance.random() < 0.2:
             return CannotTellYet()
         self._ended = max(self._ended, context.attempt)
         return DidHappen("it is there") if self.writes else NeverWill()
 
-    def _made(self, effect: ToolEffect, **more: Any) -> Tool[Any]:
-        async def write(context: ToolContext, asked: What) -> str:
+    def _tool(self, effect: ToolEffect, **more: Any) -> Tool[Any]:
+        async def write(context: ToolContext, arguments: What) -> str:
             """Write."""
-            return await self._write(context, asked)
+            return await self._write(context, arguments)
 
         return tool(effect, **more)(write)
 
     def _once(self) -> Tool[Any]:
-        return self._made(ToolEffect.AT_MOST_ONCE)
+        return self._tool(ToolEffect.AT_MOST_ONCE)
 
     def _fenced(self) -> Tool[Any]:
-        return self._made(ToolEffect.AT_MOST_ONCE, reconcile=self._became, settles_within=timedelta(0))
+        return self._tool(ToolEffect.AT_MOST_ONCE, reconcile=self._reconcile, settles_within=timedelta(0))
 
     def _again(self) -> Tool[Any]:
-        return self._made(ToolEffect.IDEMPOTENT)
+        return self._tool(ToolEffect.IDEMPOTENT)
 
     # The run
 
     async def go(self) -> None:
-        """Several histories of the run, one after the other, and then whoever is late goes on. Raises `Broken`."""
+        """Play several histories of the run, one after the other, then finish the late attempts. Raises `Broken`."""
         for history in range(self._chance.randint(1, 3)):
             self._resumable = False
             outcome = await self._history(reset=history > 0)
             if outcome is not None and not self._resumable:
-                self.told.append((outcome, self._said["what"]))
+                self.outcomes.append((outcome, self._values["what"]))
         while self._late:
             await self._someone_late()
         self._judge()
 
     async def _history(self, *, reset: bool) -> ToolOutcome | None:
-        """What the run is told in the end; None where it stops without a word."""
+        """Return the outcome that the run is told in the end; None where it stops without one."""
         if reset and self._chance.random() < 0.3:
-            self._said = {"what": "y"}
+            self._values = {"what": "y"}
         if self._chance.random() < 0.2:
-            settled = await self._done(lambda: self.worker.settle(Ruling.DENY, "write", self._key, said=self._said))
+            settled = await self._run(lambda: self.worker.settle(Ruling.DENY, "write", self._key, values=self._values))
             return None if settled is None else settled.outcome
         for attempt in range(1, TRIES + 1):
             if attempt > 1 and self._chance.random() < 0.15:
                 return await self._called_off(attempt)
             release = self._newer if self._chance.random() < 0.2 else self.worker
-            acted = await self._done(self._attempt(release, attempt), patient=False)
+            acted = await self._run(self._attempt(release, attempt), patient=False)
             if acted is None:
                 continue
             if isinstance(acted.came, CallAnswered):
@@ -196,32 +196,32 @@ class Trial:
         return await self._called_off(TRIES + 1)
 
     def _attempt(self, release: Worker, attempt: int, **more: Any) -> Callable[[], Awaitable[Any]]:
-        return lambda: release.act(attempt, "write", self._key, said=self._said, **more)
+        return lambda: release.act(attempt, "write", self._key, values=self._values, **more)
 
     async def _called_off(self, attempt: int) -> ToolOutcome | None:
         self._resumable = self._chance.random() < 0.5
         more = {"call_off": True, "may_resume": self._resumable}
-        acted = await self._done(self._attempt(self.worker, attempt, **more))
+        acted = await self._run(self._attempt(self.worker, attempt, **more))
         return acted.came.outcome if acted is not None and isinstance(acted.came, CallAnswered) else None
 
     async def _person(self) -> tuple[ToolOutcome | None, bool]:
-        """Somebody who looks, and says only what is sure; whether the call is to be made again."""
+        """Let a person look, and decide only what is certain; return whether the call is to be made again."""
         if self.writes:
             ruling, result = Ruling.DID_HAPPEN, "I saw it"
         elif self._late:
-            return None, False  # it may still come: nobody can say
+            return None, False  # the write may still come: nobody can tell
         else:
             ruling, result = Ruling.DID_NOT_HAPPEN, None
-        settled = await self._done(
-            lambda: self.worker.settle(ruling, "write", self._key, said=self._said, result=result)
+        settled = await self._run(
+            lambda: self.worker.settle(ruling, "write", self._key, values=self._values, result=result)
         )
         if settled is None:
             return None, False
         return settled.outcome, settled.outcome is None and not settled.refused
 
-    async def _done(self, doing: Callable[[], Awaitable[Any]], *, patient: bool = True) -> Any:
-        """What came of it, or None where the run gives it up: it lives on then, unless a store was away."""
-        actor = Actor(doing)
+    async def _run(self, work: Callable[[], Awaitable[Any]], *, patient: bool = True) -> Any:
+        """Return the result, or None where the run gives it up (it then goes on late) or where a store was away."""
+        actor = Actor(work)
         await actor.begun()
         while not actor.task.done():
             if self._late and self._chance.random() < 0.3:
@@ -231,21 +231,21 @@ class Trial:
                 return None
             else:
                 await actor.step()
-        return _came_of(actor)
+        return _result_of(actor)
 
     async def _someone_late(self) -> None:
         actor = self._chance.choice(self._late)
         await actor.step()
         if actor.task.done():
             self._late.remove(actor)
-            _came_of(actor)
+            _result_of(actor)
 
     def _judge(self) -> None:
-        """Raise `Broken` for what must not be."""
+        """Raise `Broken` for a forbidden result."""
         total = self.writes.total()
         if total > 1:
             raise Broken(f"seed {self.seed}: {self.tool.effect.value}: written {total} times: {dict(self.writes)}")
-        for outcome, what in self.told:
+        for outcome, what in self.outcomes:
             if outcome.ended is ToolEnded.RETURNED and not self.writes[what]:
                 raise Broken(f"seed {self.seed}: told that {what!r} returned, and written was {dict(self.writes)}")
             if outcome.happened is Happened.NO and total:
@@ -254,7 +254,7 @@ class Trial:
                 raise Broken(f"seed {self.seed}: told {outcome.ended.value}, happened, and nothing was written")
 
 
-def _came_of(actor: Actor) -> Any:
+def _result_of(actor: Actor) -> Any:
     try:
         return actor.task.result()
     except PortError as error:
@@ -264,31 +264,31 @@ def _came_of(actor: Actor) -> Any:
 
 
 async def trials(count: int, seed: int, database: Database) -> Counter[str]:
-    """So many trials, the first of this seed; counts what the runs were told. Raises `Broken`."""
-    told = Counter[str]()
+    """Run so many trials from this seed on; count what the runs were told. Raises `Broken`."""
+    counts = Counter[str]()
     for number in range(seed, seed + count):
         trial = Trial(database, number)
         await trial.go()
-        told["written"] += trial.writes.total()
-        told.update(f"{one.ended.value}, happened {one.happened.value}" for one, _ in trial.told)
-    return told
+        counts["written"] += trial.writes.total()
+        counts.update(f"{one.ended.value}, happened {one.happened.value}" for one, _ in trial.outcomes)
+    return counts
 
 
 def open_trials(folder: Path) -> Database:
-    """A database that is quick: nobody cuts its power."""
+    """Open a fast database: the trials never cut its power."""
     return open_sqlite(folder / "trials.db", durability=Durability.KILLED_PROCESS)
 
 
 async def main(count: int, seed: int) -> None:
-    """Make many, and print what they came to."""
+    """Run the trials, and print their counts."""
     with tempfile.TemporaryDirectory() as folder:
         database = open_trials(Path(folder))
-        told = await trials(count, seed, database)
+        counts = await trials(count, seed, database)
         await database.dispose()
     print(f"{count} trials from seed {seed}: nothing was written twice, and nothing after it was said not to be")  # noqa: T201
-    for what, number in told.most_common():
+    for what, number in counts.most_common():
         print(f"{number:8} {what}")  # noqa: T201
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*(int(word) for word in sys.argv[1:3])))
+    asyncio.run(main(*(int(argument) for argument in sys.argv[1:3])))

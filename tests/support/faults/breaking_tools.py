@@ -1,4 +1,4 @@
-"""Attempts of calls that break outside of the tool: before it is called, or after, when nobody is told what it did."""
+"""Attempts of calls that fail outside of the tool: before the call, or after it, when its outcome is lost."""
 
 from collections import Counter
 from typing import Any
@@ -13,7 +13,7 @@ from tools.base import ToolContext
 
 
 class Breaks:
-    """How many of the next attempts of calls break.
+    """The number of next attempts that fail, by call.
 
     They are named by the tool, or by the tool and words that are in the call's arguments: `send_message facilities`.
     """
@@ -24,17 +24,17 @@ class Breaks:
 
     @staticmethod
     def due(breaks: Counter[str], tool: str, arguments: str) -> bool:
-        """Whether this attempt breaks; it is counted."""
+        """Return whether this attempt fails, and count it."""
         for name, count in breaks.items():
-            called, _, words = name.partition(" ")
-            if count and called == tool and words in arguments:
+            called, _, text = name.partition(" ")
+            if count and called == tool and text in arguments:
                 breaks[name] -= 1
                 return True
         return False
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch) -> Breaks:
-    """Breaks attempts in the workers of this process."""
+    """Let attempts fail in the workers of this process."""
     breaks, run = Breaks(), ToolBoundary.run
 
     async def broken(

@@ -1,4 +1,4 @@
-"""A way to a server that breaks when a word goes by: the server has it, and whoever sent it hears nothing more."""
+"""A proxy that cuts a connection once a certain word passes: the server has it, and the client gets no answer."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,19 +6,19 @@ from contextlib import asynccontextmanager, suppress
 
 
 class CuttingProxy:
-    """Forwards connections. Breaks the next `cuts` of those that send `word`, once the server has answered it."""
+    """A forwarding proxy. It cuts the next `cuts` connections that send `word`, once the server has answered."""
 
     def __init__(self, host: str, port: int, word: bytes) -> None:
-        """Use `cutting`."""
+        """Use `cutting` instead."""
         self._server = host, port
         self._word = word
         self.cuts = 0
-        """How many more are broken."""
+        """The number of connections that are still to be cut."""
         self.port = 0
-        """Where it listens, on loopback."""
+        """The port where it listens, on loopback."""
 
     async def serve(self, up: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        """Forward one connection until one of both ends it, or it is cut."""
+        """Forward one connection until one end closes it, or until it is cut."""
         down, forth = await asyncio.open_connection(*self._server)
         cut = asyncio.Event()
 
@@ -32,7 +32,7 @@ class CuttingProxy:
         async def answer() -> None:
             while data := await down.read(65536):
                 if cut.is_set():
-                    return  # done on the server, and never told
+                    return  # done on the server, and not acknowledged
                 back.write(data)
 
         with suppress(ConnectionError):
@@ -45,7 +45,7 @@ class CuttingProxy:
 
 @asynccontextmanager
 async def cutting(host: str, port: int, word: bytes) -> AsyncGenerator[CuttingProxy]:
-    """A proxy in front of a server, for as long as the context lasts."""
+    """Run a proxy in front of a server, for as long as the context lasts."""
     proxy = CuttingProxy(host, port, word)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]

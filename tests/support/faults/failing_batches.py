@@ -12,44 +12,44 @@ from deploy.processes.ports import HOST
 
 BATCH = "/weaviate.v1.Weaviate/BatchObjects"
 SAID = "put object: shard at /var/lib/secret-path: deadline exceeded while storing 'the text of a chunk'"
-"""What is said of an object that fails: the kind of sentence that must not leave the adapter."""
+"""The error message of an object that fails: a kind of sentence that must not leave the adapter."""
 
 
 @dataclass
 class FailingBatches:
-    """What fails, and what was asked."""
+    """The failures to make, and the batches that were sent."""
 
     times: dict[int, int]
-    """How often the chunk of that number fails."""
+    """The number of failures to make, by the number of the chunk."""
     port: int = 0
     batches: list[list[int]] = field(default_factory=list[list[int]])
     """The numbers of the chunks in each batch that was sent."""
 
     def fails(self, number: int) -> bool:
-        left = self.times.get(number, 0)
-        self.times[number] = left - 1
-        return left > 0
+        remaining = self.times.get(number, 0)
+        self.times[number] = remaining - 1
+        return remaining > 0
 
 
 @asynccontextmanager
 async def failing_batches(upstream: str, times: dict[int, int]) -> AsyncGenerator[FailingBatches]:
-    """Pass everything on to the gRPC address, but fail these chunks so often."""
-    seen = FailingBatches(dict(times))
+    """Forward every call to the gRPC address, but let these chunks fail so often."""
+    batches = FailingBatches(dict(times))
     async with grpc.aio.insecure_channel(upstream) as channel:
         server = grpc.aio.server()
-        server.add_generic_rpc_handlers((_Handlers(channel, seen),))
-        seen.port = server.add_insecure_port(f"{HOST}:0")
+        server.add_generic_rpc_handlers((_Handlers(channel, batches),))
+        batches.port = server.add_insecure_port(f"{HOST}:0")
         await server.start()
         try:
-            yield seen
+            yield batches
         finally:
             await server.stop(None)
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    def __init__(self, channel: grpc.aio.Channel, seen: FailingBatches) -> None:
+    def __init__(self, channel: grpc.aio.Channel, batches: FailingBatches) -> None:
         self._channel = channel
-        self._seen = seen
+        self._batches = batches
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         method = handler_call_details.method
@@ -61,21 +61,21 @@ class _Handlers(grpc.GenericRpcHandler):
             )
             if method != BATCH:
                 return await upstream(request, metadata=metadata)
-            return await self._batch(request, lambda kept: upstream(kept, metadata=metadata))
+            return await self._batch(request, lambda passed_on: upstream(passed_on, metadata=metadata))
 
         return cast("Any", grpc).unary_unary_rpc_method_handler(pass_on)
 
     async def _batch(self, request: bytes, store: Callable[[bytes], Awaitable[bytes]]) -> bytes:
-        asked = batch_pb2.BatchObjectsRequest.FromString(request)
-        properties = [cast("Any", one.properties.non_ref_properties) for one in asked.objects]
+        batch = batch_pb2.BatchObjectsRequest.FromString(request)
+        properties = [cast("Any", one.properties.non_ref_properties) for one in batch.objects]
         numbers = [int(each["number"]) if "number" in each else -1 for each in properties]
-        self._seen.batches.append(numbers)
-        failed = [place for place, number in enumerate(numbers) if self._seen.fails(number)]
-        kept = batch_pb2.BatchObjectsRequest(
-            objects=[one for place, one in enumerate(asked.objects) if place not in failed],
-            consistency_level=asked.consistency_level if asked.HasField("consistency_level") else None,
+        self._batches.batches.append(numbers)
+        failed = [place for place, number in enumerate(numbers) if self._batches.fails(number)]
+        passed_on = batch_pb2.BatchObjectsRequest(
+            objects=[one for place, one in enumerate(batch.objects) if place not in failed],
+            consistency_level=batch.consistency_level if batch.HasField("consistency_level") else None,
         )
-        reply = batch_pb2.BatchObjectsReply.FromString(await store(kept.SerializeToString()))
+        reply = batch_pb2.BatchObjectsReply.FromString(await store(passed_on.SerializeToString()))
         for place in failed:
             reply.errors.add(index=place, error=SAID)
         return reply.SerializeToString()

@@ -1,4 +1,4 @@
-"""A full disk, as the database itself tells of one: SQLite may not grow, PostgreSQL raises what it raises then."""
+"""A full disk, as the database reports it: SQLite may not grow, PostgreSQL raises the error of a full disk."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ $$BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END
 
 @asynccontextmanager
 async def full_disk(database: Database, *tables: str) -> AsyncGenerator[None]:
-    """While the context lasts, the database cannot grow; on PostgreSQL nothing is added to these tables."""
+    """Keep the database from growing while the context lasts; on PostgreSQL, only these tables."""
     if isinstance(database, SqliteDatabase):
         database.engine.dispose()
         event.listen(database.engine, "connect", _no_more_pages)
@@ -30,20 +30,20 @@ async def full_disk(database: Database, *tables: str) -> AsyncGenerator[None]:
     triggers = [
         f"CREATE TRIGGER full_disk BEFORE INSERT ON {each} FOR EACH ROW EXECUTE FUNCTION full_disk()" for each in tables
     ]
-    await _done(database, _FULL, *triggers)
+    await _execute(database, _FULL, *triggers)
     try:
         yield
     finally:
-        await _done(database, "DROP FUNCTION full_disk CASCADE")
+        await _execute(database, "DROP FUNCTION full_disk CASCADE")
 
 
-async def _done(database: Database, *statements: str) -> None:
+async def _execute(database: Database, *statements: str) -> None:
     for statement in statements:
         await database.write(lambda connection, statement=statement: connection.execute(text(statement)))
 
 
 def _no_more_pages(connection: Any, _: object) -> None:
-    """Of fewer pages than there are SQLite makes as many as there are."""
+    """Limit the pages to one: SQLite then takes the number of existing pages as the limit."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA max_page_count=1")
     cursor.close()

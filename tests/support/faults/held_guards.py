@@ -1,4 +1,4 @@
-"""Guards that wait to be let go: the real ones, at a moment that a test chooses."""
+"""Guards that wait until a test releases them, and then run as the real ones."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ class HeldGuards:
     def __init__(self, guards: Guards) -> None:
         self._guards = guards
         self.asked = asyncio.Event()
-        """Set once somebody waits."""
+        """Set once a run of the guards waits."""
         self.let_go = asyncio.Event()
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:

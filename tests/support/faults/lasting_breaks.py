@@ -1,4 +1,4 @@
-"""Attempts of calls that are to break, kept in a file: the workers that they break in are processes that are killed."""
+"""Attempts of calls that are to fail, kept in a file, since the workers in which they fail are killed."""
 
 import os
 import sqlite3
@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Self
 
 VARIABLE = "BREAKS_OF_CALLS"
-"""Of a worker's environment: the file."""
+"""The environment variable that names the file to a worker."""
 
 ALWAYS = 1_000_000
-"""Attempts: until it is mended."""
+"""A number of attempts that stands for: until it is mended."""
 
 
 class When(StrEnum):
-    """Where an attempt breaks."""
+    """The moment at which an attempt fails."""
 
     BEFORE = "before"
-    """The tool is not called."""
+    """Before the call: the tool is not called."""
     AFTER = "after"
-    """The tool was called, and nobody is told what it did."""
+    """After the call: the tool was called, and its outcome is lost."""
 
 
 class LastingBreaks:
-    """How many of the next attempts of calls break, named by the tool and words that are in the call's arguments."""
+    """The number of next attempts that fail, by tool and by text in the call's arguments."""
 
     def __init__(self, file: Path) -> None:
-        """Those of this file, which is made where there is none."""
+        """Use this file, and create it where there is none."""
         self.file = file
         with closing(self._opened()) as database:
             database.execute(
@@ -37,23 +37,23 @@ class LastingBreaks:
 
     @classmethod
     def of_environment(cls) -> Self:
-        """Those that a worker was started with."""
+        """Return the breaks that a worker was started with."""
         return cls(Path(os.environ[VARIABLE]))
 
-    def put(self, when: When, tool: str, words: str, attempts: int) -> None:
-        """Let so many of the next attempts break; 0 mends them."""
+    def put(self, when: When, tool: str, text: str, attempts: int) -> None:
+        """Let so many of the next attempts fail; 0 mends them."""
         with closing(self._opened()) as database:
-            database.execute("insert or replace into breaks values (?, ?, ?, ?)", (when, tool, words, attempts))
+            database.execute("insert or replace into breaks values (?, ?, ?, ?)", (when, tool, text, attempts))
 
     def due(self, when: When, tool: str, arguments: str) -> bool:
-        """Whether this attempt breaks; it is counted."""
+        """Return whether this attempt fails, and count it."""
         with closing(self._opened()) as database:
-            found = database.execute(
+            updated = database.execute(
                 "update breaks set attempts = attempts - 1 "
                 "where place = ? and tool = ? and instr(?, words) and attempts > 0",
                 (when, tool, arguments),
             )
-            return found.rowcount > 0
+            return updated.rowcount > 0
 
     def _opened(self) -> sqlite3.Connection:
         return sqlite3.connect(self.file, timeout=20, isolation_level=None)

@@ -1,4 +1,4 @@
-"""Outages, made for real: a database that cannot be opened, and a server whose port refuses."""
+"""Real outages: a database that cannot be opened, and a server whose port refuses connections."""
 
 import asyncio
 import sqlite3
@@ -13,7 +13,7 @@ from activities.adapters.databases.sqlite_database import SqliteDatabase
 
 @asynccontextmanager
 async def away(database: SqliteDatabase) -> AsyncGenerator[None]:
-    """While the context lasts, each connection to the database fails as one to a file in a folder that is gone."""
+    """Let each connection to the database fail while the context lasts, as if its folder were gone."""
     database.engine.dispose()
     event.listen(database.engine, "do_connect", _refused)
     try:
@@ -28,22 +28,22 @@ def _refused(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
 
 
 class Door:
-    """A port in front of a server. While it is shut, connections are refused, and those that were open are broken."""
+    """A port in front of a server. While it is shut, connections are refused, and open ones are broken."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Use `door`."""
+        """Use `door` instead."""
         self._behind = host, port
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     async def open(self) -> None:
-        """Let them through."""
+        """Accept connections."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
-        """Refuse everybody."""
+        """Refuse connections, and break open ones."""
         if self._server is not None:
             self._server.close()
         for writer in list(self._open):
@@ -51,7 +51,7 @@ class Door:
 
     @property
     def url(self) -> str:
-        """The endpoint, as a catalogue names it."""
+        """The address of the endpoint, as a catalogue names it."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def _serve(self, up: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
@@ -75,7 +75,7 @@ class Door:
 
 @asynccontextmanager
 async def door(host: str, port: int) -> AsyncGenerator[Door]:
-    """An open door in front of a server, for as long as the context lasts."""
+    """Open a door in front of a server, for as long as the context lasts."""
     one = Door(host, port)
     await one.open()
     try:

@@ -1,4 +1,4 @@
-"""Several processes that begin at the same moment, once all of them are ready."""
+"""Start several processes that begin their work at the same moment, once all of them are ready."""
 
 import asyncio
 import subprocess
@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from activities.settings import ROOT
 
 
-async def ready(module: str, *words: object, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-    """`python -m module words`, which has said that it is ready and waits for a line."""
+async def ready(module: str, *arguments: object, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start `python -m module words`, and wait until it prints that it is ready. It then waits for a line."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *map(str, words)),
+        *(sys.executable, "-m", module, *map(str, arguments)),
         cwd=ROOT,
         env=dict(environment),
         stdin=subprocess.PIPE,
@@ -23,8 +23,8 @@ async def ready(module: str, *words: object, environment: Mapping[str, str]) -> 
     return process
 
 
-async def said_by(processes: Sequence[asyncio.subprocess.Process]) -> list[list[str]]:
-    """Let them begin, and return the lines that each of them said once all are done."""
+async def lines_of(processes: Sequence[asyncio.subprocess.Process]) -> list[list[str]]:
+    """Let the processes begin, wait for their end, and return the lines that each of them printed."""
     outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [process.returncode for process in processes] == [0] * len(processes), outputs
-    return [said.decode().splitlines() for said, _ in outputs]
+    return [output.decode().splitlines() for output, _ in outputs]

@@ -25,7 +25,7 @@ AT_ONCE = 16
 
 
 def key_of(name: str, number: int) -> WindowKey:
-    """A reservation of a run's own."""
+    """Return the key of a reservation."""
     return KEY.model_copy(update={"run_id": f"run-{name}", "name": f"generate-{number}/1"})
 
 

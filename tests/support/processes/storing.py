@@ -17,28 +17,28 @@ from perdure.contracts.text import Text
 from tests.support.stores.orders import RegisteredReplies, order
 
 KEY = StepKey(tenant="acme", workflow_id="acme:one", run_id="run", step="shared")
-"""The step for which all of them buy."""
+"""The number of the step for which all of them buy."""
 
 AT_ONCE = 16
 
 
 def body(name: int, number: int) -> bytes:
-    """What a process stores."""
+    """Return a body that a process stores."""
     return f"{name} {number}".encode() * 50
 
 
 def attempt(name: int, number: int) -> int:
-    """The number of its attempt at the shared step."""
+    """Return the number of a process's attempt at the shared step."""
     return 1 + name * 100_000 + number
 
 
 def key_of(name: int, number: int) -> StepKey:
-    """A step of its own."""
+    """Return the key of a process's own step."""
     return KEY.model_copy(update={"step": f"of-{name}-{number}"})
 
 
 def reply(answer: str) -> Generated:
-    """What is bought."""
+    """Return the reply that a process buys."""
     return Generated(
         charges={}, answer=Text.of(answer), citations=(), model="stub", finish_reason="stop", prompt_digest="0" * 64
     )
@@ -68,7 +68,7 @@ async def work(name: int, numbers: Iterable[int]) -> None:
 
 def main() -> None:
     """Wait for a line, then work."""
-    name, count = (int(word) for word in sys.argv[1:])
+    name, count = (int(argument) for argument in sys.argv[1:])
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()
     asyncio.run(work(name, range(count)))

@@ -1,4 +1,4 @@
-"""A reader of a token log that loses its connection now and then, and keeps count of what it was told."""
+"""A reader of a token log that loses its connection now and then, and counts the entries that it gets."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,17 +12,17 @@ from tests.support.waiting import until
 
 @dataclass
 class Reader:
-    """Reads one step, from where it is; what it does not know it says by its position alone."""
+    """A reader of one step. It tells the log only its position, and nothing else of what it has read."""
 
     log: TokenLog
     key: StepKey
     at: Position = field(default_factory=Position)
     text: str = ""
-    """What it holds of the attempt that it is in."""
+    """The text of the current attempt."""
     attempts: list[int] = field(default_factory=list[int])
-    """Those that were announced to it."""
+    """The attempts that were announced by a `Reset`."""
     unannounced: int = 0
-    """Entries of an attempt that no `Reset` announced."""
+    """The number of entries of an attempt that no `Reset` announced."""
     ended: bool = False
 
     async def entry(self) -> None:
@@ -42,7 +42,7 @@ class Reader:
         )
 
     def hear(self, entry: LogEntry) -> None:
-        """Take an entry in."""
+        """Apply an entry."""
         match entry:
             case Reset(position):
                 self.attempts.append(position.attempt)
@@ -56,7 +56,7 @@ class Reader:
         self.at = entry.position
 
     def go_back(self, to: int) -> None:
-        """Forget what came after so many characters of this attempt."""
+        """Drop the text after so many characters of this attempt."""
         self.text = self.text[:to]
         self.at = Position(self.at.attempt, to)
         self.ended = False

@@ -1,4 +1,4 @@
-"""Agents for tests: their files, what the stub model asks for, and what a person says about what waits."""
+"""Agents for tests: their files, the scripts of the stub model, and decisions about waiting steps."""
 
 import itertools
 import json
@@ -26,33 +26,33 @@ def write_agent(
     *,
     wait: float = 0.05,
 ) -> None:
-    """An agent's file: what is granted, and more of its TOML, before that and after."""
+    """Write an agent's file with its granted tools, and with more TOML before and after them."""
     granted = "\n".join(f"[tools.{tool}]" for tool in tools)
     head = f'kind = "agent"\ncollection = "handbook"\nsystem = "You do tasks."\nwait = {wait}\n'
     (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n{after}")
 
 
 def with_agents(settings: Settings, folder: Path, **groups: Any) -> Settings:
-    """The settings with this folder of agents, and other groups in the place of theirs."""
+    """Return the settings with this folder of agents, and with these groups replaced."""
     paths = settings.paths.model_copy(update={"agents": folder})
     return settings.model_copy(update={"paths": paths, **groups})
 
 
-def calls(*asked: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
+def calls(*tool_calls: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
     """An item of the stub's script: the model asks for these tools, in one turn."""
-    return {"tool_calls": [{"name": name, "arguments": arguments} for name, arguments in asked]}
+    return {"tool_calls": [{"name": name, "arguments": arguments} for name, arguments in tool_calls]}
 
 
-def answer(words: str = "It is done.") -> dict[str, Any]:
+def answer(content: str = "It is done.") -> dict[str, Any]:
     """An item of the stub's script: the model answers."""
-    return {"content": words}
+    return {"content": content}
 
 
 BRIEF = "[compaction]\nat = 0.3\ntokens = 50\n"
-"""More of an agent's file: it sums its turns up once a thought fills three tenths of the window of 8,192 tokens."""
+"""More TOML of an agent: it sums its turns up once a thought fills three tenths of the window of 8,192 tokens."""
 
 LONG = {"input_tokens": 2000}
-"""Of an item of the stub's script: so many tokens are counted for the prompt, which nearly fills it."""
+"""The usage of an item of the stub's script: a prompt of so many tokens nearly fills the window."""
 
 TICKET = ("create_ticket", {"title": "Leave", "text": "Eighteen weeks."})
 MESSAGE = ("send_message", {"to": "facilities", "text": "Eighteen weeks."})
@@ -60,31 +60,31 @@ SUM = ("calculator", {"expression": "6 * 7"})
 
 
 async def waits(platform: Platform, run: str, count: int = 1) -> tuple[PendingStep, ...]:
-    """What waits in a run, once there is so much of it."""
-    found: tuple[PendingStep, ...] = ()
+    """Return the pending steps of a run, once there are so many."""
+    pending: tuple[PendingStep, ...] = ()
 
     async def there() -> bool:
-        nonlocal found
-        found = await platform.pending(run)
-        return len(found) == count
+        nonlocal pending
+        pending = await platform.pending(run)
+        return len(pending) == count
 
     await until(there, what=f"{count} steps wait for a person")
-    return found
+    return pending
 
 
 def says(step: PendingStep, ruling: Ruling, **more: Any) -> StepDecision:
-    """A person's word on a step that waits."""
+    """Return a person's decision about a pending step."""
     fields: dict[str, Any] = {"decision_id": f"decision-{next(_numbers)}", "by": "ada", **more}
     return StepDecision(step=step.step, digest=step.digest, ruling=ruling, **fields)
 
 
 def tool_messages(request: Mapping[str, Any]) -> list[str]:
-    """What the model was shown of tools in a request, in order."""
-    # The embedded tiers have no tools of their own: results come to them as words of the user.
-    told = [str(message["content"]) for message in request["messages"] if message["role"] in ("tool", "user")]
-    return [words for words in told[1:] if words.startswith("Result of the tool:")]
+    """Return the results of tools that a request shows the model, in order."""
+    # The embedded tiers have no tools of their own: they get results as messages of the user.
+    contents = [str(message["content"]) for message in request["messages"] if message["role"] in ("tool", "user")]
+    return [content for content in contents[1:] if content.startswith("Result of the tool:")]
 
 
 def last_words(request: Mapping[str, Any]) -> str:
-    """The last message of a request, as text."""
+    """Return the last message of a request, as text."""
     return json.dumps(request["messages"][-1])

@@ -1,4 +1,4 @@
-"""Somebody who signs who the callers of the tests are."""
+"""An identity service that signs the caller tokens of the tests."""
 
 import json
 from datetime import UTC, datetime
@@ -12,11 +12,11 @@ from activities.settings import Callers
 from perdure.contracts.runs.caller import claims_of_caller
 
 KEY = ECKey.generate_key("P-256", parameters={"kid": "callers"})
-"""What the tests' identity service signs with."""
+"""The key with which the tests' identity service signs."""
 
 
 def believing(*keys: ECKey, **settings: Any) -> Callers:
-    """Settings under which what these keys sign is believed."""
+    """Return settings that trust these keys."""
     return Callers(keys=SecretStr(json.dumps(KeySet(list(keys)).as_dict(private=False))), **settings)
 
 
@@ -29,7 +29,7 @@ def token(
     claims: dict[str, Any] | None = None,
     **fields: Any,
 ) -> str:
-    """A signed token; `claims` say something else than `claims_of_caller` makes of the rest, None leaves one out."""
-    made = claims_of_caller(subject, tenant=tenant, now=now or datetime.now(UTC), **fields) | (claims or {})
-    said = {name: value for name, value in made.items() if value is not None}
-    return jwt.encode({"alg": "ES256", "kid": key.kid}, said, key, algorithms=["ES256"])
+    """Return a signed token; `claims` replaces claims of `claims_of_caller`, and None leaves one out."""
+    all_claims = claims_of_caller(subject, tenant=tenant, now=now or datetime.now(UTC), **fields) | (claims or {})
+    payload = {name: value for name, value in all_claims.items() if value is not None}
+    return jwt.encode({"alg": "ES256", "kid": key.kid}, payload, key, algorithms=["ES256"])

@@ -1,4 +1,4 @@
-"""Runs that were continued as new: a budget for long ones, how many executions there are, and what is handed over."""
+"""Runs that were continued as new: a budget for long ones, the number of executions, and the handed-over state."""
 
 from temporalio.client import Client
 
@@ -7,16 +7,16 @@ from perdure.contracts.budget import Budget
 from perdure.contracts.runs.continued import AgentInput, HandOver
 
 BUDGET = Budget(steps=60, tool_calls=60, input_tokens=10**7, output_tokens=10**6, micro_dollars=10**7)
-"""Enough for a run of many turns."""
+"""A budget that is enough for a run of many turns."""
 
 
 async def executions(platform: Platform, run: str) -> int:
-    """How many executions the run has had."""
+    """Return how many executions the run has had."""
     return len(await platform.executions(run))
 
 
 async def handed_over(client: Client, platform: Platform, run: str) -> HandOver:
-    """What the first execution of a run has handed to the second."""
+    """Return the state that the first execution of a run has handed to the second."""
     last = (await platform.executions(run))[0].events[-1].workflow_execution_continued_as_new_event_attributes
     [read] = await client.data_converter.decode(last.input.payloads, [AgentInput])
     assert isinstance(read, AgentInput)

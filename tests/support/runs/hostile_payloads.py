@@ -1,4 +1,4 @@
-"""Payloads that nobody should believe: references forged, foreign, broken, replayed or only marked; and plain junk."""
+"""Payloads that must not be believed: references forged, foreign, broken, replayed or only marked, and plain junk."""
 
 import json
 from collections.abc import Callable
@@ -14,32 +14,32 @@ from activities.adapters.temporal.payload_storage import NAME, BlobPayloads
 from activities.ports import BlobStore
 from perdure.contracts.temporal.references import LEGACY_ENCODING, MARKER, MESSAGE_ENCODING, MESSAGE_TYPE
 
-SECRET = "the merger of globex is on"  # noqa: S105 - what no run of another tenant may ever read
+SECRET = "the merger of globex is on"  # noqa: S105 - a text that no run of another tenant may ever read
 KEPT = 100
-"""Bytes from which a payload leaves the history in tests of this."""
+"""The size in bytes from which a payload leaves the history in these tests."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What whoever forges has seen: genuine references in other runs' histories."""
+class GenuineReferences:
+    """Genuine references that a forger has read in the histories of other runs."""
 
     sibling: Payload
-    """Of another run of the same tenant."""
+    """A reference of another run of the same tenant."""
     foreign: Payload
-    """Of a run of another tenant."""
+    """A reference of a run of another tenant."""
     retired: Payload
-    """Signed for the very run, with a key that is known no more."""
+    """A reference of the very run, signed with a key that is not trusted any more."""
 
 
-async def seen(blobs: BlobStore, keys: PayloadKeys, run: str) -> Seen:
-    """References that workers really wrote, each of which is good somewhere else."""
+async def genuine_references(blobs: BlobStore, keys: PayloadKeys, run: str) -> GenuineReferences:
+    """Return references that workers really wrote, each of which is valid somewhere else."""
     tenant, _, name = run.partition(":")
 
     async def written(by: PayloadKeys, of: str) -> Payload:
         body = json.dumps({"task": f"{SECRET} {of}".ljust(2 * KEPT), "agent": "clerk", "tenant": tenant}).encode()
         return await stored(BlobPayloads(blobs, by), of, Payload(metadata={"encoding": b"json/plain"}, data=body))
 
-    return Seen(
+    return GenuineReferences(
         sibling=await written(keys, f"{tenant}:another-{name}"),
         foreign=await written(keys, f"globex:{name}"),
         retired=await written(PayloadKeys([b"a key that was taken away for good"], None), run),
@@ -47,24 +47,24 @@ async def seen(blobs: BlobStore, keys: PayloadKeys, run: str) -> Seen:
 
 
 async def stored(driver: BlobPayloads, run: str, payload: Payload) -> Payload:
-    """A genuine reference to a payload, as the SDK writes it."""
+    """Return a genuine reference to a payload, as the SDK writes it."""
     context = StorageDriverStoreContext(target=StorageDriverWorkflowInfo(namespace="default", id=run))
     [claim] = await driver.store(context, [payload])
     return reference({"driverName": NAME, "claimData": dict(claim.claim_data)}, size=payload.ByteSize())
 
 
 def reference(body: bytes | str | dict[str, Any], size: int = 10) -> Payload:
-    """What Temporal takes for a reference, whatever it says."""
+    """Return a payload that Temporal takes for a reference, whatever its body."""
     data = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
-    made = Payload(metadata={"encoding": MESSAGE_ENCODING, "messageType": MESSAGE_TYPE}, data=data)
-    made.external_payloads.add().size_bytes = size
-    return made
+    payload = Payload(metadata={"encoding": MESSAGE_ENCODING, "messageType": MESSAGE_TYPE}, data=data)
+    payload.external_payloads.add().size_bytes = size
+    return payload
 
 
-def hostile(draw: Random, seen: Seen) -> tuple[str, Payload]:
-    """One of them, and what kind it is."""
+def hostile(draw: Random, genuine: GenuineReferences) -> tuple[str, Payload]:
+    """Return a hostile payload and the name of its kind."""
     kind = draw.choice(list(_KINDS))
-    return kind, _KINDS[kind](draw, seen)
+    return kind, _KINDS[kind](draw, genuine)
 
 
 def _claim(payload: Payload) -> dict[str, str]:
@@ -79,18 +79,18 @@ def _hex(draw: Random, length: int = 64) -> str:
     return f"{draw.getrandbits(4 * length):0{length}x}"
 
 
-def _another_driver(draw: Random, seen: Seen) -> Payload:
+def _another_driver(draw: Random, genuine: GenuineReferences) -> Payload:
     name = draw.choice(["", "other", "s3", "PERDURE-BLOBS", "perdure-blobs ", "x" * 3000])
-    return _with_claim(_claim(seen.sibling), name)
+    return _with_claim(_claim(genuine.sibling), name)
 
 
-def _unsigned(draw: Random, seen: Seen) -> Payload:
-    digest = draw.choice([_hex(draw), _claim(seen.foreign)["digest"]])
+def _unsigned(draw: Random, genuine: GenuineReferences) -> Payload:
+    digest = draw.choice([_hex(draw), _claim(genuine.foreign)["digest"]])
     return _with_claim({"tenant": draw.choice(["default", "globex", "_platform"]), "digest": digest})
 
 
-def _broken_claim(draw: Random, seen: Seen) -> Payload:
-    claim: dict[str, Any] = _claim(seen.sibling)
+def _broken_claim(draw: Random, genuine: GenuineReferences) -> Payload:
+    claim: dict[str, Any] = _claim(genuine.sibling)
     name = draw.choice(sorted(claim))
     match draw.randrange(6):
         case 0:
@@ -108,8 +108,8 @@ def _broken_claim(draw: Random, seen: Seen) -> Payload:
     return _with_claim(claim)
 
 
-def _broken_message(draw: Random, seen: Seen) -> Payload:
-    whole = seen.sibling.data
+def _broken_message(draw: Random, genuine: GenuineReferences) -> Payload:
+    whole = genuine.sibling.data
     return reference(
         draw.choice(
             [
@@ -133,39 +133,39 @@ def _broken_message(draw: Random, seen: Seen) -> Payload:
     )
 
 
-def _altered(draw: Random, seen: Seen) -> Payload:
-    """A genuine claim, of which one part says something else."""
-    claim, other = _claim(seen.sibling), _claim(seen.foreign)
+def _altered(draw: Random, genuine: GenuineReferences) -> Payload:
+    """Return a genuine claim with one part changed."""
+    claim, other = _claim(genuine.sibling), _claim(genuine.foreign)
     name = draw.choice(["digest", "key", "signature"])
     claim[name] = draw.choice([other[name] if other[name] != claim[name] else _hex(draw, len(claim[name])), _hex(draw)])
     return _with_claim(claim)
 
 
-def _marked(draw: Random, seen: Seen) -> Payload:
+def _marked(draw: Random, genuine: GenuineReferences) -> Payload:
     encoding = draw.choice([b"json/plain", b"binary/plain", b"binary/null", b"binary/encrypted", b"json/protobuf", b""])
     marked = Payload(metadata={"encoding": encoding, MARKER: draw.choice([b"true", b"1", b""])})
-    marked.data = draw.choice([b"{}", b"", seen.foreign.data])
+    marked.data = draw.choice([b"{}", b"", genuine.foreign.data])
     if draw.random() < 0.5:
         marked.external_payloads.add().size_bytes = draw.choice([0, 1, 2**40])
     return marked
 
 
-def _marked_reference(draw: Random, seen: Seen) -> Payload:
+def _marked_reference(draw: Random, genuine: GenuineReferences) -> Payload:
     marked = Payload()
-    marked.CopyFrom(draw.choice([seen.sibling, seen.foreign, reference(b"")]))
+    marked.CopyFrom(draw.choice([genuine.sibling, genuine.foreign, reference(b"")]))
     marked.metadata[MARKER] = b"true"
     return marked
 
 
-def _legacy(draw: Random, seen: Seen) -> Payload:
-    claim = {"driver_name": NAME, "driver_claim": {"claim_data": _claim(seen.foreign)}}
+def _legacy(draw: Random, genuine: GenuineReferences) -> Payload:
+    claim = {"driver_name": NAME, "driver_claim": {"claim_data": _claim(genuine.foreign)}}
     return Payload(
         metadata={"encoding": LEGACY_ENCODING}, data=draw.choice([json.dumps(claim).encode(), b"{}", b"no", b"[1]"])
     )
 
 
-def _junk(draw: Random, _: Seen) -> Payload:
-    """No reference at all, and no decision or request either."""
+def _junk(draw: Random, _: GenuineReferences) -> Payload:
+    """Return a payload that is no reference, and no decision or request either."""
     encodings = [b"json/plain", b"binary/plain", b"binary/null", b"binary/protobuf", b"json/protobuf", b"no/such", b""]
     types = [b"no.Such", b"temporal.api.common.v1.Payload", b"\xff", MESSAGE_TYPE]
     junk = Payload(data=draw.choice([b"", b"{", b"[" * 5000, b'"\\ud800"', b"NaN", b"{}", b"7", draw.randbytes(30)]))
@@ -178,11 +178,11 @@ def _junk(draw: Random, _: Seen) -> Payload:
     return junk
 
 
-def _copy(which: str) -> Callable[[Random, Seen], Payload]:
-    return lambda _, seen: getattr(seen, which)
+def _copy(which: str) -> Callable[[Random, GenuineReferences], Payload]:
+    return lambda _, genuine: getattr(genuine, which)
 
 
-_KINDS: dict[str, Callable[[Random, Seen], Payload]] = {
+_KINDS: dict[str, Callable[[Random, GenuineReferences], Payload]] = {
     "a text that is not there": lambda draw, _: _with_claim(
         {"digest": _hex(draw), "key": _hex(draw, 16), "signature": _hex(draw)}
     ),
@@ -201,4 +201,4 @@ _KINDS: dict[str, Callable[[Random, Seen], Payload]] = {
 }
 
 KINDS = tuple(_KINDS)
-"""What kinds there are."""
+"""The names of the kinds."""

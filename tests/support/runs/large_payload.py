@@ -1,4 +1,4 @@
-"""Workflows whose payloads are larger than what Temporal's server takes, or than what a test wants in a history."""
+"""Workflows whose payloads are larger than Temporal's server accepts, or than a test wants in a history."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from perdure.contracts.contract import Name
 from perdure.contracts.runs.run import RunRequest
 
 SIZE = 2_500_000
-"""Characters. The server's limit for one payload is 2 MiB."""
+"""The size of a body in characters. The server's limit for one payload is 2 MiB."""
 
 SOON = timedelta(seconds=30)
 
@@ -26,14 +26,14 @@ class MeasureALot:
 
 
 class Load(RunRequest):
-    """What is carried about."""
+    """The body to carry, and how far."""
 
     tenant: Name = "acme"
     body: str
     executions: int = 2
-    """How many executions the run has."""
+    """The number of executions of the run."""
     parent: str = ""
-    """Whom a child tells; empty in the run that was started."""
+    """The workflow that a child signals; empty in the run that was started."""
 
 
 @activity.defn
@@ -43,7 +43,7 @@ async def turn(body: str) -> str:
 
 @workflow.defn
 class Carry:
-    """Carries a body every way on which payloads go, and returns it."""
+    """A workflow that carries a body through every kind of payload, and returns it."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []

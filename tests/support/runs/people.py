@@ -1,8 +1,8 @@
-"""Agents whose calls people decide about, without a file of their own; and somebody who signs what people say."""
+"""Agents whose calls people decide about, without a file of their own, and an identity service that signs decisions."""
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.credentials import LIFETIME, claims_of
 from perdure.contracts.tool_calls.decisions import PendingStep, Ruling, StepDecision
 from perdure.runs import workflow_id
+from tests.support.runs.agent_runs import calls as calls  # noqa: PLC0414 - re-exported
 from tests.support.waiting import until
 from tools.folder import all_tools
 
@@ -25,14 +26,14 @@ GRANTED = ("calculator", "create_ticket", "send_message", "ask_person")
 
 @dataclass
 class Grants:
-    """What the agent of the tests is granted. A test changes it before it starts a run."""
+    """The grants of the tests' agent. A test changes them before it starts a run."""
 
     policies: dict[str, ApprovalPolicy] = field(default_factory=dict[str, ApprovalPolicy])
 
     def spec(self, name: str) -> AgentSpec:
-        """The agent, under whatever name."""
-        known = all_tools()
-        specs = [known[tool].spec() for tool in GRANTED]
+        """Return the agent's spec, under any name."""
+        tools = all_tools()
+        specs = [tools[tool].spec() for tool in GRANTED]
         return AgentSpec(
             name=name,
             digest="0" * 64,
@@ -44,43 +45,38 @@ class Grants:
         )
 
 
-def calls(*asked: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A model's turn that asks for tools."""
-    return {"tool_calls": [{"name": name, "arguments": dict(arguments)} for name, arguments in asked]}
-
-
 def message(text: str = "hi", to: str = "bob") -> tuple[str, dict[str, Any]]:
-    """A call that a person has to agree to."""
+    """Return a call that needs approval."""
     return "send_message", {"to": to, "text": text}
 
 
 async def waiting(platform: Platform, run: str, count: int = 1, tenant: str = "default") -> Sequence[PendingStep]:
-    """What waits in a run, once that many steps do."""
-    found: Sequence[PendingStep] = ()
+    """Return the pending steps of a run, once there are at least so many."""
+    pending: Sequence[PendingStep] = ()
 
     async def enough() -> bool:
-        nonlocal found
-        found = await platform.pending(run, tenant=tenant)
-        return len(found) >= count
+        nonlocal pending
+        pending = await platform.pending(run, tenant=tenant)
+        return len(pending) >= count
 
     await until(enough, what=f"{count} steps wait in {run}", every=0.05)
-    return found
+    return pending
 
 
 def decision(step: PendingStep, by: str = "eve", ruling: Ruling = Ruling.APPROVE, **fields: Any) -> StepDecision:
-    """What somebody says about a step."""
+    """Return a person's decision about a step."""
     named: dict[str, Any] = {"decision_id": uuid.uuid4().hex, **fields}
     return StepDecision(step=step.step, digest=step.digest, ruling=ruling, by=by, **named)
 
 
 KEY = ECKey.generate_key("P-256", parameters={"kid": "tests"})
-"""What the tests' identity service signs with."""
+"""The key with which the tests' identity service signs."""
 
 PUBLIC = json.dumps(KEY.as_dict(private=False))
 
 
 def signed(
-    said: StepDecision,
+    unsigned: StepDecision,
     run: str,
     /,
     *,
@@ -90,9 +86,9 @@ def signed(
     lifetime: timedelta = LIFETIME,
     **other: Any,
 ) -> StepDecision:
-    """The same with a credential for a run of the tenant `default`; `other` are claims that say something else."""
+    """Return the decision with a credential for a run of the tenant `default`; `other` replaces claims."""
     claims = claims_of(
-        said, workflow_id("default", run), now=now or datetime.now(UTC), groups=groups, lifetime=lifetime
+        unsigned, workflow_id("default", run), now=now or datetime.now(UTC), groups=groups, lifetime=lifetime
     )
     token = jwt.encode({"alg": "ES256", "kid": key.kid}, {**claims, **other}, key, algorithms=["ES256"])
-    return said.model_copy(update={"credential": token})
+    return unsigned.model_copy(update={"credential": token})

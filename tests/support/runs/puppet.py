@@ -1,4 +1,4 @@
-"""A workflow of somebody else's on our queues: it says that it is an agent, and asks for whatever it is told to."""
+"""A foreign workflow on the platform's queues: it claims to be an agent, and asks for any effect it is told to."""
 
 import json
 from datetime import timedelta
@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 
 @workflow.defn(name="agent", sandboxed=False)
 class Puppet:
-    """Each step is the name of an effect, its queue and its request; `$run` and `$id` in it are the puppet's own."""
+    """A workflow of steps: an effect's name, its queue and its request, with its own `$run` and `$id` filled in."""
 
     @workflow.run
     async def run(self, steps: list[dict[str, Any]]) -> list[Any]:

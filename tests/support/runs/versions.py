@@ -1,4 +1,4 @@
-"""Workers of several versions in one process, on a server of their own, and which version did what in a run."""
+"""Workers of several versions in one process, on their own server, and which version did which part of a run."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +21,7 @@ DEPLOYMENT = "perdure"
 
 @asynccontextmanager
 async def own_server(*more: str) -> AsyncGenerator[Client]:
-    """A server for one test, with more flags: what is current on a queue is so for everybody who uses it."""
+    """Start a server for one test, with more flags: the current version of a queue counts for everybody who uses it."""
     async with await WorkflowEnvironment.start_local(
         plugins=[PerdurePlugin()],
         search_attributes=SEARCH_ATTRIBUTES,
@@ -33,17 +33,17 @@ async def own_server(*more: str) -> AsyncGenerator[Client]:
 
 
 def address_of(client: Client) -> str:
-    """Where the server answers."""
+    """Return the address of the server."""
     return client.service_client.config.target_host
 
 
 async def connection(client: Client, name: str) -> Client:
-    """A connection of its own: in one process, workers of one queue each need one. The history shows its name."""
+    """Return a new connection: workers of one queue in one process each need one. The history shows its name."""
     return await Client.connect(address_of(client), plugins=[PerdurePlugin()], identity=name)
 
 
 def of_version(settings: Settings, build: str) -> Settings:
-    """The settings of a worker of this version."""
+    """Return the settings of a worker of this version."""
     return settings.model_copy(update={"work": Work(deployment=DEPLOYMENT, build=build)})
 
 
@@ -51,7 +51,7 @@ def of_version(settings: Settings, build: str) -> Settings:
 async def serving(
     client: Client, settings: Settings, build: str | None, roles: Sequence[WorkerRole] = tuple(WorkerRole)
 ) -> AsyncGenerator[None]:
-    """Workers of a version; None for workers without one."""
+    """Run the workers of a version; None for workers without one."""
     settings = settings if build is None else of_version(settings, build)
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)
@@ -66,26 +66,26 @@ async def use(client: Client, build: str) -> None:
 
 
 async def builds_of(client: Client, run: str) -> list[str]:
-    """The versions that took a run's workflow tasks, each once, in their order; an empty name for none."""
-    taken = [
+    """Return the versions that took a run's workflow tasks, each once, in order; an empty name for none."""
+    builds = [
         event.workflow_task_completed_event_attributes.deployment_version.build_id
         for history in await Platform(client).executions(run)
         for event in history.events
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
     ]
-    return list(dict.fromkeys(taken))
+    return list(dict.fromkeys(builds))
 
 
 async def asked_for(client: Client, run: str, effect: str) -> bool:
-    """Whether a run has asked for an effect."""
+    """Return whether a run has asked for an effect."""
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
     return any(event.activity_task_scheduled_event_attributes.activity_type.name == effect for event in history.events)
 
 
 async def doers_of(client: Client, run: str, effect: str) -> set[str]:
-    """The names of the connections whose workers began an effect of a run."""
+    """Return the names of the connections whose workers began an effect of a run."""
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
-    asked = {
+    scheduled = {
         event.event_id
         for event in history.events
         if event.activity_task_scheduled_event_attributes.activity_type.name == effect
@@ -93,5 +93,5 @@ async def doers_of(client: Client, run: str, effect: str) -> set[str]:
     return {
         event.activity_task_started_event_attributes.identity
         for event in history.events
-        if event.activity_task_started_event_attributes.scheduled_event_id in asked
+        if event.activity_task_started_event_attributes.scheduled_event_id in scheduled
     }

@@ -1,4 +1,4 @@
-"""Certificates that tests make themselves: an authority, and what it signs for this machine's loopback address."""
+"""Certificates for tests: an authority, and the certificates that it signs for this machine's loopback address."""
 
 import datetime as dt
 import ipaddress
@@ -14,7 +14,7 @@ DAY = dt.timedelta(days=1)
 
 
 def certified(folder: Path, host: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for a host, and a client's that trusts nothing else."""
+    """Return a server's context with a certificate for a host, and a client's context that trusts nothing else."""
     authority = Authority(folder, "ours")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(*authority.sign("server", host=host))
@@ -22,7 +22,7 @@ def certified(folder: Path, host: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 class Authority:
-    """Signs certificates; `file` is what its friends trust."""
+    """An authority that signs certificates; `file` is what clients have to trust."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Authority:
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def sign(self, name: str, *, until: dt.timedelta = DAY, host: str | None = None) -> tuple[Path, Path]:
-        """A certificate for a host, or for 127.0.0.1, that is good for so long from now, and its key."""
+        """Return a certificate for a host, or for 127.0.0.1, valid for so long from now, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         here = x509.SubjectAlternativeName(

@@ -1,4 +1,4 @@
-"""A server for tests whose answers are as odd as each test needs: real HTTP or HTTPS, on loopback."""
+"""A server for tests with odd answers: real HTTP or HTTPS, on loopback."""
 
 import ssl
 import threading
@@ -10,7 +10,7 @@ Answer = Callable[["OddHandler"], None]
 
 
 class OddServer(ThreadingHTTPServer):
-    """Answers each path by a function of the test's, and remembers what it was asked."""
+    """A server that answers each path by a function of the test, and records its requests."""
 
     daemon_threads = True
 
@@ -21,17 +21,17 @@ class OddServer(ThreadingHTTPServer):
         """The `Host` and the path of each request."""
         self.headers: list[dict[str, str]] = []
         self.gone = threading.Event()
-        """Set when a caller went away before its answer was over."""
+        """Set when a client disconnects before its answer is complete."""
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port on which it listens."""
         return int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a caller may go away."""
+        """Ignore errors: a client may disconnect."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.01,), name="odd-server", daemon=True).start()
@@ -43,7 +43,7 @@ class OddServer(ThreadingHTTPServer):
 
 
 class OddHandler(BaseHTTPRequestHandler):
-    """One request."""
+    """The handler of one request."""
 
     protocol_version = "HTTP/1.1"
     server: OddServer  # pyright: ignore[reportIncompatibleVariableOverride] - the base names it more widely
@@ -69,7 +69,7 @@ class OddHandler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: tests read what they assert on."""
+        """Write no log: tests read what they assert on."""
 
 
 def page(body: bytes, kind: str = "text/html; charset=utf-8", status: int = 200, **headers: str) -> Answer:
@@ -88,7 +88,7 @@ def page(body: bytes, kind: str = "text/html; charset=utf-8", status: int = 200,
 
 
 def endless(kind: str = "text/plain") -> Answer:
-    """Answer without an end, as fast as it is taken."""
+    """Answer without an end, as fast as the client reads."""
 
     def answer(handler: OddHandler) -> None:
         handler.send_response(200)
@@ -101,7 +101,7 @@ def endless(kind: str = "text/plain") -> Answer:
 
 
 def silent(after: bytes = b"") -> Answer:
-    """Answer with the beginning of a page, and then nothing until the caller goes away."""
+    """Answer with the beginning of a page, and then nothing until the client disconnects."""
 
     def answer(handler: OddHandler) -> None:
         if after:

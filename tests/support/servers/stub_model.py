@@ -40,14 +40,14 @@ from deploy.testing.stub.server import Gone, StubServer, StubSpeech
 __all__ = ["INPUT_TOKENS", "MODEL", "OUTPUT_TOKENS", "Gone", "StubModel"]
 
 MODEL = "qwen2.5-coder-0.5b-instruct"
-"""What the deployment `fast` asks it for, and so what it calls itself then."""
+"""The model name that the deployment `fast` asks for, and that the stub then reports."""
 
 BIG = 10_000_000
-"""Bytes of text of `"big"`."""
+"""The size of `"big"`'s text, in bytes."""
 
 
 class StubModel(StubServer):
-    """The server and what it remembers."""
+    """The server, and the calls that it remembers."""
 
     def __init__(self, port: int, calls_file: Path | None = None, handler: type["StubHandler"] | None = None) -> None:
         super().__init__(port, handler or StubHandler)
@@ -57,16 +57,16 @@ class StubModel(StubServer):
         self.lock = threading.Lock()
         self.calls_file = calls_file
         self.closed: list[float] = []
-        """When callers went away before they were answered, in seconds of the epoch."""
+        """The times when clients disconnected before they were answered, in epoch seconds."""
         self.written = 0
-        """Bytes of `"big"` that were taken."""
+        """The bytes of `"big"` that clients have read."""
         self.requests: list[Json] = []
-        """What was asked, the newest last."""
+        """The requests, the newest last."""
         self.keys: list[str | None] = []
-        """The `Authorization` that each call came with."""
+        """The `Authorization` header of each call."""
 
     def count(self, request: Json) -> Any:
-        """Remember a call, before anything is answered, and say what it meets."""
+        """Record a call before it is answered, and return its item of the script."""
         with self.lock:
             self.calls += 1
             self.requests.append(request)
@@ -186,8 +186,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--calls", type=Path, help="a file that gets one line for each call")
-    given = parser.parse_args()
-    server = StubModel(given.port, given.calls)
+    options = parser.parse_args()
+    server = StubModel(options.port, options.calls)
     print("ready", server.server_address[1], flush=True)  # noqa: T201 - the starter waits for it
     server.serve_forever()
 

@@ -1,4 +1,4 @@
-"""A stub of SGLang: the stub model, and the doors beside its calls. It answers from replies that the real one gave."""
+"""A stub of SGLang: the stub model with SGLang's other endpoints. Its replies were recorded from the real server."""
 
 import json
 import time
@@ -11,16 +11,16 @@ REPLIES = Path(__file__).resolve().parent / "sglang_replies"
 """Replies of SGLang 0.5.23, trimmed to status and body; those about adapters come from an experiment (README there)."""
 
 SERVED = "smollm2"
-"""The model that the recorded replies are of."""
+"""The model that the recorded replies name."""
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """A recorded reply as an item of the stub's script."""
+    """Return a recorded reply as an item of the stub's script."""
     return dict(json.loads((REPLIES / f"{name}.json").read_text()))
 
 
 class Text(str):
-    """A door's answer in plain text, as metrics are."""
+    """An endpoint's reply in plain text, such as metrics."""
 
     __slots__ = ()
 
@@ -31,14 +31,14 @@ class StubSGLang(StubModel):
     def __init__(self) -> None:
         super().__init__(0, handler=_Doors)
         self.doors: dict[str, Any] = {"/v1/models": recorded("models")}
-        """What each path beside the calls meets; a path that is not here is not found."""
+        """The reply of each endpoint; any other path is not found."""
         self.asked: list[tuple[str, str | None, Any]] = []
-        """Path, `Authorization` and body of what was asked there."""
+        """The requests to these endpoints: path, `Authorization` and body."""
         self.aborted: list[float] = []
-        """When `/abort_request` was called, in seconds of the epoch."""
+        """The times of calls of `/abort_request`, in epoch seconds."""
 
     def asked_at(self, path: str) -> list[tuple[str | None, Any]]:
-        """Authorization and body of what was asked at one path."""
+        """Return the `Authorization` and the body of the requests to one path."""
         return [(key, body) for where, key, body in self.asked if where == path]
 
 

@@ -1,4 +1,4 @@
-"""Where the Temporal server's binary is, and the flags that tests start it with."""
+"""The path of the Temporal server's binary, and the flags with which tests start it."""
 
 import importlib.metadata
 from pathlib import Path
@@ -14,4 +14,4 @@ TIME_SKIPPING = [
     *("--dynamic-config-value", "history.timerProcessorMaxPollRPS=10000"),
     *("--dynamic-config-value", "history.visibilityProcessorMaxPollRPS=10000"),
 ]
-"""The SDK does not switch time skipping on by itself; the others lift the dev server's own throttle."""
+"""The flags: time skipping, which the SDK does not switch on by itself, and no throttle of the dev server."""

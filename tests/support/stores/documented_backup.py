@@ -1,4 +1,4 @@
-"""The commands of `deploy/BACKUP.md` for PostgreSQL, run as they are written there."""
+"""The commands of `deploy/BACKUP.md` for PostgreSQL, run exactly as written there."""
 
 import os
 import re
@@ -11,17 +11,17 @@ from tests.services.postgres_server import PostgresServer, client_programs
 
 OURS = "PERDURE_DATABASE__POSTGRES"
 TEMPORALS = ("TEMPORAL_POSTGRES", "TEMPORAL_VISIBILITY_POSTGRES")
-"""How the document names the addresses of the three databases."""
+"""The document's placeholders for the addresses of the three databases."""
 
 _PRODUCTION = (ROOT / "deploy" / "BACKUP.md").read_text().split("## In production\n")[1]
 DUMP, RESTORE = (
     block.strip().splitlines() for block in re.findall(r"^```\n(.*?)^```", _PRODUCTION, re.MULTILINE | re.DOTALL)
 )
-"""The commands of its two blocks, one a line."""
+"""The commands of the document's two blocks, one a line."""
 
 
 def databases(server: PostgresServer) -> dict[str, str]:
-    """Three empty databases, by the names that the document has for their addresses."""
+    """Return three empty databases, by the document's placeholders for their addresses."""
     return {name: server.new_database() for name in (OURS, *TEMPORALS)}
 
 
@@ -42,5 +42,5 @@ def run_command(command: str, addresses: Mapping[str, str], folder: Path) -> sub
 def run_commands(commands: list[str], addresses: Mapping[str, str], folder: Path) -> None:
     """Run commands of the document in their order; each has to succeed."""
     for command in commands:
-        done = run_command(command, addresses, folder)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        result = run_command(command, addresses, folder)
+        assert result.returncode == 0, f"{command}: {result.stderr}"

@@ -1,4 +1,4 @@
-"""Orders of paid steps for tests of what keeps them, and accounts that are opened when a run is first heard of."""
+"""Orders of paid steps for tests of their stores, and accounts that are opened at a run's first step."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ def order(
     asking: str = "",
     bodies: Sequence[bytes] = (),
 ) -> Order:
-    """One asking of a step. Its name follows from its number, unless one is given: named again it is the same one."""
+    """Return one order of a step, named after its number unless a name is given; an equal name is the same order."""
     name = asking or f"asking-{attempt}"
     return Order(key=key, attempt=attempt, question=question, worst=worst, asking=name, bodies=bodies)
 
 
 def run_of(key: StepKey, budget: Budget = AMPLE, pinned: str = "0" * 64, kind: str = "chain") -> RegisteredRun:
-    """The run of a key, as its first effect registers it."""
+    """Return the run of a key, as its first effect registers it."""
     return RegisteredRun(
         tenant=key.tenant,
         workflow_id=key.workflow_id,
@@ -43,7 +43,7 @@ def run_of(key: StepKey, budget: Budget = AMPLE, pinned: str = "0" * 64, kind: s
 
 
 class RegisteredReplies(SqlPaidReplies):
-    """The real replies, for runs that are registered when they are first heard of."""
+    """The real store of replies, which registers a run at its first step."""
 
     def __init__(self, database: Database, limit_of: LimitOf = lambda _: None, budget: Budget = AMPLE) -> None:
         super().__init__(database, limit_of)

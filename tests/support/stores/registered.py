@@ -1,4 +1,4 @@
-"""Effects of a registered run without a Temporal server: the stub says of each execution that it is the run's first."""
+"""Effects of a registered run without a Temporal server: a stub says that each execution is the run's first."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from perdure.contracts.chains.steps import StepKey
 
 
 class StubExecutions:
-    """An `Executions` that believes whoever asks: what a server would say of the run of this key."""
+    """A stub of `Executions` that answers as a server would about the run of this key."""
 
     def __init__(self, key: StepKey, kind: str = "chain") -> None:
         self.key = key
@@ -26,7 +26,7 @@ class StubExecutions:
 
 
 def environment_of(key: StepKey, execution: str = "") -> ActivityEnvironment:
-    """An activity of the run of this key, in its first execution or in another one."""
+    """Return an activity environment of the run of this key, in its first execution or in another one."""
     environment = ActivityEnvironment()
     environment.info = replace(
         environment.info, workflow_id=key.workflow_id, workflow_run_id=execution or key.run_id, workflow_type="chain"

@@ -56,33 +56,33 @@ class Failing:
         self._fails = fails
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._adapter, name)
+        method = getattr(self._adapter, name)
         if name != self._method:
-            return found
+            return method
 
-        async def failing(*asked: Any) -> Any:
+        async def failing(*arguments: Any) -> Any:
             if self._fails():
                 raise self._error
-            return await found(*asked)
+            return await method(*arguments)
 
         return failing
 
 
 class StubRights(Rights):
-    """Believes every key: these tests are about what the ledger allows, and not about who asks."""
+    """A stub that accepts every key: these tests are about the ledger's rules, not about who asks."""
 
     def __init__(self) -> None:
-        """Nobody is asked."""
+        """Answer without asking a server."""
 
     async def of(self, key: StepKey, pinned: Digest | None = None) -> RegisteredRun:
         return run_of(key, pinned=pinned or "0" * 64, kind="agent")
 
 
 class StubProof(Proof):
-    """Finds every call approved, and every word recorded."""
+    """A stub that finds every call approved, and every decision recorded."""
 
     def __init__(self) -> None:
-        """Nothing is looked up."""
+        """Need no store."""
 
     async def asked(self, run: RegisteredRun, spec: AgentSpec, ask: ScreenCall) -> None:
         return None
@@ -95,7 +95,7 @@ class StubProof(Proof):
 
 
 class StubAccounts:
-    """`Accounts` that nothing is charged to."""
+    """A stub of `Accounts` that charges nothing."""
 
     async def look(self, tenant: str, run_id: str) -> Account | None:
         return None
@@ -105,7 +105,7 @@ class StubAccounts:
 
 
 class UnpricedLedger(SqlEffectLedger):
-    """The real ledger, whose calls are charged to nobody: the runs of these tests have no account."""
+    """The real ledger without charges: the runs of these tests have no account."""
 
     async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
         return await super().intend(key, attempt, call)
@@ -113,14 +113,14 @@ class UnpricedLedger(SqlEffectLedger):
 
 @dataclass
 class Worker:
-    """What one worker process does about calls. Several may share a database."""
+    """One worker process with its effects of tool calls. Several may share a database."""
 
     database: Database
     tools: Mapping[str, Tool[Any]]
     ledger: EffectLedger
     blobs: BlobStore
     granted: Mapping[str, Tool[Any]]
-    """The tools as the run has pinned them, whatever this worker has now."""
+    """The tools as the run has pinned them, which may differ from this worker's tools."""
     arguments: tuple[GuardSpec, ...] = ()
     guards: Guards = field(default_factory=NoGuards)
     http: Http = field(default_factory=NoHttp)
@@ -143,7 +143,7 @@ class Worker:
         self.settling = Settling(boundary, self.ledger, self.blobs, pins, rights=StubRights(), proof=StubProof())
 
     async def pin(self) -> Text:
-        """The run's spec."""
+        """Store the run's spec, and return its link."""
         spec = AgentSpec(
             name="a",
             digest="0" * 64,
@@ -156,33 +156,33 @@ class Worker:
         )
         return await Pins(self.blobs).keep("acme", spec)
 
-    async def asked(self, attempt: int, tool: str, key: StepKey = KEY, *, said: Any = None, **more: Any) -> Act:
-        """An attempt, as the workflow asks for it."""
-        arguments = await stored(self.blobs, {"what": "x"} if said is None else said)
+    async def request(self, attempt: int, tool: str, key: StepKey = KEY, *, values: Any = None, **more: Any) -> Act:
+        """Return the request of an attempt, as the workflow sends it."""
+        arguments = await stored(self.blobs, {"what": "x"} if values is None else values)
         return Act(key=key, attempt=attempt, pinned=await self.pin(), tool=tool, arguments=arguments, **more)
 
     async def act(self, attempt: int, tool: str, key: StepKey = KEY, **more: Any) -> Acted:
-        """Try it."""
-        return await self.acting.act(await self.asked(attempt, tool, key, **more))
+        """Make an attempt."""
+        return await self.acting.act(await self.request(attempt, tool, key, **more))
 
     async def settle(
-        self, ruling: Ruling, tool: str, key: StepKey = KEY, *, said: Any = None, result: str | None = None
+        self, ruling: Ruling, tool: str, key: StepKey = KEY, *, values: Any = None, result: str | None = None
     ) -> SettledCall:
-        """Take a person's word."""
+        """Settle the call by a person's decision."""
         decision = StepDecision(
             decision_id="d", step=key.step, digest="0" * 64, ruling=ruling, by="ann", result=result, reason="as I said"
         )
-        question = await stored(self.blobs, {"what": "x"} if said is None else said)
+        question = await stored(self.blobs, {"what": "x"} if values is None else values)
         ask = SettleCall(key=key, pinned=await self.pin(), tool=tool, decision=decision, question=question)
         return await self.settling.settle_call(ask)
 
-    async def shown(self, outcome: ToolOutcome) -> str:
-        """What the model is shown of it."""
+    async def text_of(self, outcome: ToolOutcome) -> str:
+        """Return the text of an outcome, as the model sees it."""
         return await texts.read(self.blobs, "acme", outcome.result)
 
 
 def worker(database: Database, *tools: Tool[Any], **more: Any) -> Worker:
-    """A worker with the tools that the run has pinned."""
+    """Return a worker with the tools that the run has pinned."""
     named = {one.name: one for one in tools}
     parts: dict[str, Any] = {
         "tools": named,
@@ -194,7 +194,7 @@ def worker(database: Database, *tools: Tool[Any], **more: Any) -> Worker:
 
 
 async def stored(blobs: BlobStore, arguments: Any) -> Text:
-    """A call's arguments, as a thought stores them."""
+    """Store a call's arguments as a thought does."""
     text = Text.of(json.dumps(arguments))
     await texts.store(blobs, "acme", text)
     return text.reference()

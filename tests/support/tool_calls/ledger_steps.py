@@ -1,4 +1,4 @@
-"""What may happen to one tool call, in any order: attempts that ask, tell and forgo, repeats of them, and decisions."""
+"""The events of one tool call in any order: attempts that ask, report and forgo, repeats of them, and decisions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,19 +42,19 @@ class Ask:
 
 @dataclass(frozen=True)
 class AskAsBefore:
-    """The transaction of an earlier asking is done twice."""
+    """The transaction of an earlier request is repeated."""
 
     which: int
 
 
 @dataclass(frozen=True)
 class Forgo:
-    """An attempt asks, and gives up at once what it is allowed."""
+    """An attempt asks, and at once gives up the call that it is allowed to make."""
 
     attempt: int
     why: Failed
     number: int = 0
-    """Which asking it is: the same one is a transaction that is done twice."""
+    """The number of the request: the same number is a repeated transaction."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def decision(number: int, word: Word, attempt: int, source: Source = Source.PERS
     return Decision(decision_id=f"d-{number}", attempt=attempt, word=word, source=source, by="ann", result=result)
 
 
-def _decided(number: int, said: tuple[Word, Source], attempt: int) -> Decision:
-    return decision(number, said[0], attempt, said[1])
+def _decided(number: int, word_and_source: tuple[Word, Source], attempt: int) -> Decision:
+    return decision(number, word_and_source[0], attempt, word_and_source[1])
 
 
 attempts = st.integers(1, 4)
@@ -97,19 +97,19 @@ happenings = st.lists(
 
 @dataclass
 class InMemory:
-    """A call whose entries are kept in a list: the rules, and nothing else."""
+    """A ledger of one call in memory: the rules over a list of entries."""
 
     call: IntendedCall
     past: list[LedgerEvent] = field(default_factory=list[LedgerEvent])
     askers: list[Asker] = field(default_factory=list[Asker])
 
     def meet(self, happens: Happens) -> Answered:
-        """What the ledger says to it."""
+        """Return the ledger's answer to an event."""
         try:
-            answer, found = self._apply(happens)
+            answer, entries = self._apply(happens)
         except UnknownKey as error:
             return error
-        self.past += [] if found is None else [found] if isinstance(found, LedgerEvent) else found
+        self.past += [] if entries is None else [entries] if isinstance(entries, LedgerEvent) else entries
         return answer
 
     def _apply(self, happens: Happens) -> tuple[Answered, LedgerEvent | list[LedgerEvent] | None]:
@@ -128,6 +128,6 @@ class InMemory:
 
 
 def possible(happened: Sequence[Happens]) -> list[Happens]:
-    """Without repeats of what was never asked."""
+    """Return the events without repeats of requests that were never made."""
     first = next((place for place, one in enumerate(happened) if isinstance(one, Ask)), len(happened))
     return [one for place, one in enumerate(happened) if place > first or not isinstance(one, AskAsBefore)]

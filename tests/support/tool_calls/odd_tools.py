@@ -1,4 +1,4 @@
-"""Tools that do what tools must not do, for tests: raise, hang, return what is no text, and leave in doubt."""
+"""Tools that misbehave, for tests: they raise, hang, return no text, or leave their outcome in doubt."""
 
 import asyncio
 from datetime import timedelta
@@ -23,25 +23,25 @@ class Note(ToolArguments):
 
 
 class Calls:
-    """What the odd tools have done, in this process."""
+    """The calls of the odd tools in this process."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
         self.doubts = 1
-        """How many of the next calls leave in doubt."""
+        """The number of next calls that are left in doubt."""
         self.began = asyncio.Event()
         self.stopped = asyncio.Event()
         self.reconciled: Evidence = NeverWill()
-        """What `reconcile` finds."""
+        """The evidence that `reconcile` returns."""
 
 
-def odd_tools(done: Calls) -> dict[str, Tool[Any]]:
-    """The tools by name."""
-    every = (*_reading(done), *_writing(done), *_in_doubt(done))
+def odd_tools(calls: Calls) -> dict[str, Tool[Any]]:
+    """Return the tools by name."""
+    every = (*_reading(calls), *_writing(calls), *_in_doubt(calls))
     return {one.name: one for one in every}
 
 
-def _reading(done: Calls) -> tuple[Tool[Any], ...]:
+def _reading(calls: Calls) -> tuple[Tool[Any], ...]:
     @tool(ToolEffect.READ_ONLY)
     async def raises(_context: ToolContext, _: Nothing) -> str:
         """Break."""
@@ -50,21 +50,21 @@ def _reading(done: Calls) -> tuple[Tool[Any], ...]:
     @tool(ToolEffect.READ_ONLY, timeout=SHORT)
     async def hangs(_context: ToolContext, _: Nothing) -> str:
         """Never end."""
-        done.began.set()
+        calls.began.set()
         try:
             await asyncio.Event().wait()
         finally:
-            done.stopped.set()
+            calls.stopped.set()
         return ""
 
     @tool(ToolEffect.READ_ONLY, timeout=timedelta(minutes=2))
     async def takes_long(_context: ToolContext, _: Nothing) -> str:
         """End when it is stopped."""
-        done.began.set()
+        calls.began.set()
         try:
             await asyncio.Event().wait()
         finally:
-            done.stopped.set()
+            calls.stopped.set()
         return ""
 
     @tool(ToolEffect.READ_ONLY)
@@ -80,34 +80,34 @@ def _reading(done: Calls) -> tuple[Tool[Any], ...]:
     return cast("tuple[Tool[Any], ...]", (raises, hangs, takes_long, is_large, is_binary))
 
 
-def _writing(done: Calls) -> tuple[Tool[Any], ...]:
+def _writing(calls: Calls) -> tuple[Tool[Any], ...]:
     @tool(ToolEffect.AT_MOST_ONCE, timeout=timedelta(minutes=2))
     async def writes_slowly(_context: ToolContext, note: Note) -> str:
         """Write, and end when it is stopped."""
-        done.made.append(note.text)
-        done.began.set()
+        calls.made.append(note.text)
+        calls.began.set()
         await asyncio.Event().wait()
         return ""
 
     return (cast("Tool[Any]", writes_slowly),)
 
 
-def _in_doubt(done: Calls) -> tuple[Tool[Any], ...]:
-    async def found(_context: ToolContext) -> Evidence:
-        return done.reconciled
+def _in_doubt(calls: Calls) -> tuple[Tool[Any], ...]:
+    async def reconcile(_context: ToolContext) -> Evidence:
+        return calls.reconciled
 
     def in_doubt(note: Note) -> str:
-        done.made.append(note.text)
-        if len(done.made) <= done.doubts:
+        calls.made.append(note.text)
+        if len(calls.made) <= calls.doubts:
             raise NoAnswer("the line went dead")
-        return f"written as number {len(done.made)}"
+        return f"written as number {len(calls.made)}"
 
     @tool(ToolEffect.AT_MOST_ONCE)
     async def doubtful(_context: ToolContext, note: Note) -> str:
         """Write, and leave in doubt whether it was."""
         return in_doubt(note)
 
-    @tool(ToolEffect.AT_MOST_ONCE, timeout=SHORT, reconcile=found, settles_within=SHORT)
+    @tool(ToolEffect.AT_MOST_ONCE, timeout=SHORT, reconcile=reconcile, settles_within=SHORT)
     async def can_be_asked(_context: ToolContext, note: Note) -> str:
         """Write, leave in doubt, and know how to find out."""
         return in_doubt(note)

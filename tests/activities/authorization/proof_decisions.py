@@ -1,4 +1,4 @@
-"""What people say in the tests of the proof, and about what."""
+"""Decisions that people make in the tests of the proof of approval, and the arguments that they are about."""
 
 from typing import Any
 
