@@ -1,4 +1,4 @@
-"""Thousands of attempts to have a call made that nobody agreed to: the ledger of decisions allows none of them."""
+"""Thousands of attempts to make a call that nobody approved: the ledger of decisions allows none of them."""
 
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,6 @@ async def test_no_attempt_is_allowed_without_proof_and_none_with_it_is_refused(
 ) -> None:
     seed = cast("int", request.config.getoption("chaos_seed"))
     attempts = ATTEMPTS[cast("str", request.config.getoption("chaos"))]
-    told = await played(World(tmp_path), attempts, 1000 * seed)
-    assert told.attempts >= attempts
-    assert min(told.allowed, told.refused) > attempts / 50, f"seed {seed}: {told}"
+    outcome = await played(World(tmp_path), attempts, 1000 * seed)
+    assert outcome.attempts >= attempts
+    assert min(outcome.allowed, outcome.refused) > attempts / 50, f"seed {seed}: {outcome}"
