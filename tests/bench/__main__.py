@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: what the platform costs over the bare SDK, and how soon a worker is ready. As ratios."""
+"""`python -m tests.bench`: the platform's cost over the bare SDK and a worker's time to ready, as ratios."""
 
 import argparse
 import asyncio
@@ -61,20 +61,20 @@ def _chain(console: Console, folder: Path, turns: int) -> None:
             for number, contender in enumerate(CONTENDERS)
         ]
         with _bar("rounds", turns * len(running)) as (progress, task):
-            found = asyncio.run(rounds.compete(running, turns, lambda: progress.advance(task)))
-    report.compare(console, found, RAW.name)
+            rounds_by_contender = asyncio.run(rounds.compete(running, turns, lambda: progress.advance(task)))
+    report.compare(console, rounds_by_contender, RAW.name)
 
 
 def _starts(console: Console, folder: Path, repeats: int) -> None:
     state = folder / "starts"
-    # The raw contender's server has no other worker that listens on the platform's queues.
+    # The raw contender's server has no other worker on the platform's task queues.
     with serving(RAW, state) as running, _bar("worker starts", repeats * len(ROLES) + 1) as (progress, task):
-        found = times_to_ready(running.address, state, repeats, lambda: progress.advance(task))
-    report.starts(console, found)
+        seconds_by_role = times_to_ready(running.address, state, repeats, lambda: progress.advance(task))
+    report.starts(console, seconds_by_role)
 
 
 Counted = Callable[[Console, int, Callable[[], None]], Coroutine[None, None, None]]
-"""Measures so many runs, says when each is done, and prints."""
+"""Measures this many runs, reports each one's end, and prints."""
 
 
 def _counted(title: str, measure: Counted) -> Callable[[Console, Path, int], None]:
@@ -121,7 +121,7 @@ class Part:
     """One measurement."""
 
     runs: int
-    """How many of `unit`, unless `--runs` says otherwise."""
+    """The number of `unit` to measure, unless `--runs` is given."""
     unit: str
     measure: Callable[[Console, Path, int], None]
 
@@ -150,14 +150,14 @@ PARTS = {
     "decisions": Part(30, "pairs", _counted("decisions", decisions)),
     "budget": Part(10_000, "runs", _counted("budgets", budget_trials)),
 }
-"""Every measurement, in the order in which they are made."""
+"""All measurements, in the order in which they are made."""
 
 ASKED_FOR = frozenset({"sglang"})
-"""Measured only where they are named."""
+"""The measurements that are made only if they are named."""
 
 
-def _names(given: str) -> frozenset[str]:
-    names = frozenset(given.split(","))
+def _names(text: str) -> frozenset[str]:
+    names = frozenset(text.split(","))
     if unknown := sorted(names - set(PARTS)):
         raise argparse.ArgumentTypeError(f"there is no {', '.join(map(repr, unknown))}: choose from {','.join(PARTS)}")
     return names
@@ -171,13 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--only", type=_names, default=frozenset(PARTS) - ASKED_FOR, metavar="NAMES", help="some of the parts below"
     )
     parser.add_argument("--runs", type=int, help="how many of each, in place of the numbers below")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
         try:
             for title, part in PARTS.items():
-                if title in given.only:
-                    part.measure(console, Path(name), given.runs or part.runs)
+                if title in options.only:
+                    part.measure(console, Path(name), options.runs or part.runs)
         except DeployError as error:
             sys.exit(f"bench: {error}")
 

@@ -1,4 +1,4 @@
-"""Budgets at work: whether seeded runs of buyers and children overshoot, and how much of their limit they use."""
+"""Budgets at work: whether seeded runs with children exceed their limit, and how much of it they use."""
 
 import statistics
 from collections.abc import Callable
@@ -15,28 +15,28 @@ METHOD = (
 )
 
 
-async def budget_trials(console: Console, runs: int, done: Callable[[], None]) -> None:
-    """Seeds 0, 1, 2 and so on."""
+async def budget_trials(console: Console, runs: int, advance: Callable[[], None]) -> None:
+    """Run trials with the seeds 0, 1, 2 and so on, and print."""
     console.print(METHOD)
-    ended: list[Ended] = []
+    results: list[Ended] = []
     broken: list[str] = []
     for seed in range(runs):
         try:
-            ended.append(Trial(seed).run())
+            results.append(Trial(seed).run())
         except Broken as error:
             broken.append(f"seed {seed}: {error}")
-        done()
+        advance()
     table = Table(title=f"Budgets: {runs:,} runs")
     for title in ("overshoot", "attempts", "children", "utilisation: least", "median", "below 90 %"):
         table.add_column(title, justify="right")
-    used = [run.utilisation for run in ended]
+    utilisations = [run.utilisation for run in results]
     table.add_row(
         str(len(broken)),
-        f"{sum(run.attempts for run in ended):,}",
-        f"{sum(run.children for run in ended):,}",
-        f"{min(used):.3f}",
-        f"{statistics.median(used):.3f}",
-        str(sum(each < 0.9 for each in used)),
+        f"{sum(run.attempts for run in results):,}",
+        f"{sum(run.children for run in results):,}",
+        f"{min(utilisations):.3f}",
+        f"{statistics.median(utilisations):.3f}",
+        str(sum(share < 0.9 for share in utilisations)),
     )
     console.print(table)
     for line in broken[:10]:

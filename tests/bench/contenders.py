@@ -1,4 +1,4 @@
-"""What is compared. Each contender has a Temporal server and a worker process of its own."""
+"""The contenders of the benchmark. Each has a Temporal server and a worker process of its own."""
 
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -24,10 +24,10 @@ from tests.bench.texts import question
 TENANT = "default"
 
 Ask = Callable[[str], Awaitable[None]]
-"""Makes one run under a new name and waits for its result; raises where it is not an answer."""
+"""Makes one run under a new name and waits for its result; raises if it is not an answer."""
 
 Asks = TypeVar("Asks")
-"""How a run is made: `Ask`, or an agent's way."""
+"""The function that makes a run: `Ask`, or that of an agent."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Contender(Generic[Asks]):
     module: str
     """The worker's module, run with `python -m`."""
     environment: Mapping[str, str]
-    """Added to the worker's environment."""
+    """The variables that are added to the worker's environment."""
     asker: Callable[[str], Awaitable[tuple[Asks, Client]]]
-    """From the server's address to a way to make runs, and the client that it uses."""
+    """Returns, for a server's address, a function that makes runs and its client."""
     run_id: Callable[[str], str]
-    """The workflow id of a run of this name."""
+    """Returns the workflow id of a run of this name."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Running(Generic[Asks]):
 
 
 async def ask_platform(address: str) -> tuple[Ask, Client]:
-    """Runs as a backend makes them: through `perdure.client`, with its memo, labels and conflict rules."""
+    """Return a function that makes runs as a backend does: by `perdure.client`, with memo, labels, conflict rules."""
     client = await Client.connect(address, data_converter=data_converter)
     platform = Platform(client)
 
@@ -69,12 +69,12 @@ async def ask_platform(address: str) -> tuple[Ask, Client]:
 
 
 async def ask_raw(address: str) -> tuple[Ask, Client]:
-    """Runs as a backend makes them by hand."""
+    """Return a function that makes runs as a backend does by hand."""
     client = await Client.connect(address, data_converter=pydantic_data_converter)
 
     async def ask(name: str) -> None:
-        asked = Question(tenant=TENANT, text=question())
-        answer = await client.execute_workflow(RawChain.run, asked, id=name, task_queue=QUEUE)
+        request = Question(tenant=TENANT, text=question())
+        answer = await client.execute_workflow(RawChain.run, request, id=name, task_queue=QUEUE)
         if not answer.sources:
             raise TypeError(f"the run {name} did not answer: {answer!r}")
 
@@ -82,7 +82,7 @@ async def ask_raw(address: str) -> tuple[Ask, Client]:
 
 
 def platform(name: str, *, traces: bool) -> Contender[Ask]:
-    """The platform, with its spans written to a file or without any."""
+    """Return the platform as a contender, with its spans in a file or without spans."""
     return Contender(
         name=name,
         module="tests.bench.platform_worker",
@@ -99,7 +99,7 @@ RAW = Contender(name="raw SDK", module="tests.bench.raw.worker", environment={},
 def serving(contender: Contender[Asks], state: Path, *, continue_after: int | None = None) -> Generator[Running[Asks]]:
     """Start a contender's server and worker as the embedded stack does, and stop them at the end.
 
-    After `continue_after` events the server suggests a new execution; None for its own number.
+    After `continue_after` events the server suggests a new execution; None for its default.
     """
     state.mkdir(parents=True)
     port, ui_port = free_ports(2)
@@ -121,7 +121,7 @@ def serving(contender: Contender[Asks], state: Path, *, continue_after: int | No
 
 
 def worker_environment(address: str, state: Path) -> dict[str, str]:
-    """What a measured worker finds in its environment.
+    """Return the environment of a measured worker.
 
     It may keep compiled modules, as on most machines. Without them the sandbox would compile the workflow's module anew
     for each run, and a start would compile every library.

@@ -1,4 +1,4 @@
-"""The chain in this process, with a stub model over HTTP: what a question waits for, and how soon it is stopped."""
+"""The chain in this process with a stub model over HTTP: the cost of guards, and the time to stop a refused run."""
 
 import asyncio
 import random
@@ -45,7 +45,7 @@ METHOD = (
 
 
 class BenchParts(Adapters):
-    """The platform's own parts, with guards that can be taken away or held back."""
+    """The platform's own adapters, with guards that can be replaced or held back."""
 
     held: HeldGuards
     stub_guards: Guards | None = None
@@ -57,27 +57,27 @@ class BenchParts(Adapters):
 
 
 class NoGuards(BenchParts):
-    """With guards that find nothing, at once."""
+    """Adapters with guards that find nothing, at once."""
 
     stub_guards = StubGuards()
 
 
 @dataclass(frozen=True)
 class Live:
-    """One platform that runs, and its stub model."""
+    """A running platform and its stub model."""
 
     platform: Platform
     stub: StubModel
     parts: BenchParts
     address: str
-    """The server's, host and port."""
+    """The Temporal server's host and port."""
 
 
 @asynccontextmanager
 async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
-    """A server, an index, a stub model and workers, until the end of the context."""
+    """Start a server, an index, a stub model and workers, and stop them at the end of the context."""
     quiet_libraries()
-    log_events("warning")  # a line for each effect would be drawn across the bar
+    log_events("warning")  # a log line for each effect would break the progress bar
     async with AsyncExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-bench-")))
         stub = stack.enter_context(StubModel(0))
@@ -103,13 +103,13 @@ async def living(kind: type[BenchParts]) -> AsyncGenerator[Live]:
         for worker in workers(environment.client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         live = Live(Platform(environment.client), stub, parts, environment.client.service_client.config.target_host)
-        for _ in range(3):  # the first ones load what the others find loaded
+        for _ in range(3):  # the first runs load modules
             require(await live.platform.ask(QUESTION), Answered)
         yield live
 
 
-async def refusals(console: Console, runs: int, done: Callable[[], None]) -> None:
-    """From the verdict to the moment at which the provider sees its socket closed."""
+async def refusals(console: Console, runs: int, advance: Callable[[], None]) -> None:
+    """Measure the time from the verdict until the provider sees its socket closed, and print."""
     waits: list[float] = []
     draw = random.Random(1)  # noqa: S311 - a moment, not a secret
     async with living(BenchParts) as live:
@@ -119,14 +119,14 @@ async def refusals(console: Console, runs: int, done: Callable[[], None]) -> Non
             live.stub.called.clear()
             run = await live.platform.start(REFUSED)
             await asyncio.to_thread(live.stub.called.wait, 30)
-            # The heart beats at a pace: a verdict that always came at the same moment would always wait as long.
+            # Heartbeats come at a fixed pace: a verdict at a fixed moment would always wait equally long.
             await asyncio.sleep(draw.uniform(0, CANCEL_SEEN_AFTER.total_seconds()))
             verdict = time.time()
             live.parts.held.let_go.set()
             require(await live.platform.result(run), Refused)
             await until(lambda: bool(live.stub.closed), what="the socket closes", every=0.005)
             waits.append((live.stub.closed[0] - verdict) * 1000)
-            done()
+            advance()
     table = Table(title=f"Refusal, from the verdict to the provider's closed socket: {runs} runs")
     for title in ("p50, ms", "p95, ms"):
         table.add_column(title, justify="right")
@@ -134,24 +134,24 @@ async def refusals(console: Console, runs: int, done: Callable[[], None]) -> Non
     console.print(table)
 
 
-async def guards_on_and_off(console: Console, pairs: int, done: Callable[[], None]) -> None:
-    """Whole runs with the handbook's real guards and with guards that do nothing, in turn, with a model of 500 ms."""
+async def guards_on_and_off(console: Console, pairs: int, advance: Callable[[], None]) -> None:
+    """Measure whole runs with the handbook's guards and with empty guards, in turn, with a model of 500 ms."""
     on: list[float] = []
     off: list[float] = []
     async with living(BenchParts) as real, living(NoGuards) as none:
         for pair in range(pairs):
             sides = ((real, on), (none, off))
-            for live, found in sides if pair % 2 else reversed(sides):
+            for live, milliseconds in sides if pair % 2 else reversed(sides):
                 live.stub.script = [{"seconds": MODEL_SECONDS}]
-                began = time.perf_counter()
+                start = time.perf_counter()
                 result = await live.platform.ask(QUESTION)
-                found.append((time.perf_counter() - began) * 1000)
+                milliseconds.append((time.perf_counter() - start) * 1000)
                 require(result, Answered)
-            done()
+            advance()
     paired.compare(console, f"Guards on and off, a model of {MODEL_SECONDS:g} s: {pairs} pairs", {"on": on, "off": off})
 
 
 def require(result: RunResult, kind: type[Answered | Refused]) -> None:
-    """A run that ended otherwise is no measurement."""
+    """Raise `TypeError` for a run with another outcome, which is no measurement."""
     if not isinstance(result.outcome, kind):
         raise TypeError(f"the run was not {kind.__name__.lower()}: {result.outcome!r}")

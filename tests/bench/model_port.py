@@ -1,4 +1,4 @@
-"""What the model port adds to a call over bare httpx, in CPU and to the first token; how soon a cancelled call ends."""
+"""The cost of the model port over bare httpx, in CPU and time to first token, and the time to cancel a call."""
 
 import asyncio
 import functools
@@ -44,38 +44,42 @@ METHOD = (
 )
 
 Ask = Callable[[], Awaitable[float]]
-"""Makes one call; returns the milliseconds to its first token, or to its end where it comes whole."""
+"""Makes one call and returns the milliseconds to its first token, or to its end if it is not streamed."""
 
 
 @dataclass
 class Pair:
-    """Figures of one kind of call, both ways, in turn."""
+    """The figures of one kind of call, through the port and over httpx, in turn."""
 
     port: list[float] = field(default_factory=list[float])
     bare: list[float] = field(default_factory=list[float])
 
     @property
     def ratios(self) -> list[float]:
-        """The port's by httpx's, pair by pair."""
-        return [one / other for one, other in zip(self.port, self.bare, strict=True) if other]
+        """The port's figures divided by httpx's, pair by pair."""
+        return [
+            port_figure / bare_figure
+            for port_figure, bare_figure in zip(self.port, self.bare, strict=True)
+            if bare_figure
+        ]
 
 
 def short() -> list[Message]:
-    """One message."""
+    """Return a prompt of one message."""
     return [Message("user", "Say something about the sea.")]
 
 
 def conversation(size: int) -> list[Message]:
-    """A conversation of 100 messages and so many bytes."""
+    """Return a conversation of 100 messages and `size` bytes."""
     filler = "The rules of the harbour are told here once more, for everybody. "
     text = (filler * (size // MESSAGES // len(filler) + 1))[: size // MESSAGES]
-    told = [Message(("user", "assistant")[place % 2], text) for place in range(MESSAGES - 1)]
-    return [*told, Message("user", "Go on.")]
+    messages = [Message(("user", "assistant")[index % 2], text) for index in range(MESSAGES - 1)]
+    return [*messages, Message("user", "Go on.")]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server, both ways."""
+    """A server that is called both ways."""
 
     url: str
     name: str
@@ -83,7 +87,7 @@ class Endpoint:
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def model(self, folder: Path) -> LiteLLMModel:
-        """The port over it."""
+        """Return the model port over the server."""
         file = folder / f"{self.provider}.toml"
         file.write_text(
             f'[tiers]\nfast = ["it"]\n[deployments.it]\nmodel = "{self.name}"\nprovider = "{self.provider}"\n'
@@ -95,15 +99,15 @@ class Endpoint:
         return LiteLLMModel(CatalogueFile(file, {}), timeout_seconds=240, api_keys=keys)
 
 
-async def _heard(_: str, __: Usage | None) -> None:
-    """A reply streams where somebody hears it."""
+async def _ignore(_: str, __: Usage | None) -> None:
+    """Ignore the tokens: a reply is streamed only with a listener."""
 
 
 def through_port(model: LiteLLMModel, messages: list[Message], *, streams: bool) -> Ask:
     async def ask() -> float:
-        began = time.perf_counter()
-        completion = await model.complete("it", Prompt(messages), FEW, ME, _heard if streams else None)
-        return completion.first_token_ms or (time.perf_counter() - began) * 1000
+        start = time.perf_counter()
+        completion = await model.complete("it", Prompt(messages), FEW, ME, _ignore if streams else None)
+        return completion.first_token_ms or (time.perf_counter() - start) * 1000
 
     return ask
 
@@ -121,19 +125,19 @@ def by_httpx(endpoint: Endpoint, client: httpx.AsyncClient, messages: list[Messa
     headers = {"Authorization": f"Bearer {endpoint.keys.get('it', 'none')}"}
 
     async def ask() -> float:
-        began = time.perf_counter()
-        first = 0.0
+        start = time.perf_counter()
+        first_token_ms = 0.0
         async with client.stream("POST", f"{endpoint.url}/chat/completions", json=body, headers=headers) as reply:
             reply.raise_for_status()
             if not streams:
                 json.loads(await reply.aread())
-                return (time.perf_counter() - began) * 1000
+                return (time.perf_counter() - start) * 1000
             async for line in reply.aiter_lines():
                 if line.startswith("data: {"):
                     choices = json.loads(line.removeprefix("data: ")).get("choices")
-                    if not first and choices and choices[0]["delta"].get("content"):
-                        first = (time.perf_counter() - began) * 1000
-        return first
+                    if not first_token_ms and choices and choices[0]["delta"].get("content"):
+                        first_token_ms = (time.perf_counter() - start) * 1000
+        return first_token_ms
 
     return ask
 
@@ -142,7 +146,7 @@ Kinds = Mapping[str, tuple[list[Message], bool]]
 
 
 def kinds(name: str, size: int) -> Kinds:
-    """A short request and a conversation, whole and streamed."""
+    """Return a short request and a conversation, each whole and streamed."""
     return {
         f"{title}, {'streamed' if streams else 'whole'}": (messages, streams)
         for title, messages in (("short", short()), (f"100 messages, {name}", conversation(size)))
@@ -152,40 +156,40 @@ def kinds(name: str, size: int) -> Kinds:
 
 ON_THE_STUB = kinds("80 KB", LONG_BYTES)
 ON_A_MODEL = kinds("4 KB", BRIEF_BYTES)
-"""A model on a CPU would read 80 KB for minutes before its first word."""
+"""The calls to a real model: on a CPU it would read 80 KB for minutes before its first token."""
 
 
 async def in_turn(
-    endpoint: Endpoint, folder: Path, of: Kinds, pairs: int, done: Callable[[], None], *, cpu: bool
+    endpoint: Endpoint, folder: Path, of: Kinds, pairs: int, advance: Callable[[], None], *, cpu: bool
 ) -> dict[str, Pair]:
-    """Every kind of call, both ways; milliseconds to the first token, or of this process's CPU."""
+    """Make every kind of call both ways; the figures are milliseconds to the first token, or of this process's CPU."""
     model = endpoint.model(folder)
-    found = {kind: Pair() for kind in of}
-    # Like the port's, its connections are of one call.
+    pairs_by_kind = {kind: Pair() for kind in of}
+    # Each call opens its own connection, as the port does.
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(trust_env=False, timeout=240, limits=limits) as client:
         for kind, (messages, streams) in of.items():
             port = through_port(model, messages, streams=streams)
             bare = by_httpx(endpoint, client, messages, streams=streams)
-            for _ in range(3):  # what is loaded at the first calls is loaded, and the beginning is in the cache
+            for _ in range(3):  # the first calls load modules and fill the prefix cache
                 await port()
                 await bare()
             for turn in range(pairs):
-                sides = ((port, found[kind].port), (bare, found[kind].bare))
+                sides = ((port, pairs_by_kind[kind].port), (bare, pairs_by_kind[kind].bare))
                 for ask, figures in sides if turn % 2 else reversed(sides):
-                    before = time.process_time()
+                    cpu_before = time.process_time()
                     milliseconds = await ask()
-                    figures.append((time.process_time() - before) * 1000 if cpu else milliseconds)
-                done()
-    return found
+                    figures.append((time.process_time() - cpu_before) * 1000 if cpu else milliseconds)
+                advance()
+    return pairs_by_kind
 
 
-def show(console: Console, title: str, unit: str, found: Mapping[str, Pair]) -> None:
+def show(console: Console, title: str, unit: str, pairs_by_kind: Mapping[str, Pair]) -> None:
     """Print both ways and their ratio."""
     table = Table(title=title)
     for heading in ("", f"port, {unit}", f"httpx, {unit}", "ratio", "least", "greatest"):
         table.add_column(heading, justify="right" if heading else "left")
-    for kind, pair in found.items():
+    for kind, pair in pairs_by_kind.items():
         figures = (statistics.median(pair.port), statistics.median(pair.bare))
         ratios = (statistics.median(pair.ratios), min(pair.ratios), max(pair.ratios))
         table.add_row(kind, *(f"{figure:.1f}" for figure in figures), *(f"{ratio:.2f}" for ratio in ratios))
@@ -194,7 +198,7 @@ def show(console: Console, title: str, unit: str, found: Mapping[str, Pair]) -> 
 
 @contextmanager
 def stub_process(folder: Path) -> Generator[Endpoint]:
-    """The stub model in a process of its own, so that its work is not counted as the caller's."""
+    """Start the stub model in a process of its own, so that its CPU time is not the caller's."""
     [port] = free_ports(1)
     log = folder / "stub.log"
     part = Part(
@@ -213,7 +217,7 @@ def stub_process(folder: Path) -> Generator[Endpoint]:
 
 @contextmanager
 def llama_cpp(folder: Path) -> Generator[Endpoint]:
-    """The embedded model server with the model of the deployment `fast`."""
+    """Start the embedded model server with the model of the deployment `fast`."""
     settings = Settings()
     entry = CatalogueFile(settings.paths.catalogue, {}).entry("fast")
     [port] = free_ports(1)
@@ -234,7 +238,7 @@ def llama_cpp(folder: Path) -> Generator[Endpoint]:
 
 
 async def aborts(server: SGLangServer, endpoint: Endpoint, folder: Path, runs: int, console: Console) -> None:
-    """From a cancellation to the moment at which SGLang's own metrics say that nothing runs any more."""
+    """Measure the time from a cancellation until SGLang's own metrics show no running request, and print."""
     model = endpoint.model(folder)
     form = {f"answer_{number}": {"type": "boolean"} for number in range(300)}
     schema = {"type": "object", "properties": form, "required": list(form), "additionalProperties": False}
@@ -245,43 +249,43 @@ async def aborts(server: SGLangServer, endpoint: Endpoint, folder: Path, runs: i
     for streams in (False, True):
         waits: list[float] = []
         for _ in range(runs):
-            call = asyncio.create_task(model.complete("it", prompt, Sampling(2000), ME, _heard if streams else None))
+            call = asyncio.create_task(model.complete("it", prompt, Sampling(2000), ME, _ignore if streams else None))
             await until(lambda: server.running() == 1, what="the server works on it")
             before = server.counted("num_aborted_requests_total")
-            began = time.perf_counter()
+            start = time.perf_counter()
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
             counted = functools.partial(server.counted, "num_aborted_requests_total")
             await until(lambda c=counted, b=before: c() > b, what="it is counted", every=0.005)
             await until(lambda: server.running() == 0, what="nothing runs", every=0.005)
-            waits.append((time.perf_counter() - began) * 1000)
+            waits.append((time.perf_counter() - start) * 1000)
         table.add_row("streamed" if streams else "whole", f"{statistics.median(waits):.0f}", f"{p95(waits):.0f}")
     console.print(table)
 
 
 def steps(pairs: int, *, sglang: bool) -> int:
-    """How many pairs are measured together."""
+    """Return the number of pairs of all measurements together."""
     return pairs * (len(ON_THE_STUB) + len(ON_A_MODEL) * (2 if sglang else 1))
 
 
-async def model_port(console: Console, pairs: int, done: Callable[[], None], *, sglang: bool) -> None:
+async def model_port(console: Console, pairs: int, advance: Callable[[], None], *, sglang: bool) -> None:
     """Measure and print."""
     quiet_libraries()
     console.print(METHOD)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-bench-")))
         with stub_process(folder) as stub:
-            found = await in_turn(stub, folder, ON_THE_STUB, pairs, done, cpu=True)
-        show(console, f"CPU of a call: {pairs} pairs", "ms", found)
+            pairs_by_kind = await in_turn(stub, folder, ON_THE_STUB, pairs, advance, cpu=True)
+        show(console, f"CPU of a call: {pairs} pairs", "ms", pairs_by_kind)
         with llama_cpp(folder) as server:
-            found = await in_turn(server, folder, ON_A_MODEL, pairs, done, cpu=False)
-        show(console, f"llama.cpp, first token (streamed) or whole reply: {pairs} pairs", "ms", found)
+            pairs_by_kind = await in_turn(server, folder, ON_A_MODEL, pairs, advance, cpu=False)
+        show(console, f"llama.cpp, first token (streamed) or whole reply: {pairs} pairs", "ms", pairs_by_kind)
         if sglang:
             real = stack.enter_context(sglang_server(folder))
             keys = {"it": real.api_key, "admin": real.admin_key}
             endpoint = Endpoint(real.endpoint, real.model, "sglang", keys)
-            found = await in_turn(endpoint, folder, ON_A_MODEL, pairs, done, cpu=False)
-            show(console, f"SGLang, first token (streamed) or whole reply: {pairs} pairs", "ms", found)
+            pairs_by_kind = await in_turn(endpoint, folder, ON_A_MODEL, pairs, advance, cpu=False)
+            show(console, f"SGLang, first token (streamed) or whole reply: {pairs} pairs", "ms", pairs_by_kind)
             await aborts(real, endpoint, folder, pairs, console)
 
 

@@ -15,7 +15,7 @@ from tests.bench.stub_ports import StubChat, StubEmbedder, StubGuards, StubStore
 
 
 class StubbedParts(worker.Adapters):
-    """The adapters of `worker.Adapters`, with what is outside the platform stubbed."""
+    """The adapters of `worker.Adapters`, with stubs for everything outside the platform."""
 
     def retrieval(self) -> worker.Activities:
         from activities.adapters.telemetry import TracedStore

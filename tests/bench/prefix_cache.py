@@ -1,4 +1,4 @@
-"""What a stable beginning of the prompt saves: the embedded model server, the handbook's own instructions."""
+"""The saving of a stable prompt prefix, on the embedded model server with the handbook's instructions."""
 
 import json
 import statistics
@@ -27,11 +27,11 @@ QUESTIONS = ("How often are backups made?", "Who repairs bicycles?", "When does 
 BENCH = Caller(tenant="bench", request_id="bench")
 
 
-async def _heard(_: str, __: Usage | None) -> None:
-    """A reply streams where somebody hears it."""
+async def _ignore(_: str, __: Usage | None) -> None:
+    """Ignore the tokens: a reply is streamed only with a listener."""
 
 
-def _beginning() -> list[Message]:
+def _prefix() -> list[Message]:
     body = Specs(Paths().agents).chain("handbook").instructions.body or "[]"
     return [Message(message["role"], message["content"]) for message in json.loads(body)]
 
@@ -42,8 +42,8 @@ def _serving(settings: Settings, port: int) -> Serving:
     return Serving(weights=file, name=entry.model, port=port, threads=1, context=entry.context_window, parallel=1)
 
 
-async def prefix_cache(console: Console, runs: int, done: Callable[[], None]) -> None:
-    """The first token of a question after another beginning each time, and after the same one."""
+async def prefix_cache(console: Console, runs: int, advance: Callable[[], None]) -> None:
+    """Measure the time to first token after a new prefix each time and after the same one, and print."""
     quiet_libraries()
     settings = Settings()
     [port] = free_ports(1)
@@ -64,30 +64,35 @@ async def prefix_cache(console: Console, runs: int, done: Callable[[], None]) ->
             warm: list[Completion] = []
             for turn in range(runs):
                 question = QUESTIONS[turn % len(QUESTIONS)]
-                other = [Message("system", f"Edition {turn}."), *_beginning(), Message("user", question)]
-                cold.append(await model.complete("fast", Prompt(other), Sampling(max_output_tokens=4), BENCH, _heard))
-                # Another question: with the same one, its own words would be cached too.
-                again = [*other[:-1], Message("user", QUESTIONS[(turn + 1) % len(QUESTIONS)])]
-                warm.append(await model.complete("fast", Prompt(again), Sampling(max_output_tokens=4), BENCH, _heard))
-                done()
+                cold_prompt = [Message("system", f"Edition {turn}."), *_prefix(), Message("user", question)]
+                cold.append(
+                    await model.complete("fast", Prompt(cold_prompt), Sampling(max_output_tokens=4), BENCH, _ignore)
+                )
+                # Another question: the tokens of the same one would be cached too.
+                warm_prompt = [*cold_prompt[:-1], Message("user", QUESTIONS[(turn + 1) % len(QUESTIONS)])]
+                warm.append(
+                    await model.complete("fast", Prompt(warm_prompt), Sampling(max_output_tokens=4), BENCH, _ignore)
+                )
+                advance()
         finally:
             server.end()
     table = Table(title=f"Prefix cache: {runs} pairs, medians")
     for title in ("", "first token, ms", "input tokens", "of these cached"):
         table.add_column(title, justify="right" if title else "left")
-    for name, found in (("cold", cold), ("warm", warm)):
-        first = statistics.median(one.first_token_ms or 0 for one in found)
-        tokens = [statistics.median(count) for count in zip(*_tokens(found), strict=True)]
-        table.add_row(name, f"{first:,.0f}", *(f"{count:,.0f}" for count in tokens))
+    for name, completions in (("cold", cold), ("warm", warm)):
+        first_token = statistics.median(completion.first_token_ms or 0 for completion in completions)
+        tokens = [statistics.median(count) for count in zip(*_tokens(completions), strict=True)]
+        table.add_row(name, f"{first_token:,.0f}", *(f"{count:,.0f}" for count in tokens))
     ratios = [
-        (after.first_token_ms or 0) / (before.first_token_ms or 1) for before, after in zip(cold, warm, strict=True)
+        (warm_completion.first_token_ms or 0) / (cold_completion.first_token_ms or 1)
+        for cold_completion, warm_completion in zip(cold, warm, strict=True)
     ]
     console.print(table)
     console.print(f"warm / cold: {statistics.median(ratios):.3f} [{min(ratios):.3f}-{max(ratios):.3f}]")
 
 
-def _tokens(found: list[Completion]) -> list[tuple[int, int]]:
-    return [(one.usage.input_tokens, one.usage.cached_tokens) for one in found]
+def _tokens(completions: list[Completion]) -> list[tuple[int, int]]:
+    return [(completion.usage.input_tokens, completion.usage.cached_tokens) for completion in completions]
 
 
 def _ready(port: int) -> Callable[[], bool]:

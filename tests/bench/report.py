@@ -1,6 +1,6 @@
-"""The tables: each figure is the median of the rounds, each ratio the median of the ratios within a round.
+"""The tables. A figure is the median of the rounds, a ratio the median of the ratios within a round.
 
-Only the p95 is of all rounds together.
+Only the p95 is that of all rounds together.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from tests.bench.rounds import IN_FLIGHT, Round, p95
 
 @dataclass(frozen=True)
 class Row:
-    """One figure and what it should be, as a ratio to the raw workflow."""
+    """A row of a table: one figure and its aim, as a ratio to the raw workflow."""
 
     metric: str
     title: str
@@ -36,13 +36,15 @@ ROWS = (
 )
 
 
-def ratios(found: Sequence[object], base: Sequence[object], metric: str) -> list[float]:
-    """A contender's figures by the base's, round by round."""
-    return [getattr(one, metric) / getattr(other, metric) for one, other in zip(found, base, strict=True)]
+def ratios(rounds: Sequence[object], base: Sequence[object], metric: str) -> list[float]:
+    """Return a contender's figures divided by the base's, round by round."""
+    return [
+        getattr(measured, metric) / getattr(reference, metric) for measured, reference in zip(rounds, base, strict=True)
+    ]
 
 
 def verdict(row: Row, ratio: float) -> str:
-    """Whether a ratio meets its aim; empty where there is none."""
+    """Return whether a ratio meets its aim, as text; empty without an aim."""
     if row.at_most is not None:
         return "met" if ratio <= row.at_most else "missed"
     if row.at_least is not None:
@@ -50,9 +52,9 @@ def verdict(row: Row, ratio: float) -> str:
     return ""
 
 
-def compare(console: Console, found: Mapping[str, Sequence[Round]], base: str) -> None:
-    """Print each contender beside `base`, in one narrow table for each."""
-    for name, rounds in found.items():
+def compare(console: Console, rounds_by_contender: Mapping[str, Sequence[Round]], base: str) -> None:
+    """Print a narrow table for each contender beside `base`."""
+    for name, rounds in rounds_by_contender.items():
         if name == base:
             continue
         table = Table(title=f"The chain, {name}: {len(rounds)} interleaved rounds")
@@ -61,8 +63,11 @@ def compare(console: Console, found: Mapping[str, Sequence[Round]], base: str) -
             table.add_column(title, justify="right")
         table.add_column("aim")
         for row in ROWS:
-            figures = [statistics.median(getattr(one, row.metric) for one in side) for side in (rounds, found[base])]
-            parts = ratios(rounds, found[base], row.metric)
+            figures = [
+                statistics.median(getattr(turn, row.metric) for turn in side)
+                for side in (rounds, rounds_by_contender[base])
+            ]
+            parts = ratios(rounds, rounds_by_contender[base], row.metric)
             ratio = statistics.median(parts)
             table.add_row(
                 row.title,
@@ -70,23 +75,23 @@ def compare(console: Console, found: Mapping[str, Sequence[Round]], base: str) -
                 *(f"{part:.2f}" for part in (ratio, min(parts), max(parts))),
                 f"{row.aim} {verdict(row, ratio)}".strip(),
             )
-        slow, base_slow = p95(rounds), p95(found[base])
-        said = verdict(LATENCY, slow / base_slow)
+        slow, base_slow = p95(rounds), p95(rounds_by_contender[base])
+        latency_verdict = verdict(LATENCY, slow / base_slow)
         table.add_row(
             "latency p95, ms, all rounds",
             *(f"{slow:,.1f}", f"{base_slow:,.1f}", f"{slow / base_slow:.2f}", "", ""),
-            f"{LATENCY.aim} {said}",
+            f"{LATENCY.aim} {latency_verdict}",
         )
         console.print(table)
 
 
-def starts(console: Console, found: Mapping[str, Sequence[float]]) -> None:
+def starts(console: Console, seconds_by_role: Mapping[str, Sequence[float]]) -> None:
     """Print the times to ready."""
-    base = statistics.median(found["workflows"])
+    base = statistics.median(seconds_by_role["workflows"])
     table = Table(title="A worker from exec to ready")
     for title in ("role", "median, s", "fastest, s", "slowest, s", "/ workflows"):
         table.add_column(title, justify="left" if title == "role" else "right")
-    for role, seconds in found.items():
-        middle = statistics.median(seconds)
-        table.add_row(role, f"{middle:.1f}", f"{min(seconds):.1f}", f"{max(seconds):.1f}", f"{middle / base:.2f}")
+    for role, seconds in seconds_by_role.items():
+        median = statistics.median(seconds)
+        table.add_row(role, f"{median:.1f}", f"{min(seconds):.1f}", f"{max(seconds):.1f}", f"{median / base:.2f}")
     console.print(table)

@@ -1,4 +1,4 @@
-"""Stub ports at 0 ms: no model, no index, no vectors, no guard. They answer at once, always the same."""
+"""Stub ports for model, index, embedder and guards: they give the same answer at once, every time."""
 
 import json
 import math
@@ -24,7 +24,7 @@ from perdure.contracts.guards import GuardSpec, Verdict
 from tests.bench.texts import PASSAGES, answer
 
 DIMENSIONS = 384
-"""As the embedded stack's own embedder: comparing sentences with the question is the platform's work."""
+"""The dimensions of the embedded stack's own embedder: the platform compares sentences with the question."""
 
 _ISSUED = tuple(
     Issued(document=f"document-{number}", version=1, title=f"Document {number}", effective=None, replaces=None)
@@ -54,7 +54,7 @@ class StubChat:
 
 
 class StubEmbedder:
-    """An embedder to which all texts are alike."""
+    """An embedder with the same vector for all texts."""
 
     dimensions = DIMENSIONS
 
@@ -68,7 +68,7 @@ class StubStore:
     fusion = Fusion.RECIPROCAL_RANK
 
     async def ready(self) -> None:
-        """It always is."""
+        """Return at once: the store is always ready."""
 
     async def search(
         self,
@@ -122,7 +122,7 @@ def _unchanging() -> StorageFailed:
 
 
 class StubGuards:
-    """Guards that find nothing, and say that it took them another time each time, as real ones do."""
+    """Guards that find nothing and report a random duration, as real ones do."""
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
         return tuple(

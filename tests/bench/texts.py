@@ -1,4 +1,4 @@
-"""The texts that all sides carry: a question, three passages of about sixty words, an answer, and an agent's notes.
+"""The texts of all contenders: a question, three passages of about sixty words, an answer, and an agent's notes.
 
 The passages are the same for all runs, as in a collection; each run has its own question, answer and notes, so that a
 store by digest has something new to store.
@@ -9,23 +9,23 @@ import string
 
 
 def question() -> str:
-    """A new question."""
+    """Return a new question."""
     return f"How many weeks of parental leave are paid in full at the site of {_name()}?"
 
 
 def answer() -> str:
-    """A new answer."""
+    """Return a new answer."""
     return f"Twenty weeks are paid in full at the site of {_name()}, at the salary of the last month before the leave."
 
 
 TOOL = "read_note"
-"""The one tool of the agents that are measured: it reads, and changes nothing."""
+"""The one tool of the measured agents: it reads and changes nothing."""
 
 NOTE_BYTES = 400
 
 
 def note(number: int) -> str:
-    """A new note, of `NOTE_BYTES`."""
+    """Return a new note of `NOTE_BYTES` bytes."""
     line = f"Note {number} of {_name()}: the delivery was checked, counted and put on the shelf. "
     return (line * NOTE_BYTES)[:NOTE_BYTES]
 

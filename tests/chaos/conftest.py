@@ -1,4 +1,4 @@
-"""The world of the chaos tests, which kill points run, and the report at the end."""
+"""Fixtures of the chaos tests, the choice of kill points, and the report at the end."""
 
 import json
 import math
@@ -26,20 +26,20 @@ from tests.chaos.equipment.ledger import Attempts, PostgresAttempts, SqliteAttem
 from tests.chaos.equipment.long_runs import Passage
 from tests.chaos.equipment.processes import Server, Stub
 from tests.chaos.equipment.trial import Trial, Workers, World
-from tests.chaos.equipment.volley import Volley, told
+from tests.chaos.equipment.volley import Volley, report_lines
 from tests.services.postgres_server import PostgresServer
 from tests.support.sections import section
 
 SAMPLE = 7
-"""Events at which the default run kills; the moments between events are always tried."""
+"""The number of events at which the default run kills; the moments between events are always tried."""
 
 RETRIED_SAMPLE = 3
-"""As `SAMPLE`, for a run whose first attempt fails, and for one whose first reply has to be repaired."""
+"""The number of events for a run whose first attempt fails, and for one whose first reply is repaired."""
 
 HISTORIES = Path(__file__).resolve().parent.parent / "replay" / "histories"
 
 UNDISTURBED = HISTORIES / "answered-with-an-older-edition.json"
-"""A recorded run that nothing disturbed: its events are the kill points."""
+"""A recorded run without any disturbance: its events are the kill points."""
 
 KILL_POINTS = {
     "event": (UNDISTURBED, SAMPLE),
@@ -52,7 +52,7 @@ KILL_POINTS = {
 
 @dataclass
 class Report:
-    """What the trials of this session came to."""
+    """The results of the trials of this session."""
 
     seed: int
     events: int
@@ -77,16 +77,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for argument, (history, size) in KILL_POINTS.items():
         if argument not in metafunc.fixturenames:
             continue
-        every = list(range(1, len(WorkflowHistory.from_json("recorded", history.read_text()).events) + 1))
+        event_numbers = list(range(1, len(WorkflowHistory.from_json("recorded", history.read_text()).events) + 1))
         if metafunc.config.getoption("chaos") == "sample":
-            every = sorted(random.Random(report.seed).sample(every, size))  # noqa: S311 - a sample, not a secret
-        metafunc.parametrize(argument, every, ids=[f"{number:02}" for number in every])
+            event_numbers = sorted(random.Random(report.seed).sample(event_numbers, size))  # noqa: S311 - a sample, not a secret
+        metafunc.parametrize(argument, event_numbers, ids=[f"{number:02}" for number in event_numbers])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Print what each kill cost."""
     report = session.config.stash[REPORT]
-    lines = [*told(report.volleys), *report.bills, *long_runs.told(report.passages)]
+    lines = [*report_lines(report.volleys), *report.bills, *long_runs.report_lines(report.passages)]
     if lines:
         section(session.config, f"chaos of agents: seed {report.seed}", *lines)
     if not report.trials:
@@ -117,7 +117,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(server: Server, state: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """One server, one stub and one state folder for every trial."""
+    """Start one server, one stub and one state folder for all trials."""
     with ExitStack() as stack:
         yield await _world(stack, server, tmp_path_factory.mktemp("chaos"), SqliteAttempts(state), state=state)
 
@@ -126,7 +126,7 @@ async def world(server: Server, state: Path, tmp_path_factory: pytest.TempPathFa
 async def postgres_world(
     postgres: PostgresServer, redis_url: str, state: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    """As `world`, over PostgreSQL and Redis, with a Temporal server of its own: workers of both would share queues."""
+    """Start a world over PostgreSQL and Redis, with its own Temporal server: worlds must not share task queues."""
     url = postgres.new_database()
     with ExitStack() as stack:
         server = Server(tmp_path_factory.mktemp("temporal"), *free_ports(2))
@@ -162,27 +162,27 @@ async def _world(
 
 
 @pytest.fixture(scope="session")
-def chance(request: pytest.FixtureRequest) -> random.Random:
-    """What a sample, and whatever else is left to chance, is drawn from."""
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Return the seeded generator that samples and random moments are drawn from."""
     return random.Random(request.config.stash[REPORT].seed)  # noqa: S311 - a sample, not a secret
 
 
 @pytest.fixture
 def sampled(request: pytest.FixtureRequest) -> bool:
-    """Whether a tenth is enough."""
+    """Return whether a tenth of the trials is enough."""
     return request.config.getoption("chaos") == "sample"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def agent_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
-    """One stack, as authors of agents start it, whose desk leaves time for a kill between what it does and says."""
+    """Start a stack as authors of agents do; its desk pauses between a write and its reply, time for a kill."""
     async with _agent_world(tmp_path_factory, {"chaos": AGENT, "reader": READER}) as world:
         yield world
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def long_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AgentWorld]:
-    """As `agent_world`, on a server that soon wants a new execution of a run."""
+    """Start such a stack on a server that asks for a new execution after few events."""
     early = {"PERDURE_EMBEDDED__CONTINUE_AFTER": str(long_runs.CONTINUE_AFTER)}
     async with _agent_world(tmp_path_factory, {"long": long_runs.AGENT}, early) as world:
         yield world

@@ -1,4 +1,4 @@
-"""Agents with parallel tools, retries and dying workers owe what they say, and never more than their budget."""
+"""Agents with parallel tools, retries and killed workers report what they owe, and never exceed their budget."""
 
 import asyncio
 import random
@@ -21,13 +21,13 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 RUNS = 200
 
 AT_ONCE = 40
-"""Runs under way at the same time."""
+"""The number of runs at the same time."""
 
 CALLS_PER_KILL = 40
-"""After so many further calls of the model the worker is killed."""
+"""The number of model calls between two kills of the worker."""
 
 STUCK_SECONDS = 600.0
-"""A run that is not over this long after its start is stuck: it may lose its worker at every turn."""
+"""The seconds in which a run must end; it may lose its worker at every turn."""
 
 PLENTY = Budget(steps=60, tool_calls=120)
 
@@ -42,43 +42,43 @@ class Plan:
 
     @property
     def writes(self) -> dict[str, str]:
-        """The kind of each write, by the name that it has at the desk."""
+        """Return the kind of each write, by its name at the desk."""
         kinds = {"file_ticket": "tickets", "post_notice": "messages"}
         return {
-            f"{self.run}/call-{turn}-{place}": kinds[call.name]
-            for turn, said in enumerate(self.turns, 1)
-            for place, call in enumerate(said.calls, 1)
+            f"{self.run}/call-{turn}-{index}": kinds[call.name]
+            for turn, turn_script in enumerate(self.turns, 1)
+            for index, call in enumerate(turn_script.calls, 1)
             if call.name in kinds
         }
 
 
-def planned(number: int, chance: random.Random) -> Plan:
-    """Two to four turns of up to four tools at once, some of which fail first; one run in five is poor."""
-    run = f"bill-{chance.randrange(16**8):08x}-{number}"
+def planned(number: int, rng: random.Random) -> Plan:
+    """Plan two to four turns of up to four parallel tools; some fail first, and one run in five has a small budget."""
+    run = f"bill-{rng.randrange(16**8):08x}-{number}"
     tools = [("calculator", {"expression": "6 * 7"}), ("file_ticket", {"run": run}), ("post_notice", {"run": run})]
     turns: list[Turn] = []
-    for last in [False] * chance.randint(1, 3) + [True]:
-        how: dict[str, float | bool] = {"pause": chance.uniform(0, 0.5), "output_tokens": chance.randint(1, 300)}
-        match chance.random():
+    for last in [False] * rng.randint(1, 3) + [True]:
+        options: dict[str, float | bool] = {"pause": rng.uniform(0, 0.5), "output_tokens": rng.randint(1, 300)}
+        match rng.random():
             case share if share < 0.3:
-                how |= {"fails": chance.randint(1, 2)}
+                options |= {"fails": rng.randint(1, 2)}
             case share if share < 0.4:
-                how |= {"fails": 1, "drop": True}
+                options |= {"fails": 1, "drop": True}
             case _:
                 pass
-        asked = chance.choices(tools, weights=[5, 3, 2], k=chance.randint(2, 4))
-        turns.append(answer("It is done.", **how) if last else calls(*asked, **how))
-    poor = Budget(steps=chance.randint(1, 4), tool_calls=chance.randint(0, 6), micro_dollars=chance.randint(500, 5000))
-    return Plan(run, tuple(turns), poor if chance.random() < 0.2 else PLENTY)
+        tool_calls = rng.choices(tools, weights=[5, 3, 2], k=rng.randint(2, 4))
+        turns.append(answer("It is done.", **options) if last else calls(*tool_calls, **options))
+    poor = Budget(steps=rng.randint(1, 4), tool_calls=rng.randint(0, 6), micro_dollars=rng.randint(500, 5000))
+    return Plan(run, tuple(turns), poor if rng.random() < 0.2 else PLENTY)
 
 
 async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
-    agent_world: AgentWorld, report: Report, chance: random.Random, *, sampled: bool
+    agent_world: AgentWorld, report: Report, rng: random.Random, *, sampled: bool
 ) -> None:
     world, person = agent_world, Person(agent_world)
-    plans = [planned(number, chance) for number in range(RUNS // 10 if sampled else RUNS)]
-    before = len(world.stack.stub.bill.calls())
-    room, kills, began = asyncio.Semaphore(AT_ONCE), 0, time.monotonic()
+    plans = [planned(number, rng) for number in range(RUNS // 10 if sampled else RUNS)]
+    calls_before = len(world.stack.stub.bill.calls())
+    room, kills, start = asyncio.Semaphore(AT_ONCE), 0, time.monotonic()
     results: dict[str, RunResult] = {}
 
     async def run(plan: Plan) -> None:
@@ -89,7 +89,7 @@ async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
 
     running = asyncio.gather(*map(run, plans))
     while not running.done():
-        goal = before + (kills + 1) * CALLS_PER_KILL * (1 if not sampled else 0.5)
+        goal = calls_before + (kills + 1) * CALLS_PER_KILL * (1 if not sampled else 0.5)
         await until(
             lambda goal=goal: running.done() or len(world.stack.stub.bill.calls()) >= goal,
             what=f"{goal} calls are billed",
@@ -101,7 +101,7 @@ async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
             kills += 1
     await running
 
-    owed = {plan.run: audit_bill(world, plan.run, results[plan.run], plan.budget) for plan in plans}
+    bills = {plan.run: audit_bill(world, plan.run, results[plan.run], plan.budget) for plan in plans}
     written = Counter([*world.written("tickets"), *world.written("messages")])
     for plan in plans:
         twice = {write: count for write in plan.writes if (count := written[write]) > 1}
@@ -112,22 +112,24 @@ async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
         else:
             assert isinstance(results[plan.run].outcome, Exhausted), results[plan.run].outcome
     assert kills >= 1
-    report.bills += told(world, list(results.values()), sum(owed.values(), Spend()), [plan.run for plan in plans])
+    report.bills += report_lines(
+        world, list(results.values()), sum(bills.values(), Spend()), [plan.run for plan in plans]
+    )
     report.bills.append(
-        f"{kills} kills, {person.decided.total()} unknown outcomes decided, {time.monotonic() - began:.0f} s"
+        f"{kills} kills, {person.decided.total()} unknown outcomes decided, {time.monotonic() - start:.0f} s"
     )
 
 
-def told(world: AgentWorld, results: Sequence[RunResult], owed: Spend, runs: Sequence[str]) -> list[str]:
-    """The figures of the money."""
-    mine = [call for run in runs for call in world.stack.stub.bill.calls(run)]
-    met = Counter(call.met for call in mine)
+def report_lines(world: AgentWorld, results: Sequence[RunResult], owed: Spend, runs: Sequence[str]) -> list[str]:
+    """Return the report lines about money."""
+    calls = [call for run in runs for call in world.stack.stub.bill.calls(run)]
+    outcomes = Counter(call.met for call in calls)
     settled = sum((result.spent for result in results), Spend())
     unsettled = sum((result.unsettled for result in results), Spend())
-    ended = Counter(result.outcome.kind for result in results)
+    endings = Counter(result.outcome.kind for result in results)
     calls_made = (
-        f"{len(runs)} runs of agents ({', '.join(f'{count} {kind}' for kind, count in sorted(ended.items()))}): "
-        f"{len(mine)} calls of the model, {met['503']} refused and {met['dropped']} dropped, "
+        f"{len(runs)} runs of agents ({', '.join(f'{count} {kind}' for kind, count in sorted(endings.items()))}): "
+        f"{len(calls)} calls of the model, {outcomes['503']} refused and {outcomes['dropped']} dropped, "
         f"{settled.tool_calls} calls of tools"
     )
     money = (

@@ -13,7 +13,7 @@ from tests.chaos.equipment.trial import World
 pytestmark = pytest.mark.chaos
 
 TRIES = 6
-"""How often the last moment before an acknowledgement is tried for: the acknowledgement sometimes wins the race."""
+"""The tries to kill just before an acknowledgement, which sometimes wins the race."""
 
 
 async def test_a_run_survives_the_death_of_its_worker_at_any_event(world: World, report: Report, event: int) -> None:
@@ -47,7 +47,7 @@ async def test_an_attempt_that_died_before_its_reply_keeps_its_reservation(world
 async def test_an_attempt_is_recorded_before_its_call(world: World, report: Report) -> None:
     trial = await world.trial(moments.attempt_recorded)
     report.trials.append(trial)
-    # The audit compared the calls with the record; here the first attempt's row was there before any reply.
+    # The audit compared calls and attempts; here the first attempt's row existed before any reply.
     assert trial.generations == 2
     assert trial.result.unsettled.steps == 1
 

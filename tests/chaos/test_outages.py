@@ -1,4 +1,4 @@
-"""Ten runs are in flight when the database is away, the disk full or the model gone: none ends by it."""
+"""Ten runs are in flight during an outage of database, disk or model: none of them ends by it."""
 
 import asyncio
 import math
@@ -51,12 +51,16 @@ PLAN: list[Json] = [
 
 
 class Planned(StubHandler):
-    """Follows the plan of whichever run asks."""
+    """Answers each run by the plan."""
 
     def meet(self, meets: Any, request: Json) -> None:
-        words = [str(message["content"]) for message in request["messages"]]
-        turn = sum(said.startswith("Result of the tool:") for said in words)
-        run = next(said.partition("run ")[2].split()[0] for said in words if "run " in said and "RUN" not in said)
+        contents = [str(message["content"]) for message in request["messages"]]
+        turn = sum(content.startswith("Result of the tool:") for content in contents)
+        run = next(
+            content.partition("run ")[2].split()[0]
+            for content in contents
+            if "run " in content and "RUN" not in content
+        )
         item = dict(PLAN[min(turn, len(PLAN) - 1)], seconds=0.3)
         for call in item.get("tool_calls", []):
             arguments = {name: run if value == "RUN" else value for name, value in call["arguments"].items()}
@@ -65,23 +69,23 @@ class Planned(StubHandler):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def way() -> AsyncIterator[Door]:
+async def model_door() -> AsyncIterator[Door]:
     with StubModel(0, handler=Planned) as stub:
-        async with door("127.0.0.1", stub.server_address[1]) as one:
-            yield one
+        async with door("127.0.0.1", stub.server_address[1]) as opened:
+            yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(
-    settings: Settings, state: Path, desk: DeskServer, way: Door, tmp_path: Path
+    settings: Settings, state: Path, desk: DeskServer, model_door: Door, tmp_path: Path
 ) -> AsyncIterator[tuple[Platform, Adapters]]:
-    """Workers with a database of their own, on a server of their own whose clock skips nothing."""
+    """Start workers with a database of their own, on a server of their own without time skipping."""
     (tmp_path / "index").symlink_to(state / "index")
     write_agent(tmp_path, tools=(*READS, "create_ticket"))
     paths = settings.paths.model_copy(update={"state": tmp_path})
-    model = settings.model.model_copy(update={"endpoints": {"fast": way.url, "strong": way.url}})
-    own = settings.model_copy(update={"paths": paths, "model": model})
-    own = with_agents(own, tmp_path, tools=Tools(services={"desk": desk.url}))
+    model = settings.model.model_copy(update={"endpoints": {"fast": model_door.url, "strong": model_door.url}})
+    own_settings = settings.model_copy(update={"paths": paths, "model": model})
+    own_settings = with_agents(own_settings, tmp_path, tools=Tools(services={"desk": desk.url}))
     async with AsyncExitStack() as stack:
         environment = await WorkflowEnvironment.start_local(
             plugins=[PerdurePlugin()],
@@ -90,14 +94,14 @@ async def world(
             dev_server_log_level="error",
         )
         await stack.enter_async_context(environment)
-        parts = await Adapters.open(own, stack)
-        for worker in workers(environment.client, own, parts, list(WorkerRole)):
+        parts = await Adapters.open(own_settings, stack)
+        for worker in workers(environment.client, own_settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield Platform(environment.client), parts
 
 
 @asynccontextmanager
-async def outage(kind: str, parts: Adapters, way: Door) -> AsyncGenerator[None]:
+async def outage(kind: str, parts: Adapters, model_door: Door) -> AsyncGenerator[None]:
     assert isinstance(parts.database, SqliteDatabase)
     match kind:
         case "full":
@@ -107,40 +111,45 @@ async def outage(kind: str, parts: Adapters, way: Door) -> AsyncGenerator[None]:
             async with away(parts.database):
                 yield
         case _:
-            await way.shut()
+            await model_door.shut()
             try:
                 yield
             finally:
-                await way.open()
+                await model_door.open()
 
 
 @pytest.mark.timeout(3600)  # twenty outages at full length last for half an hour
 async def test_no_run_ends_by_an_outage_and_none_writes_twice(  # noqa: PLR0917 - all of the world
-    world: tuple[Platform, Adapters], desk: DeskServer, way: Door, report: Report, chance: random.Random, request: Any
+    world: tuple[Platform, Adapters],
+    desk: DeskServer,
+    model_door: Door,
+    report: Report,
+    rng: random.Random,
+    request: Any,
 ) -> None:
     platform, parts = world
     sample = request.config.getoption("chaos") == "sample"
     scale = SAMPLE_SCALE if sample else float(request.config.getoption("outage_scale"))
     lasted: list[float] = []
-    back: list[float] = []
+    recoveries: list[float] = []
     for number in range(SAMPLE if sample else ALL):
-        kind = KINDS[number % len(KINDS)] if not sample else chance.choice(KINDS)
-        seconds = scale * math.exp(chance.uniform(math.log(SHORTEST), math.log(LONGEST)))
+        kind = KINDS[number % len(KINDS)] if not sample else rng.choice(KINDS)
+        seconds = scale * math.exp(rng.uniform(math.log(SHORTEST), math.log(LONGEST)))
         runs = [uuid.uuid4().hex[:12] for _ in range(RUNS)]
         for run in runs:
             await platform.start_agent(f"Do the work of run {run} please.", agent="tester", business_id=run)
-        await asyncio.sleep(chance.uniform(0.2, 3))  # wherever each of them is by now
-        async with outage(kind, parts, way):
+        await asyncio.sleep(rng.uniform(0.2, 3))  # the runs are at random points now
+        async with outage(kind, parts, model_door):
             await asyncio.sleep(seconds)
-        began = time.monotonic()
+        start = time.monotonic()
         results = await asyncio.wait_for(asyncio.gather(*map(platform.result, runs)), 240)
-        back.append(time.monotonic() - began)
+        recoveries.append(time.monotonic() - start)
         lasted.append(seconds)
         assert [type(result.outcome) for result in results] == [Answered] * RUNS, (kind, seconds)
-        kept = [f"{one['title']}/{one['text']}" for one in desk.desk.kept()["tickets"]]
-        mine = sorted(one for one in kept if one.partition("/")[0] in runs)
-        assert mine == sorted(f"{run}/{text}" for run in runs for text in ("first", "second")), (kind, seconds)
+        tickets = [f"{ticket['title']}/{ticket['text']}" for ticket in desk.desk.kept()["tickets"]]
+        run_tickets = sorted(ticket for ticket in tickets if ticket.partition("/")[0] in runs)
+        assert run_tickets == sorted(f"{run}/{text}" for run in runs for text in ("first", "second")), (kind, seconds)
     report.bills.append(
         f"{len(lasted)} outages of {min(lasted):.1f} to {max(lasted):.1f} s (database away, disk full, model away), "
-        f"{RUNS} runs in flight: 0 ended by it, 0 writes twice; all were over {max(back):.1f} s after it at most"
+        f"{RUNS} runs in flight: 0 ended by it, 0 writes twice; all were over {max(recoveries):.1f} s after it at most"
     )

@@ -1,4 +1,4 @@
-"""PostgreSQL crashes and comes back while processes write: nothing acknowledged is lost, and nothing is there twice."""
+"""PostgreSQL crashes and restarts while processes write: nothing acknowledged is lost, and nothing is stored twice."""
 
 import asyncio
 import hashlib
@@ -68,15 +68,15 @@ async def test_writers_live_through_crashes_of_the_server(postgres: PostgresServ
     written = [(name, number) for name in range(PROCESSES) for number in range(EACH)]
     async with open_database(Settings(database=Database(postgres=SecretStr(url)))) as database:
         blobs, replies = SqlBlobs(database), RegisteredReplies(database)
-        bodies = [body(*one) for one in written]
-        assert await blobs.get_all("acme", [hashlib.sha256(each).hexdigest() for each in bodies]) == bodies
+        bodies = [body(*write) for write in written]
+        assert await blobs.get_all("acme", [hashlib.sha256(text).hexdigest() for text in bodies]) == bodies
         for name, number in written:
             assert await replies.attempts(key_of(name, number)) == {1: Spend(steps=1, micro_dollars=1)}
-            mine = await replies.begin(order(key_of(name, number), 1), Generated)
-            assert mine is not None
-            assert mine.answer == reply(f"by {name} {number}").answer
-        # Of the shared step each reply that was bought counts, once, also where a commit was not acknowledged.
-        possible = [Spend(steps=1, micro_dollars=attempt(*one)) for one in written]
-        bought = list((await replies.attempts(KEY)).values())
-        assert bought
-        assert all(bought.count(charge) == 1 and charge in possible for charge in bought)
+            stored = await replies.begin(order(key_of(name, number), 1), Generated)
+            assert stored is not None
+            assert stored.answer == reply(f"by {name} {number}").answer
+        # Each reply bought for the shared step counts once, also if its commit was not acknowledged.
+        possible = [Spend(steps=1, micro_dollars=attempt(*write)) for write in written]
+        charges = list((await replies.attempts(KEY)).values())
+        assert charges
+        assert all(charges.count(charge) == 1 and charge in possible for charge in charges)

@@ -1,4 +1,4 @@
-"""Thousands of attempts to have a call made that nobody agreed to: the ledger of decisions allows none of them."""
+"""Thousands of attempts to make a call that nobody approved: the ledger of decisions allows none of them."""
 
 from pathlib import Path
 from typing import cast

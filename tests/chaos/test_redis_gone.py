@@ -1,4 +1,4 @@
-"""Redis is gone for ten seconds: the run goes on without its words, says so once, and the next run is heard again."""
+"""Redis is gone for ten seconds: the run goes on without its tokens, logs it once, and the next run streams again."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.redis]
 QUESTION = "How many weeks of parental leave are paid in full?"
 GONE_SECONDS = 10.0
 GAP_SECONDS = 3.0
-"""Between two events of the stub's stream, of which there are six."""
+"""The pause in seconds between two of the six events of the stub's stream."""
 
 
 @pytest.fixture
@@ -46,20 +46,20 @@ def settings(settings: Settings, redis: RedisServer) -> Settings:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def platform(server: Server, settings: Settings) -> AsyncIterator[Platform]:
-    """Workers on a server whose clock skips nothing: what is tried again is tried in its own time."""
+    """Start workers on a server without time skipping: retries keep their own times."""
     client = await Client.connect(server.address, plugins=[PerdurePlugin()])
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)
         for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         platform = Platform(client)
-        # What loads at the first question would keep this process from hearing Redis in time.
+        # Modules that load at the first question would delay this process's reads of Redis.
         await platform.ask(QUESTION)
         yield platform
 
 
-async def heard(platform: Platform, run: str, settings: Settings, most: int) -> list[LogEntry]:
-    """So many entries of what a run says, or all until its end."""
+async def log_entries(platform: Platform, run: str, settings: Settings, most: int) -> list[LogEntry]:
+    """Return the first `most` entries of a run's token log, or all of them if it ends before."""
     status = await platform.status(run)
     key = StepKey(tenant="default", workflow_id=status.workflow_id, run_id=status.temporal_run_id, step="generate")
     entries: list[LogEntry] = []
@@ -71,22 +71,22 @@ async def heard(platform: Platform, run: str, settings: Settings, most: int) -> 
     return entries
 
 
-@pytest.mark.parametrize("how", ["killed", "paused"])
+@pytest.mark.parametrize("failure_kind", ["killed", "paused"])
 async def test_a_run_goes_on_while_redis_is_gone(
-    platform: Platform, redis: RedisServer, settings: Settings, stub: StubModel, how: str
+    platform: Platform, redis: RedisServer, settings: Settings, stub: StubModel, failure_kind: str
 ) -> None:
     stub.calls, stub.script = 0, [{"gap": GAP_SECONDS}]
     with capture_logs() as events:
         run = await platform.start(QUESTION)
-        # Its beginning, and a piece: it is in the middle.
-        assert isinstance((await heard(platform, run, settings, 2))[-1], Piece)
-        gone = time.monotonic()
-        if how == "killed":
+        # A reset and a piece: the reply is half written.
+        assert isinstance((await log_entries(platform, run, settings, 2))[-1], Piece)
+        gone_since = time.monotonic()
+        if failure_kind == "killed":
             redis.kill()
         else:
             redis.pause()
-        await until(lambda: time.monotonic() - gone >= GONE_SECONDS, what="Redis was gone for long enough")
-        if how == "killed":
+        await until(lambda: time.monotonic() - gone_since >= GONE_SECONDS, what="Redis was gone for long enough")
+        if failure_kind == "killed":
             redis.start()
         else:
             redis.go_on()
@@ -94,22 +94,22 @@ async def test_a_run_goes_on_while_redis_is_gone(
     assert isinstance(result.outcome, Answered)
     assert stub.calls == 1
     assert result.unsettled.steps == 0
-    [lost] = [event for event in events if event["event"] == "tokens_lost"]
-    assert (lost["paid_attempt"], lost["error"]) == (1, "StorageFailed")
-    assert str(lost["reason"]).startswith(f"Redis at {redis.url.split('@')[1]} ")
+    [event_of_loss] = [event for event in events if event["event"] == "tokens_lost"]
+    assert (event_of_loss["paid_attempt"], event_of_loss["error"]) == (1, "StorageFailed")
+    assert str(event_of_loss["reason"]).startswith(f"Redis at {redis.url.split('@')[1]} ")
 
-    again = await platform.start(QUESTION)
-    assert isinstance((await platform.result(again)).outcome, Answered)
-    assert any(isinstance(entry, Piece) for entry in await heard(platform, again, settings, 100))
+    next_run = await platform.start(QUESTION)
+    assert isinstance((await platform.result(next_run)).outcome, Answered)
+    assert any(isinstance(entry, Piece) for entry in await log_entries(platform, next_run, settings, 100))
 
 
 async def test_a_run_that_begins_while_redis_is_gone_answers_once_its_gate_can_be_opened(
     platform: Platform, redis: RedisServer, stub: StubModel
 ) -> None:
     redis.kill()
-    gone, stub.calls = time.monotonic(), 0
+    gone_since, stub.calls = time.monotonic(), 0
     run = await platform.start(QUESTION)
-    await until(lambda: time.monotonic() - gone >= GONE_SECONDS, what="Redis was gone for long enough")
+    await until(lambda: time.monotonic() - gone_since >= GONE_SECONDS, what="Redis was gone for long enough")
     redis.start()
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)

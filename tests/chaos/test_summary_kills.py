@@ -1,4 +1,4 @@
-"""A worker may die while the older turns of a conversation are summed up: no saved summary is bought twice."""
+"""A worker may die while it summarizes a conversation: no saved summary is bought twice."""
 
 import uuid
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 BUDGET = Budget(steps=60, tool_calls=60)
 
 READS = 16
-"""Six or so fill the tenth of the window that the agent may fill."""
+"""The turns of the task: about six fill the tenth of the context window that the agent may fill."""
 
 
 def reading(run: str) -> str:
@@ -24,13 +24,15 @@ def reading(run: str) -> str:
 
 async def test_a_summary_whose_worker_dies_is_saved_once_and_the_run_goes_on_from_it(agent_world: AgentWorld) -> None:
     world = agent_world
-    first = f"undisturbed-{uuid.uuid4()}"
-    result = await world.platform.run_agent(reading(first), agent="reader", business_id=first, budget=BUDGET)
+    undisturbed = f"undisturbed-{uuid.uuid4()}"
+    result = await world.platform.run_agent(
+        reading(undisturbed), agent="reader", business_id=undisturbed, budget=BUDGET
+    )
     assert isinstance(result.outcome, Answered)
-    audit_bill(world, first, result, BUDGET)
-    summaries = sum(call.turn == 0 for call in world.stack.stub.bill.calls(first))
+    audit_bill(world, undisturbed, result, BUDGET)
+    summaries = sum(call.turn == 0 for call in world.stack.stub.bill.calls(undisturbed))
     assert summaries >= 2
-    points = [point for point in kill_points(await world.stack.history(first)) if point.name.endswith(" compact")]
+    points = [point for point in kill_points(await world.stack.history(undisturbed)) if point.name.endswith(" compact")]
     assert len(points) == 3 * summaries
     for point in points[:3]:
         run = f"killed-{uuid.uuid4()}"
@@ -40,6 +42,8 @@ async def test_a_summary_whose_worker_dies_is_saved_once_and_the_run_goes_on_fro
         assert isinstance(result.outcome, Answered), point
         assert result.outcome.answer.body == "It ran."
         audit_bill(world, run, result, BUDGET)
-        attempts = [one for one in world.attempts.of(workflow_id("default", run)) if one.step.startswith("compact-")]
-        saved = [one.step for one in attempts if one.reply is not None]
-        assert len(saved) == len(set(saved)) == summaries, point
+        attempts = [
+            attempt for attempt in world.attempts.of(workflow_id("default", run)) if attempt.step.startswith("compact-")
+        ]
+        saved_steps = [attempt.step for attempt in attempts if attempt.reply is not None]
+        assert len(saved_steps) == len(set(saved_steps)) == summaries, point

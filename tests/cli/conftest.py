@@ -1,4 +1,4 @@
-"""A Temporal server whose clock runs as everybody's does, an agent, and the command line as a process of its own."""
+"""Fixtures: a Temporal server without time skipping, an agent, and the command line as a process of its own."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from workflows.plugin import PerdurePlugin
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    """A real server without time skipping: what a command starts waits for people as long as it takes."""
+    """Start a real server without time skipping: a run that a command starts waits for people in real time."""
     async with await WorkflowEnvironment.start_local(
         plugins=[PerdurePlugin()],
         search_attributes=SEARCH_ATTRIBUTES,
@@ -47,8 +47,8 @@ def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command said, and how it ended."""
+class CommandResult:
+    """The output and the exit code of a command."""
 
     code: int
     out: str
@@ -63,16 +63,16 @@ class Said:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-Cli: TypeAlias = Callable[..., Awaitable[Said]]
+Cli: TypeAlias = Callable[..., Awaitable[CommandResult]]
 
 
 @pytest.fixture
 def cli(client: Client) -> Cli:
-    """Runs `perdure` with these words, to its end."""
+    """Return a function that runs `perdure` with these arguments to its end."""
 
-    async def run(*words: str, stdin: bytes | None = None) -> Said:
+    async def run(*arguments: str, stdin: bytes | None = None) -> CommandResult:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "perdure.cli", *words),
+            *(sys.executable, "-m", "perdure.cli", *arguments),
             cwd=ROOT,
             env=environment_with(TEMPORAL_ADDRESS=client.service_client.config.target_host),
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -81,6 +81,6 @@ def cli(client: Client) -> Cli:
         )
         out, err = await asyncio.wait_for(process.communicate(stdin), 120)
         assert process.returncode is not None
-        return Said(process.returncode, out.decode(), err.decode())
+        return CommandResult(process.returncode, out.decode(), err.decode())
 
     return run

@@ -1,4 +1,4 @@
-"""Whatever is typed, the command line answers with one clear line and the right exit code."""
+"""The command line answers any bad input with one clear line and the right exit code."""
 
 import asyncio
 import subprocess
@@ -56,14 +56,16 @@ TYPED = (
 )
 
 
-@pytest.mark.parametrize(("words", "said"), TYPED, ids=lambda value: str(value)[:40])
-def test_what_cannot_be_used_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert len(shown.err.splitlines()) == 1
-    assert shown.err.startswith("perdure: ")
-    assert said in shown.err
+@pytest.mark.parametrize(("arguments", "expected"), TYPED, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_used_is_one_line(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1
+    assert output.err.startswith("perdure: ")
+    assert expected in output.err
 
 
 def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,13 +77,13 @@ def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("address", ["", "nonsense", "http://[", "127.0.0.1:99999999", "\x00"])
 def test_an_address_that_is_none_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["--address", address or "://", "list"])
-    shown = capsys.readouterr()
+    output = capsys.readouterr()
     assert code == 1
-    assert len(shown.err.splitlines()) == 1
+    assert len(output.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["show", "nowhere"],
         ["watch", "nowhere"],
@@ -91,42 +93,42 @@ def test_an_address_that_is_none_is_one_line(address: str, capsys: pytest.Captur
         ["approve", "nowhere", "--yes"],
         ["history", "export", "nowhere", "nowhere.json"],
     ],
-    ids=lambda words: " ".join(words[:2]),
+    ids=lambda arguments: " ".join(arguments[:2]),
 )
-async def test_an_unknown_run_is_named_by_every_command(cli: Cli, words: list[str]) -> None:
-    said = await cli(*words)
-    assert (said.code, said.out) == (1, "")
-    assert said.err == "perdure: tenant 'default' has no run 'nowhere'\n"
+async def test_an_unknown_run_is_named_by_every_command(cli: Cli, arguments: list[str]) -> None:
+    result = await cli(*arguments)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "perdure: tenant 'default' has no run 'nowhere'\n"
 
 
 @pytest.mark.usefixtures("environment")
 async def test_an_unknown_namespace_is_one_line(cli: Cli) -> None:
-    said = await cli("--namespace", "nowhere", "list")
-    assert said.code == 1
-    assert len(said.err.splitlines()) == 1
-    assert "nowhere" in said.err
+    result = await cli("--namespace", "nowhere", "list")
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
+    assert "nowhere" in result.err
 
 
 async def test_the_process_ends_well_every_time(cli: Cli) -> None:
     """Temporal's core crashes many interpreters that end right after their last call, and with them the exit code."""
-    few = asyncio.Semaphore(4)
+    limit = asyncio.Semaphore(4)
 
-    async def ended() -> int:
-        async with few:
+    async def exit_code() -> int:
+        async with limit:
             return (await cli("list", "--limit", "1", "--json")).code
 
-    assert await asyncio.gather(*(ended() for _ in range(30))) == [0] * 30
+    assert await asyncio.gather(*(exit_code() for _ in range(30))) == [0] * 30
 
 
 def test_a_reader_who_goes_away_is_not_complained_about() -> None:
     shell = f"{sys.executable} -m perdure.cli --help | true"
-    ended = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.stderr == ""
+    process = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert process.stderr == ""
 
 
 def test_the_shell_completes_commands() -> None:
     completing = environment_with(_PERDURE_COMPLETE="complete_bash", COMP_WORDS="perdure in", COMP_CWORD="1")
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "perdure.cli"],
         cwd=ROOT,
         env=completing,
@@ -135,4 +137,4 @@ def test_the_shell_completes_commands() -> None:
         timeout=60,
         check=False,
     )
-    assert (ended.stdout.split(), ended.returncode) == (["inbox"], 0)
+    assert (process.stdout.split(), process.returncode) == (["inbox"], 0)

@@ -1,4 +1,4 @@
-"""From the command line a run is started by whom the environment's token names, and no token is ever typed."""
+"""The command line starts a run in the name of the token in the environment; no token is ever an argument."""
 
 import uuid
 
@@ -34,15 +34,15 @@ async def test_a_run_is_started_by_whom_the_environments_token_names(
     cli: Cli, client: Client, stub: StubModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub.script = [answer(), answer()]
-    said = token("ada")
-    monkeypatch.setenv("PERDURE_TOKEN", said)
+    caller_token = token("ada")
+    monkeypatch.setenv("PERDURE_TOKEN", caller_token)
     run = str(uuid.uuid4())
-    came = await cli("run", "tester", "Do it.", "--id", run)
-    assert came.code == 0, came.err
+    result = await cli("run", "tester", "Do it.", "--id", run)
+    assert result.code == 0, result.err
     request = await request_of(client, run)
-    assert request.caller == ticket_of(said, f"default:{run}")
-    assert request.started_by == "", "the token says it, and not the name of whoever sits here"
-    assert not any(part in came.out + came.err for part in said.split("."))
+    assert request.caller == ticket_of(caller_token, f"default:{run}")
+    assert request.started_by == "", "the token names the caller, not the user of this machine"
+    assert not any(part in result.out + result.err for part in caller_token.split("."))
 
 
 async def test_without_a_token_it_is_started_by_whoever_says_so(
@@ -51,8 +51,8 @@ async def test_without_a_token_it_is_started_by_whoever_says_so(
     stub.script = [answer()]
     monkeypatch.setenv("PERDURE_TOKEN", "")
     run = str(uuid.uuid4())
-    came = await cli("run", "tester", "Do it.", "--id", run, "--by", "eve")
-    assert came.code == 0, came.err
+    result = await cli("run", "tester", "Do it.", "--id", run, "--by", "eve")
+    assert result.code == 0, result.err
     request = await request_of(client, run)
     assert (request.caller, request.started_by) == (None, "eve")
 
@@ -62,35 +62,35 @@ async def test_whoever_gives_another_name_than_the_tokens_starts_nothing(
 ) -> None:
     monkeypatch.setenv("PERDURE_TOKEN", token("ada"))
     run = str(uuid.uuid4())
-    came = await cli("run", "tester", "Do it.", "--id", run, "--by", "eve")
-    assert (came.code, came.out) == (2, "")
-    assert came.err == "perdure: started_by: names 'eve', and the caller's token is of 'ada': leave it out\n"
+    result = await cli("run", "tester", "Do it.", "--id", run, "--by", "eve")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "perdure: started_by: names 'eve', and the caller's token is of 'ada': leave it out\n"
     with pytest.raises(UnknownRun):
         await platform.status(run)
 
 
 async def test_a_token_that_is_refused_is_one_line_without_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    stranger = ECKey.generate_key("P-256", parameters={"kid": "callers"})
-    for said in (token(key=stranger), token(tenant="acme"), "not a token", "nonsense"):
-        monkeypatch.setenv("PERDURE_TOKEN", said)
-        came = await cli("ask", "Who cleans the pond?")
-        assert came.code in (1, 2)
-        assert came.err.startswith("perdure: ")
-        assert len(came.err.splitlines()) == 1
-        assert "token" in came.err
-        assert not any(part in came.err for part in said.split("."))
+    foreign_key = ECKey.generate_key("P-256", parameters={"kid": "callers"})
+    for caller_token in (token(key=foreign_key), token(tenant="acme"), "not a token", "nonsense"):
+        monkeypatch.setenv("PERDURE_TOKEN", caller_token)
+        result = await cli("ask", "Who cleans the pond?")
+        assert result.code in (1, 2)
+        assert result.err.startswith("perdure: ")
+        assert len(result.err.splitlines()) == 1
+        assert "token" in result.err
+        assert not any(part in result.err for part in caller_token.split("."))
 
 
 async def test_a_token_on_the_command_line_is_refused_without_being_shown(cli: Cli) -> None:
-    said = token()
-    came = await cli("--token", said, "list")
-    assert came.code == 2
-    assert came.err == (
+    caller_token = token()
+    result = await cli("--token", caller_token, "list")
+    assert result.code == 2
+    assert result.err == (
         "perdure: --token: everybody on this machine can read a command line: set PERDURE_TOKEN in the environment\n"
     )
 
 
 async def test_commands_that_start_nothing_send_no_token(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERDURE_TOKEN", "nonsense")
-    came = await cli("list")
-    assert came.code == 0, came.err
+    result = await cli("list")
+    assert result.code == 0, result.err

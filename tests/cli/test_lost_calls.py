@@ -1,4 +1,4 @@
-"""A person says from the command line what became of a call of which nobody knows."""
+"""A person tells from the command line what became of a call with an unknown outcome."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -21,21 +21,21 @@ from worker import workers
 
 
 @pytest.fixture
-def done() -> Calls:
+def odd_calls() -> Calls:
     return Calls()
 
 
 @pytest.fixture
-def settings(settings: Settings, tmp_path: Path, done: Calls) -> Settings:
-    write_agent(tmp_path, tools=tuple(odd_tools(done)))
+def settings(settings: Settings, tmp_path: Path, odd_calls: Calls) -> Settings:
+    write_agent(tmp_path, tools=tuple(odd_tools(odd_calls)))
     return with_agents(settings, tmp_path)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def working(client: Client, settings: Settings, done: Calls) -> AsyncIterator[Adapters]:
+async def working(client: Client, settings: Settings, odd_calls: Calls) -> AsyncIterator[Adapters]:
     class OddAdapters(Adapters):
         def all_tools(self) -> Mapping[str, Tool[Any]]:
-            return {**super().all_tools(), **odd_tools(done)}
+            return {**super().all_tools(), **odd_tools(odd_calls)}
 
     async with AsyncExitStack() as stack:
         parts = await OddAdapters.open(settings, stack)
@@ -46,17 +46,17 @@ async def working(client: Client, settings: Settings, done: Calls) -> AsyncItera
 
 @pytest.mark.usefixtures("working")
 async def test_a_write_in_doubt_is_settled_by_a_word(
-    cli: Cli, platform: Platform, stub: StubModel, done: Calls
+    cli: Cli, platform: Platform, stub: StubModel, odd_calls: Calls
 ) -> None:
     stub.script = [calls(("doubtful", {"text": "eighteen weeks"})), answer()]
     run = await platform.start_agent("Write.", agent="tester")
     [step] = await waits(platform, run)
-    wrong = await cli("approve", run, step.step, "--yes")
-    assert wrong.code == 2
-    assert "use perdure answer with --did-happen, --did-not-happen or --retry" in wrong.err
-    said = await cli("answer", run, "--did-happen", "It stands in the book.", "--by", "ada", "--yes")
-    assert said.code == 0, said.err
-    assert "the line went dead" in said.err
+    refused = await cli("approve", run, step.step, "--yes")
+    assert refused.code == 2
+    assert "use perdure answer with --did-happen, --did-not-happen or --retry" in refused.err
+    result = await cli("answer", run, "--did-happen", "It stands in the book.", "--by", "ada", "--yes")
+    assert result.code == 0, result.err
+    assert "the line went dead" in result.err
     assert (await platform.result(run)).outcome.kind == "answered"
-    assert done.made == ["eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks"]
     assert "It stands in the book." in tool_messages(stub.requests[-1])[0]

@@ -30,8 +30,8 @@ def settings(settings: Settings) -> Settings:
     return settings
 
 
-async def played(script: str, client: Client, folder: Path) -> str:
-    """What a script prints, where both commands are on the path."""
+async def script_output(script: str, client: Client, folder: Path) -> str:
+    """Run a script with both commands on the path, and return its output."""
     perdure = folder / "perdure"
     perdure.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m perdure.cli "$@"\n')
     perdure.chmod(0o755)
@@ -43,9 +43,9 @@ async def played(script: str, client: Client, folder: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(shell.communicate(), 120)
-    assert shell.returncode == 0, said.decode()
-    return said.decode()
+    output, _ = await asyncio.wait_for(shell.communicate(), 120)
+    assert shell.returncode == 0, output.decode()
+    return output.decode()
 
 
 async def test_a_run_of_the_command_line_is_approved_by_a_signal_and_finishes(
@@ -53,17 +53,17 @@ async def test_a_run_of_the_command_line_is_approved_by_a_signal_and_finishes(
 ) -> None:
     stub.script = [calls(MESSAGE), answer("They know.")]
     [script] = [script for script in SCRIPTS if "temporal workflow signal" in script]
-    said = await played(script, client, tmp_path)
-    assert "They know." in said
-    assert "ada, by signal" in said
+    output = await script_output(script, client, tmp_path)
+    assert "They know." in output
+    assert "ada, by signal" in output
     assert list(desk.desk.received()["messages"].values()) == [1]
 
 
 async def test_the_schedule_of_the_readme_fires(client: Client, platform: Platform, tmp_path: Path) -> None:
     [script] = [script for script in SCRIPTS if "schedule create" in script]
-    assert "morning fires" in await played(script, client, tmp_path)
-    found = await platform.schedules.status("morning")
-    assert found.next_times[0].astimezone().minute == 0
+    assert "morning fires" in await script_output(script, client, tmp_path)
+    status = await platform.schedules.status("morning")
+    assert status.next_times[0].astimezone().minute == 0
     await platform.schedules.delete("morning")
 
 
@@ -78,5 +78,5 @@ def test_the_page_names_every_command_and_every_exit_code() -> None:
     assert commands | groups <= named
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
     assert codes == set(Exit)
-    told = re.findall(r"(\d+) [a-z]", str(app.info.epilog))
-    assert {int(code) for code in told} == set(Exit)
+    exit_codes = re.findall(r"(\d+) [a-z]", str(app.info.epilog))
+    assert {int(code) for code in exit_codes} == set(Exit)

@@ -1,4 +1,4 @@
-"""A failed run goes on from the step that failed: what was paid for and written before is not done again."""
+"""A retried run continues from the step that failed; earlier payments and writes are not repeated."""
 
 import asyncio
 import shutil
@@ -43,32 +43,32 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Breaks:
 
 
 BROKEN = ["500"] * 3
-"""As many as the attempts of a paid step."""
+"""One failure for each attempt of a paid step."""
 
 TRIES = 5
-"""Of a call of a tool."""
+"""The attempts of a tool call."""
 
 QUESTION = "How many weeks of parental leave are paid in full?"
 
 
 async def fails(platform: Platform, run: str) -> str:
-    """Why a run fails, once it has."""
-    with pytest.raises(RunFailed) as failed:
+    """Wait until a run fails, and return the reason."""
+    with pytest.raises(RunFailed) as failure:
         await platform.result(run)
-    return str(failed.value)
+    return str(failure.value)
 
 
 async def outcome_of(platform: Platform, run: str) -> str:
-    found: RunResult = await platform.result(run)
-    return found.outcome.kind
+    result: RunResult = await platform.result(run)
+    return result.outcome.kind
 
 
-async def first_run_id(client: Client, run: str) -> tuple[str, str]:
-    """The newest execution's own id, and the id by which ledgers, saved replies and accounts know the run."""
+async def execution_ids(client: Client, run: str) -> tuple[str, str]:
+    """Return the id of the newest execution, and the run id that keys ledgers, saved replies and accounts."""
     handle = client.get_workflow_handle(workflow_id("default", run))
-    own = (await handle.describe()).run_id
-    event = await anext(aiter(client.get_workflow_handle(handle.id, run_id=own).fetch_history_events(page_size=1)))
-    return own, event.workflow_execution_started_event_attributes.first_execution_run_id
+    newest = (await handle.describe()).run_id
+    event = await anext(aiter(client.get_workflow_handle(handle.id, run_id=newest).fetch_history_events(page_size=1)))
+    return newest, event.workflow_execution_started_event_attributes.first_execution_run_id
 
 
 async def test_an_agent_goes_on_and_neither_writes_nor_pays_twice(
@@ -77,17 +77,17 @@ async def test_an_agent_goes_on_and_neither_writes_nor_pays_twice(
     run = uuid.uuid4().hex
     stub.script = [calls(TICKET, SUM), *BROKEN, answer("It is open.")]
     assert (await cli("run", "tester", "Open a ticket.", "--id", run, "-q")).code == 1
-    paid = stub.calls
-    before = await first_run_id(client, run)
-    said = await cli("retry", run)
-    assert (said.code, said.out) == (0, f"{run} goes on from think think-2\n"), said.err
-    assert f"/workflows/default:{run}/" in said.err
+    calls_before = stub.calls
+    ids_before = await execution_ids(client, run)
+    result = await cli("retry", run)
+    assert (result.code, result.out) == (0, f"{run} goes on from think think-2\n"), result.err
+    assert f"/workflows/default:{run}/" in result.err
     assert await outcome_of(platform, run) == "answered"
-    assert stub.calls == paid + 1
+    assert stub.calls == calls_before + 1
     assert list(desk.desk.received()["tickets"].values()) == [1]
-    after = await first_run_id(client, run)
-    assert after[0] != before[0]
-    assert after[1] == before[1] == before[0], "the keys of the run are what they were"
+    ids_after = await execution_ids(client, run)
+    assert ids_after[0] != ids_before[0]
+    assert ids_after[1] == ids_before[1] == ids_before[0], "the keys of the run stay the same"
 
 
 @pytest.mark.parametrize(
@@ -121,33 +121,33 @@ async def test_a_run_that_fails_again_is_retried_again_and_told_once(
     assert await outcome_of(platform, run) == "answered"
     assert stub.calls == 12
     assert list(desk.desk.received()["tickets"].values()) == [1]
-    assert len({first for _, first in [await first_run_id(client, run)]}) == 1
-    told = [entry async for entry in platform.timeline(run)]
-    assert [entry.name for entry in told if entry.kind is EntryKind.BEGAN] == ["agent"]
-    assert [entry.name for entry in told if entry.kind is EntryKind.CONTINUED] == ["retried"] * 3
-    done = [entry.summary for entry in told if entry.name in ("think", "act") and entry.began]
-    assert [summary.split()[0] for summary in done] == ["think-1", "call-1-1", "think-2", "call-2-1", "think-3"]
-    assert told[-1].name == "answered"
-    shown = await cli("show", run)
-    assert shown.code == 0, shown.err
-    assert "retried" in shown.out
-    assert "retried after: think: gave up after 3 attempts" in shown.out
+    assert len({first for _, first in [await execution_ids(client, run)]}) == 1
+    entries = [entry async for entry in platform.timeline(run)]
+    assert [entry.name for entry in entries if entry.kind is EntryKind.BEGAN] == ["agent"]
+    assert [entry.name for entry in entries if entry.kind is EntryKind.CONTINUED] == ["retried"] * 3
+    summaries = [entry.summary for entry in entries if entry.name in ("think", "act") and entry.began]
+    assert [summary.split()[0] for summary in summaries] == ["think-1", "call-1-1", "think-2", "call-2-1", "think-3"]
+    assert entries[-1].name == "answered"
+    output = await cli("show", run)
+    assert output.code == 0, output.err
+    assert "retried" in output.out
+    assert "retried after: think: gave up after 3 attempts" in output.out
 
     async def listed_once() -> bool:
-        found = [one for one in await platform.list_runs(RunFilter(limit=200)) if one.business_id == run]
-        return [(one.state, one.outcome) for one in found] == [("completed", "answered")]
+        runs = [listed for listed in await platform.list_runs(RunFilter(limit=200)) if listed.business_id == run]
+        return [(listed.state, listed.outcome) for listed in runs] == [("completed", "answered")]
 
-    await until(listed_once, what="the list has it as it is now, once")
-    failed = await platform.list_runs(RunFilter(state="failed", limit=200))
-    assert run not in {one.business_id for one in failed}
+    await until(listed_once, what="the list shows the run once, in its newest state")
+    failed_runs = await platform.list_runs(RunFilter(state="failed", limit=200))
+    assert run not in {listed.business_id for listed in failed_runs}
 
 
 async def test_two_who_retry_at_the_same_time_do_no_harm(platform: Platform, stub: StubModel, desk: DeskServer) -> None:
     stub.script = [*BROKEN, calls(TICKET), answer()]
     run = await platform.start_agent("Open a ticket.", agent="tester")
     await fails(platform, run)
-    tried = await asyncio.gather(platform.retry(run), platform.retry(run), return_exceptions=True)
-    assert all(isinstance(one, Retry | NotFailed) for one in tried)
+    replies = await asyncio.gather(platform.retry(run), platform.retry(run), return_exceptions=True)
+    assert all(isinstance(reply, Retry | NotFailed) for reply in replies)
     assert await outcome_of(platform, run) == "answered"
     assert list(desk.desk.received()["tickets"].values()) == [1]
     with pytest.raises(NotFailed, match=r"is over \(answered\)"):
@@ -156,15 +156,15 @@ async def test_two_who_retry_at_the_same_time_do_no_harm(platform: Platform, stu
 
 async def test_what_did_not_fail_is_not_retried(cli: Cli, platform: Platform, client: Client, stub: StubModel) -> None:
     stub.script = [answer(), calls(MESSAGE)]
-    done = await platform.start_agent("Do it.", agent="tester")
-    assert await outcome_of(platform, done) == "answered"
+    finished = await platform.start_agent("Do it.", agent="tester")
+    assert await outcome_of(platform, finished) == "answered"
     waiting = await platform.start_agent("Tell them.", agent="tester")
     await waits(platform, waiting)
-    for run, why in ((done, "is over (answered)"), (waiting, "goes on"), ("nobody", "has no run 'nobody'")):
-        said = await cli("retry", run)
-        assert (said.code, said.out) == (1, "")
-        [line] = said.err.splitlines()
-        assert why in line
+    for run, cause in ((finished, "is over (answered)"), (waiting, "goes on"), ("nobody", "has no run 'nobody'")):
+        result = await cli("retry", run)
+        assert (result.code, result.out) == (1, "")
+        [line] = result.err.splitlines()
+        assert cause in line
     await client.get_workflow_handle(workflow_id("default", waiting)).terminate("not needed")
     assert "was ended by a person (terminated)" in (await cli("retry", waiting)).err
     stub.script = [calls(MESSAGE)]
@@ -180,23 +180,23 @@ async def test_a_run_that_asks_for_what_cannot_be_is_done_anew_and_fails_anew(
 ) -> None:
     run = uuid.uuid4().hex
     await client.start_workflow("agent", {"nonsense": 1}, id=f"default:{run}", task_queue="perdure-agents")
-    why = await fails(platform, run)
+    reason = await fails(platform, run)
     assert (await platform.retry(run)).again == ()
-    assert await fails(platform, run) == why
+    assert await fails(platform, run) == reason
 
 
 async def test_what_is_typed_wrongly_is_said_in_one_line(cli: Cli) -> None:
-    for words, why in (
+    for arguments, cause in (
         ((), "say which"),
         (("one", "--failed", "--since", "2h"), "say which"),
         (("--failed",), "say how far back"),
         (("--failed", "--since", "soon"), "'soon' is no time"),
         (("one", "--dry-run"), "go with --failed"),
     ):
-        said = await cli("retry", *words)
-        assert (said.code, said.out) == (2, ""), words
-        [line] = said.err.splitlines()
-        assert why in line
+        result = await cli("retry", *arguments)
+        assert (result.code, result.out) == (2, ""), arguments
+        [line] = result.err.splitlines()
+        assert cause in line
 
 
 async def test_a_call_that_broke_beside_a_write_is_made_again_and_the_write_is_not(

@@ -1,4 +1,4 @@
-"""All runs that failed within a time are retried at once, each with what came of it, and no others."""
+"""All runs that failed within a time, and no others, are retried at once; each has a line with its result."""
 
 import uuid
 from contextlib import suppress
@@ -21,7 +21,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.usefixtures("working")
 
 BROKEN = ["500"] * 3
-"""As many as the attempts of a paid step."""
+"""One failure for each attempt of a paid step."""
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ async def test_all_that_failed_within_a_time_are_retried_and_nothing_else_is(
     await platform.start_agent("Tell them.", agent="tester", business_id="waiting", tenant=tenant)
 
     async def listed(*options: str) -> list[str]:
-        said = await cli("retry", "--failed", "--dry-run", "--tenant", tenant, *options)
-        assert said.code == 0, said.err
-        return said.out.splitlines()
+        result = await cli("retry", "--failed", "--dry-run", "--tenant", tenant, *options)
+        assert result.code == 0, result.err
+        return result.out.splitlines()
 
     async def both_are_there() -> bool:
-        found = [one async for one in platform.retry_failed(since(hours=1), tenant=tenant, dry_run=True)]
-        return [one.business_id for one in found] == ["first", "second"]
+        retries = [retry async for retry in platform.retry_failed(since(hours=1), tenant=tenant, dry_run=True)]
+        return [retry.business_id for retry in retries] == ["first", "second"]
 
     await until(both_are_there, what="visibility has caught up")
     rows = [line.split("\t") for line in await listed("--since", "1h")]
@@ -60,7 +60,7 @@ async def test_all_that_failed_within_a_time_are_retried_and_nothing_else_is(
     assert await listed("--since", "0s") == []
     assert (await cli("retry", "--failed", "--since", "1h", "--tenant", f"{tenant}x")).code == 0
     assert {(await platform.status(run, tenant=tenant)).state for run in ("first", "second")} == {"failed"}
-    # No worker ever saw this one: the others are retried all the same.
+    # No worker ever took this run: the others are retried nevertheless.
     await client.start_workflow(
         "agent",
         AgentRequest(task=Text.of("Do it."), agent="tester", tenant=tenant),
@@ -75,19 +75,19 @@ async def test_all_that_failed_within_a_time_are_retried_and_nothing_else_is(
 
     await until(three_are_there, what="visibility has caught up")
     stub.script = []
-    said = await cli("retry", "--failed", "--since", "1h", "--tenant", tenant)
-    assert said.code == 1
-    told = said.out.splitlines()
-    assert sorted(line.split("  ")[0].split(" ")[1] for line in told) == ["first", "second", "unseen"]
-    assert [line.split(" ")[0] for line in told] == ["[1/3]", "[2/3]", "[3/3]"]
-    assert sum("goes on from think think-1" in line for line in told) == 2
-    assert sum("not retried: run 'unseen' failed before a worker saw it" in line for line in told) == 1
-    assert said.err.splitlines()[-1] == "perdure: 1 of 3 runs were not retried"
+    result = await cli("retry", "--failed", "--since", "1h", "--tenant", tenant)
+    assert result.code == 1
+    lines = result.out.splitlines()
+    assert sorted(line.split("  ")[0].split(" ")[1] for line in lines) == ["first", "second", "unseen"]
+    assert [line.split(" ")[0] for line in lines] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert sum("goes on from think think-1" in line for line in lines) == 2
+    assert sum("not retried: run 'unseen' failed before a worker saw it" in line for line in lines) == 1
+    assert result.err.splitlines()[-1] == "perdure: 1 of 3 runs were not retried"
     for run in ("first", "second"):
         assert (await platform.result(run, tenant=tenant)).outcome.kind == "answered"
-    again = await cli("retry", "--failed", "--since", "1h", "--tenant", tenant, "--json")
-    assert again.code == 1
-    assert [line["retry"]["business_id"] for line in again.lines] == ["unseen"]
+    second_retry = await cli("retry", "--failed", "--since", "1h", "--tenant", tenant, "--json")
+    assert second_retry.code == 1
+    assert [line["retry"]["business_id"] for line in second_retry.lines] == ["unseen"]
 
 
 def since(**ago: int) -> datetime:

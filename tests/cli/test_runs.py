@@ -1,4 +1,4 @@
-"""Runs from the command line: started, followed, listed, shown and held, each command a process of its own."""
+"""Runs from the command line: started, followed, listed, shown and paused; each command is its own process."""
 
 import asyncio
 import signal
@@ -26,12 +26,12 @@ QUESTION = "How many weeks of parental leave are paid in full?"
 
 
 async def test_a_question_is_answered_on_standard_output_and_explained_beside_it(cli: Cli) -> None:
-    said = await cli("ask", QUESTION)
-    assert said.code == 0, said.err
-    assert "weeks" in said.out
-    assert len(said.out.splitlines()) == 1
-    for told in ("retrieve", "generate", "tokens, $0.00", "cites", "/namespaces/default/workflows/default:"):
-        assert told in said.err
+    result = await cli("ask", QUESTION)
+    assert result.code == 0, result.err
+    assert "weeks" in result.out
+    assert len(result.out.splitlines()) == 1
+    for text in ("retrieve", "generate", "tokens, $0.00", "cites", "/namespaces/default/workflows/default:"):
+        assert text in result.err
 
 
 async def test_asking_again_under_the_same_id_finds_the_same_run(cli: Cli, stub: StubModel) -> None:
@@ -39,14 +39,14 @@ async def test_asking_again_under_the_same_id_finds_the_same_run(cli: Cli, stub:
     first, second = [await cli("ask", QUESTION, "--id", name, "--json") for _ in range(2)]
     assert first.json["link"] == second.json["link"]
     assert stub.calls == 1
-    other = await cli("ask", "Who cleans the pond?", "--id", name)
-    assert (other.code, other.out) == (1, "")
-    assert other.err.startswith(f"perdure: the business id {name!r} was used by another request")
+    other_question = await cli("ask", "Who cleans the pond?", "--id", name)
+    assert (other_question.code, other_question.out) == (1, "")
+    assert other_question.err.startswith(f"perdure: the business id {name!r} was used by another request")
 
 
 async def test_the_question_may_come_from_standard_input(cli: Cli) -> None:
-    said = await cli("ask", "-", "--json", stdin=QUESTION.encode())
-    assert said.json["result"]["outcome"]["kind"] == "answered"
+    result = await cli("ask", "-", "--json", stdin=QUESTION.encode())
+    assert result.json["result"]["outcome"]["kind"] == "answered"
 
 
 async def test_exit_codes_tell_how_a_run_ended(cli: Cli, stub: StubModel) -> None:
@@ -63,31 +63,31 @@ async def test_exit_codes_tell_how_a_run_ended(cli: Cli, stub: StubModel) -> Non
 async def test_a_run_is_told_step_by_step_and_adds_up(cli: Cli, stub: StubModel, platform: Platform) -> None:
     stub.script = [calls(SUM, TICKET), answer("Forty-two.")]
     name = str(uuid.uuid4())
-    said = await cli("run", "tester", "Find out.", "--id", name, "--json")
-    assert said.code == 0, said.err
+    output = await cli("run", "tester", "Find out.", "--id", name, "--json")
+    assert output.code == 0, output.err
     watched = await cli("watch", name, "--json")
     entries = [line["entry"] for line in watched.lines[:-1]]
-    assert watched.lines[-1]["result"] == said.json["result"]
-    done = [entry["name"] for entry in entries if entry["kind"] == "effect" and entry["state"] == "done"]
-    assert sorted(done) == ["act", "act", "pin_agent", "think", "think"]
-    found = [entry["found"] for entry in entries if entry["name"] == "think" and entry["state"] == "done"]
-    assert found[0].endswith("asks for calculator, create_ticket")
-    assert found[1].endswith("answers")
-    told = [entry async for entry in platform.timeline(name)]
-    assert [entry.event for entry in told] == [entry["event"] for entry in entries]
-    spent = sum((entry.spent for entry in told if entry.spent), Spend())
-    assert spent == RunResult.model_validate(said.json["result"]).spent
+    assert watched.lines[-1]["result"] == output.json["result"]
+    effects = [entry["name"] for entry in entries if entry["kind"] == "effect" and entry["state"] == "done"]
+    assert sorted(effects) == ["act", "act", "pin_agent", "think", "think"]
+    findings = [entry["found"] for entry in entries if entry["name"] == "think" and entry["state"] == "done"]
+    assert findings[0].endswith("asks for calculator, create_ticket")
+    assert findings[1].endswith("answers")
+    timeline = [entry async for entry in platform.timeline(name)]
+    assert [entry.event for entry in timeline] == [entry["event"] for entry in entries]
+    spent = sum((entry.spent for entry in timeline if entry.spent), Spend())
+    assert spent == RunResult.model_validate(output.json["result"]).spent
     assert spent.steps == 2
-    assert (told[0].kind, told[-1].kind, told[-1].name) == (EntryKind.BEGAN, EntryKind.ENDED, "answered")
+    assert (timeline[0].kind, timeline[-1].kind, timeline[-1].name) == (EntryKind.BEGAN, EntryKind.ENDED, "answered")
 
 
 async def test_show_has_costs_verdicts_and_the_link(cli: Cli) -> None:
     name = str(uuid.uuid4())
     await cli("ask", QUESTION, "--id", name, "-q")
-    shown = await cli("show", name)
-    assert shown.code == 0, shown.err
-    for told in ("answered", "generate", "guard citations_verbatim", "$0.00", f"workflows/default:{name}/"):
-        assert told in shown.out
+    output = await cli("show", name)
+    assert output.code == 0, output.err
+    for text in ("answered", "generate", "guard citations_verbatim", "$0.00", f"workflows/default:{name}/"):
+        assert text in output.out
     as_json = (await cli("show", name, "--json")).json
     assert as_json["result"]["outcome"]["kind"] == "answered"
     guards = [verdict["guard"] for entry in as_json["entries"] for verdict in entry["verdicts"]]
@@ -112,19 +112,19 @@ async def test_a_detached_run_goes_on_and_can_be_held_and_stopped(
     name = started.out.strip()
     assert started.code == 0
     await waits(platform, name)
-    held = await cli("pause", name, "--by", "ada", "--reason", "lunch")
-    assert held.out == f"{name} is paused by ada: lunch\n"
+    pause_result = await cli("pause", name, "--by", "ada", "--reason", "lunch")
+    assert pause_result.out == f"{name} is paused by ada: lunch\n"
     assert (await cli("resume", name, "--by", "ada")).out == f"{name} goes on\n"
-    waited = await cli("watch", name, "--within", "1s")
-    assert waited.code == 7
-    assert f"run '{name}' goes on" in waited.err
-    assert "send_message" in waited.err
+    watch_result = await cli("watch", name, "--within", "1s")
+    assert watch_result.code == 7
+    assert f"run '{name}' goes on" in watch_result.err
+    assert "send_message" in watch_result.err
     assert (await cli("cancel", name)).code == 0
     watched = await cli("watch", name)
     assert watched.code == 5
-    shown = (await cli("show", name, "--json")).json
-    assert shown["status"]["outcome"] == "cancelled"
-    people = [(entry["name"], entry["found"]) for entry in shown["entries"] if entry["kind"] == "person"]
+    record = (await cli("show", name, "--json")).json
+    assert record["status"]["outcome"] == "cancelled"
+    people = [(entry["name"], entry["found"]) for entry in record["entries"] if entry["kind"] == "person"]
     assert people == [("pause", "ada, by update, says: lunch"), ("resume", "ada, by update")]
 
 
@@ -134,19 +134,19 @@ async def test_ctrl_c_stops_the_watching_and_not_the_run(
     stub.script = [calls(MESSAGE), answer()]
     name = (await cli("run", "tester", "Tell them.", "--detach")).out.strip()
     await waits(platform, name)
-    watching = await asyncio.create_subprocess_exec(
+    watcher = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "perdure.cli", "watch", name),
         cwd=ROOT,
         env=environment_with(TEMPORAL_ADDRESS=client.service_client.config.target_host),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert watching.stdout is not None
-    await asyncio.wait_for(watching.stdout.readline(), 60)  # it follows by now
-    watching.send_signal(signal.SIGINT)
-    _, complained = await asyncio.wait_for(watching.communicate(), 60)
-    assert watching.returncode == 130
-    assert complained.decode().splitlines()[-1] == (
+    assert watcher.stdout is not None
+    await asyncio.wait_for(watcher.stdout.readline(), 60)  # it follows the run now
+    watcher.send_signal(signal.SIGINT)
+    _, errors = await asyncio.wait_for(watcher.communicate(), 60)
+    assert watcher.returncode == 130
+    assert errors.decode().splitlines()[-1] == (
         f"perdure: stopped watching: run '{name}' goes on: perdure watch {name}"
     )
     assert (await platform.status(name)).state == "running"
@@ -160,10 +160,10 @@ async def test_runs_are_listed_by_what_they_are(cli: Cli, stub: StubModel, platf
     assert (await cli("run", "tester", "Tell them.", "--tenant", tenant, "--id", "second", "--detach")).code == 0
 
     async def both_are_there() -> bool:
-        found = {
+        states = {
             run.business_id: run.outcome or run.awaiting for run in await platform.list_runs(RunFilter(tenant=tenant))
         }
-        return found == {"first": "answered", "second": True}
+        return states == {"first": "answered", "second": True}
 
     await until(both_are_there, what="visibility has caught up")
 
@@ -183,10 +183,10 @@ async def test_a_run_that_failed_is_shown_with_the_reason(platform: Platform, cl
     name = str(uuid.uuid4())
     await client.start_workflow("agent", {"nonsense": 1}, id=f"default:{name}", task_queue="perdure-agents")
     await until(lambda: _is_over(platform, name), what="it has failed")
-    shown = (await cli("show", name, "--json")).json
-    assert shown["result"] is None
-    assert (shown["entries"][-1]["name"], shown["entries"][-1]["state"]) == ("failed", EntryState.FAILED)
-    assert "Field required" in shown["entries"][-1]["found"]
+    record = (await cli("show", name, "--json")).json
+    assert record["result"] is None
+    assert (record["entries"][-1]["name"], record["entries"][-1]["state"]) == ("failed", EntryState.FAILED)
+    assert "Field required" in record["entries"][-1]["found"]
 
 
 async def _is_over(platform: Platform, run: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who starts a run is verified beside it: the run hears of a ticket alone, and what is refused starts nothing."""
+"""A caller's token is verified outside the run, which gets only a ticket; a refused token starts nothing."""
 
 import json
 import uuid
@@ -39,26 +39,26 @@ def settings(settings: Settings) -> Settings:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def callers(settings: Settings) -> AsyncIterator[SqlCallers]:
-    """What the workers write down, as another process reads it."""
+    """Open the callers that the workers recorded, as another process does."""
     async with open_database(settings) as database:
         yield SqlCallers(database)
 
 
 @pytest.fixture
 def now() -> datetime:
-    """The server's time: it skips what is idle in workflows alone."""
+    """Return the time for tokens: time skipping changes only the workflows' clocks."""
     return datetime.now(UTC)
 
 
 async def ticket_in_history(client: Client, key: str) -> str | None:
-    """What the run was told of its caller."""
+    """Return the caller's ticket in the history of a run."""
     history = await client.get_workflow_handle(key).fetch_history()
     started = history.events[0].workflow_execution_started_event_attributes
     return json.loads(started.input.payloads[0].data)["caller"]
 
 
 async def starter(client: Client, callers: SqlCallers, run: str, tenant: str = "default") -> Identity:
-    """Who starts a run, as the effect that registers it asks."""
+    """Return the identity of who started a run, as the effect that registers the run reads it."""
     key = workflow_id(tenant, run)
     seen = await client.get_workflow_handle(key).describe()
     ticket = await ticket_in_history(client, key)
@@ -93,15 +93,15 @@ async def test_every_kind_of_run_is_started_by_somebody(client: Client, callers:
 
 @pytest.mark.usefixtures("working")
 async def test_a_token_that_is_refused_starts_nothing(client: Client, now: datetime) -> None:
-    for said, why in (
+    for refused_token, cause in (
         (token(now=now, tenant="acme"), "not for this tenant"),
         (token(now=now - timedelta(hours=1)), "it has expired"),
         ("trust.me.now", "decode_error|no signed JWT"),
     ):
         run = str(uuid.uuid4())
-        with pytest.raises(CallerRefused, match=f"^the caller's token was refused: .*({why})") as refused:
-            await Platform(client).start(QUESTION, business_id=run, caller_token=said)
-        assert said not in str(refused.value)
+        with pytest.raises(CallerRefused, match=f"^the caller's token was refused: .*({cause})") as failure:
+            await Platform(client).start(QUESTION, business_id=run, caller_token=refused_token)
+        assert refused_token not in str(failure.value)
         with pytest.raises(UnknownRun):
             await Platform(client).status(run)
 
@@ -146,13 +146,13 @@ def test_whoever_starts_it_makes_no_other_request() -> None:
 
 @pytest.mark.usefixtures("working")
 async def test_the_ticket_of_another_run_is_worth_nothing(client: Client, callers: SqlCallers, now: datetime) -> None:
-    hers = await Platform(client).start(QUESTION, caller_token=token("ada", now=now))
-    stolen = await ticket_in_history(client, workflow_id("default", hers))
-    request = AskRequest.strictly({"question": QUESTION, "caller": stolen})
-    thief = await Platform(client).start_request(request)
+    genuine_run = await Platform(client).start(QUESTION, caller_token=token("ada", now=now))
+    ticket = await ticket_in_history(client, workflow_id("default", genuine_run))
+    request = AskRequest.strictly({"question": QUESTION, "caller": ticket})
+    copied_run = await Platform(client).start_request(request)
     with pytest.raises(BadCaller, match="made for another run"):
-        await starter(client, callers, thief)
-    assert (await starter(client, callers, hers)).subject == "ada"
+        await starter(client, callers, copied_run)
+    assert (await starter(client, callers, genuine_run)).subject == "ada"
 
 
 async def test_a_token_stays_good_while_no_worker_is_there(

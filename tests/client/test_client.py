@@ -1,4 +1,4 @@
-"""The client says in one line what is wrong, and is patient where the server only stumbles."""
+"""The client's errors are one line, and it retries a server that is only overloaded for a moment."""
 
 import uuid
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The executions of a run, also of one that was reset: what is told is the run that goes on."""
+"""The executions of a run; of a run that was reset, only the one that goes on is listed."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a failed run goes on: before the step that ended it was tried first, and after all that came to a good end."""
+"""The safe point of a failed run: before the first attempt of the step that failed, after all that succeeded."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ SCHEDULED, COMPLETED, FAILED = (
 )
 
 
-class Told:
-    """A history as it is written."""
+class HistoryBuilder:
+    """A history that a test builds event by event."""
 
     def __init__(self) -> None:
         self.events: list[HistoryEvent] = []
@@ -33,10 +33,10 @@ class Told:
         return self.events[-1]
 
     def task(self) -> int:
-        """The end of a workflow task."""
+        """Add the end of a workflow task, and return its id."""
         return self.add(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED).event_id
 
-    def asked(self, effect: str, step: str, task: int) -> int:
+    def schedule(self, effect: str, step: str, task: int) -> int:
         event = self.add(SCHEDULED)
         attributes = event.activity_task_scheduled_event_attributes
         attributes.activity_type.name = effect
@@ -45,66 +45,66 @@ class Told:
         attributes.input.payloads.append(Payload(metadata={"encoding": b"json/plain"}, data=data))
         return event.event_id
 
-    def came(self, scheduled: int, *, well: bool) -> None:
-        if well:
+    def close(self, scheduled: int, *, succeeded: bool) -> None:
+        if succeeded:
             self.add(COMPLETED).activity_task_completed_event_attributes.scheduled_event_id = scheduled
         else:
             self.add(FAILED).activity_task_failed_event_attributes.scheduled_event_id = scheduled
 
-    def tried(self, effect: str, step: str, *, well: bool) -> int:
-        """One attempt from its asking to its end; the workflow task that asked for it."""
+    def attempt(self, effect: str, step: str, *, succeeded: bool) -> int:
+        """Add one attempt from its scheduling to its end, and return the workflow task that scheduled it."""
         task = self.task()
-        self.came(self.asked(effect, step, task), well=well)
+        self.close(self.schedule(effect, step, task), succeeded=succeeded)
         return task
 
-    def decided(self) -> None:
+    def signal(self) -> None:
         event = self.add(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
         event.workflow_execution_signaled_event_attributes.signal_name = "decide"
 
-    def over(self, why: str) -> None:
+    def fail(self, reason: str) -> None:
         self.task()
         event = self.add(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED)
-        event.workflow_execution_failed_event_attributes.failure.message = why
+        event.workflow_execution_failed_event_attributes.failure.message = reason
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(1, 5))
 def test_it_goes_on_before_the_first_of_the_attempts_that_failed_at_last(before: list[int], attempts: int) -> None:
-    told = Told()
+    history = HistoryBuilder()
     for number, failures in enumerate(before):
         for _ in range(failures):
-            told.tried("think", f"think-{number}", well=False)
-        told.tried("think", f"think-{number}", well=True)
-    tasks = [told.tried("think", "think-last", well=False) for _ in range(attempts)]
-    told.over("think: gave up")
-    assert safe_point(told.events) == SafePoint(tasks[0], ("think think-last",))
+            history.attempt("think", f"think-{number}", succeeded=False)
+        history.attempt("think", f"think-{number}", succeeded=True)
+    tasks = [history.attempt("think", "think-last", succeeded=False) for _ in range(attempts)]
+    history.fail("think: gave up")
+    assert safe_point(history.events) == SafePoint(tasks[0], ("think think-last",))
 
 
 @given(st.sampled_from(["act", "settle_call"]))
 def test_a_failure_that_the_run_went_on_after_is_not_to_blame(effect: str) -> None:
-    told = Told()
-    told.tried(effect, "call-1-1", well=False)
-    told.tried("think", "think-2", well=True)
-    task = told.tried("act", "call-2-1", well=False)
-    told.over("act: call-2-1: gave up after 1 attempts")
-    assert safe_point(told.events) == SafePoint(task, ("act call-2-1",))
+    history = HistoryBuilder()
+    history.attempt(effect, "call-1-1", succeeded=False)
+    history.attempt("think", "think-2", succeeded=True)
+    task = history.attempt("act", "call-2-1", succeeded=False)
+    history.fail("act: call-2-1: gave up after 1 attempts")
+    assert safe_point(history.events) == SafePoint(task, ("act call-2-1",))
 
 
 @given(st.integers(1, 4), st.integers(0, 4))
 def test_a_decision_that_came_between_two_attempts_stays_where_it_is(before: int, after: int) -> None:
-    told = Told()
-    tasks = [told.tried("act", "call-1-1", well=False) for _ in range(before)]
-    told.decided()
-    tasks += [told.tried("act", "call-1-1", well=False) for _ in range(after)]
-    told.over("act: call-1-1: gave up")
+    history = HistoryBuilder()
+    tasks = [history.attempt("act", "call-1-1", succeeded=False) for _ in range(before)]
+    history.signal()
+    tasks += [history.attempt("act", "call-1-1", succeeded=False) for _ in range(after)]
+    history.fail("act: call-1-1: gave up")
     expected = tasks[before] if after else tasks[-1]
-    assert safe_point(told.events) == SafePoint(expected, ("act call-1-1",))
+    assert safe_point(history.events) == SafePoint(expected, ("act call-1-1",))
 
 
 def test_without_a_step_to_blame_the_last_task_is_done_anew() -> None:
-    told = Told()
-    told.tried("think", "think-1", well=True)
-    told.over("handed_over: only an execution that was continued may have it")
-    assert safe_point(told.events) == SafePoint(told.events[-2].event_id)
+    history = HistoryBuilder()
+    history.attempt("think", "think-1", succeeded=True)
+    history.fail("handed_over: only an execution that was continued may have it")
+    assert safe_point(history.events) == SafePoint(history.events[-2].event_id)
     assert safe_point([]) is None
 
 

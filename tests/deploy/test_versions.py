@@ -1,4 +1,4 @@
-"""The versions' command, with worker processes and the command line tool as an operator runs them."""
+"""The command for worker versions, with worker processes and Temporal's command line tool, as an operator runs them."""
 
 import asyncio
 import os
@@ -29,15 +29,15 @@ README = (ROOT / "deploy" / "versions" / "README.md").read_text()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
-    """A server that the environment names, for workers of the deployment that it names."""
+async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    """Start a server, and name it and a deployment in the environment."""
     async with own_server() as client:
         monkeypatch.setenv("TEMPORAL_ADDRESS", address_of(client))
         monkeypatch.setenv("PERDURE_WORK__DEPLOYMENT", DEPLOYMENT)
         yield client
 
 
-def ran(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_program(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         words,
         cwd=ROOT,
@@ -49,18 +49,18 @@ def ran(*words: str, environment: Mapping[str, str] | None = None) -> subprocess
     )
 
 
-async def commanded(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, while workers of this process go on."""
+async def run_beside_workers(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command while workers of this process keep running."""
     return await asyncio.to_thread(command, *arguments)
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return ran(sys.executable, "-m", "deploy.versions", *arguments)
+    return run_program(sys.executable, "-m", "deploy.versions", *arguments)
 
 
 @contextmanager
 def worker(environment: Mapping[str, str], *arguments: str) -> Generator[list[str]]:
-    """A worker process, and what it said until it was ready."""
+    """Start a worker process, and yield its lines until it was ready."""
     process = subprocess.Popen(
         [sys.executable, "worker.py", *arguments],
         cwd=ROOT,
@@ -71,103 +71,106 @@ def worker(environment: Mapping[str, str], *arguments: str) -> Generator[list[st
     )
     try:
         assert process.stdout is not None
-        said: list[str] = []
-        while not said or not said[-1].startswith("ready: "):
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("ready: "):
             line = process.stdout.readline()
             assert line, f"the worker ended with {process.wait()}"
-            said.append(line.strip())
-        yield said
+            lines.append(line.strip())
+        yield lines
     finally:
         process.terminate()
         process.communicate(timeout=60)
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("client")
 def test_the_commands_of_the_readme_bring_in_a_second_version(tmp_path: Path) -> None:
     block = re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[0]
     environment = {"PERDURE_PATHS__STATE": str(tmp_path)}
-    said: list[list[str]] = []
+    outputs: list[list[str]] = []
     with ExitStack() as running:
         for line in block.splitlines():
-            words = shlex.split(line, comments=True)
-            if words[0] == "export":
-                words = words[1:]
-            while words and "=" in words[0]:
-                name, _, value = words.pop(0).partition("=")
+            command = shlex.split(line, comments=True)
+            if command[0] == "export":
+                command = command[1:]
+            while command and "=" in command[0]:
+                name, _, value = command.pop(0).partition("=")
                 environment[name] = value
-            if words[1:] == ["worker.py"]:
-                said.append(running.enter_context(worker(environment)))
-            elif words:
-                done = ran(sys.executable, *words[1:], environment=environment)
-                assert (done.returncode, done.stderr) == (0, "")
-                said.append(done.stdout.splitlines())
-        began, first, beside, second, shown = said
-        assert began[0] == (
+            if command[1:] == ["worker.py"]:
+                outputs.append(running.enter_context(worker(environment)))
+            elif command:
+                result = run_program(sys.executable, *command[1:], environment=environment)
+                assert (result.returncode, result.stderr) == (0, "")
+                outputs.append(result.stdout.splitlines())
+        first_worker, first_use, second_worker, second_use, listing = outputs
+        assert first_worker[0] == (
             "version: perdure has no current version: new runs wait until `python -m deploy.versions use v1` has made "
             "v1 it"
         )
-        assert first == ["new runs begin on v1"]
-        assert beside[0] == "version: new runs begin on v1, not on v2: `python -m deploy.versions use v2` changes that"
-        assert second == ["new runs begin on v2"]
-        rows = [re.split(r"\s*[│┃]\s*", row)[1:4] for row in shown if re.match(r"│ v\d", row)]
+        assert first_use == ["new runs begin on v1"]
+        assert (
+            second_worker[0]
+            == "version: new runs begin on v1, not on v2: `python -m deploy.versions use v2` changes that"
+        )
+        assert second_use == ["new runs begin on v2"]
+        rows = [re.split(r"\s*[│┃]\s*", row)[1:4] for row in listing if re.match(r"│ v\d", row)]
         assert [row[0] for row in rows] == ["v1", "v2"]
         assert rows[0][1] in ("draining", "drained")
         assert rows[1][1:] == ["current", "0"]
-        with worker({**environment, "PERDURE_WORK__BUILD": "v2"}, "--role", "workflows") as again:
-            assert len(again) == 1, "it is ready and has nothing to say: new runs come to it"
+        with worker({**environment, "PERDURE_WORK__BUILD": "v2"}, "--role", "workflows") as restarted:
+            assert len(restarted) == 1, "its only line says that it is ready: new runs come to it"
 
 
 async def test_the_other_lines_of_the_readme_are_taken_by_the_command_line_tool(
-    own: Client, settings: Settings
+    client: Client, settings: Settings
 ) -> None:
     lines = re.findall(r"^temporal (.*)$", README, re.MULTILINE)
     assert len(lines) == 5
-    async with serving(own, settings, "v2", [WorkerRole.WORKFLOWS]):
-        await use(own, "v2")
+    async with serving(client, settings, "v2", [WorkerRole.WORKFLOWS]):
+        await use(client, "v2")
         for line in lines:
-            # `update-options` needs its run: tests/worker/test_versions.py moves one with it.
+            # `update-options` needs a run: tests/worker/test_versions.py moves one with it.
             if not line.startswith("workflow update-options"):
-                done = await asyncio.to_thread(ran, str(TEMPORAL), *shlex.split(line))
-                assert (done.returncode, done.stderr) == (0, ""), line
-    shown = await commanded()
-    assert shown.returncode == 1
-    assert "no version is current, so new runs wait: `python -m deploy.versions use v2`" in shown.stderr
+                result = await asyncio.to_thread(run_program, str(TEMPORAL), *shlex.split(line))
+                assert (result.returncode, result.stderr) == (0, ""), line
+    status = await run_beside_workers()
+    assert status.returncode == 1
+    assert "no version is current, so new runs wait: `python -m deploy.versions use v2`" in status.stderr
 
 
 async def test_runs_that_are_left_are_counted_when_another_version_is_used(
-    own: Client, settings: Settings, stub: StubModel, tmp_path: Path
+    client: Client, settings: Settings, stub: StubModel, tmp_path: Path
 ) -> None:
     write_agent(tmp_path)
     settings = with_agents(settings, tmp_path)
     stub.script = [calls(MESSAGE)]
-    platform = Platform(own)
-    async with serving(own, settings, "v1"):
-        await use(own, "v1")
+    platform = Platform(client)
+    async with serving(client, settings, "v1"):
+        await use(client, "v1")
         run = await platform.start_agent("Tell them.", agent="tester")
         await waits(platform, run)
-        async with serving(own, settings, "v2", [WorkerRole.WORKFLOWS]):
-            # The server indexes runs a moment after they have moved.
-            done = await commanded("use", "v2")
-            assert done.stderr == ""
-            assert done.stdout.splitlines() == [
+        async with serving(client, settings, "v2", [WorkerRole.WORKFLOWS]):
+            # The server indexes runs a moment after they were moved.
+            result = await run_beside_workers("use", "v2")
+            assert result.stderr == ""
+            assert result.stdout.splitlines() == [
                 "new runs begin on v2",
                 "1 running on v1: keep its workers until `python -m deploy.versions` shows 0",
             ]
-            assert (await commanded()).returncode == 0
+            assert (await run_beside_workers()).returncode == 0
         await platform.cancel(run)
         await platform.result(run)
 
 
-async def test_a_version_without_a_queue_that_is_in_use_is_refused(own: Client, settings: Settings) -> None:
-    platform = Platform(own)
-    async with serving(own, settings, "v1"):
-        await use(own, "v1")
+async def test_a_version_without_a_queue_that_is_in_use_is_refused(client: Client, settings: Settings) -> None:
+    platform = Platform(client)
+    async with serving(client, settings, "v1"):
+        await use(client, "v1")
         await platform.ask("How long is parental leave?")
-        async with serving(own, settings, "v2", [WorkerRole.WORKFLOWS]):
-            done = await commanded("use", "v2")
-    assert done.returncode == 1
-    assert "'perdure:v2' is missing active task queues from the current version" in done.stderr
-    assert done.stderr.endswith(": start workers of v2 in every role that the current version has\n")
+        async with serving(client, settings, "v2", [WorkerRole.WORKFLOWS]):
+            result = await run_beside_workers("use", "v2")
+    assert result.returncode == 1
+    assert "'perdure:v2' is missing active task queues from the current version" in result.stderr
+    assert result.stderr.endswith(": start workers of v2 in every role that the current version has\n")
 
 
 async def test_runs_whose_version_has_no_worker_left_are_shown_with_the_remedy(
@@ -185,41 +188,41 @@ async def test_runs_whose_version_has_no_worker_left_are_shown_with_the_remedy(
             run = await platform.start_agent("Tell them.", agent="tester")
             await waits(platform, run)
 
-        async def forsaken() -> bool:
-            done = await commanded()
-            return done.returncode == 1 and done.stderr == (
+        async def shown_without_worker() -> bool:
+            result = await run_beside_workers()
+            return result.returncode == 1 and result.stderr == (
                 "1 running on v1, which has had no worker for five minutes: start one again, or move them as "
                 "deploy/versions/README.md says\n"
             )
 
-        await until(forsaken, what="the run on v1 is shown to have no worker")
+        await until(shown_without_worker, what="the run on v1 is shown to have no worker")
 
 
-async def test_a_version_that_nobody_serves_is_refused_with_those_there_are(own: Client, settings: Settings) -> None:
-    async with serving(own, settings, "v1", [WorkerRole.WORKFLOWS]):
-        await use(own, "v1")
-        done = await commanded("use", "v9")
-    assert done.returncode == 1
-    assert done.stderr == (
+async def test_a_version_that_nobody_serves_is_refused_with_those_there_are(client: Client, settings: Settings) -> None:
+    async with serving(client, settings, "v1", [WorkerRole.WORKFLOWS]):
+        await use(client, "v1")
+        result = await run_beside_workers("use", "v9")
+    assert result.returncode == 1
+    assert result.stderr == (
         "perdure: perdure has no version 'v9': its workers have shown v1; start one with "
         "PERDURE_WORK__DEPLOYMENT=perdure PERDURE_WORK__BUILD=v9 first\n"
     )
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("client")
 def test_before_the_first_worker_it_says_how_to_start_one() -> None:
-    done = command()
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
+    result = command()
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
         "perdure: no worker of 'perdure' was ever seen: start one with PERDURE_WORK__DEPLOYMENT=perdure\n"
     )
 
 
 def test_without_a_deployment_it_says_which_setting_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PERDURE_WORK__DEPLOYMENT", raising=False)
-    done = command("use", "v1")
-    assert done.returncode == 1
-    assert done.stderr == (
+    result = command("use", "v1")
+    assert result.returncode == 1
+    assert result.stderr == (
         "perdure: workers have no versions: set PERDURE_WORK__DEPLOYMENT, here and for them, to perdure\n"
     )
 
@@ -228,9 +231,9 @@ def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     [port] = free_ports(1)
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
     monkeypatch.setenv("PERDURE_WORK__DEPLOYMENT", DEPLOYMENT)
-    done = command()
-    assert done.returncode == 1
-    assert done.stderr == (
+    result = command()
+    assert result.returncode == 1
+    assert result.stderr == (
         f"perdure: no Temporal server at 127.0.0.1:{port}: start one with `make up`, or set TEMPORAL_ADDRESS\n"
     )
 
@@ -250,10 +253,10 @@ def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_name_that_cannot_be_used_is_one_line(environment: dict[str, str], complaint: str) -> None:
-    done = ran(sys.executable, "worker.py", environment=environment)
-    assert done.returncode == 1
-    assert complaint in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    result = run_program(sys.executable, "worker.py", environment=environment)
+    assert result.returncode == 1
+    assert complaint in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_the_embedded_stack_repeats_what_its_worker_says(
@@ -268,5 +271,5 @@ def test_the_embedded_stack_repeats_what_its_worker_says(
         work=Work(deployment=DEPLOYMENT, build="v1"),
     )
     with Stack(settings, model=False):
-        said = capsys.readouterr().err
-    assert "version: perdure has no current version: new runs wait until" in said
+        errors = capsys.readouterr().err
+    assert "version: perdure has no current version: new runs wait until" in errors

@@ -1,4 +1,4 @@
-"""A server that wants a new execution after a few dozen events, so that a long run takes a second and not an hour."""
+"""Fixtures: a server that wants a new execution after a few dozen events, so that a long run takes a second."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,14 +15,14 @@ from tests.support.servers.temporal import TEMPORAL, TIME_SKIPPING
 from workflows.plugin import PerdurePlugin
 
 EVENTS = 60
-"""After so many events the server suggests a new execution; of itself it does after 4,096."""
+"""The events after which the server suggests a new execution; its default is 4,096."""
 
 REMINDED = "\n[tools.send_message.policy]\nremind = 86400\ntimeout = 604800\n"
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    """A real server whose workflows' clocks skip idle time."""
+    """Start a real server with time skipping."""
     async with await WorkflowEnvironment.start_time_skipping_v2(
         plugins=[PerdurePlugin()],
         search_attributes=SEARCH_ATTRIBUTES,

@@ -1,4 +1,4 @@
-"""A run that goes on in a new execution knows what was summed up, and how full the model's window is."""
+"""A run that continues in a new execution keeps its summaries and its count of the context window."""
 
 from pathlib import Path
 
@@ -37,4 +37,4 @@ async def test_summaries_outlive_the_execution_in_which_they_were_made(platform:
     assert "Do much." in str(task)
     assert "Second." in str(summary)
     assert "First." not in str(stub.requests[-1]["messages"])
-    assert len(rest) == 2 * 5, "what is newer than the summary stays word for word"
+    assert len(rest) == 2 * 5, "turns after the summary stay word for word"

@@ -1,4 +1,4 @@
-"""A run whose history grows long goes on in a new execution, and loses nothing of what it knew."""
+"""A run with a long history continues in a new execution and loses nothing of its state."""
 
 import asyncio
 import uuid
@@ -32,19 +32,19 @@ pytestmark = pytest.mark.usefixtures("working")
 in_real_time = pytest.mark.usefixtures("real_time")
 
 
-async def grown(handle: WorkflowHandle[object, object], platform: Platform, run: str, count: int) -> None:
-    """Send what is no decision until the run is in this execution: each signal costs the history four events."""
+async def grow_to_execution(handle: WorkflowHandle[object, object], platform: Platform, run: str, count: int) -> None:
+    """Send malformed decisions until the run is in execution `count`: each signal adds four events to the history."""
 
-    async def there() -> bool:
+    async def has_grown() -> bool:
         await handle.signal("decide", {"nonsense": "of a chatty client"})
         return await executions(platform, run) >= count
 
-    await until(there, what=f"the run goes on in execution {count}")
+    await until(has_grown, what=f"the run goes on in execution {count}")
 
 
 @pytest.fixture
 def run() -> str:
-    """A run's business id."""
+    """Return a run's business id."""
     return uuid.uuid4().hex
 
 
@@ -55,7 +55,7 @@ def handle(client: Client, run: str) -> WorkflowHandle[object, object]:
 
 @pytest.fixture
 def real_time(environment: WorkflowEnvironment) -> Iterator[None]:
-    """Clocks do not skip: a run that waits for people would have its policy speak at once."""
+    """Stop time skipping: it would let the policy of a waiting run decide at once."""
     with environment.with_time_skipping_disabled():
         yield
 
@@ -75,8 +75,8 @@ async def test_a_long_run_ends_as_a_short_one_would(
     assert result.unsettled == Spend()
     assert list(received.received()["tickets"].values()) == [1] * 6
     assert len(stub.requests[-1]["messages"]) == 2 + 2 * 18, "the model is shown the whole conversation"
-    seen = await client.get_workflow_handle(workflow_id("default", "much")).describe()
-    labels = seen.typed_search_attributes
+    description = await client.get_workflow_handle(workflow_id("default", "much")).describe()
+    labels = description.typed_search_attributes
     assert (labels[TENANT], labels[AGENT], labels[STEPS]) == ("default", "tester", 19)
     assert labels[COST_MICROS] == result.spent.micro_dollars
     stages = [timing.stage for timing in result.timings]
@@ -103,15 +103,15 @@ async def test_what_waits_for_a_person_goes_on_waiting_under_the_same_digest(
     stub.script = [calls(MESSAGE, TICKET, MESSAGE), answer()]
     await platform.start_agent("Tell them.", agent="tester", business_id=run)
     first, second = await waits(platform, run, 2)
-    early = says(first, Ruling.APPROVE)
-    await grown(handle, platform, run, 2)
+    approval = says(first, Ruling.APPROVE)
+    await grow_to_execution(handle, platform, run, 2)
     assert await waits(platform, run, 2) == (first, second)
-    seen = (await handle.describe()).typed_search_attributes
-    assert (seen[PHASE], seen[AWAITING_APPROVAL]) == ("awaiting_approval", True)
-    assert isinstance((await platform.decide(run, early)).came, Accepted)
-    await grown(handle, platform, run, 3)
-    again = await platform.decide(run, early)
-    assert isinstance(again.came, Accepted), "the same decision is answered as it was two executions before"
+    attributes = (await handle.describe()).typed_search_attributes
+    assert (attributes[PHASE], attributes[AWAITING_APPROVAL]) == ("awaiting_approval", True)
+    assert isinstance((await platform.decide(run, approval)).came, Accepted)
+    await grow_to_execution(handle, platform, run, 3)
+    reply = await platform.decide(run, approval)
+    assert isinstance(reply.came, Accepted), "the same decision is answered as it was two executions before"
     await platform.decide(run, says(second, Ruling.DENY))
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
@@ -129,8 +129,8 @@ async def test_the_times_at_which_a_policy_speaks_stay_as_they_were(
     assert isinstance(result.outcome, Answered)
     [waiting] = [call for call in (await handed_over(client, platform, run)).run.calls if call.tool == "send_message"]
     assert 0 < waiting.reminders < 6, "it went on anew between two reminders"
-    told = str(await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata"))
-    assert told.count("still waits for a person") == 6
+    metadata = str(await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata"))
+    assert metadata.count("still waits for a person") == 6
     stages = {timing.stage: timedelta(milliseconds=timing.milliseconds) for timing in result.timings}
     assert abs(stages["awaiting_approval"] - timedelta(days=7)) < timedelta(minutes=5)
     assert received.received()["messages"] == {}
@@ -148,7 +148,7 @@ async def test_a_paused_run_is_still_paused_in_its_next_execution(
     [step] = await waits(platform, run)
     await platform.pause(run, by="ada", reason="the desk is closed")
     await platform.decide(run, says(step, Ruling.DENY))
-    await grown(handle, platform, run, 3)
+    await grow_to_execution(handle, platform, run, 3)
     assert (await handle.describe()).typed_search_attributes[PHASE] == "paused"
     assert stub.calls == 1
     await platform.resume(run, by="ada")
@@ -165,7 +165,7 @@ async def test_a_cancelled_run_says_what_all_of_its_executions_have_spent(
     stub.script = [calls(SUM), calls(MESSAGE)]
     await platform.start_agent("Tell them.", agent="tester", business_id=run)
     await waits(platform, run)
-    await grown(handle, platform, run, 2)
+    await grow_to_execution(handle, platform, run, 2)
     await platform.cancel(run)
     result = await platform.result(run)
     assert isinstance(result.outcome, Cancelled)
@@ -183,7 +183,7 @@ async def test_what_an_attempt_of_unknown_outcome_holds_stays_reserved(
     budget = BUDGET.model_copy(update={"steps": 2})
     await platform.start_agent("Tell them.", agent="tester", business_id=run, budget=budget)
     [step] = await waits(platform, run)
-    await grown(handle, platform, run, 2)
+    await grow_to_execution(handle, platform, run, 2)
     await platform.decide(run, says(step, Ruling.DENY))
     result = await platform.result(run)
     assert isinstance(result.outcome, Exhausted)
@@ -205,19 +205,23 @@ async def test_no_decision_is_lost_while_a_run_goes_on_anew(
     await platform.start_agent("Tell them.", agent="tester", business_id=run, budget=BUDGET)
     for number in range(rounds):
         [step] = await waits(platform, run)
-        said = [says(step, Ruling.APPROVE, decision_id=f"{number}-{who}", by=who) for who in ("ada", "bob", "eve")]
+        decisions = [says(step, Ruling.APPROVE, decision_id=f"{number}-{who}", by=who) for who in ("ada", "bob", "eve")]
         noise = [handle.signal("decide", {"nonsense": number}) for _ in range(10)]
         sending = asyncio.gather(*noise)
-        replies = await asyncio.gather(*(platform.decide(run, one) for one in said))
+        replies = await asyncio.gather(*(platform.decide(run, outcome) for outcome in decisions))
         await sending
-        came = [reply.came for reply in replies]
-        assert sum(isinstance(one, Accepted) for one in came) == 1, "each is answered, and one of them holds"
+        outcomes = [reply.came for reply in replies]
+        assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 1, (
+            "each is answered, and one of them holds"
+        )
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
     assert await executions(platform, run) >= 5
     assert list(received.received()["messages"].values()) == [1] * rounds
     assert list(received.received()["tickets"].values()) == [1] * rounds
-    assert len([notice for notice in result.notices if "no decision" in notice]) == 20, "of many, the first are told"
+    assert len([notice for notice in result.notices if "no decision" in notice]) == 20, (
+        "only the first of many are reported"
+    )
 
 
 async def test_what_a_step_says_is_read_where_it_was_before(
@@ -241,6 +245,6 @@ async def test_a_timeline_tells_a_long_run_as_one(platform: Platform, client: Cl
     thoughts = [entry.summary for entry in entries if entry.name == "think" and entry.state is EntryState.DONE]
     assert len(thoughts) == 9, thoughts
     handle: WorkflowHandle[object, RunResult] = client.get_workflow_handle(workflow_id("default", "told"))
-    shown = str(await handle.query("__temporal_workflow_metadata"))
-    assert "| think-1" in shown
-    assert "the run goes on in its execution 2" in shown
+    metadata = str(await handle.query("__temporal_workflow_metadata"))
+    assert "| think-1" in metadata
+    assert "the run goes on in its execution 2" in metadata

@@ -1,4 +1,4 @@
-"""The pages of a continued run in the Temporal UI: those of its past executions, and the one that tells of now."""
+"""The pages of a continued run in the Temporal UI: those of its past executions and that of the latest one."""
 
 import pytest
 from temporalio.client import Client
@@ -24,12 +24,12 @@ async def test_a_past_execution_sends_its_reader_on_and_the_latest_tells_each_da
 ) -> None:
     stub.script = [*(calls(SUM) for _ in range(30)), answer()]
     result = await platform.run_agent("Do much.", agent="tester", business_id="pages", budget=BUDGET)
-    first, *_, last = [one.run_id for one in await platform.executions("pages")]
-    past, now = await page(client, "pages", first), await page(client, "pages", last)
-    assert past.startswith("**continued** as execution 2 of this run")
-    assert "acting** since" not in past
-    assert now.startswith("**answered**\n")
-    lines = [line for line in now.splitlines() if line.startswith("| ")]
+    first, *_, last = [execution.run_id for execution in await platform.executions("pages")]
+    past_page, latest_page = await page(client, "pages", first), await page(client, "pages", last)
+    assert past_page.startswith("**continued** as execution 2 of this run")
+    assert "acting** since" not in past_page
+    assert latest_page.startswith("**answered**\n")
+    lines = [line for line in latest_page.splitlines() if line.startswith("| ")]
     assert " earlier lines*" in lines[1]
     days = [line for line in lines if line.startswith("| | 2")]
     assert days[0] == lines[2], "also the day of the oldest line that is shown"
@@ -41,7 +41,7 @@ def test_the_day_of_the_oldest_line_is_kept_and_counted_as_no_line() -> None:
     lines, left_out = newest(["| | 2026-01-02 | |", *(f"| line {number} |" for number in range(SHOWN + 3))])
     assert left_out == 3
     assert lines[:2] == ["| | 2026-01-02 | |", "| line 3 |"]
-    assert newest(lines) == (lines, 0), "what is shown stays so"
+    assert newest(lines) == (lines, 0), "a second pass changes nothing"
     lines, left_out = newest([*lines, "| | 2026-01-03 | |", "| line |"])
     assert left_out == 2
     assert lines[:2] == ["| | 2026-01-02 | |", "| line 5 |"]

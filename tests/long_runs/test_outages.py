@@ -1,4 +1,4 @@
-"""A run that waits for what is away goes on waiting in its next execution, and finishes once it is back."""
+"""A run that waits out an outage keeps waiting in its next execution, and finishes after the outage."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,17 +27,17 @@ from worker import Adapters, WorkerRole, workers
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def way(stub: StubModel) -> AsyncIterator[Door]:
-    """The only way to the model."""
-    async with door("127.0.0.1", stub.server_address[1]) as one:
-        yield one
+async def model_door(stub: StubModel) -> AsyncIterator[Door]:
+    """Open the only door to the model."""
+    async with door("127.0.0.1", stub.server_address[1]) as opened:
+        yield opened
 
 
 @pytest.fixture
-def settings(settings: Settings, state: Path, way: Door, tmp_path: Path) -> Settings:
-    """A database of this test's own, over the index that all share."""
+def settings(settings: Settings, state: Path, model_door: Door, tmp_path: Path) -> Settings:
+    """Return settings with a database of this test's own, over the index that all tests share."""
     (tmp_path / "index").symlink_to(state / "index")
-    model = settings.model.model_copy(update={"endpoints": {"fast": way.url, "strong": way.url}})
+    model = settings.model.model_copy(update={"endpoints": {"fast": model_door.url, "strong": model_door.url}})
     paths = settings.paths.model_copy(update={"state": tmp_path})
     return settings.model_copy(update={"model": model, "paths": paths})
 
@@ -52,12 +52,12 @@ async def parts(client: Client, settings: Settings) -> AsyncIterator[Adapters]:
 
 
 @asynccontextmanager
-async def shut(way: Door) -> AsyncGenerator[None]:
-    await way.shut()
+async def shut(model_door: Door) -> AsyncGenerator[None]:
+    await model_door.shut()
     try:
         yield
     finally:
-        await way.open()
+        await model_door.open()
 
 
 def database(parts: Adapters) -> SqliteDatabase:
@@ -71,34 +71,34 @@ async def page(client: Client, run: str) -> str:
 
 
 async def waits_in(client: Client, platform: Platform, run: str, execution: int) -> None:
-    """Return once the run waits for what is away, and its page says so, in this execution or a later one."""
+    """Wait until the run waits out an outage in this execution or a later one, and its page says so."""
 
-    async def there() -> bool:
+    async def is_waiting() -> bool:
         if await executions(platform, run) < execution:
             return False
         return "waits for what is away** since" in await page(client, run)
 
-    await until(there, what=f"the run waits in its execution {execution}", seconds=120)
+    await until(is_waiting, what=f"the run waits in its execution {execution}", seconds=120)
 
 
 async def test_an_outage_outlasts_executions_and_the_run_then_finishes(  # noqa: PLR0917 - all of the world
-    platform: Platform, client: Client, parts: Adapters, stub: StubModel, received: Desk, way: Door
+    platform: Platform, client: Client, parts: Adapters, stub: StubModel, received: Desk, model_door: Door
 ) -> None:
     stub.script = [calls(SUM, TICKET), answer("Opened.")]
     async with AsyncExitStack() as outages:
-        async with shut(way):
+        async with shut(model_door):
             run = await platform.start_agent("Open it.", agent="tester", budget=BUDGET)
             await waits_in(client, platform, run, 2)
             await outages.enter_async_context(away(database(parts)))
-        # The model is back, and now the database is away: it is the same step that waits.
+        # The model is back, and now the database is away: the same step waits.
         await waits_in(client, platform, run, await executions(platform, run) + 1)
         assert stub.calls == 0
-    handed = await handed_over(client, platform, run)
-    assert handed.run.attempted > 3, "more than the tries that a step has"
-    assert handed.run.allowance.reserved == Spend()
+    state = await handed_over(client, platform, run)
+    assert state.run.attempted > 3, "more than the tries that a step has"
+    assert state.run.allowance.reserved == Spend()
     result = await asyncio.wait_for(platform.result(run), 120)
     assert isinstance(result.outcome, Answered)
-    assert (result.spent.steps, result.unsettled, stub.calls) == (2, Spend(), 2), "what was in vain is no step"
+    assert (result.spent.steps, result.unsettled, stub.calls) == (2, Spend(), 2), "a refused attempt is no step"
     assert list(received.received()["tickets"].values()) == [1]
     assert "after it began to wait" in await page(client, run)
 
@@ -128,9 +128,9 @@ async def test_a_call_that_waits_for_what_is_away_is_made_once_by_a_later_execut
 
 @pytest.mark.usefixtures("parts")
 async def test_a_run_that_waits_in_a_later_execution_can_be_cancelled(
-    platform: Platform, client: Client, stub: StubModel, way: Door
+    platform: Platform, client: Client, stub: StubModel, model_door: Door
 ) -> None:
-    async with shut(way):
+    async with shut(model_door):
         run = await platform.start_agent("What?", agent="tester", budget=BUDGET)
         await waits_in(client, platform, run, 2)
         await platform.cancel(run)

@@ -1,4 +1,4 @@
-"""The exact prompt of every step is rebuilt, whichever execution of its run the step was made in."""
+"""The exact prompt of every step is rebuilt, in whichever execution of the run the step was."""
 
 import pytest
 from temporalio.client import Client
@@ -25,6 +25,6 @@ async def test_every_step_of_every_execution_is_shown_as_it_was_sent(
         await platform.result(run)
         assert len(await platform.executions(run)) >= 2
         for turn in range(1, 17):
-            shown = await rebuilt(settings, run, f"think-{turn}", "default")
-            assert shown.recorded == shown.digest
-            assert len(shown.prompt.messages) == 2 * turn
+            prompt = await rebuilt(settings, run, f"think-{turn}", "default")
+            assert prompt.recorded == prompt.digest
+            assert len(prompt.prompt.messages) == 2 * turn

@@ -1,4 +1,4 @@
-"""A run that was continued, and failed in a later execution, goes on in that one when it is retried."""
+"""A continued run that failed in a later execution goes on in that execution when it is retried."""
 
 import pytest
 
@@ -26,20 +26,22 @@ async def test_a_continued_run_is_retried_from_its_last_execution_and_told_as_on
     run = await platform.start_agent("Do much.", agent="tester", business_id="failed-late", budget=BUDGET)
     with pytest.raises(RunFailed):
         await platform.result(run)
-    before = await platform.executions(run)
-    assert len(before) >= 2
+    executions_before = await platform.executions(run)
+    assert len(executions_before) >= 2
     assert (await platform.retry(run)).again == (f"think think-{TURNS + 1}",)
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
-    after = await platform.executions(run)
-    # It may go on in yet another execution, since its history is long.
-    earlier = len(before) - 1
-    assert [one.run_id for one in after[:earlier]] == [one.run_id for one in before[:earlier]]
+    executions_after = await platform.executions(run)
+    # It may continue in another execution, since its history is long.
+    past_count = len(executions_before) - 1
+    assert [execution.run_id for execution in executions_after[:past_count]] == [
+        execution.run_id for execution in executions_before[:past_count]
+    ]
     assert stub.calls == TURNS + 4
     assert list(received.received()["tickets"].values()) == [1] * 5
     assert len(stub.requests[-1]["messages"]) == 2 + 2 * TURNS, "the model is shown the whole conversation"
-    told = [entry async for entry in platform.timeline(run)]
-    steps = [entry.summary.split()[0] for entry in told if entry.name == "think" and entry.began]
+    timeline = [entry async for entry in platform.timeline(run)]
+    steps = [entry.summary.split()[0] for entry in timeline if entry.name == "think" and entry.began]
     assert steps == [f"think-{number}" for number in range(1, TURNS + 2)]
-    assert [entry.name for entry in told if entry.kind is EntryKind.BEGAN] == ["agent"]
-    assert result.spent == sum((entry.spent for entry in told if entry.spent), Spend())
+    assert [entry.name for entry in timeline if entry.kind is EntryKind.BEGAN] == ["agent"]
+    assert result.spent == sum((entry.spent for entry in timeline if entry.spent), Spend())

@@ -1,4 +1,4 @@
-"""An agent whose writes people agree to, at a real desk, with the platform's own workers."""
+"""Fixtures for approvals: an agent whose writes need approval, a real desk and the platform's own workers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,23 +29,23 @@ def desk(desk_server: DeskServer) -> Desk:
 
 @pytest.fixture(autouse=True)
 def grants(monkeypatch: pytest.MonkeyPatch) -> Grants:
-    """What the agent `clerk` is granted."""
-    given = Grants()
+    """Return the grants of the agent `clerk`, which a test may change."""
+    clerk_grants = Grants()
 
     def agent(_: Specs, name: str) -> AgentSpec:
-        return given.spec(name)
+        return clerk_grants.spec(name)
 
     monkeypatch.setattr(Specs, "agent", agent, raising=False)
-    return given
+    return clerk_grants
 
 
 @dataclass
 class DatabaseTime:
-    """The clock beside the database: no workflow's days pass there in seconds, unless a test turns it."""
+    """The clock of the database. It does not skip time as the Temporal test server does, unless a test sets `leap`."""
 
     ahead: timedelta = timedelta(0)
     leap: timedelta = timedelta(0)
-    """How much later it is at each look."""
+    """The time that each look at the clock adds."""
 
     def now(self, _: Connection) -> datetime:
         self.ahead += self.leap

@@ -1,4 +1,4 @@
-"""What people say about a call holds once, for exactly what they saw; every other word is rejected with a reason."""
+"""A decision about a call counts once, for exactly what the person saw; any other is rejected with a reason."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def reason(reply: DecisionReply) -> str:
 
 
 def sent(desk: Desk) -> list[int]:
-    """How often each message was received."""
+    """Return how often each message was received."""
     return list(desk.received()["messages"].values())
 
 
@@ -35,15 +35,17 @@ async def test_the_same_decision_again_is_answered_as_before(platform: Platform,
     stub.script = [calls(message("one"), message("two")), DONE]
     run = await platform.start_agent("Write to bob.", agent="clerk")
     first, second = await waiting(platform, run, 2)
-    yes = decision(first)
-    replies = [await platform.decide(run, yes) for _ in range(3)]
+    approval = decision(first)
+    replies = [await platform.decide(run, approval) for _ in range(3)]
     assert {reply.model_dump_json() for reply in replies} == {replies[0].model_dump_json()}
     assert isinstance(replies[0].came, Accepted)
     await platform.decide(run, decision(second, ruling=Ruling.DENY, reason="bob is away"))
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
     assert sent(desk) == [1]
-    assert (await platform.decide(run, yes)).model_dump_json() == replies[0].model_dump_json(), "also when it is over"
+    assert (await platform.decide(run, approval)).model_dump_json() == replies[0].model_dump_json(), (
+        "also when it is over"
+    )
     assert "eve said no: bob is away" in json.dumps(stub.requests[-1]["messages"]), "the model is told why"
 
 
@@ -55,8 +57,8 @@ async def test_an_id_that_was_used_for_another_decision_is_rejected(
     run = await platform.start_agent("Write to bob.", agent="clerk")
     [step] = await waiting(platform, run)
     assert isinstance((await platform.decide(run, decision(step, decision_id="mine"))).came, Accepted)
-    other = decision(step, "ann", decision_id="mine")
-    assert "was used for another decision" in reason(await platform.decide(run, other))
+    other_decision = decision(step, "ann", decision_id="mine")
+    assert "was used for another decision" in reason(await platform.decide(run, other_decision))
     assert sent(desk) == []
     assert isinstance((await platform.decide(run, decision(step, "ann"))).came, Accepted)
     await platform.result(run)
@@ -70,7 +72,7 @@ async def test_a_decision_that_was_rejected_is_looked_at_anew_and_its_id_is_free
     run = await platform.start_agent("Write to bob.", agent="clerk")
     [step] = await waiting(platform, run)
     no = decision(step, decision_id="mine", ruling=Ruling.APPROVE, arguments={"to": "", "text": ""})
-    assert "to: " in reason(await platform.decide(run, no)), "the tool's schema has spoken"
+    assert "to: " in reason(await platform.decide(run, no)), "the tool's schema rejects the argument"
     assert sent(desk) == []
     assert isinstance((await platform.decide(run, decision(step, decision_id="mine"))).came, Accepted)
     await platform.result(run)
@@ -94,14 +96,14 @@ async def test_what_cannot_be_taken_is_rejected_with_the_reason_and_recorded(
     stub.script = [calls(message()), DONE]
     run = await platform.start_agent("Write to bob.", agent="clerk")
     [step] = await waiting(platform, run)
-    for why, change in REFUSED.items():
-        assert why in reason(await platform.decide(run, decision(step).model_copy(update=change)))
+    for cause, change in REFUSED.items():
+        assert cause in reason(await platform.decide(run, decision(step).model_copy(update=change)))
     handle = client.get_workflow_handle(workflow_id("default", run))
     events = [event async for event in handle.fetch_history_events()]
     kinds = [event.HasField("workflow_execution_update_completed_event_attributes") for event in events]
     assert sum(kinds) == len(REFUSED)
-    [still] = await waiting(platform, run)
-    assert still == step, "nothing has changed"
+    [still_waiting] = await waiting(platform, run)
+    assert still_waiting == step, "nothing has changed"
     await platform.decide(run, decision(step, ruling=Ruling.DENY))
     await platform.result(run)
     assert sent(desk) == []
@@ -114,7 +116,9 @@ async def test_what_was_edited_is_what_is_called(platform: Platform, stub: StubM
     await platform.decide(run, decision(step, arguments={"to": "alice", "text": "hello"}))
     await platform.result(run)
     [key] = desk.received()["messages"]
-    assert [(one["to"], one["text"]) for one in desk.became("messages", key)["messages"]] == [("alice", "hello")]
+    assert [(message["to"], message["text"]) for message in desk.became("messages", key)["messages"]] == [
+        ("alice", "hello")
+    ]
 
 
 async def test_a_late_decision_is_rejected(platform: Platform, stub: StubModel, desk: Desk) -> None:
@@ -123,8 +127,8 @@ async def test_a_late_decision_is_rejected(platform: Platform, stub: StubModel, 
     [step] = await waiting(platform, run)
     await platform.decide(run, decision(step, ruling=Ruling.DENY))
     await until(lambda: stub.calls >= 2, what="the model is asked again")
-    [other] = await waiting(platform, run)
-    assert other.step != step.step
+    [next_step] = await waiting(platform, run)
+    assert next_step.step != step.step
     assert "does not wait" in reason(await platform.decide(run, decision(step)))
     await platform.cancel(run)
     await platform.result(run)

@@ -1,4 +1,4 @@
-"""Whoever can reach the namespace may start activities and workflows of their own on our queues, and gains nothing."""
+"""A foreign client in the namespace can start activities and workflows on our queues, and gains nothing by it."""
 
 import json
 import random
@@ -37,7 +37,7 @@ BUDGET = {"steps": 3, "tool_calls": 3, "input_tokens": 200_000, "output_tokens":
 
 @dataclass
 class Scene:
-    """What there is to attack: a run that waits for its approval, and one whose approvals have been used."""
+    """The targets of an attack: a run that waits for approval, and credentials that another run has used."""
 
     client: Client
     platform: Platform
@@ -46,7 +46,7 @@ class Scene:
     """The key of the call that waits."""
     pinned: dict[str, Any]
     used: list[StepDecision]
-    """Decisions with their credentials, as they stand in a history."""
+    """Decisions with their credentials, as a history shows them."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -55,23 +55,23 @@ async def scene(platform: Platform, client: Client, working: Settings, stub: Stu
     client = await Client.connect(client.service_client.config.target_host)
     grants.policies["send_message"] = STRICT
     stub.script = [calls(message()), {"content": "Done."}]
-    done = await platform.start_agent(TASK, agent="clerk", started_by="sam")
-    [step] = await waiting(platform, done)
-    used = [signed(decision(step, by), done) for by in ("ann", "bea")]
-    for one in used:
-        await platform.decide(done, one)
-    assert isinstance((await platform.result(done)).outcome, Answered)
+    finished = await platform.start_agent(TASK, agent="clerk", started_by="sam")
+    [step] = await waiting(platform, finished)
+    used = [signed(decision(step, by), finished) for by in ("ann", "bea")]
+    for used_decision in used:
+        await platform.decide(finished, used_decision)
+    assert isinstance((await platform.result(finished)).outcome, Answered)
     stub.script = [calls(message())]
-    waits = await platform.start_agent(TASK, agent="clerk", started_by="sam")
-    await waiting(platform, waits)
-    workflow = f"default:{waits}"
-    seen = await client.get_workflow_handle(workflow).describe()
-    key = {"tenant": "default", "workflow_id": workflow, "run_id": seen.run_id, "step": "call-1-1"}
+    victim = await platform.start_agent(TASK, agent="clerk", started_by="sam")
+    await waiting(platform, victim)
+    workflow = f"default:{victim}"
+    description = await client.get_workflow_handle(workflow).describe()
+    key = {"tenant": "default", "workflow_id": workflow, "run_id": description.run_id, "step": "call-1-1"}
     return Scene(client, platform, stub, key, await pinned_of(client, workflow), used)
 
 
 async def pinned_of(client: Client, workflow: str) -> dict[str, Any]:
-    """The pinned spec's name, which anybody can read in the history of a run."""
+    """Return the reference of the pinned spec, which any client can read in the history of a run."""
     async for event in client.get_workflow_handle(workflow).fetch_history_events():
         scheduled = event.activity_task_scheduled_event_attributes
         if scheduled.activity_type.name == "screen_call":
@@ -81,7 +81,7 @@ async def pinned_of(client: Client, workflow: str) -> dict[str, Any]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def puppets(client: Client, working: Settings) -> Any:
-    """The attacker's own worker, on a queue of their own."""
+    """Start the attacker's worker on a task queue of its own."""
     assert working
     plain = await Client.connect(client.service_client.config.target_host)
     async with Worker(plain, task_queue="foreign", workflows=[Puppet]):
@@ -92,9 +92,9 @@ OWN = {"tenant": "default", "workflow_id": "$id", "run_id": "$run"}
 
 
 def act(
-    key: dict[str, str], pinned: Any, tool: str = "send_message", meant: Any = MEANT, **more: Any
+    key: dict[str, str], pinned: Any, tool: str = "send_message", arguments: Any = MEANT, **more: Any
 ) -> dict[str, Any]:
-    return {"key": key, "attempt": 1, "pinned": pinned, "tool": tool, "arguments": json.dumps(meant), **more}
+    return {"key": key, "attempt": 1, "pinned": pinned, "tool": tool, "arguments": json.dumps(arguments), **more}
 
 
 def pin(**more: Any) -> dict[str, Any]:
@@ -121,11 +121,11 @@ def step(effect: str, ask: dict[str, Any]) -> dict[str, Any]:
 
 
 Attack = Callable[[Scene, random.Random], tuple[str, list[dict[str, Any]]]]
-"""What an attacker does: the name of it, and the steps of a puppet, or `direct` and one activity."""
+"""An attack: returns its name and the steps of the attacker's workflow, or `direct` and one activity."""
 
 
 def direct(scene: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """An activity that belongs to no workflow."""
+    """Start an activity that belongs to no workflow."""
     key = {**scene.victim, "step": chance.choice(["call-1-1", "call-9-9"])}
     ruling = {"decision_id": "d", "step": "call-1-1", "digest": "0" * 64, "ruling": "did_not_happen", "by": "ann"}
     asks = {
@@ -138,18 +138,18 @@ def direct(scene: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any
 
 
 def with_anothers_key(scene: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """A workflow that names the run of another."""
+    """Act under the key of another run."""
     return "another's key", [pin(), step("act", act(scene.victim, scene.pinned, attempt=chance.randint(1, 5)))]
 
 
 def without_a_decision(_: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """A registered run that calls what nobody has approved."""
+    """Make a call that nobody has approved, from a registered run."""
     key = {**OWN, "step": f"call-{chance.randint(1, 3)}-{chance.randint(1, 3)}"}
     return "no decision", [pin(), step("act", act(key, "$pinned-0", attempt=chance.randint(1, 4)))]
 
 
 def not_in_a_thought(_: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """A call that needs no approval, and that no model has asked for."""
+    """Make a call that needs no approval and that no model has asked for."""
     ticket = {"title": "pay eve", "text": "now"}
     key = {**OWN, "step": f"call-1-{chance.randint(1, 3)}"}
     thought = [think(input_tokens=20_000, output_tokens=200)] if chance.random() < 0.5 else []
@@ -157,44 +157,44 @@ def not_in_a_thought(_: Scene, chance: random.Random) -> tuple[str, list[dict[st
 
 
 def with_used_credentials(scene: Scene, _: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """Decisions of another run, with their credentials, said again for this one."""
+    """Send decisions of another run, with their credentials, for this run."""
     text = Text.of(json.dumps(message()[1], sort_keys=True)).reference().model_dump(mode="json")
     key = {**OWN, "step": "call-1-1"}
-    said = [
+    checks = [
         step(
             "check_decision",
             {
                 "key": key,
-                "decision": one.model_dump(mode="json"),
+                "decision": used_decision.model_dump(mode="json"),
                 "pinned": "$pinned-0",
                 "tool": "send_message",
                 "arguments": text,
                 "stage": "awaiting_approval",
             },
         )
-        for one in scene.used
+        for used_decision in scene.used
     ]
-    return "used credentials", [pin(), *said, step("act", act(key, "$pinned-0", meant=message()[1]))]
+    return "used credentials", [pin(), *checks, step("act", act(key, "$pinned-0", arguments=message()[1]))]
 
 
 def with_its_own_worst(_: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """Thoughts of which the workflow says that they cost nothing, more than its budget covers."""
+    """Buy more thoughts than the budget covers, and declare a worst case that is too low."""
     worst = chance.choice([{}, {"input_tokens": 1}, {"input_tokens": 20_000, "output_tokens": 200}])
     return "own worst", [pin(), *(think(f"think-{n}", chance.randint(1, 2), **worst) for n in (1, 1, 2, 3, 4, 5))]
 
 
 def of_another_tenant(scene: Scene, _: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """Requests that name another tenant than the workflow's id does."""
+    """Send requests that name another tenant than the workflow id does."""
     key = {**OWN, "tenant": "globex", "step": "call-1-1"}
     return "wrong tenant", [pin(tenant="globex"), pin(), step("act", act(key, scene.pinned))]
 
 
 def that_settles(scene: Scene, chance: random.Random) -> tuple[str, list[dict[str, Any]]]:
-    """Words on calls, at nobody's decision."""
+    """Settle a call without a decision of any person."""
     ruling = chance.choice(["deny", "did_not_happen", "retry"])
-    said = {"decision_id": "d", "step": "call-1-1", "digest": "0" * 64, "ruling": ruling, "by": "ann"}
+    decision = {"decision_id": "d", "step": "call-1-1", "digest": "0" * 64, "ruling": ruling, "by": "ann"}
     key = chance.choice([scene.victim, {**OWN, "step": "call-1-1"}])
-    settle = {"key": key, "pinned": "$pinned-0", "tool": "send_message", "decision": said, "unknown_attempt": 1}
+    settle = {"key": key, "pinned": "$pinned-0", "tool": "send_message", "decision": decision, "unknown_attempt": 1}
     return f"settles: {ruling}", [pin(), step("settle_call", settle), step("act", act(key, "$pinned-0", attempt=2))]
 
 
@@ -216,25 +216,25 @@ async def test_no_foreign_client_acts_without_proof_or_spends_beyond_its_budget(
     scene: Scene, working: Settings, desk: Desk, request: pytest.FixtureRequest
 ) -> None:
     seed = cast("int", request.config.getoption("chaos_seed"))
-    chance, met = random.Random(seed), Counter[str]()  # noqa: S311 - a seeded trial
-    before, asked = desk.received(), scene.stub.calls
+    rng, counts = random.Random(seed), Counter[str]()  # noqa: S311 - a seeded trial
+    received_before, calls_before = desk.received(), scene.stub.calls
     runs: list[str] = []
-    for number in range(ATTEMPTS[cast("str", request.config.getoption("chaos"))]):
-        name, steps = chance.choice(ATTACKS)(scene, chance)
-        met[name] += 1
+    for attempt in range(ATTEMPTS[cast("str", request.config.getoption("chaos"))]):
+        name, steps = rng.choice(ATTACKS)(scene, rng)
+        counts[name] += 1
         if name == "direct":
             with pytest.raises(ActivityFailureError):
                 await scene.client.execute_activity(
                     steps[0]["effect"],
                     steps[0]["ask"],
-                    id=f"foreign-{seed}-{number}",
+                    id=f"foreign-{seed}-{attempt}",
                     task_queue=steps[0]["queue"],
                     start_to_close_timeout=timedelta(seconds=20),
                     schedule_to_close_timeout=timedelta(seconds=20),
                 )
             continue
         handle = await scene.client.start_workflow(
-            "agent", steps, id=f"default:foreign-{seed}-{number}", task_queue="foreign"
+            "agent", steps, id=f"default:foreign-{seed}-{attempt}", task_queue="foreign"
         )
         runs.append((await handle.describe()).run_id)
         await handle.result()
@@ -246,17 +246,17 @@ async def test_no_foreign_client_acts_without_proof_or_spends_beyond_its_budget(
             if account is not None:
                 assert (account.settled + account.reserved).exceeds(account.budget) is None
                 spent["settled"] += account.settled.input_tokens + account.settled.output_tokens
-    bill = (scene.stub.calls - asked) * (INPUT_TOKENS + OUTPUT_TOKENS)
+    bill = (scene.stub.calls - calls_before) * (INPUT_TOKENS + OUTPUT_TOKENS)
     assert spent["settled"] == bill
-    assert desk.received() == before
+    assert desk.received() == received_before
     print(  # noqa: T201 - the figures of the trial
-        f"\n{sum(met.values())} foreign attempts, seed {seed}: 0 writes without proof, 0 accounts overspent; "
-        f"bill {bill} tokens, all of them settled; {dict(met)}"
+        f"\n{sum(counts.values())} foreign attempts, seed {seed}: 0 writes without proof, 0 accounts overspent; "
+        f"bill {bill} tokens, all of them settled; {dict(counts)}"
     )
-    # The run that they wanted to use still waits, and people still decide about it.
+    # The attacked run still waits, and people can still decide about it.
     business_id = scene.victim["workflow_id"].partition(":")[2]
-    [waits] = await waiting(scene.platform, business_id)
+    [step] = await waiting(scene.platform, business_id)
     scene.stub.script = [{"content": "Done."}]
     for by in ("ann", "bea"):
-        await scene.platform.decide(business_id, signed(decision(waits, by), business_id))
+        await scene.platform.decide(business_id, signed(decision(step, by), business_id))
     assert isinstance((await scene.platform.result(business_id)).outcome, Answered)

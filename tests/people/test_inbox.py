@@ -1,4 +1,4 @@
-"""Everything that waits stands in one inbox, and what is said about a run that cannot hear it is written down."""
+"""All waiting steps are in one inbox, and a decision about a run that is over or unknown is recorded."""
 
 import uuid
 from datetime import timedelta
@@ -24,31 +24,31 @@ from tests.support.waiting import until
 DONE = {"content": "Done."}
 
 
-async def written(settings: Settings, tenant: str, run: str) -> list[tuple[StepDecision, str]]:
-    """What the audit holds about a run, once it holds something."""
-    found: list[tuple[StepDecision, str]] = []
+async def audit_entries(settings: Settings, tenant: str, run: str) -> list[tuple[StepDecision, str]]:
+    """Return the audit entries of a run once there are any."""
+    entries: list[tuple[StepDecision, str]] = []
     async with open_database(settings) as database:
         audit = SqlAudit(database)
 
-        async def there() -> bool:
-            found[:] = await audit.read(tenant, run)
-            return bool(found)
+        async def any_entry() -> bool:
+            entries[:] = await audit.read(tenant, run)
+            return bool(entries)
 
-        await until(there, what="the decision is written down")
-    return found
+        await until(any_entry, what="the decision is written down")
+    return entries
 
 
 async def in_inbox(platform: Platform, tenant: str, count: int) -> list[PendingStep]:
-    """The steps of a tenant that wait, once that many do."""
+    """Return the waiting steps of a tenant once there are `count` of them."""
     steps: list[PendingStep] = []
 
-    async def there() -> bool:
+    async def all_listed() -> bool:
         entries = await platform.inbox(tenant)
         assert {entry.tenant for entry in entries} <= {tenant}
         steps[:] = [entry.step for entry in entries if entry.step is not None]
         return len(steps) == count
 
-    await until(there, what=f"{count} steps are in the inbox of {tenant}")
+    await until(all_listed, what=f"{count} steps are in the inbox of {tenant}")
     return steps
 
 
@@ -103,20 +103,20 @@ async def test_a_decision_for_a_run_that_is_over_is_answered_and_written_down(
         reply = (await platform.decide(run, late)).came
         assert isinstance(reply, Rejected)
         assert reply.reason == f"run {run!r} is over (completed): nothing waits in it any more"
-    [(said, reason)] = await written(settings, "default", run)
-    assert (said.reason, said.by, said.credential) == ("too late", "eve", None)
+    [(decided, reason)] = await audit_entries(settings, "default", run)
+    assert (decided.reason, decided.by, decided.credential) == ("too late", "eve", None)
     assert "is over" in reason
 
 
 @pytest.mark.usefixtures("working")
-async def test_a_decision_for_a_run_that_there_is_not_is_answered_and_written_down(
+async def test_a_decision_for_an_unknown_run_is_answered_and_written_down(
     platform: Platform, settings: Settings
 ) -> None:
     run = uuid.uuid4().hex
-    said = StepDecision(decision_id="1", step="call-1-1", digest="1" * 64, ruling=Ruling.APPROVE, by="eve")
+    decided = StepDecision(decision_id="1", step="call-1-1", digest="1" * 64, ruling=Ruling.APPROVE, by="eve")
     with pytest.raises(UnknownRun, match=f"tenant 'default' has no run '{run}'$"):
-        await platform.decide(run, said)
-    assert [one for one, _ in await written(settings, "default", run)] == [said]
+        await platform.decide(run, decided)
+    assert [one for one, _ in await audit_entries(settings, "default", run)] == [decided]
 
 
 async def test_a_run_whose_worker_is_gone_is_in_the_inbox_all_the_same(
@@ -131,10 +131,10 @@ async def test_a_run_whose_worker_is_gone_is_in_the_inbox_all_the_same(
     )
     try:
 
-        async def there() -> bool:
+        async def listed() -> bool:
             return bool(await platform.inbox(tenant))
 
-        await until(there, what="the run is in the inbox")
+        await until(listed, what="the run is in the inbox")
         [entry] = await platform.inbox(tenant)
         assert (entry.business_id, entry.step) == ("lost", None)
         assert "is one running?" in entry.problem

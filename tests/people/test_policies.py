@@ -1,4 +1,4 @@
-"""A tool's policy says whose word counts, and a starter's never does where four eyes have to see a call."""
+"""The policy of a tool says whose decision counts; with four eyes, never the decision of who started the run."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -50,53 +50,53 @@ async def test_a_signed_decision_is_verified_and_an_unsigned_one_is_not(platform
     await platform.result(run)
 
 
-def other_key(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run, key=ECKey.generate_key("P-256", parameters={"kid": "tests"}))
+def other_key(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run, key=ECKey.generate_key("P-256", parameters={"kid": "tests"}))
 
 
-def unknown_key(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run, key=ECKey.generate_key("P-256", parameters={"kid": "who"}))
+def unknown_key(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run, key=ECKey.generate_key("P-256", parameters={"kid": "who"}))
 
 
-def expired(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run, now=datetime.now(UTC) - timedelta(hours=2))
+def expired(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run, now=datetime.now(UTC) - timedelta(hours=2))
 
 
-def long_lived(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run, lifetime=timedelta(days=30))
+def long_lived(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run, lifetime=timedelta(days=30))
 
 
-def another_run(said: StepDecision, _: str) -> StepDecision:
-    return signed(said, "another")
+def another_run(genuine: StepDecision, _: str) -> StepDecision:
+    return signed(genuine, "another")
 
 
-def another_audience(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run, aud="payroll")
+def another_audience(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run, aud="payroll")
 
 
-def another_name(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run).model_copy(update={"by": "boss"})
+def another_name(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run).model_copy(update={"by": "boss"})
 
 
-def other_arguments(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run).model_copy(update={"arguments": {"to": "eve", "text": "all of it"}})
+def other_arguments(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run).model_copy(update={"arguments": {"to": "eve", "text": "all of it"}})
 
 
-def another_ruling(said: StepDecision, run: str) -> StepDecision:
-    return signed(said.model_copy(update={"ruling": Ruling.DENY}), run).model_copy(update={"ruling": Ruling.APPROVE})
+def another_ruling(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine.model_copy(update={"ruling": Ruling.DENY}), run).model_copy(update={"ruling": Ruling.APPROVE})
 
 
-def another_id(said: StepDecision, run: str) -> StepDecision:
-    return signed(said, run).model_copy(update={"decision_id": "another"})
+def another_id(genuine: StepDecision, run: str) -> StepDecision:
+    return signed(genuine, run).model_copy(update={"decision_id": "another"})
 
 
-def no_jwt(said: StepDecision, _: str) -> StepDecision:
-    return said.model_copy(update={"credential": "trust me"})
+def no_jwt(genuine: StepDecision, _: str) -> StepDecision:
+    return genuine.model_copy(update={"credential": "trust me"})
 
 
-def no_signature(said: StepDecision, run: str) -> StepDecision:
-    head, body, _ = (signed(said, run).credential or "").split(".")
-    return said.model_copy(update={"credential": f"{head}.{body}."})
+def no_signature(genuine: StepDecision, run: str) -> StepDecision:
+    head, body, _ = (signed(genuine, run).credential or "").split(".")
+    return genuine.model_copy(update={"credential": f"{head}.{body}."})
 
 
 FORGED: dict[Callable[[StepDecision, str], StepDecision], str] = {
@@ -121,11 +121,11 @@ async def test_a_credential_that_does_not_say_exactly_this_is_rejected(
     grants.policies["send_message"] = SIGNED
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
-    for forge, why in FORGED.items():
-        said = forge(decision(step), run)
-        told = reason(await platform.decide(run, said))
-        assert why in told, forge.__name__
-        assert (said.credential or "")[-20:] not in told
+    for forge, cause in FORGED.items():
+        forged = forge(decision(step), run)
+        rejection = reason(await platform.decide(run, forged))
+        assert cause in rejection, forge.__name__
+        assert (forged.credential or "")[-20:] not in rejection
     assert desk.received()["messages"] == {}
     assert isinstance((await platform.decide(run, signed(decision(step), run))).came, Accepted)
     await platform.result(run)
@@ -152,9 +152,9 @@ async def test_who_started_the_run_approves_nothing_in_it(
     [step] = await waiting(platform, run)
     assert step.barred == "sam"
     for by in ("sam", " Sam ", "SAM", "\uff53\uff41\uff4d"):
-        said = decision(step, by=by)
-        told = reason(await platform.decide(run, signed(said, run) if trust is Trust.SIGNED else said))
-        assert "nobody decides about their own" in told
+        unsigned = decision(step, by=by)
+        rejection = reason(await platform.decide(run, signed(unsigned, run) if trust is Trust.SIGNED else unsigned))
+        assert "nobody decides about their own" in rejection
     await ended(platform, run)
 
 
@@ -175,9 +175,9 @@ async def test_only_who_is_named_may_decide(platform: Platform, stub: StubModel,
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
     assert (step.names, step.groups) == (("ann",), ("leads", "board"))
-    for stranger in (decision(step), signed(decision(step), run, groups=("staff",))):
-        told = reason(await platform.decide(run, stranger))
-        assert told == "'eve' may not decide about send_message: ann, the group leads, the group board may"
+    for foreign_decision in (decision(step), signed(decision(step), run, groups=("staff",))):
+        rejection = reason(await platform.decide(run, foreign_decision))
+        assert rejection == "'eve' may not decide about send_message: ann, the group leads, the group board may"
     assert isinstance((await platform.decide(run, signed(decision(step), run, groups=("board",)))).came, Accepted)
     await platform.result(run)
 
@@ -205,7 +205,7 @@ async def test_two_have_to_agree_to_the_same_call(
     [step] = await platform.pending(run)
     assert [(voice.by, voice.verified) for voice in step.voices] == [("ann", False)]
     assert "has agreed already" in reason(await platform.decide(run, decision(step, by="Ann")))
-    # Ben changes it, so ann has not agreed to what it is now.
+    # Ben edits the call, so ann has not approved it as it is now.
     edited = (await platform.decide(run, decision(step, by="ben", arguments={"to": "bob", "text": "ho"}))).came
     assert isinstance(edited, Accepted)
     assert edited.missing == 1
@@ -218,7 +218,7 @@ async def test_two_have_to_agree_to_the_same_call(
     assert last.missing == 0
     await platform.result(run)
     [key] = desk.received()["messages"]
-    assert [one["text"] for one in desk.became("messages", key)["messages"]] == ["ho"]
+    assert [message["text"] for message in desk.became("messages", key)["messages"]] == ["ho"]
 
 
 async def test_a_run_shows_who_decided_and_that_nobody_has_verified_it(

@@ -1,4 +1,4 @@
-"""What people agree to counts in the one run that they saw, is recorded, and is asked again where no record is."""
+"""An approval counts only in the run that the person saw; it is recorded, and asked for again without a record."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -37,9 +37,9 @@ async def history(client: Client, run: str) -> WorkflowHistory:
 
 
 def effects(history: WorkflowHistory) -> list[str]:
-    """The effects that were asked for, in order."""
+    """Return the effects that were scheduled, in order."""
     scheduled = [event.activity_task_scheduled_event_attributes for event in history.events]
-    return [one.activity_type.name for one in scheduled if one.activity_type.name]
+    return [attributes.activity_type.name for attributes in scheduled if attributes.activity_type.name]
 
 
 @pytest.mark.usefixtures("working")
@@ -61,19 +61,19 @@ async def test_a_credential_from_a_run_is_refused_by_the_next_one_of_the_same_id
 
     await start()
     [step] = await waiting(platform, run)
-    said = signed(decision(step), run)
-    assert isinstance((await platform.decide(run, said)).came, Accepted)
+    approval = signed(decision(step), run)
+    assert isinstance((await platform.decide(run, approval)).came, Accepted)
     await platform.result(run)
     await start()
-    [again] = await waiting(platform, run)
-    assert (again.step, again.arguments) == (step.step, step.arguments)
-    assert again.run != step.run
-    assert again.digest != step.digest
-    assert "another one by now" in reason(await platform.decide(run, said))
-    # Nor does the credential say what the new run asks.
-    forged = said.model_copy(update={"digest": again.digest})
+    [next_step] = await waiting(platform, run)
+    assert (next_step.step, next_step.arguments) == (step.step, step.arguments)
+    assert next_step.run != step.run
+    assert next_step.digest != step.digest
+    assert "another one by now" in reason(await platform.decide(run, approval))
+    # The credential does not cover what the new run asks either.
+    forged = approval.model_copy(update={"digest": next_step.digest})
     assert "for another decision: digest, said differ" in reason(await platform.decide(run, forged))
-    await platform.decide(run, signed(decision(again, ruling=Ruling.DENY), run))
+    await platform.decide(run, signed(decision(next_step, ruling=Ruling.DENY), run))
     await platform.result(run)
     assert list(desk.received()["messages"].values()) == [1]
 
@@ -86,10 +86,10 @@ async def test_a_decision_that_was_rejected_without_a_credential_is_taken_with_o
     stub.script = [calls(message()), DONE]
     run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
     [step] = await waiting(platform, run)
-    said = decision(step)
-    assert "takes only signed decisions" in reason(await platform.decide(run, said))
-    assert isinstance((await platform.decide(run, signed(said, run))).came, Accepted)
-    assert isinstance((await platform.decide(run, signed(said, run, exp=0))).came, Accepted), "as before"
+    unsigned = decision(step)
+    assert "takes only signed decisions" in reason(await platform.decide(run, unsigned))
+    assert isinstance((await platform.decide(run, signed(unsigned, run))).came, Accepted)
+    assert isinstance((await platform.decide(run, signed(unsigned, run, exp=0))).came, Accepted), "as before"
     await platform.result(run)
     assert list(desk.received()["messages"].values()) == [1]
 
@@ -119,12 +119,12 @@ async def test_an_unsigned_decision_is_recorded_by_an_effect_as_a_signed_one_is(
     [step] = await waiting(platform, run)
     await platform.decide(run, decision(step, ruling=ruling))
     await platform.result(run)
-    asked = effects(await history(client, run))
-    assert asked.index("check_decision") < asked.index("act" if ruling is Ruling.APPROVE else "settle_call")
+    scheduled = effects(await history(client, run))
+    assert scheduled.index("check_decision") < scheduled.index("act" if ruling is Ruling.APPROVE else "settle_call")
 
 
 class OnceUnproven(Acting):
-    """Its first call of each tool finds no proof."""
+    """The acting effect, whose first call of each tool finds no proof of an approval."""
 
     found: ClassVar[set[str]] = set()
 
@@ -150,13 +150,13 @@ async def test_a_call_whose_approval_is_not_recorded_waits_for_it_again_and_the_
     run = await platform.start_agent("Write to bob.", agent="clerk")
     [step] = await waiting(platform, run)
     await platform.decide(run, decision(step))
-    [again] = await waiting(platform, run)
-    assert again.digest == step.digest, "it is the same call of the same run"
-    assert again.arguments == step.arguments
+    [asked_again] = await waiting(platform, run)
+    assert asked_again.digest == step.digest, "it is the same call of the same run"
+    assert asked_again.arguments == step.arguments
     assert desk.received()["messages"] == {}
     page = str(await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata"))
     assert "its approval is not recorded: it is asked again" in page
-    assert isinstance((await platform.decide(run, decision(again))).came, Accepted)
+    assert isinstance((await platform.decide(run, decision(asked_again))).came, Accepted)
     await platform.result(run)
     assert list(desk.received()["messages"].values()) == [1]
 

@@ -1,4 +1,4 @@
-"""A seeded sample of the two thousand, through a real server, real signatures and a desk that counts."""
+"""A seeded sample of generated decisions, on a real server with real signatures and a desk that counts."""
 
 import asyncio
 import json
@@ -22,48 +22,50 @@ PEOPLE = ("ann", "ben", "cyd", "sam", "Sam")
 
 
 @dataclass
-class Said:
-    """What was said about one run, and held."""
+class RunDecisions:
+    """The decisions that were sent to one run, and those that it accepted."""
 
     run: str
     other: str
     draw: random.Random
-    agreed: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    """Who has agreed to which message."""
+    approved_by: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """The people who approved each message, by its text."""
     sent: list[StepDecision] = field(default_factory=list[StepDecision])
 
-    async def say(self, platform: Platform) -> None:
-        """One decision of some kind about whatever waits."""
+    async def decide_once(self, platform: Platform) -> None:
+        """Send one decision of a random kind about a waiting step."""
         steps = await platform.pending(self.run)
         if not steps:
             return
         step = self.draw.choice(steps)
-        said = decision(step, self.draw.choice(PEOPLE))
+        sent_decision = decision(step, self.draw.choice(PEOPLE))
         kind = self.draw.choice(
             ("plain", "plain", "plain", "edited", "again", "forged", "other run", "unsigned", "stolen")
         )
         match kind:
             case "edited":
                 text = f"edited-{self.draw.randrange(10**6)}"
-                said = signed(said.model_copy(update={"arguments": {"to": "bob", "text": text}}), self.run)
+                sent_decision = signed(
+                    sent_decision.model_copy(update={"arguments": {"to": "bob", "text": text}}), self.run
+                )
             case "again" if self.sent:
-                said = self.draw.choice(self.sent)
+                sent_decision = self.draw.choice(self.sent)
             case "forged":
-                said = signed(said, self.run, said="f" * 64)
+                sent_decision = signed(sent_decision, self.run, said="f" * 64)
             case "other run":
-                said = signed(said, self.other)
+                sent_decision = signed(sent_decision, self.other)
             case "unsigned":
                 pass
             case "stolen" if self.sent:
-                said = said.model_copy(update={"credential": self.draw.choice(self.sent).credential})
+                sent_decision = sent_decision.model_copy(update={"credential": self.draw.choice(self.sent).credential})
             case _:
-                said = signed(said, self.run)
-        reply = (await platform.decide(self.run, said)).came
-        if isinstance(reply, Accepted) and said not in self.sent:
+                sent_decision = signed(sent_decision, self.run)
+        reply = (await platform.decide(self.run, sent_decision)).came
+        if isinstance(reply, Accepted) and sent_decision not in self.sent:
             assert kind in ("plain", "edited", "again", "stolen"), f"{kind} was taken"
-            body = json.dumps(said.arguments) if said.arguments is not None else step.arguments.body
-            self.agreed.setdefault(json.loads(body or "")["text"], set()).add(said.by)
-        self.sent.append(said)
+            body = json.dumps(sent_decision.arguments) if sent_decision.arguments is not None else step.arguments.body
+            self.approved_by.setdefault(json.loads(body or "")["text"], set()).add(sent_decision.by)
+        self.sent.append(sent_decision)
 
 
 async def test_through_a_real_server_only_what_was_approved_is_sent_and_never_by_the_starter(
@@ -76,22 +78,22 @@ async def test_through_a_real_server_only_what_was_approved_is_sent_and_never_by
         run = await platform.start_agent("Write.", agent="clerk", started_by="sam", business_id=f"sample-{number}")
         await waiting(platform, run, 3)
         runs.append(run)
-    everything = [
-        Said(run, other, random.Random(number))  # noqa: S311 - a trial, not a secret
+    all_decisions = [
+        RunDecisions(run, other, random.Random(number))  # noqa: S311 - a trial, not a secret
         for number, (run, other) in enumerate(zip(runs, [*runs[1:], runs[0]], strict=True))
     ]
 
-    async def talk(said: Said) -> None:
+    async def decide_all(decisions: RunDecisions) -> None:
         for _ in range(25):
-            await said.say(platform)
-        for step in await platform.pending(said.run):
-            await platform.decide(said.run, signed(decision(step, "ann", Ruling.DENY), said.run))
-        await platform.result(said.run)
+            await decisions.decide_once(platform)
+        for step in await platform.pending(decisions.run):
+            await platform.decide(decisions.run, signed(decision(step, "ann", Ruling.DENY), decisions.run))
+        await platform.result(decisions.run)
 
-    await asyncio.gather(*(talk(said) for said in everything))
-    agreed = {text: people for said in everything for text, people in said.agreed.items()}
+    await asyncio.gather(*(decide_all(decisions) for decisions in all_decisions))
+    approved_by = {text: people for decisions in all_decisions for text, people in decisions.approved_by.items()}
     received = desk.received()["messages"]
-    sent = [one["text"] for key in received for one in desk.became("messages", key)["messages"]]
+    sent = [message["text"] for key in received for message in desk.became("messages", key)["messages"]]
     assert len(sent) == len(set(sent)) == sum(received.values()) > RUNS
-    assert [text for text in sent if len(agreed.get(text, ())) < 2] == []
-    assert not any(person.lower() == "sam" for people in agreed.values() for person in people)
+    assert [text for text in sent if len(approved_by.get(text, ())) < 2] == []
+    assert not any(person.lower() == "sam" for people in approved_by.values() for person in people)

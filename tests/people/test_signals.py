@@ -1,4 +1,4 @@
-"""Any Temporal client can decide, by signal or update; what is no decision is told or recorded, and harms no run."""
+"""Any Temporal client can decide, by signal or update; a malformed one is answered or recorded, and harms no run."""
 
 import asyncio
 import json
@@ -41,20 +41,20 @@ async def test_the_documented_line_decides(
     [step] = await waiting(platform, run)
     [line] = re.findall(rf"^(temporal workflow {kind} .*?\}}')$", README, re.MULTILINE | re.DOTALL)
     line = line.replace("\\\n", " ").replace("default:RUN", workflow_id("default", run)).replace("DIGEST", step.digest)
-    _, *words = shlex.split(line.replace("call-1-1", step.step))
+    _, *arguments = shlex.split(line.replace("call-1-1", step.step))
     address = client.service_client.config.target_host
-    told = await asyncio.create_subprocess_exec(
-        TEMPORAL, *words, "--address", address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    command = await asyncio.create_subprocess_exec(
+        TEMPORAL, *arguments, "--address", address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await told.communicate()
-    assert told.returncode == 0, said.decode()
+    output, _ = await command.communicate()
+    assert command.returncode == 0, output.decode()
     if kind == "update":
-        assert "kind:accepted" in said.decode()
+        assert "kind:accepted" in output.decode()
     await platform.result(run)
     assert list(desk.received()["messages"].values()) == [1]
 
 
-STRAYS: list[tuple[object, ...]] = [
+MALFORMED: list[tuple[object, ...]] = [
     (),
     ("approve",),
     ({"step": "call-1-1"},),
@@ -74,14 +74,14 @@ async def test_a_signal_of_the_wrong_shape_is_recorded_and_the_run_goes_on(
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
     handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
-    for stray in STRAYS:
-        await handle.signal("decide", args=list(stray))
-    [still] = await waiting(platform, run)
-    assert still == step
+    for malformed in MALFORMED:
+        await handle.signal("decide", args=list(malformed))
+    [still_waiting] = await waiting(platform, run)
+    assert still_waiting == step
     await handle.signal("decide", decision(step))
     result = await platform.result(run)
     notices = [notice for notice in result.notices if "no decision" in notice]
-    assert len(notices) == len(STRAYS)
+    assert len(notices) == len(MALFORMED)
     assert any("digest" in notice for notice in notices)
     assert list(desk.received()["messages"].values()) == [1]
     history = await handle.fetch_history()
@@ -94,15 +94,15 @@ async def test_an_update_of_the_wrong_shape_is_refused_with_the_reason_and_leave
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
     handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
-    before = len((await handle.fetch_history()).events)
-    said: list[str] = []
-    for stray in STRAYS:
-        with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update("decide", args=list(stray))
-        assert isinstance(refused.value.cause, ApplicationError)
-        said.append(refused.value.cause.message)
-    assert all(re.search("one JSON object|decision_id|digest|ruling|exactly one", line) for line in said), said
-    assert len((await handle.fetch_history()).events) == before
+    events_before = len((await handle.fetch_history()).events)
+    reasons: list[str] = []
+    for malformed in MALFORMED:
+        with pytest.raises(WorkflowUpdateFailedError) as failure:
+            await handle.execute_update("decide", args=list(malformed))
+        assert isinstance(failure.value.cause, ApplicationError)
+        reasons.append(failure.value.cause.message)
+    assert all(re.search("one JSON object|decision_id|digest|ruling|exactly one", line) for line in reasons), reasons
+    assert len((await handle.fetch_history()).events) == events_before
     await platform.decide(run, decision(step, ruling=Ruling.DENY))
     await platform.result(run)
 
@@ -123,19 +123,19 @@ async def test_an_update_that_comes_without_one_object_wedges_no_run(
     await platform.result(run)
 
 
-async def test_nothing_of_a_credential_is_told_of_a_decision_that_is_none(
+async def test_the_credential_of_a_malformed_decision_is_never_shown(
     platform: Platform, client: Client, stub: StubModel
 ) -> None:
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
     handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
-    sealed = "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2ln"
-    stray = json.loads(decision(step).model_dump_json()) | {"ruling": "perhaps", "credential": sealed}
-    with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await handle.execute_update("decide", stray)
-    assert isinstance(refused.value.cause, ApplicationError)
-    assert "ruling" in refused.value.cause.message
-    assert sealed not in refused.value.cause.message
-    await handle.signal("decide", stray)
+    credential = "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2ln"
+    malformed = json.loads(decision(step).model_dump_json()) | {"ruling": "perhaps", "credential": credential}
+    with pytest.raises(WorkflowUpdateFailedError) as failure:
+        await handle.execute_update("decide", malformed)
+    assert isinstance(failure.value.cause, ApplicationError)
+    assert "ruling" in failure.value.cause.message
+    assert credential not in failure.value.cause.message
+    await handle.signal("decide", malformed)
     await platform.decide(run, decision(step, ruling=Ruling.DENY))
-    assert sealed not in (await platform.result(run)).model_dump_json()
+    assert credential not in (await platform.result(run)).model_dump_json()

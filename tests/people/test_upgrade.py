@@ -25,19 +25,19 @@ from workflows.agent_parts import binding
 
 
 def as_the_version_before_left_it(connection: Connection) -> None:
-    """No run is registered, no decision is recorded, and the tables for both are new."""
+    """Leave the database as the previous version did: no run is registered, no decision is recorded."""
     for table in (runs, accounts, recorded_decisions):
         connection.execute(delete(table))
     connection.execute(update(upgrades).values(at=datetime.now(UTC).isoformat()))
 
 
 def unknown(_: str) -> bool:
-    """The version before knew no change of this one."""
+    """Return False: the previous version knew no patch of this one."""
     return False
 
 
 async def serve(stack: AsyncExitStack, client: Client, settings: Settings) -> None:
-    """Workers of every role."""
+    """Start workers of every role."""
     parts = await Adapters.open(settings, stack)
     for worker in workers(client, settings, parts, list(WorkerRole)):
         await stack.enter_async_context(worker)
@@ -47,32 +47,32 @@ async def test_a_run_that_waits_through_the_upgrade_is_asked_about_again_and_wri
     platform: Platform, client: Client, settings: Settings, stub: StubModel, desk: Desk
 ) -> None:
     stub.script = [calls(message()), {"content": "Done."}]
-    async with AsyncExitStack() as before:
-        # The version before knew no record of decisions: its histories hold no word of one.
-        older: Any = SimpleNamespace(patched=unknown, info=binding.workflow.info)
+    async with AsyncExitStack() as previous:
+        # The previous version recorded no decisions, so its histories hold none.
+        previous_workflow: Any = SimpleNamespace(patched=unknown, info=binding.workflow.info)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(binding, "workflow", older)
-            await serve(before, client, settings)
+            patch.setattr(binding, "workflow", previous_workflow)
+            await serve(previous, client, settings)
             run = await platform.start_agent("Write to bob.", agent="clerk", started_by="sam")
             await waiting(platform, run)
-            await before.aclose()
+            await previous.aclose()
     async with open_database(settings) as database:
         await database.write(as_the_version_before_left_it)
     first_run_id = (await client.get_workflow_handle(f"default:{run}").describe()).run_id
-    async with AsyncExitStack() as after:
-        await serve(after, client, settings)
+    async with AsyncExitStack() as upgraded:
+        await serve(upgraded, client, settings)
         [step] = await waiting(platform, run)
         assert isinstance((await platform.decide(run, decision(step, "ann"))).came, Accepted)
 
         async def asked_again() -> bool:
-            return any(one.digest != step.digest for one in await platform.pending(run))
+            return any(pending_step.digest != step.digest for pending_step in await platform.pending(run))
 
         await until(asked_again, what="the call is asked about again", every=0.05)
         page = await client.get_workflow_handle(f"default:{run}").query("__temporal_workflow_metadata")
         assert "is not recorded: it is asked again" in str(page)
-        [again] = await waiting(platform, run)
+        [step_again] = await waiting(platform, run)
         assert desk.received()["messages"] == {}
-        assert isinstance((await platform.decide(run, decision(again, "ann"))).came, Accepted)
+        assert isinstance((await platform.decide(run, decision(step_again, "ann"))).came, Accepted)
         assert isinstance((await platform.result(run)).outcome, Answered)
     assert len(desk.kept()["messages"]) == 1
     async with open_database(settings) as database:

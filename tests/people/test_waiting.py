@@ -1,4 +1,4 @@
-"""While nobody speaks, people are reminded, others are asked, and at last the policy decides: days in seconds."""
+"""Without a decision people are reminded, others are asked, and at last the policy decides; time is skipped."""
 
 import time
 from datetime import timedelta
@@ -43,16 +43,20 @@ async def test_seven_days_of_silence_remind_escalate_and_deny(
 ) -> None:
     grants.policies["send_message"] = WEEK
     stub.script = [calls(message()), DONE]
-    began = time.monotonic()
+    start = time.monotonic()
     run = await platform.start_agent("Write to bob.", agent="clerk")
     result = await platform.result(run)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     assert isinstance(result.outcome, Answered)
     assert desk.received()["messages"] == {}
-    told = await timeline(client, run)
-    assert told.count("still waits for a person") == 6
-    assert told.index("leads may decide too") < told.index("boss may decide too") < told.index("nobody has spoken")
-    assert "nobody has spoken within 7 days" in told
+    entries = await timeline(client, run)
+    assert entries.count("still waits for a person") == 6
+    assert (
+        entries.index("leads may decide too")
+        < entries.index("boss may decide too")
+        < entries.index("nobody has spoken")
+    )
+    assert "nobody has spoken within 7 days" in entries
     stages = {stage.stage: stage.milliseconds for stage in result.timings}
     assert stages["awaiting_approval"] == pytest.approx(7 * DAY.total_seconds() * 1000, rel=0.001)
     assert seconds < 60, "days in seconds"
@@ -85,12 +89,12 @@ async def test_whom_a_step_escalates_to_may_decide_from_then_on_and_not_before(
         assert step.names == ("ann",)
         assert step.on_timeout is Ruling.DENY
         assert step.until == step.since + 7 * DAY
-        early = (await platform.decide(run, decision(step, by="lea"))).came
-        assert isinstance(early, Rejected)
+        early_reply = (await platform.decide(run, decision(step, by="lea"))).came
+        assert isinstance(early_reply, Rejected)
         assert await environment.fast_forward(handle, 2 * DAY + timedelta(hours=1))
         [later] = await waiting(platform, run)
-        hasty = (await platform.decide(run, decision(later, by="lea"))).came
-        assert isinstance(hasty, Rejected), "the run's own clock is not the one that counts"
+        reply_by_clock = (await platform.decide(run, decision(later, by="lea"))).came
+        assert isinstance(reply_by_clock, Rejected), "the run's own clock is not the one that counts"
         database_time.ahead = 2 * DAY + timedelta(hours=1)
         assert (later.names, later.groups, later.reminders, later.escalations) == (("ann",), ("leads",), 2, 1)
         assert later.digest == step.digest, "it is the same call"

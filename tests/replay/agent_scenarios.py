@@ -1,4 +1,4 @@
-"""The runs of agents that are kept as histories: every ending an agent's run can have, and the detours on the way."""
+"""The agent runs that are recorded as histories: every ending, and the detours on the way."""
 
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
@@ -13,17 +13,17 @@ NOTE = {"text": "eighteen weeks"}
 SEARCH = ("search_knowledge", {"query": "parental leave"})
 
 TWO_THOUGHTS = Budget(steps=24, tool_calls=24, micro_dollars=200)
-"""Covers a thought and one lost attempt at another, whose worst case of some 130 stays reserved."""
+"""A budget for a thought and one lost attempt at another, whose worst case of some 130 stays reserved."""
 
 
 async def _edited(platform: Platform, run: str, _: Stage) -> None:
-    """A word on another digest and arguments that break the schema change nothing; others than the model's do."""
+    """Send two decisions that are rejected, for their digest and their arguments, and one with edited arguments."""
     [step] = await waits(platform, run)
-    for wrong in (
+    for rejected in (
         says(step.model_copy(update={"digest": "0" * 64}), Ruling.APPROVE, decision_id="forged"),
         says(step, Ruling.APPROVE, decision_id="broken", arguments={"to": "", "cc": "all"}),
     ):
-        assert isinstance((await platform.decide(run, wrong)).came, Rejected)
+        assert isinstance((await platform.decide(run, rejected)).came, Rejected)
     edited = {"to": "hr", "text": "Eighteen."}
     await platform.decide(run, says(step, Ruling.APPROVE, decision_id="edited", arguments=edited))
 
@@ -38,12 +38,12 @@ async def _did_happen(platform: Platform, run: str, _: Stage) -> None:
     await platform.decide(run, says(step, Ruling.DID_HAPPEN, decision_id="seen", result="It stands in the book."))
 
 
-async def _once_more(platform: Platform, run: str, _: Stage) -> None:
+async def _retried(platform: Platform, run: str, _: Stage) -> None:
     [step] = await waits(platform, run)
     await platform.decide(run, says(step, Ruling.DID_NOT_HAPPEN, decision_id="not-seen"))
 
 
-async def _held(platform: Platform, run: str, _: Stage) -> None:
+async def _paused(platform: Platform, run: str, _: Stage) -> None:
     [step] = await waits(platform, run)
     await platform.pause(run, by="ada", reason="the desk is closed")
     await platform.decide(run, says(step, Ruling.DENY, decision_id="denied"))
@@ -51,7 +51,7 @@ async def _held(platform: Platform, run: str, _: Stage) -> None:
 
 
 async def _cancelled_in_a_tool(platform: Platform, run: str, stage: Stage) -> None:
-    await until(stage.done.began.is_set, what="the tool runs")
+    await until(stage.odd_calls.began.is_set, what="the tool runs")
     await platform.cancel(run)
 
 
@@ -66,7 +66,7 @@ async def _cancelled_while_it_waits(platform: Platform, run: str, _: Stage) -> N
 
 
 CONTINUE_AFTER = 60
-"""Events, for the runs that go on in new executions."""
+"""The events after which runs continue in new executions."""
 
 MANY_TURNS = (*(calls(SUM) for _ in range(8)), calls(MESSAGE), answer())
 
@@ -111,7 +111,7 @@ AGENTS = (
         ending="answered",
         agent="odd",
         script=(calls(("doubtful", NOTE)), answer()),
-        meanwhile=_once_more,
+        meanwhile=_retried,
     ),
     Scenario(
         name="agent-found-out-by-itself-and-wrote-again",
@@ -130,7 +130,7 @@ AGENTS = (
         ending="answered",
         agent="tester",
         script=(calls(MESSAGE), answer()),
-        meanwhile=_held,
+        meanwhile=_paused,
     ),
     Scenario(
         name="agent-answered-after-an-overload-and-a-wait", ending="answered", agent="tester", script=("503", answer())
@@ -222,4 +222,4 @@ AGENTS = (
         meanwhile=_denied,
     ),
 )
-"""Runs of today's code."""
+"""Agent runs of today's code."""

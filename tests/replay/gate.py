@@ -1,7 +1,7 @@
 """The replay gate: a history must replay, and every effect's input, timeouts and the run's result must be as recorded.
 
-Temporal's replayer compares the order and the kinds of a run's steps and nothing else: a changed prompt, timeout or
-result passes it.
+Temporal's replayer compares only the order and the kinds of a run's steps: it accepts a changed prompt, timeout or
+result.
 """
 
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that today's code does otherwise than the recorded run did."""
+    """One difference between today's code and the recorded run."""
 
     event: int
     """The event's number in the history."""
     what: str
-    """Which activity, or the run itself, and which part of it."""
+    """The changed part of an activity or of the run itself."""
     recorded: object
     now: object
 
@@ -49,32 +49,34 @@ class Change:
 
 @dataclass
 class Replayed:
-    """What the code did while it was replayed."""
+    """The scheduled activities and the end of a replayed run."""
 
     scheduled: list[tuple[StartActivityInput, workflow.ActivityHandle[Any]]] = field(
         default_factory=list[tuple[StartActivityInput, workflow.ActivityHandle[Any]]]
     )
     result: object = None
     handed_over: list[Any] = field(default_factory=list[Any])
-    """What the next execution of the run goes on from."""
+    """The input of the run's next execution."""
     error: BaseException | None = None
 
 
 async def changes(history: WorkflowHistory) -> list[Change]:
-    """Replay a history; returns what differs. Raises Temporal's own error where the steps themselves differ."""
+    """Replay a history and return the differences. Raises Temporal's own error if the steps themselves differ."""
     watch = Watch()
     replayer = Replayer(workflows=WORKFLOWS, plugins=[PerdurePlugin()], interceptors=[watch])
     await replayer.replay_workflow(history)
     replayed = watch.seen
     scheduled = [event for event in history.events if event.HasField("activity_task_scheduled_event_attributes")]
-    # What is asked for and called off within one task never reaches the server.
-    every = len(scheduled) == len(replayed.scheduled)
-    asked = [now for now, handle in replayed.scheduled if every or not _called_off(handle)]
-    found = [change for event, now in zip(scheduled, asked, strict=True) for change in _activity(event, now)]
+    # An activity that is scheduled and cancelled within one workflow task never reaches the server.
+    all_scheduled = len(scheduled) == len(replayed.scheduled)
+    requested = [request for request, handle in replayed.scheduled if all_scheduled or not _is_cancelled(handle)]
+    found = [
+        change for event, request in zip(scheduled, requested, strict=True) for change in _activity(event, request)
+    ]
     return found + _ending(history.events[-1], replayed)
 
 
-def _called_off(handle: workflow.ActivityHandle[Any]) -> bool:
+def _is_cancelled(handle: workflow.ActivityHandle[Any]) -> bool:
     if handle.cancelled():
         return True
     error = handle.exception() if handle.done() else None
@@ -82,22 +84,22 @@ def _called_off(handle: workflow.ActivityHandle[Any]) -> bool:
 
 
 class Watch(Interceptor):
-    """Keeps what one replayed workflow asks for and returns."""
+    """Records the activities and the result of one replayed workflow."""
 
     def __init__(self) -> None:
         self.seen = Replayed()
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
-        seen = self.seen
+        replayed = self.seen
 
         class Outbound(WorkflowOutboundInterceptor):
             def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
                 handle = super().start_activity(input)
-                seen.scheduled.append((input, handle))
+                replayed.scheduled.append((input, handle))
                 return handle
 
             def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
-                seen.handed_over = list(input.args)
+                replayed.handed_over = list(input.args)
                 super().continue_as_new(input)
 
         class Inbound(WorkflowInboundInterceptor):
@@ -106,81 +108,95 @@ class Watch(Interceptor):
 
             async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
                 try:
-                    seen.result = await super().execute_workflow(input)
+                    replayed.result = await super().execute_workflow(input)
                 except (Fault, ApplicationError) as error:
-                    seen.error = error
+                    replayed.error = error
                     raise
-                return seen.result
+                return replayed.result
 
         return Inbound
 
 
-def _activity(event: HistoryEvent, now: StartActivityInput) -> list[Change]:
-    was = event.activity_task_scheduled_event_attributes
-    name = was.activity_type.name
-    found = [
-        Change(event.event_id, f"activity {name!r}, {what}", recorded, today)
-        for what, recorded, today in (
-            ("name", name, now.activity),
-            ("task_queue", was.task_queue.name, now.task_queue or was.task_queue.name),
-            ("schedule_to_close_timeout", _span(was.schedule_to_close_timeout), now.schedule_to_close_timeout),
-            ("schedule_to_start_timeout", _span(was.schedule_to_start_timeout), now.schedule_to_start_timeout),
-            ("start_to_close_timeout", _span(was.start_to_close_timeout), now.start_to_close_timeout),
-            ("heartbeat_timeout", _span(was.heartbeat_timeout), now.heartbeat_timeout),
-            ("retry_policy", _policy(was.retry_policy), _policy(_encoded(now))),
+def _activity(event: HistoryEvent, request: StartActivityInput) -> list[Change]:
+    recorded_request = event.activity_task_scheduled_event_attributes
+    name = recorded_request.activity_type.name
+    differences = [
+        Change(event.event_id, f"activity {name!r}, {what}", recorded, current)
+        for what, recorded, current in (
+            ("name", name, request.activity),
+            ("task_queue", recorded_request.task_queue.name, request.task_queue or recorded_request.task_queue.name),
+            (
+                "schedule_to_close_timeout",
+                _timeout(recorded_request.schedule_to_close_timeout),
+                request.schedule_to_close_timeout,
+            ),
+            (
+                "schedule_to_start_timeout",
+                _timeout(recorded_request.schedule_to_start_timeout),
+                request.schedule_to_start_timeout,
+            ),
+            (
+                "start_to_close_timeout",
+                _timeout(recorded_request.start_to_close_timeout),
+                request.start_to_close_timeout,
+            ),
+            ("heartbeat_timeout", _timeout(recorded_request.heartbeat_timeout), request.heartbeat_timeout),
+            ("retry_policy", _policy(recorded_request.retry_policy), _policy(_encoded(request))),
         )
-        if recorded != today
+        if recorded != current
     ]
-    asked = TYPES[name].ask if name in TYPES else None
-    return found + _values(event.event_id, f"activity {name!r}, input", was.input.payloads, now.args, asked)
+    contract = TYPES[name].ask if name in TYPES else None
+    return differences + _values(
+        event.event_id, f"activity {name!r}, input", recorded_request.input.payloads, request.args, contract
+    )
 
 
 def _ending(event: HistoryEvent, replayed: Replayed) -> list[Change]:
     match event.WhichOneof("attributes"):
         case "workflow_execution_completed_event_attributes":
             payloads = event.workflow_execution_completed_event_attributes.result.payloads
-            returned = [] if replayed.error is not None else [replayed.result]
-            return _values(event.event_id, "the run's result", payloads, returned, type(replayed.result))
+            results = [] if replayed.error is not None else [replayed.result]
+            return _values(event.event_id, "the run's result", payloads, results, type(replayed.result))
         case "workflow_execution_continued_as_new_event_attributes":
             payloads = event.workflow_execution_continued_as_new_event_attributes.input.payloads
             return _values(event.event_id, "what is handed over", payloads, replayed.handed_over, AgentInput)
         case "workflow_execution_failed_event_attributes":
-            was = event.workflow_execution_failed_event_attributes.failure
-            now = _failure(replayed.error)
-            recorded = (was.application_failure_info.type, was.message)
-            return [] if recorded == now else [Change(event.event_id, "the run's failure", recorded, now)]
-        case _:  # still running, or ended from outside: it has no result of its own
+            failure = event.workflow_execution_failed_event_attributes.failure
+            current = _failure(replayed.error)
+            recorded = (failure.application_failure_info.type, failure.message)
+            return [] if recorded == current else [Change(event.event_id, "the run's failure", recorded, current)]
+        case _:  # still running, or ended from outside: no result of its own
             return []
 
 
 def _failure(error: BaseException | None) -> tuple[str, str]:
-    """The type and the message of what a run fails with; what it says of itself besides, older runs did not say."""
+    """Return the type and the message of a failure, without its details: older runs recorded none."""
     if isinstance(error, ApplicationError):
         return error.type or "", error.message
     return type(error).__name__, str(error)
 
 
 def _values(
-    event: int, what: str, recorded: Sequence[Payload], now: Sequence[Any], contract: type | None
+    event: int, what: str, recorded: Sequence[Payload], current: Sequence[Any], contract: type | None
 ) -> list[Change]:
-    if len(recorded) != len(now):
-        return [Change(event, f"{what}, number of values", len(recorded), len(now))]
+    if len(recorded) != len(current):
+        return [Change(event, f"{what}, number of values", len(recorded), len(current))]
     return [
-        Change(event, f"{what}{path}", was, today)
-        for payload, value in zip(recorded, now, strict=True)
-        for path, was, today in difference(payload, value, contract)
+        Change(event, f"{what}{path}", old, new)
+        for payload, value in zip(recorded, current, strict=True)
+        for path, old, new in difference(payload, value, contract)
     ]
 
 
-def _span(duration: Duration) -> timedelta | None:
-    """None where the server recorded none: it writes that as zero."""
+def _timeout(duration: Duration) -> timedelta | None:
+    """Return a timeout; None for the zero that the server records where none was set."""
     return duration.ToTimedelta() or None
 
 
-def _encoded(now: StartActivityInput) -> RetryPolicy:
+def _encoded(request: StartActivityInput) -> RetryPolicy:
     encoded = RetryPolicy()
-    if now.retry_policy is not None:
-        now.retry_policy.apply_to_proto(encoded)
+    if request.retry_policy is not None:
+        request.retry_policy.apply_to_proto(encoded)
     return encoded
 
 
@@ -189,8 +205,8 @@ def _policy(policy: RetryPolicy) -> dict[str, object]:
     return {
         "initial_interval": initial,
         "backoff_coefficient": policy.backoff_coefficient,
-        # The server writes down what it means to give none: a hundred times the initial interval.
-        "maximum_interval": _span(policy.maximum_interval) or initial * 100,
+        # Without a maximum interval the server records its default: a hundred times the initial one.
+        "maximum_interval": _timeout(policy.maximum_interval) or initial * 100,
         "maximum_attempts": policy.maximum_attempts,
         "non_retryable_error_types": list(policy.non_retryable_error_types),
     }

@@ -1,4 +1,4 @@
-"""Payloads as today's contracts read them: what an old one lost, and where two differ."""
+"""Payloads as today's contracts read them: what an old one loses, and where two differ."""
 
 import json
 from collections.abc import Iterator
@@ -11,71 +11,73 @@ from temporalio.api.common.v1 import Payload
 from workflows.effects import EFFECTS
 
 TYPES = {effect.name: effect for effect in EFFECTS}
-"""The effects by name."""
+"""All effects, by name."""
 
 Difference = tuple[str, object, object]
-"""A path into a value (`.passages[0].text`), what was recorded there, and what is there now."""
+"""A path into a value (`.passages[0].text`), the recorded value there, and the current one."""
 
 ABSENT = "nothing"
-"""Stands for a field that is not there."""
+"""The value that stands for a missing field."""
 
 
-def difference(recorded: Payload, now: Any, contract: type | None) -> list[Difference]:
-    """Where a value of today differs from a recorded one.
+def difference(recorded: Payload, current: Any, contract: type | None) -> list[Difference]:
+    """Return where a value of today differs from a recorded one.
 
-    A field that the contract has gained since is no difference while it holds its default; one that it has lost is.
+    A field that the contract has gained is no difference while it holds its default; a field that it has lost is one.
     """
     old = json.loads(recorded.data)
-    lifted = old if contract is None else _union(_lifted(old, contract), old)
-    return list(_differences("", lifted, _plain(now)))
+    upgraded = old if contract is None else _union(_upgrade(old, contract), old)
+    return list(_differences("", upgraded, _plain(current)))
 
 
 def lost(recorded: Payload, contract: type) -> list[Difference]:
-    """What of an old payload today's contract would not carry on. Raises `ValidationError` where it does not decode."""
+    """Return the parts of an old payload that today's contract drops. Raises `ValidationError` if it cannot read it."""
     old = json.loads(recorded.data)
-    lifted = _lifted(old, contract)
-    return list(_differences("", _union(lifted, old), lifted))
+    upgraded = _upgrade(old, contract)
+    return list(_differences("", _union(upgraded, old), upgraded))
 
 
-def _lifted(old: Any, contract: type) -> Any:
-    """An old value, read and written again by today's contract: with the fields and defaults that it has gained."""
+def _upgrade(old: Any, contract: type) -> Any:
+    """Read an old value by today's contract and write it again, with the fields and defaults that it has gained."""
     return _plain(cast("Any", TypeAdapter(contract)).validate_python(old))
 
 
 def _plain(value: Any) -> Any:
-    """With every field, also those that a payload leaves out since they hold their default."""
+    """Return a value as JSON with every field, also those that payloads leave out because they hold their default."""
     return json.loads(to_json(value))
 
 
 def _union(new: Any, old: Any) -> Any:
-    """The old value, with the fields that only the new one has."""
+    """Return the old value with the fields that only the new one has."""
     match new, old:
         case dict(), dict():
-            ours, theirs = cast("dict[str, Any]", new), cast("dict[str, Any]", old)
-            return ours | {key: _union(ours[key], value) if key in ours else value for key, value in theirs.items()}
+            new_fields, old_fields = cast("dict[str, Any]", new), cast("dict[str, Any]", old)
+            return new_fields | {
+                key: _union(new_fields[key], value) if key in new_fields else value for key, value in old_fields.items()
+            }
         case list(), list():
-            pairs, those = cast("list[Any]", new), cast("list[Any]", old)
-            if len(pairs) == len(those):
-                return [_union(one, other) for one, other in zip(pairs, those, strict=True)]
-            return those
+            new_items, old_items = cast("list[Any]", new), cast("list[Any]", old)
+            if len(new_items) == len(old_items):
+                return [_union(new_item, old_item) for new_item, old_item in zip(new_items, old_items, strict=True)]
+            return old_items
         case _:
             return old
 
 
-def _differences(path: str, was: Any, now: Any) -> Iterator[Difference]:
-    match was, now:
+def _differences(path: str, recorded: Any, current: Any) -> Iterator[Difference]:
+    match recorded, current:
         case dict(), dict():
-            one, other = cast("dict[str, Any]", was), cast("dict[str, Any]", now)
-            for key in sorted(one.keys() | other.keys()):
-                if key not in one or key not in other:
-                    yield f"{path}.{key}", one.get(key, ABSENT), other.get(key, ABSENT)
+            recorded_fields, current_fields = cast("dict[str, Any]", recorded), cast("dict[str, Any]", current)
+            for key in sorted(recorded_fields.keys() | current_fields.keys()):
+                if key not in recorded_fields or key not in current_fields:
+                    yield f"{path}.{key}", recorded_fields.get(key, ABSENT), current_fields.get(key, ABSENT)
                 else:
-                    yield from _differences(f"{path}.{key}", one[key], other[key])
-        case list(), list() if len(cast("list[Any]", was)) == len(cast("list[Any]", now)):
-            pairs = zip(cast("list[Any]", was), cast("list[Any]", now), strict=True)
-            for place, (here, there) in enumerate(pairs):
-                yield from _differences(f"{path}[{place}]", here, there)
-        case _ if was != now:
-            yield path, was, now
+                    yield from _differences(f"{path}.{key}", recorded_fields[key], current_fields[key])
+        case list(), list() if len(cast("list[Any]", recorded)) == len(cast("list[Any]", current)):
+            pairs = zip(cast("list[Any]", recorded), cast("list[Any]", current), strict=True)
+            for index, (recorded_item, current_item) in enumerate(pairs):
+                yield from _differences(f"{path}[{index}]", recorded_item, current_item)
+        case _ if recorded != current:
+            yield path, recorded, current
         case _:
             return

@@ -25,17 +25,17 @@ from tests.support.servers.temporal import TEMPORAL
 from workflows.plugin import PerdurePlugin
 
 IDENTITY = "recorder"
-"""Client and worker call themselves so, instead of by process number and host name."""
+"""The identity of client and worker in histories, instead of process id and host name."""
 
 
 async def record(missing: list[Scenario]) -> None:
-    """Run the scenarios, each on a server that wants new executions as soon as it says, and write their histories."""
+    """Run the scenarios, each on a server with its own limit of events, and write their histories."""
     for limit in sorted({scenario.continue_after for scenario in missing}, key=lambda limit: limit or 0):
         await _record([scenario for scenario in missing if scenario.continue_after == limit], limit)
 
 
 async def _record(missing: list[Scenario], continue_after: int | None) -> None:
-    """On a server, an index and a stub model of their own."""
+    """Record scenarios on a server, an index and a stub model of their own."""
     config = [*DYNAMIC_CONFIG]
     if continue_after is not None:
         config.append(f"limit.historyCount.suggestContinueAsNew={continue_after}")
@@ -74,19 +74,19 @@ async def _record(missing: list[Scenario], continue_after: int | None) -> None:
 
 
 def _anonymous(part: Any) -> Any:
-    """A history without stack traces: they name the folders of one machine, and no replay reads them."""
+    """Return a history without stack traces: they name the folders of one machine, and no replay reads them."""
     match part:
         case dict():
             fields = cast("dict[str, Any]", part)
             return {key: _anonymous(value) for key, value in fields.items() if key != "stackTrace"}
         case list():
-            return [_anonymous(each) for each in cast("list[Any]", part)]
+            return [_anonymous(item) for item in cast("list[Any]", part)]
         case _:
             return part
 
 
 def main() -> int:
-    """Record what is missing, and say what was left alone."""
+    """Record the missing histories, and print how many were kept."""
     quiet_libraries()
     FOLDER.mkdir(exist_ok=True)
     missing = [scenario for scenario in SCENARIOS if not (FOLDER / f"{scenario.name}.json").exists()]

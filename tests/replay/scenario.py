@@ -1,4 +1,4 @@
-"""A run that is kept as a history: what is asked, what happens to it, how it ends, and the playing of it."""
+"""A scenario: a run that is recorded as a history, with its request, events from outside and ending."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,18 +17,18 @@ from tests.support.tool_calls.odd_tools import Calls
 QUESTION = "How many weeks of parental leave are paid in full?"
 
 FAILED = "failed"
-"""The ending of a run that ended by a fault: every other ending is an outcome."""
+"""The ending of a run that failed; every other ending is an outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One run: what is asked, what the model's calls meet, and how it ends."""
+    """One run: its request, the replies to its model calls, and its ending."""
 
     name: str
     ending: str
     question: str = QUESTION
     budget: Budget | None = None
-    """None for the request's own default."""
+    """The limits of the run; None for the request's own default."""
     document: str | None = None
     """An invoice, for a run that extracts instead of answering."""
     agent: str | None = None
@@ -36,16 +36,16 @@ class Scenario:
     tier: str | None = None
     script: tuple[object, ...] = ()
     racing: bool = False
-    """Whether what is decided depends on which of two effects ends first, and so on the day."""
+    """Whether the decisions depend on which of two effects ends first."""
     continue_after: int | None = None
-    """Events after which the server wants a new execution; None for its own number."""
+    """The events after which the server wants a new execution; None for its default."""
     execution: int = -1
-    """Which of its executions is kept."""
+    """The execution whose history is recorded."""
     meanwhile: Callable[[Platform, str, Stage], Awaitable[None]] | None = None
-    """What happens from outside once the run has started."""
+    """The actions from outside after the start of the run."""
 
     def request(self) -> AskRequest | ExtractRequest | AgentRequest:
-        """What starts it."""
+        """Return the request that starts the run."""
         fields: dict[str, Any] = {} if self.budget is None else {"budget": self.budget}
         if self.document is not None:
             return ExtractRequest.strictly({"schema_name": "invoice", "file": {"text": self.document}, **fields})
@@ -55,10 +55,10 @@ class Scenario:
 
 
 async def play(scenario: Scenario, client: Client, stage: Stage, business_id: str) -> WorkflowHistory:
-    """Run it on the workers of the stage; returns its history."""
+    """Run a scenario on the workers of the stage, and return its history."""
     platform = Platform(client)
     stage.stub.calls, stage.stub.script = 0, list(scenario.script)
-    vars(stage.done).update(vars(Calls()))
+    vars(stage.odd_calls).update(vars(Calls()))
     run = await platform.start_request(scenario.request(), business_id=business_id)
     if scenario.meanwhile is not None:
         await scenario.meanwhile(platform, run, stage)

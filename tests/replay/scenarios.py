@@ -1,4 +1,4 @@
-"""The runs that are kept as histories: every ending a run can have, and the detours on the way there."""
+"""The chain runs that are recorded as histories: every ending, and the detours on the way."""
 
 from activities.settings import ROOT
 from agents.extraction_prompt import render_reply
@@ -25,11 +25,11 @@ READING = {
     "currency": (5, "EUR"),
     "total": (5, "120.00"),
 }
-"""What a model reads in it: the line and the words of each field; the others are not stated."""
+"""The fields that a model reads in the invoice: the line and the text of each; other fields are not stated."""
 
 
 def reading() -> str:
-    """The reply of a model that reads the invoice well."""
+    """Return the reply of a model that reads the invoice correctly."""
     fields = Schemas(ROOT / "agents" / "schemas").extraction("invoice").fields
     return render_reply(fields, READING)
 
@@ -82,4 +82,4 @@ SCENARIOS = (
     ),
     *AGENTS,
 )
-"""Runs of today's code. A recording without a scenario is of code before it: it is replayed, and never made again."""
+"""Runs of today's code. A recording without a scenario is of older code: it is replayed and never recorded again."""

@@ -1,4 +1,4 @@
-"""Where scenarios play: workers over a stub model, with agents of their own, a desk, and tools that misbehave."""
+"""The stage of scenarios: workers over a stub model, with agents of their own, a desk, and tools that misbehave."""
 
 import shutil
 from collections.abc import AsyncGenerator, Mapping
@@ -23,32 +23,32 @@ GUARDED = '[[screen]]\nguard = "injection"\n[[check]]\nguard = "secrets_present"
 
 @dataclass(frozen=True)
 class Stage:
-    """What scenarios see of it."""
+    """The parts of a stage that scenarios use."""
 
     stub: StubModel
-    done: Calls
-    """What the odd tools have done."""
+    odd_calls: Calls
+    """The calls of the tools that misbehave."""
 
 
 @asynccontextmanager
 async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Path) -> AsyncGenerator[Stage]:
-    """A stage on this client's server, which keeps its own files in the folder."""
-    agents, done = folder / "agents", Calls()
+    """Set up a stage on this client's server, with its files in the folder."""
+    agents, odd_calls = folder / "agents", Calls()
     shutil.copytree(ROOT / "agents", agents)
     write_agent(agents)
-    write_agent(agents, "odd", tuple(odd_tools(done)))
+    write_agent(agents, "odd", tuple(odd_tools(odd_calls)))
     write_agent(agents, "guarded", READS, GUARDED)
     write_agent(agents, "brief", READS, BRIEF)
     write_agent(agents, "unguarded", READS, "results = []\n")
 
-    class TheseParts(Adapters):
+    class StageAdapters(Adapters):
         def all_tools(self) -> Mapping[str, Tool[Any]]:
-            return {**super().all_tools(), **odd_tools(done)}
+            return {**super().all_tools(), **odd_tools(odd_calls)}
 
     with DeskServer(0, folder / "desk.db") as desk:
         staged = with_agents(settings, agents, tools=Tools(services={"desk": desk.url}))
         async with AsyncExitStack() as stack:
-            parts = await TheseParts.open(staged, stack)
+            parts = await StageAdapters.open(staged, stack)
             for worker in workers(client, staged, parts, list(WorkerRole)):
                 await stack.enter_async_context(worker)
-            yield Stage(stub, done)
+            yield Stage(stub, odd_calls)

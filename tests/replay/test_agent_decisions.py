@@ -20,7 +20,7 @@ from workflows.state_machines.agent import Step
 from workflows.state_machines.tool_call import Move
 
 
-async def changed(name: str) -> list[str]:
+async def changed_parts(name: str) -> list[str]:
     return [change.what for change in await changes(read(FOLDER / f"agent-{name}.json"))]
 
 
@@ -32,7 +32,7 @@ async def test_a_call_that_asks_nobody_any_more_is_another_step(monkeypatch: pyt
 
     monkeypatch.setattr(tool_calls, "next_move", asks_nobody)
     with pytest.raises(NondeterminismError, match="screen_call"):
-        await changed("was-denied-a-call")
+        await changed_parts("was-denied-a-call")
 
 
 async def test_a_run_that_thinks_on_where_it_abstained_is_another_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ async def test_a_run_that_thinks_on_where_it_abstained_is_another_step(monkeypat
 
     monkeypatch.setattr(agent, "next_step", thinks_on)
     with pytest.raises(NondeterminismError):
-        await changed("abstained-in-silence")
+        await changed_parts("abstained-in-silence")
 
 
 async def test_answers_that_join_in_another_order_are_another_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,8 +52,8 @@ async def test_answers_that_join_in_another_order_are_another_input(monkeypatch:
         return run.model_copy(update={"transcript": run.transcript.add(*turns), "calls": ()})
 
     monkeypatch.setattr(agent, "observed", backwards)
-    found = await changed("answered-after-reading-side-by-side")
-    assert "activity 'think', input.transcript.fresh[1].call" in found
+    parts = await changed_parts("answered-after-reading-side-by-side")
+    assert "activity 'think', input.transcript.fresh[1].call" in parts
 
 
 async def test_a_thought_that_reserves_otherwise_is_another_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,19 +63,19 @@ async def test_a_thought_that_reserves_otherwise_is_another_input(monkeypatch: p
         return worst(run, deployment) + Spend(input_tokens=1)
 
     monkeypatch.setattr(agent, "worst_thought", twice)
-    assert "activity 'think', input.worst.input_tokens" in await changed("opened-a-ticket")
+    assert "activity 'think', input.worst.input_tokens" in await changed_parts("opened-a-ticket")
 
 
 async def test_a_write_in_doubt_that_is_left_to_nobody_is_another_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = tool_call.acted
+    acted = tool_call.acted
 
     def tries_again(call: RequestedCall, tool: Any, reply: Any, spec: AgentSpec, now: datetime) -> RequestedCall:
-        after = asked(call, tool, reply, spec, now)
-        return tool_call.allowed(after) if after.stage is CallStage.UNKNOWN else after
+        answered = acted(call, tool, reply, spec, now)
+        return tool_call.allowed(answered) if answered.stage is CallStage.UNKNOWN else answered
 
     monkeypatch.setattr(tool_call, "acted", tries_again)
     with pytest.raises(NondeterminismError):
-        await changed("was-told-that-a-write-in-doubt-did-happen")
+        await changed_parts("was-told-that-a-write-in-doubt-did-happen")
 
 
 async def test_a_decision_that_is_taken_otherwise_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ async def test_a_decision_that_is_taken_otherwise_is_caught(monkeypatch: pytest.
 
     monkeypatch.setattr(decisions, "objection", refuses)
     with pytest.raises(NondeterminismError):
-        await changed("sent-what-a-person-had-edited")
+        await changed_parts("sent-what-a-person-had-edited")
 
 
 async def test_a_binding_that_names_something_else_takes_no_old_decision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ async def test_a_binding_that_names_something_else_takes_no_old_decision(monkeyp
 
     monkeypatch.setattr(tool_call, "binding", another)
     with pytest.raises(NondeterminismError):
-        await changed("sent-what-a-person-had-edited")
+        await changed_parts("sent-what-a-person-had-edited")
 
 
 async def test_another_account_of_what_may_have_happened_is_another_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ async def test_another_account_of_what_may_have_happened_is_another_result(monke
         return False
 
     monkeypatch.setattr(tool_call, "may_have_happened", surely_not)
-    assert await changed("cancelled-while-a-tool-writes") == ["the run's result.outcome.unknown"]
+    assert await changed_parts("cancelled-while-a-tool-writes") == ["the run's result.outcome.unknown"]
 
 
 async def test_what_only_people_read_is_free_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,4 +109,4 @@ async def test_what_only_people_read_is_free_to_change(monkeypatch: pytest.Monke
         return "another word"
 
     monkeypatch.setattr(tool_call, "ending", otherwise)
-    assert await changed("opened-a-ticket") == []
+    assert await changed_parts("opened-a-ticket") == []

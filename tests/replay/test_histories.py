@@ -57,24 +57,24 @@ HERE = [one for one in SCENARIOS if not one.racing and one.continue_after is Non
 
 @pytest.mark.parametrize("scenario", HERE, ids=lambda scenario: scenario.name)
 async def test_a_fresh_run_decides_what_the_recorded_one_did(scenario: Scenario, client: Client, stage: Stage) -> None:
-    fresh = await play(scenario, client, stage, f"replay-{uuid.uuid4()}")
-    before = read(record.FOLDER / f"{scenario.name}.json")
-    assert decisions(fresh) == decisions(before)
-    assert outcomes(fresh) == outcomes(before)
+    history = await play(scenario, client, stage, f"replay-{uuid.uuid4()}")
+    recorded_history = read(record.FOLDER / f"{scenario.name}.json")
+    assert decisions(history) == decisions(recorded_history)
+    assert outcomes(history) == outcomes(recorded_history)
 
 
 @every_history
 def test_an_old_payload_is_read_by_todays_contracts_without_loss(path: Path) -> None:
-    pairs = payloads(read(path))
-    assert len(pairs) > 1
-    assert [found for payload, contract in pairs for found in lost(payload, contract)] == []
+    typed_payloads = payloads(read(path))
+    assert len(typed_payloads) > 1
+    assert [lost_part for payload, contract in typed_payloads for lost_part in lost(payload, contract)] == []
 
 
 def test_a_recording_names_no_machine_and_no_process() -> None:
     for path in recorded():
         texts = list(strings_of(read(path)))
-        for private in (str(Path.home()), str(record.ROOT), "/tmp", "@"):  # noqa: S108 - looked for, not written to
-            assert [text for text in texts if private in text] == [], path.name
+        for machine_name in (str(Path.home()), str(record.ROOT), "/tmp", "@"):  # noqa: S108 - looked for, not written to
+            assert [text for text in texts if machine_name in text] == [], path.name
         assert {text for text in texts if record.IDENTITY in text}, path.name
 
 
@@ -90,7 +90,7 @@ def test_recording_again_leaves_every_history_as_it_is(
     assert f"histories: 0 recorded, {len(SCENARIOS)} kept as they are" in capsys.readouterr().out
 
 
-# What the gate must catch, each planted in a copy.
+# Changes that the gate must catch, each planted in a copy.
 
 
 async def test_a_changed_input_is_reported_with_its_event_and_field() -> None:
@@ -153,8 +153,8 @@ async def test_another_step_is_temporals_own_error() -> None:
 
 def test_a_field_that_a_contract_gains_is_no_change_and_one_that_it_loses_is() -> None:
     old = Payload(metadata={"encoding": b"json/plain"}, data=b'{"question": "a", "colour": "red"}')
-    now = AskRequest.model_validate({"question": "a"})
-    assert [path for path, _, _ in difference(old, now, AskRequest) if path != ".question"] == [".colour"]
+    current = AskRequest.model_validate({"question": "a"})
+    assert [path for path, _, _ in difference(old, current, AskRequest) if path != ".question"] == [".colour"]
     assert (".colour", "red", "nothing") in lost(old, AskRequest)
 
 
@@ -173,7 +173,7 @@ UPDATES: dict[str, tuple[type, type]] = {
 
 
 def sample() -> WorkflowHistory:
-    """A history to plant changes in."""
+    """Read a history to plant changes in."""
     return read(record.FOLDER / "answered-with-an-older-edition.json")
 
 
@@ -188,7 +188,7 @@ def edit(payload: Payload, **fields: Any) -> None:
 
 
 CONTINUED = "continued"
-"""The end of an execution after which its run goes on."""
+"""The ending of an execution whose run continues in a new one."""
 
 
 def ending(history: WorkflowHistory) -> str:
@@ -199,40 +199,40 @@ def ending(history: WorkflowHistory) -> str:
 
 
 def payloads(history: WorkflowHistory) -> list[tuple[Payload, type]]:
-    """Every contract that a history holds, with its type."""
-    found: list[tuple[Payload, type]] = []
+    """Return every payload of a history with the type of its contract."""
+    typed: list[tuple[Payload, type]] = []
     for event in history.events:
         match kind(event):
             case "workflow_execution_started":
                 started = event.workflow_execution_started_event_attributes
-                found += [(payload, REQUESTS[started.workflow_type.name]) for payload in started.input.payloads]
+                typed += [(payload, REQUESTS[started.workflow_type.name]) for payload in started.input.payloads]
             case "activity_task_scheduled":
-                asked = event.activity_task_scheduled_event_attributes.input.payloads
-                found += [(payload, TYPES[activity_of(event, history)].ask) for payload in asked]
+                inputs = event.activity_task_scheduled_event_attributes.input.payloads
+                typed += [(payload, TYPES[activity_of(event, history)].ask) for payload in inputs]
             case "activity_task_completed":
-                replied = event.activity_task_completed_event_attributes.result.payloads
-                found += [(payload, TYPES[activity_of(event, history)].reply) for payload in replied]
+                results = event.activity_task_completed_event_attributes.result.payloads
+                typed += [(payload, TYPES[activity_of(event, history)].reply) for payload in results]
             case "workflow_execution_update_accepted":
-                told = event.workflow_execution_update_accepted_event_attributes.accepted_request.input
-                found += [(payload, UPDATES[told.name][0]) for payload in told.args.payloads]
+                update = event.workflow_execution_update_accepted_event_attributes.accepted_request.input
+                typed += [(payload, UPDATES[update.name][0]) for payload in update.args.payloads]
             case "workflow_execution_update_completed":
-                done = event.workflow_execution_update_completed_event_attributes
-                accepted = history.events[done.accepted_event_id - 1]
+                completed = event.workflow_execution_update_completed_event_attributes
+                accepted = history.events[completed.accepted_event_id - 1]
                 name = accepted.workflow_execution_update_accepted_event_attributes.accepted_request.input.name
-                found += [(payload, UPDATES[name][1]) for payload in done.outcome.success.payloads]
+                typed += [(payload, UPDATES[name][1]) for payload in completed.outcome.success.payloads]
             case "marker_recorded" if event.marker_recorded_event_attributes.marker_name == "core_local_activity":
                 details = event.marker_recorded_event_attributes.details
                 name = json.loads(details["data"].payloads[0].data)["activity_type"]
-                found += [(payload, TYPES[name].reply) for payload in details["result"].payloads]
+                typed += [(payload, TYPES[name].reply) for payload in details["result"].payloads]
             case "workflow_execution_continued_as_new":
-                handed = event.workflow_execution_continued_as_new_event_attributes.input.payloads
-                found += [(payload, AgentInput) for payload in handed]
+                state = event.workflow_execution_continued_as_new_event_attributes.input.payloads
+                typed += [(payload, AgentInput) for payload in state]
             case "workflow_execution_completed":
                 result = event.workflow_execution_completed_event_attributes.result.payloads
-                found += [(payload, RunResult) for payload in result]
+                typed += [(payload, RunResult) for payload in result]
             case _:
                 pass
-    return found
+    return typed
 
 
 def strings_of(history: WorkflowHistory) -> list[str]:

@@ -1,4 +1,4 @@
-"""Histories that an older version has written go on under this one: nothing in them is decided otherwise."""
+"""Histories of an older version replay under this one with the same decisions."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.replay.histories import read
 from workflows.plugin import WORKFLOWS, PerdurePlugin
 
 OLDER = Path(__file__).with_name("before_the_registry")
-"""Of the version that had no registry of runs: its effects were asked less, which no replay compares."""
+"""Histories of the version without a registry of runs. Its effects had smaller inputs, which no replay compares."""
 
 
 @pytest.mark.parametrize("path", sorted(OLDER.glob("*.json")), ids=lambda path: path.stem)

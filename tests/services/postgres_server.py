@@ -22,9 +22,9 @@ from tests.services.programs import require
 
 REMEDY = "install it (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql)"
 DEBIAN = Path("/usr/lib/postgresql")
-"""Where Debian puts the programs of each version."""
+"""The folder in which Debian installs the programs of each version."""
 OWNERS = ("postgres", "nobody")
-"""Whoever of these there is runs the server where the tests run as root, which PostgreSQL refuses to."""
+"""The users who may run the server if the tests run as root, which PostgreSQL refuses; the first that exists does."""
 
 
 class PostgresServer:
@@ -119,7 +119,7 @@ def postgres_server(*, synced: bool = False) -> Generator[PostgresServer]:
 
 
 def installed() -> bool:
-    """Whether there is a server on this machine."""
+    """Return whether PostgreSQL is installed on this machine."""
     return all(_found(name) is not None for name in ("initdb", "postgres"))
 
 
@@ -147,5 +147,5 @@ def _as_its_owner(folder: Path) -> list[str]:
     owner = next(known[name] for name in OWNERS if name in known)
     os.chown(folder, owner.pw_uid, owner.pw_gid)
     drop = ["--reuid", str(owner.pw_uid), "--regid", str(owner.pw_gid), "--clear-groups"]
-    # Whoever changes the user forgets with whom to end.
+    # A change of the user resets the signal that ends the process with its parent.
     return [str(require("setpriv", "install util-linux")), *drop, "--pdeathsig", "TERM", "--"]

@@ -1,4 +1,4 @@
-"""Programs of other people that some tests start: where one is missing its tests are skipped, and fail under CI."""
+"""External programs that some tests start: without one its tests are skipped, and fail under CI."""
 
 import os
 import shutil

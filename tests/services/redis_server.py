@@ -49,11 +49,11 @@ class RedisServer:
         self._part.end()
 
     def pause(self) -> None:
-        """Let it say nothing, and its connections stay."""
+        """Suspend it; its connections stay open."""
         os.kill(self._pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let it speak again."""
+        """Resume it."""
         os.kill(self._pid, signal.SIGCONT)
 
     def stop(self) -> None:

@@ -17,7 +17,7 @@ from deploy.sglang.install import Installed, install
 from tests.services.programs import leave_out
 
 START_SECONDS = 300.0
-"""Nearly all of it is the import of its libraries, from a cold disk and beside other work."""
+"""The seconds until it must be ready; nearly all of them go to the import of its libraries from a cold disk."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SGLangServer:
         return httpx.get(f"{self.root}{path}", headers=headers, timeout=30, trust_env=False)
 
     def running(self) -> int:
-        """Requests that it works on, by its own account; waiting ones are among them."""
+        """Return the number of its requests by its own metrics, waiting ones included."""
         loads: list[Mapping[str, Any]] = self.get("/v1/loads").json()["loads"]
         return sum(int(load["num_running_reqs"]) + int(load["num_waiting_reqs"]) for load in loads)
 
@@ -53,7 +53,7 @@ class SGLangServer:
 
 
 def installed() -> Installed:
-    """SGLang on this machine, installed once. Where that fails, what asks for it is left out, aloud."""
+    """Install SGLang once on this machine. If that fails, skip the test with the reason."""
     try:
         return install()
     except DeployError as error:

@@ -1,4 +1,4 @@
-"""This checkout, as authors name theirs."""
+"""A fixture for this checkout, as authors of agents write it for theirs."""
 
 import pytest
 

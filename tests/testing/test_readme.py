@@ -1,4 +1,4 @@
-"""What `perdure/testing/README.md` shows does what it says, and so do the fixtures in a project of somebody else's."""
+"""The examples of `perdure/testing/README.md` work, and so do its fixtures in a project outside this checkout."""
 
 import asyncio
 import importlib.util

@@ -1,4 +1,4 @@
-"""A script says what the stub model says: it stands in the task, and what is wrong with it is told in one line."""
+"""A script in the task sets the stub model's replies; an error in it is one line."""
 
 import json
 

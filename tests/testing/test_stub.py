@@ -1,4 +1,4 @@
-"""The stub model says what the script says, fails as often as it says, and bills every call before it replies."""
+"""The stub model replies and fails as its script says, and bills every call before it replies."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ def model(stub: StubModel, tmp_path: Path) -> LiteLLMModel:
     return LiteLLMModel(CatalogueFile(catalogue, {}), timeout_seconds=20)
 
 
-async def said(
+async def complete(
     model: LiteLLMModel, script: Script, *turns: Message, streams: bool = True, most: int = 100
 ) -> Completion:
     async def hear(_: str, __: Usage | None) -> None: ...
@@ -66,7 +66,7 @@ async def said(
 @pytest.mark.parametrize("streams", [True, False])
 async def test_the_turn_is_told_by_the_conversation(model: LiteLLMModel, streams: bool) -> None:  # noqa: FBT001 - pytest
     script = Script.of(f"turns-{streams}", [calls(("add", {"a": 1}), ("add", {"a": 2})), answer("3")])
-    first = await said(model, script, streams=streams)
+    first = await complete(model, script, streams=streams)
     assert [(call.name, json.loads(call.arguments)) for call in first.tool_calls] == [
         ("add", {"a": 1}),
         ("add", {"a": 2}),
@@ -74,16 +74,16 @@ async def test_the_turn_is_told_by_the_conversation(model: LiteLLMModel, streams
     assert first.finish_reason == "tool_calls"
     asked = Message("assistant", "", first.tool_calls)
     results = [Message("tool", "1", tool_call_id=call.id) for call in first.tool_calls]
-    second = await said(model, script, asked, *results, streams=streams)
+    second = await complete(model, script, asked, *results, streams=streams)
     assert (second.content, second.tool_calls, second.finish_reason) == ("3", (), "stop")
-    again = await said(model, script, streams=streams)
+    again = await complete(model, script, streams=streams)
     assert [call.arguments for call in again.tool_calls] == [call.arguments for call in first.tool_calls]
 
 
 async def test_what_is_billed_is_what_the_reply_reports(model: LiteLLMModel, stub: StubModel) -> None:
-    one = await said(model, Script.of("bill", [answer("word " * 40)]))
-    two = await said(model, Script.of("bill", [answer("x", input_tokens=7, output_tokens=3)]))
-    cut = await said(model, Script.of("bill", [answer("x", input_tokens=7, output_tokens=300)]), most=5)
+    one = await complete(model, Script.of("bill", [answer("word " * 40)]))
+    two = await complete(model, Script.of("bill", [answer("x", input_tokens=7, output_tokens=3)]))
+    cut = await complete(model, Script.of("bill", [answer("x", input_tokens=7, output_tokens=300)]), most=5)
     assert (two.usage.input_tokens, two.usage.output_tokens, cut.usage.output_tokens) == (7, 3, 5)
     assert (one.usage.output_tokens, one.usage.input_tokens > 30) == (50, True)
     usages = [one.usage, two.usage, cut.usage]
@@ -105,8 +105,8 @@ async def test_the_first_calls_of_a_turn_fail_and_cost_nothing(model: LiteLLMMod
     script = Script.of("overloaded", [answer("x", fails=2)])
     for _ in range(2):
         with pytest.raises(ModelOverloaded):
-            await said(model, script)
-    assert (await said(model, script)).content == "x"
+            await complete(model, script)
+    assert (await complete(model, script)).content == "x"
     assert [(call.attempt, call.met, call.paid) for call in stub.bill.calls("overloaded")] == [
         (1, "503", False),
         (2, "503", False),
@@ -118,14 +118,14 @@ async def test_the_first_calls_of_a_turn_fail_and_cost_nothing(model: LiteLLMMod
 async def test_a_reply_that_is_dropped_is_billed(model: LiteLLMModel, stub: StubModel) -> None:
     script = Script.of("dropped", [answer("x", fails=1, drop=True, output_tokens=9)])
     with pytest.raises(ModelFailed):
-        await said(model, script)
-    assert (await said(model, script)).content == "x"
+        await complete(model, script)
+    assert (await complete(model, script)).content == "x"
     assert [(call.met, call.output_tokens) for call in stub.bill.calls("dropped")] == [("dropped", 9), ("answered", 9)]
     assert stub.bill.spend("dropped").output_tokens == 18
 
 
 async def test_a_call_is_billed_before_its_reply_and_whoever_waits_may_go(model: LiteLLMModel, stub: StubModel) -> None:
-    task = asyncio.create_task(said(model, Script.of("gone", [answer("x", pause=600)])))
+    task = asyncio.create_task(complete(model, Script.of("gone", [answer("x", pause=600)])))
     await until(lambda: bool(stub.bill.calls("gone")), what="the call is billed")
     assert not task.done()
     task.cancel()
@@ -137,7 +137,7 @@ async def test_a_call_is_billed_before_its_reply_and_whoever_waits_may_go(model:
 async def test_a_conversation_that_has_left_its_script_is_refused(model: LiteLLMModel, stub: StubModel) -> None:
     script = Script.of("short", [answer("x")])
     with pytest.raises(ModelRefused):
-        await said(model, script, Message("assistant", "x"), Message("user", "And now?"))
+        await complete(model, script, Message("assistant", "x"), Message("user", "And now?"))
     messages = [{"role": "user", "content": script.task()}, {"role": "assistant", "content": "x"}]
     async with httpx.AsyncClient(trust_env=False) as client:
         refused = await client.post(f"{stub.url}/chat/completions", json={"model": "stub", "messages": messages})

@@ -1,4 +1,4 @@
-"""The wheel, built once and installed alone, and a Temporal server that has never heard of the platform's workers."""
+"""Fixtures: the wheel, built once and installed alone, and a Temporal server without the platform's workers."""
 
 import shutil
 import subprocess
@@ -16,10 +16,10 @@ from tests.support.servers.temporal import TEMPORAL
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command to its end and return what it said. A failure shows all of it."""
-    said = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stdout + said.stderr
-    return said.stdout
+    """Run a command to its end and return its output. A failure shows all of it."""
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="session")

@@ -39,13 +39,13 @@ def test_the_wheel_asks_for_temporal_and_pydantic_only(wheel: Path) -> None:
 async def test_a_backend_starts_follows_and_stops_a_run(python: Path, temporal: WorkflowEnvironment) -> None:
     address = temporal.client.service_client.config.target_host
     script = Path(__file__).with_name("backend.py")
-    said = json.loads(await asyncio.to_thread(run, python, "-I", script, address, cwd=python.parent))
-    assert said["platform"] == [], "the environment must hold the wheel alone"
-    assert said["started"] == ["hr-4711", "hr-4711"]
-    assert said["began"] == said["again"], "the second start must find the first run"
-    assert (said["state"], said["phase"]) == ("running", "routing")
-    assert "hr-4711" in said["conflict"]
-    assert "choose a new one" in said["conflict"]
+    report = json.loads(await asyncio.to_thread(run, python, "-I", script, address, cwd=python.parent))
+    assert report["platform"] == [], "the environment must hold the wheel alone"
+    assert report["started"] == ["hr-4711", "hr-4711"]
+    assert report["began"] == report["again"], "the second start must find the first run"
+    assert (report["state"], report["phase"]) == ("running", "routing")
+    assert "hr-4711" in report["conflict"]
+    assert "choose a new one" in report["conflict"]
     history = await temporal.client.get_workflow_handle("default:hr-4711").fetch_history()
     assert any(event.HasField("workflow_execution_cancel_requested_event_attributes") for event in history.events)
 

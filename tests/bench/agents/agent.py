@@ -1,4 +1,4 @@
-"""What a step of an agent costs beside the leanest loop on the bare SDK: CPU, history and time. As ratios."""
+"""The cost of an agent's step beside the leanest loop on the bare SDK: CPU, history and time, as ratios."""
 
 import asyncio
 import statistics
@@ -22,7 +22,7 @@ from tests.bench.rounds import cpu_seconds
 WHOLE, LEAN, LITELLM, PLATFORM = "whole list", "lean", "lean, LiteLLM", "platform"
 
 COMPARED = ((PLATFORM, LEAN), (PLATFORM, LITELLM), (LITELLM, LEAN), (WHOLE, LEAN))
-"""A table each: a contender, and the one that its ratios are to."""
+"""The tables: a contender, and the one to which its ratios are."""
 
 METHOD = (
     "Agent: every contender calls one stub model over HTTP (0 ms, in this process), which asks for one note of 400 "
@@ -40,20 +40,20 @@ METHOD = (
 )
 
 PATIENCE = 300.0
-"""Seconds. A run that takes longer hangs."""
+"""The seconds after which a run counts as hanging."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the runs of one comparison look like."""
+    """The shape of the runs of one comparison."""
 
     title: str
     calls: int
-    """Of the model; all but the last one ask for a note."""
+    """The model calls of a run; all but the last one ask for a note."""
     size: int
-    """Bytes of the task."""
+    """The size of the task, in bytes."""
     runs: int = 1
-    """One after the other, in each round."""
+    """The runs in each round, one after the other."""
 
 
 SHAPES = (Shape("20 steps", 20, 200, runs=4), Shape("100 model calls, a task of 40 KB", 100, 40_000))
@@ -62,21 +62,21 @@ LONG = Shape("100 model calls, a task of 500 KB", 100, 500_000)
 
 @dataclass(frozen=True)
 class Turn:
-    """What one contender did in one round."""
+    """The figures of one contender in one round."""
 
     worker: float
-    """CPU milliseconds of the worker process for each step."""
+    """The worker process's CPU time for each step, in milliseconds."""
     server: float
-    """CPU milliseconds of the Temporal server for each step."""
+    """The Temporal server's CPU time for each step, in milliseconds."""
     wall: float
-    """Milliseconds for each step."""
+    """The time for each step, in milliseconds."""
     bytes: float
-    """Size of a run's history, as the server counts it; the mean."""
+    """The mean size of a run's history, as the server counts it."""
     events: float
 
     @property
     def cpu(self) -> float:
-        """Worker and server together."""
+        """The CPU time of worker and server together."""
         return self.worker + self.server
 
 
@@ -91,11 +91,11 @@ ROWS = (
 
 
 def steps(rounds: int) -> int:
-    """How often `done` is told."""
+    """Return how often `advance` is called."""
     return (rounds * len(SHAPES) + 1) * len({name for pair in COMPARED for name in pair})
 
 
-def agent(console: Console, folder: Path, rounds: int, done: Callable[[], None]) -> None:
+def agent(console: Console, folder: Path, rounds: int, advance: Callable[[], None]) -> None:
     """Measure and print. A round takes about a third of a minute on two cores."""
     console.print(METHOD)
     with ExitStack() as stack:
@@ -110,46 +110,46 @@ def agent(console: Console, folder: Path, rounds: int, done: Callable[[], None])
             stack.enter_context(serving(contender, folder / f"agent-{number}"))
             for number, contender in enumerate(contenders)
         ]
-        asyncio.run(_compete(console, running, model, rounds, done))
+        asyncio.run(_compete(console, running, model, rounds, advance))
 
 
 async def _compete(
-    console: Console, running: Sequence[Running[AskAgent]], model: NotesModel, rounds: int, done: Callable[[], None]
+    console: Console, running: Sequence[Running[AskAgent]], model: NotesModel, rounds: int, advance: Callable[[], None]
 ) -> None:
     askers = {one.contender.name: await one.contender.asker(one.address) for one in running}
     for one in running:
         ask, _ = askers[one.contender.name]
         for number in range(3):
             await answered(ask, f"warm-up-{number}", SHAPES[0])
-    for place, shape in enumerate(SHAPES):
-        found: dict[str, list[Turn]] = {one.contender.name: [] for one in running}
+    for index, shape in enumerate(SHAPES):
+        turns_by_name: dict[str, list[Turn]] = {one.contender.name: [] for one in running}
         for turn in range(rounds):
             start = turn % len(running)
             for one in (*running[start:], *running[:start]):
                 ask, client = askers[one.contender.name]
-                found[one.contender.name].append(await _turn(one, ask, client, f"shape-{place}-{turn}", shape))
-                done()
+                turns_by_name[one.contender.name].append(await _turn(one, ask, client, f"shape-{index}-{turn}", shape))
+                advance()
         for name, base in COMPARED:
-            _compare(console, shape, found, name, base)
+            _compare(console, shape, turns_by_name, name, base)
     table = Table(title=LONG.title)
     for title in ("", "history, MB", "events", "model calls", "seconds", "ended"):
         table.add_column(title, justify="left" if title in ("", "ended") else "right", overflow="fold")
     for one in running:
         ask, client = askers[one.contender.name]
         table.add_row(one.contender.name, *await _long(one, ask, client, model))
-        done()
+        advance()
     console.print(table)
-    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
+    # A process that ends right after its last call to Temporal may crash when the interpreter exits.
     await asyncio.sleep(0.05)
 
 
 async def _turn(one: Running[AskAgent], ask: AskAgent, client: Client, prefix: str, shape: Shape) -> Turn:
-    worker, server, began = cpu_seconds(one.worker), cpu_seconds(one.server), time.perf_counter()
+    worker, server, start = cpu_seconds(one.worker), cpu_seconds(one.server), time.perf_counter()
     for number in range(shape.runs):
         await answered(ask, f"{prefix}-{number}", shape)
-    each = 1000 / (shape.runs * shape.calls)
-    wall = (time.perf_counter() - began) * each
-    worker, server = (cpu_seconds(one.worker) - worker) * each, (cpu_seconds(one.server) - server) * each
+    per_step = 1000 / (shape.runs * shape.calls)
+    wall = (time.perf_counter() - start) * per_step
+    worker, server = (cpu_seconds(one.worker) - worker) * per_step, (cpu_seconds(one.server) - server) * per_step
     sizes = [await _history(one, client, f"{prefix}-{number}") for number in range(shape.runs)]
     length, events = (statistics.fmean(size) for size in zip(*sizes, strict=True))
     return Turn(worker=worker, server=server, wall=wall, bytes=length, events=events)
@@ -167,43 +167,43 @@ async def answered(ask: AskAgent, name: str, shape: Shape, patience: float = PAT
 
 
 async def _history(one: Running[AskAgent], client: Client, name: str) -> tuple[int, int]:
-    """Bytes and events."""
-    seen = await client.get_workflow_handle(one.contender.run_id(name)).describe()
-    info = seen.raw_description.workflow_execution_info
+    """Return the bytes and the events of a run's history."""
+    description = await client.get_workflow_handle(one.contender.run_id(name)).describe()
+    info = description.raw_description.workflow_execution_info
     return info.history_size_bytes, info.history_length
 
 
 async def _long(one: Running[AskAgent], ask: AskAgent, client: Client, model: NotesModel) -> tuple[str, ...]:
-    """A run that may die of its history, and what is known of it then."""
-    calls, began = model.calls, time.perf_counter()
+    """Make the long run, which may fail by the size of its history, and return its figures."""
+    calls, start = model.calls, time.perf_counter()
     try:
         await answered(ask, "long", LONG)
-        ended = "answered"
+        ending = "answered"
     except NoAnswer as error:
-        ended = str(error)
-    seconds = time.perf_counter() - began
+        ending = str(error)
+    seconds = time.perf_counter() - start
     length, events = await _history(one, client, "long")
-    return f"{length / 1e6:,.2f}", f"{events:,}", f"{model.calls - calls:,}", f"{seconds:.0f}", ended
+    return f"{length / 1e6:,.2f}", f"{events:,}", f"{model.calls - calls:,}", f"{seconds:.0f}", ending
 
 
-def _compare(console: Console, shape: Shape, found: Mapping[str, Sequence[Turn]], name: str, base: str) -> None:
-    """One narrow table. The aims are the platform's, beside the lean loop."""
-    turns, others = found[name], found[base]
-    aimed = (name, base) == (PLATFORM, LEAN)
+def _compare(console: Console, shape: Shape, turns_by_name: Mapping[str, Sequence[Turn]], name: str, base: str) -> None:
+    """Print one narrow table. The aims are the platform's, beside the lean loop."""
+    turns, base_turns = turns_by_name[name], turns_by_name[base]
+    has_aim = (name, base) == (PLATFORM, LEAN)
     table = Table(title=f"Agent, {shape.title}, {name}: {len(turns)} interleaved rounds")
     table.add_column("")
     for title in (name, base, "ratio", "least", "greatest"):
         table.add_column(title, justify="right")
-    if aimed:
+    if has_aim:
         table.add_column("aim")
     for row in ROWS:
-        figures = [statistics.median(getattr(turn, row.metric) for turn in side) for side in (turns, others)]
-        parts = ratios(turns, others, row.metric)
+        figures = [statistics.median(getattr(turn, row.metric) for turn in side) for side in (turns, base_turns)]
+        parts = ratios(turns, base_turns, row.metric)
         ratio = statistics.median(parts)
         table.add_row(
             row.title,
             *(f"{figure:,.1f}" for figure in figures),
             *(f"{part:.2f}" for part in (ratio, min(parts), max(parts))),
-            *([f"{row.aim} {verdict(row, ratio)}".strip()] if aimed else []),
+            *([f"{row.aim} {verdict(row, ratio)}".strip()] if has_aim else []),
         )
     console.print(table)

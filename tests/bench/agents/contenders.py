@@ -18,17 +18,17 @@ from tests.bench.contenders import TENANT, Contender
 from tests.bench.texts import TOOL
 
 AskAgent = Callable[[str, str], Awaitable[str]]
-"""Gives a task to a new run of this name; returns what it answers. Raises `NoAnswer`."""
+"""Gives a task to a new run of this name and returns its answer. Raises `NoAnswer`."""
 
 DEPLOYMENT = "notes"
-"""What the stub model is called in the settings of every contender."""
+"""The stub model's name in the settings of every contender."""
 
 AGENT = "reader"
 
 AMPLE = Budget(
     steps=10_000, tool_calls=10_000, input_tokens=10**9, output_tokens=10**8, micro_dollars=10**9, until=None
 )
-"""The budget is counted, and stops nothing."""
+"""A budget that is counted and never reached."""
 
 CATALOGUE = f"""
 [tiers]
@@ -49,10 +49,10 @@ system = "You read notes."
 results = []
 [tools.{TOOL}]
 """
-"""Without guards: the loops have none."""
+"""An agent file without guards: the loops have none."""
 
 GUARDED = SPEC.replace("results = []\n", "")
-"""With the guards that look through results where a file says nothing of it."""
+"""An agent file with the default guards of tool results."""
 
 
 class NoAnswer(Exception):
@@ -60,7 +60,7 @@ class NoAnswer(Exception):
 
 
 def loop(name: str, workflow: str, url: str, module: str = "worker") -> Contender[AskAgent]:
-    """One of the loops, over the model at this address; `module` is its worker's, in `tests.bench.agents.loops`."""
+    """Return a loop over the model at `url`; `module` is its worker's, in `tests.bench.agents.loops`."""
 
     async def asker(address: str) -> tuple[AskAgent, Client]:
         client = await Client.connect(address, data_converter=pydantic_data_converter)
@@ -86,7 +86,7 @@ def loop(name: str, workflow: str, url: str, module: str = "worker") -> Contende
 
 
 def platform(name: str, url: str, folder: Path, spec: str = SPEC) -> Contender[AskAgent]:
-    """The platform, over the model at this address; its agent and its catalogue are written into the folder."""
+    """Return the platform over the model at `url`, and write its agent and its catalogue into the folder."""
     folder.mkdir(parents=True)
     (folder / "catalogue.toml").write_text(CATALOGUE)
     (agents := folder / "agents").mkdir()

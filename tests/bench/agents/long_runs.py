@@ -1,4 +1,4 @@
-"""What an agent's long runs leave in their histories: bytes of each step, of each execution, and of all together."""
+"""The histories of an agent's long runs: bytes of each step, of each execution, and of all together."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ from tests.bench.rounds import cpu_seconds
 from workflows.effects import COMPACT, THINK
 
 EARLY = 200
-"""Events. With such a limit a run of some hundred steps goes on anew every few dozen."""
+"""A limit of events, by which a run of some hundred steps continues in a new execution every few dozen."""
 
 LONG = Shape("300 model calls on 40 KB", 300, 40_000)
 LONGER = Shape("1,000 model calls on 40 KB", 1000, 40_000)
@@ -30,13 +30,13 @@ LONGER = Shape("1,000 model calls on 40 KB", 1000, 40_000)
 
 @dataclass(frozen=True)
 class Series:
-    """What runs on one server, one run after the other."""
+    """The runs on one server, one after the other."""
 
     title: str
     spec: str
     """The agent's file."""
     limit: int | None
-    """Events after which it suggests a new execution; None for its own limits."""
+    """The events after which the server suggests a new execution; None for its default."""
     shapes: tuple[Shape, ...]
 
 
@@ -50,7 +50,7 @@ SERIES = tuple(
 )
 
 PATIENCE = 900.0
-"""Seconds. The stub is sent the whole conversation with every call, so that the later steps take longer."""
+"""The seconds after which a run hangs. Every call sends the whole conversation, so later steps take longer."""
 
 QUARTERS = 4
 
@@ -74,21 +74,21 @@ ROWS = (
 
 
 class WatchedModel(NotesModel):
-    """Says when it is called, before it answers."""
+    """A stub model that reports each call before it answers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: Callable[[], None] = lambda: None
+        self.on_call: Callable[[], None] = lambda: None
 
     def count(self, request: Json) -> object:
         reply = super().count(request)
-        self.told()
+        self.on_call()
         return reply
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What had been used at one moment, in seconds."""
+    """The CPU and wall times at one moment, in seconds."""
 
     worker: float
     server: float
@@ -96,38 +96,38 @@ class Moment:
 
     @classmethod
     def of(cls, one: Running[AskAgent]) -> "Moment":
-        """Now."""
+        """Return the times of now."""
         return cls(cpu_seconds(one.worker), cpu_seconds(one.server), time.perf_counter())
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One of a run's histories."""
+    """The figures of one of a run's histories."""
 
     bytes: int
-    """As the server counts it."""
+    """The size of the history, as the server counts it."""
     events: int
     thoughts: int
     compactions: int
     begun: int
-    """Bytes of its first event, which carries its input: the task, or what the execution before hands over."""
+    """The bytes of its first event with its input: the task, or the state from the previous execution."""
 
 
 @dataclass(frozen=True)
 class LongRun:
-    """What was measured of one run."""
+    """The figures of one run."""
 
     executions: Sequence[Execution]
     anew: Sequence[int]
-    """The steps in which a new execution began, from 0."""
+    """The steps in which a new execution began, counted from 0."""
     beginning: int
-    """Bytes of events before the first thought."""
+    """The bytes of the events before the first thought."""
     steps: Sequence[int]
-    """Bytes of each step's events."""
+    """The bytes of each step's events."""
     closing: int
-    """Bytes of the last event, which carries the result: the last step's too."""
+    """The bytes of the last event, which carries the result; the last step counts it too."""
     moments: Sequence[Moment]
-    """At the beginning of each quarter, and at the end."""
+    """The times at the beginning of each quarter, and at the end."""
 
     @property
     def parts(self) -> list[slice]:
@@ -137,70 +137,70 @@ class LongRun:
 
     @property
     def flat(self) -> float:
-        """A step's bytes in the quarter where they are most by those in the first."""
-        each = [_mean(self.steps[part]) for part in self.parts]
-        return max(each) / each[0]
+        """The ratio of a step's bytes in the largest quarter to those in the first."""
+        means = [_mean(self.steps[part]) for part in self.parts]
+        return max(means) / means[0]
 
     @property
     def total(self) -> float:
-        """MB of all executions."""
-        return sum(one.bytes for one in self.executions) / 1e6
+        """The size of all executions, in MB."""
+        return sum(execution.bytes for execution in self.executions) / 1e6
 
     @property
     def largest(self) -> float:
-        """MB."""
-        return max(one.bytes for one in self.executions) / 1e6
+        """The size of the largest execution, in MB."""
+        return max(execution.bytes for execution in self.executions) / 1e6
 
 
 def quarters(count: int) -> list[int]:
-    """Where each quarter of so many steps begins, and where the last one ends."""
+    """Return where each quarter of `count` steps begins, and where the last one ends."""
     return [count * part // QUARTERS for part in range(QUARTERS + 1)]
 
 
 def calls() -> int:
-    """How often `done` is told."""
+    """Return how often `advance` is called."""
     return sum(shape.calls for series in SERIES for shape in series.shapes)
 
 
-def long_runs(console: Console, folder: Path, done: Callable[[], None]) -> None:
+def long_runs(console: Console, folder: Path, advance: Callable[[], None]) -> None:
     """Measure and print. On two cores it takes five to ten minutes."""
     console.print(METHOD)
     with WatchedModel() as model:
         for number, series in enumerate(SERIES):
             contender = platform("platform", model.url, folder / f"long-agent-{number}", series.spec)
             with serving(contender, folder / f"long-{number}", continue_after=series.limit) as one:
-                asyncio.run(_series(console, one, model, series, done))
+                asyncio.run(_series(console, one, model, series, advance))
 
 
 async def _series(
-    console: Console, one: Running[AskAgent], model: WatchedModel, series: Series, done: Callable[[], None]
+    console: Console, one: Running[AskAgent], model: WatchedModel, series: Series, advance: Callable[[], None]
 ) -> None:
     ask, client = await one.contender.asker(one.address)
     for number in range(3):
         await answered(ask, f"warm-up-{number}", SHAPES[0])
     for shape in series.shapes:
-        moments = await _watched(one, ask, model, shape, done)
+        moments = await _watched(one, ask, model, shape, advance)
         run = await _read(client, _name(shape), moments)
         _print(console, f"{shape.title}, {series.title}", run)
-    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
+    # A process that ends right after its last call to Temporal may crash when the interpreter exits.
     await asyncio.sleep(0.05)
 
 
 async def _watched(
-    one: Running[AskAgent], ask: AskAgent, model: WatchedModel, shape: Shape, done: Callable[[], None]
+    one: Running[AskAgent], ask: AskAgent, model: WatchedModel, shape: Shape, advance: Callable[[], None]
 ) -> list[Moment]:
-    """Make the run, and say what had been used at the beginning of each quarter and at the end."""
+    """Make the run, and return the times at the beginning of each quarter and at the end."""
     moments: list[Moment] = []
-    begun, turning = model.calls, set(quarters(shape.calls)[:-1])
+    calls_before, quarter_starts = model.calls, set(quarters(shape.calls)[:-1])
 
-    def told() -> None:
-        if model.calls - begun - 1 in turning:
+    def on_call() -> None:
+        if model.calls - calls_before - 1 in quarter_starts:
             moments.append(Moment.of(one))
-        done()
+        advance()
 
-    model.told = told
+    model.on_call = on_call
     await answered(ask, _name(shape), shape, PATIENCE)
-    model.told = lambda: None
+    model.on_call = lambda: None
     return [*moments, Moment.of(one)]
 
 
@@ -210,20 +210,20 @@ async def _read(client: Client, name: str, moments: Sequence[Moment]) -> LongRun
     anew: list[int] = []
     sizes = [0]
     for history in histories:
-        found = _names(history)
-        seen = await client.get_workflow_handle(history.workflow_id, run_id=history.run_id).describe()
+        names = _names(history)
+        description = await client.get_workflow_handle(history.workflow_id, run_id=history.run_id).describe()
         executions.append(
             Execution(
-                bytes=seen.raw_description.workflow_execution_info.history_size_bytes,
+                bytes=description.raw_description.workflow_execution_info.history_size_bytes,
                 events=len(history.events),
-                thoughts=found.count(THINK.name),
-                compactions=found.count(COMPACT.name),
+                thoughts=names.count(THINK.name),
+                compactions=names.count(COMPACT.name),
                 begun=history.events[0].ByteSize(),
             )
         )
         if history is not histories[0]:
             anew.append(len(sizes) - 2)
-        for event, scheduled in zip(history.events, found, strict=True):
+        for event, scheduled in zip(history.events, names, strict=True):
             if scheduled == THINK.name:
                 sizes.append(0)
             sizes[-1] += event.ByteSize()
@@ -242,48 +242,48 @@ def _name(shape: Shape) -> str:
 
 
 def _names(history: WorkflowHistory) -> list[str]:
-    """For each event the name of the activity that it schedules; empty for other events."""
+    """Return for each event the name of the activity that it schedules; empty for other events."""
     return [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
 
 
 def _print(console: Console, title: str, run: LongRun) -> None:
-    found = _table(f"Long run, {title}", "execution", "events", "thoughts", "sums", "bytes", "of these its beginning")
+    table = _table(f"Long run, {title}", "execution", "events", "thoughts", "sums", "bytes", "of these its beginning")
     for number, one in enumerate(run.executions, start=1):
         figures = (one.events, one.thoughts, one.compactions, one.bytes, one.begun)
-        found.add_row(str(number), *(f"{figure:,}" for figure in figures))
-    console.print(found)
+        table.add_row(str(number), *(f"{figure:,}" for figure in figures))
+    console.print(table)
 
-    found = _table("Each of its steps", "steps", "anew", "bytes", "CPU, ms", "worker", "server", "wall, ms")
+    table = _table("Each of its steps", "steps", "anew", "bytes", "CPU, ms", "worker", "server", "wall, ms")
     for number, part in enumerate(run.parts):
         steps = run.steps[part]
-        before, after = run.moments[number], run.moments[number + 1]
+        start, end = run.moments[number], run.moments[number + 1]
         worker, server, wall = (
-            (getattr(after, metric) - getattr(before, metric)) * 1000 / len(steps)
+            (getattr(end, metric) - getattr(start, metric)) * 1000 / len(steps)
             for metric in ("worker", "server", "clock")
         )
         figures = (worker + server, worker, server, wall)
-        found.add_row(
+        table.add_row(
             f"{part.start + 1:,} to {part.stop:,}",
             str(sum(part.start <= step < part.stop for step in run.anew)),
             f"{_mean(steps):,.0f}",
             *(f"{figure:,.1f}" for figure in figures),
         )
-    console.print(found)
+    console.print(table)
 
-    found = _table("", "", "found", "aim")
+    table = _table("", "", "found", "aim")
     for row in ROWS:
         figure = getattr(run, row.metric)
-        found.add_row(row.title, f"{figure:.2f}", f"{row.aim} {verdict(row, figure)}")
-    found.add_row("before the first thought, bytes", f"{run.beginning:,}", "")
-    found.add_row("the last event, which carries the result, bytes", f"{run.closing:,}", "")
-    found.add_row("from the first call to the end, s", f"{run.moments[-1].clock - run.moments[0].clock:.0f}", "")
-    console.print(found)
+        table.add_row(row.title, f"{figure:.2f}", f"{row.aim} {verdict(row, figure)}")
+    table.add_row("before the first thought, bytes", f"{run.beginning:,}", "")
+    table.add_row("the last event, which carries the result, bytes", f"{run.closing:,}", "")
+    table.add_row("from the first call to the end, s", f"{run.moments[-1].clock - run.moments[0].clock:.0f}", "")
+    console.print(table)
 
 
-def _table(title: str, first: str, *others: str) -> Table:
+def _table(title: str, first: str, *titles: str) -> Table:
     table = Table(title=title or None)
     table.add_column(first)
-    for name in others:
+    for name in titles:
         table.add_column(name, justify="left" if name == "aim" else "right")
     return table
 

@@ -1,6 +1,6 @@
-"""The bench's own stub model for agents: it asks for one note after the other, as many as its task says, then answers.
+"""The stub model of the agents' benchmarks: it asks for the number of notes in its task, one by one, and answers.
 
-Each conversation is its own script: what the stub says depends only on how often the assistant has spoken in it.
+Its reply depends only on the number of assistant messages in the conversation.
 """
 
 import re
@@ -16,7 +16,7 @@ _NOTES = re.compile(r"Read (\d+) notes")
 
 
 class NotesModel(StubModel):
-    """Real HTTP, 0 ms, native tool calls. It counts its calls and keeps none of them: they may be large."""
+    """A stub over real HTTP with native tool calls. It counts its calls and stores none, since they may be large."""
 
     calls: int
 
@@ -36,20 +36,20 @@ class PromptHandler(StubHandler):
 
 
 def task(calls: int, size: int, name: str) -> str:
-    """A task that takes so many calls of the model, padded to so many bytes."""
+    """Return a task that takes `calls` model calls, padded to `size` bytes."""
     text = f"Read {calls - 1} notes, one after the other, and then say that it is done. This is the task {name}."
     filler = "\nThe rules of the archive are told here once more, for everybody who reads in it."
     return (text + filler * (size // len(filler) + 1))[: max(size, len(text))]
 
 
 def _reply(messages: list[Json]) -> Json:
-    asked = next(found for message in messages if message["role"] == "user" for found in _wanted(message))
-    said = sum(message["role"] == "assistant" for message in messages)
-    if said < asked:
-        return {"tool_calls": [{"name": TOOL, "arguments": {"number": said + 1}}]}
+    note_count = next(count for message in messages if message["role"] == "user" for count in _note_counts(message))
+    replies = sum(message["role"] == "assistant" for message in messages)
+    if replies < note_count:
+        return {"tool_calls": [{"name": TOOL, "arguments": {"number": replies + 1}}]}
     return {"content": ANSWER}
 
 
-def _wanted(message: Json) -> list[int]:
-    found = _NOTES.search(str(message["content"]))
-    return [int(found[1])] if found else []
+def _note_counts(message: Json) -> list[int]:
+    match = _NOTES.search(str(message["content"]))
+    return [int(match[1])] if match else []

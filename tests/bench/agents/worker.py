@@ -1,4 +1,4 @@
-"""The platform's own worker with one tool more, for the agents that are measured; its guards find nothing, at once.
+"""The platform's own worker for measured agents, with one more tool and guards that find nothing, at once.
 
 Everything else is what `worker.py` composes: queues, interceptors, heartbeats, the model port, the tool boundary, the
 SQLite blob store, the ledger and the saved replies. It takes the same arguments and settings.
@@ -22,13 +22,13 @@ class NoteNumber(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY, quick=True)
-async def read_note(_: ToolContext, asked: NoteNumber) -> str:
+async def read_note(_: ToolContext, arguments: NoteNumber) -> str:
     """Read the note of this number."""
-    return note(asked.number)
+    return note(arguments.number)
 
 
 class PartsWithNotes(worker.Adapters):
-    """The platform's parts, with a tool that reads notes."""
+    """The platform's adapters, with a tool that reads notes."""
 
     def all_tools(self) -> Mapping[str, Tool[Any]]:
         return {**super().all_tools(), TOOL: read_note}

@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from tests.bench.raw.contracts import Answer, Draft, Found, Passage, Prompt, Question, Routed, Screened, Search
+from tests.bench.raw.contracts import Answer, Draft, FoundPassages, Passage, Prompt, Question, Routed, Screened, Search
 from tests.bench.texts import PASSAGES, answer
 
 
@@ -17,11 +17,11 @@ async def route(question: Question) -> Routed:
 
 
 @activity.defn
-async def retrieve(search: Search) -> Found:
+async def retrieve(search: Search) -> FoundPassages:
     passages = [
         Passage(document=f"document-{number}", version=1, text=text, score=0.9) for number, text in enumerate(PASSAGES)
     ]
-    return Found(passages=passages[: search.route.passages])
+    return FoundPassages(passages=passages[: search.route.passages])
 
 
 @activity.defn

@@ -1,4 +1,4 @@
-"""What the raw workflow's activities take and give: plain pydantic models, texts inline."""
+"""Inputs and outputs of the raw workflow's activities: plain pydantic models, texts inline."""
 
 from pydantic import BaseModel
 
@@ -33,7 +33,7 @@ class Passage(BaseModel):
     score: float
 
 
-class Found(BaseModel):
+class FoundPassages(BaseModel):
     passages: list[Passage]
 
 

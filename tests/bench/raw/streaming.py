@@ -1,4 +1,4 @@
-"""The raw workflow's generation as a good engineer streams it by hand: what the model says goes to a table, polled."""
+"""The raw workflow's generation, streamed by hand: tokens go to a table, which a client polls."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from temporalio import activity
 from tests.bench.raw.contracts import Answer, Prompt
 
 EVERY_SECONDS = 0.025
-"""How often a client looks into the table. The platform's SQLite log is read at the same pace."""
+"""The seconds between two polls of the table. The platform's SQLite log is read at the same pace."""
 
 
 class Table:
-    """What the model has said so far, by workflow id, in a SQLite file in WAL mode."""
+    """The tokens so far, by workflow id, in a SQLite file in WAL mode."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -26,11 +26,11 @@ class Table:
             database.execute("CREATE TABLE said (workflow TEXT NOT NULL, text TEXT NOT NULL)")
 
     async def add(self, workflow: str, text: str) -> None:
-        """Add what was said."""
+        """Add the text of a token."""
         await asyncio.to_thread(self._add, workflow, text)
 
     async def first(self, workflow: str) -> str:
-        """Wait for the first thing said."""
+        """Wait for the first token and return its text."""
         while True:
             if (text := await asyncio.to_thread(self._first, workflow)) is not None:
                 return text
@@ -45,8 +45,8 @@ class Table:
 
     def _first(self, workflow: str) -> str | None:
         with closing(self._open()) as database:
-            found = database.execute("SELECT text FROM said WHERE workflow = ? LIMIT 1", (workflow,)).fetchone()
-        return None if found is None else str(found[0])
+            row = database.execute("SELECT text FROM said WHERE workflow = ? LIMIT 1", (workflow,)).fetchone()
+        return None if row is None else str(row[0])
 
 
 class Streaming:
@@ -58,35 +58,35 @@ class Streaming:
 
     @activity.defn(name="generate")
     async def generate(self, prompt: Prompt) -> Answer:
-        """Stream a reply, and put its first words into the table as soon as they are there."""
+        """Stream a reply, and put its first token into the table as soon as it arrives."""
         passages = "\n".join(passage.text for passage in prompt.passages)
-        asked = {
+        request = {
             "model": prompt.model,
             "stream": True,
             "messages": [{"role": "user", "content": f"{passages}\n{prompt.question.text}"}],
         }
-        said: list[str] = []
-        async with self._model.stream("POST", "/chat/completions", json=asked) as reply:
+        pieces: list[str] = []
+        async with self._model.stream("POST", "/chat/completions", json=request) as reply:
             reply.raise_for_status()
             async for line in reply.aiter_lines():
                 if delta := _delta(line):
-                    said.append(delta)
-                    if len(said) == 1:
+                    pieces.append(delta)
+                    if len(pieces) == 1:
                         await self._table.add(activity.info().workflow_id or "", delta)
         sources = [passage.document for passage in prompt.passages]
-        return Answer(text="".join(said), sources=sources, input_tokens=0, output_tokens=0)
+        return Answer(text="".join(pieces), sources=sources, input_tokens=0, output_tokens=0)
 
 
 @asynccontextmanager
 async def streaming(url: str, file: Path) -> AsyncGenerator[tuple[Streaming, Table]]:
-    """The activity and its table, with one pool of connections to the model at `url`."""
+    """Open the activity and its table, with one pool of connections to the model at `url`."""
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as model:
         table = Table(file)
         yield Streaming(model, table), table
 
 
 def _delta(line: str) -> str:
-    """The text of one line of the stream; empty where it has none."""
+    """Return the text of one line of the stream; empty if it has none."""
     data = line.removeprefix("data: ")
     if data in ("", "[DONE]"):
         return ""

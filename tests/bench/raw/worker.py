@@ -22,7 +22,7 @@ async def serve() -> None:
     async with Worker(client, task_queue=QUEUE, workflows=[RawChain], activities=work):
         print("ready", flush=True)
         await stop.wait()
-    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
+    # A process that ends right after its last call to Temporal may crash when the interpreter exits.
     await asyncio.sleep(0.05)
 
 

@@ -24,16 +24,16 @@ class RawChain:
         )
         if not screened.passed:
             return Answer(text=screened.reason, sources=[], input_tokens=0, output_tokens=0)
-        found = await workflow.execute_activity(
+        retrieved = await workflow.execute_activity(
             activities.retrieve, Search(question=question, route=routed), start_to_close_timeout=TIMEOUT
         )
         answer = await workflow.execute_activity(
             activities.generate,
-            Prompt(question=question, model=routed.model, passages=found.passages),
+            Prompt(question=question, model=routed.model, passages=retrieved.passages),
             start_to_close_timeout=TIMEOUT,
         )
         checked = await workflow.execute_activity(
-            activities.check, Draft(answer=answer, passages=found.passages), start_to_close_timeout=TIMEOUT
+            activities.check, Draft(answer=answer, passages=retrieved.passages), start_to_close_timeout=TIMEOUT
         )
         if not checked.passed:
             return Answer(text=checked.reason, sources=[], input_tokens=0, output_tokens=0)

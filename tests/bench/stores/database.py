@@ -1,4 +1,4 @@
-"""What the database costs a paid step: the same stores over SQLite and over PostgreSQL, in turns, as ratios."""
+"""The cost of the database in a paid step: the same stores over SQLite and over PostgreSQL, in turns, as ratios."""
 
 import asyncio
 import os
@@ -28,10 +28,10 @@ from tests.support.processes.storing import KEY, reply
 from tests.support.stores.orders import RegisteredReplies, order
 
 SEQUENTIAL = 15
-"""Of each operation, one after the other, in each round."""
+"""The operations of a kind in each round that are made one after the other."""
 AT_ONCE = 16
 TOGETHER = 48
-"""Of each operation with `AT_ONCE` at the same time, in each round."""
+"""The operations of a kind in each round with `AT_ONCE` at the same time."""
 BODY = 4096
 
 METHOD = (
@@ -47,26 +47,28 @@ Operation = Callable[[], Awaitable[object]]
 
 @dataclass
 class Times:
-    """Milliseconds of one operation on one database, round by round."""
+    """The milliseconds of one operation on one database, round by round."""
 
     rounds: list[list[float]] = field(default_factory=list[list[float]])
 
     @property
     def every(self) -> list[float]:
-        """Of all rounds together."""
-        return [one for milliseconds in self.rounds for one in milliseconds]
+        """The milliseconds of all rounds together."""
+        return [duration for milliseconds in self.rounds for duration in milliseconds]
 
 
 def operations(database: Database) -> dict[str, Operation]:
-    """What is measured, by its name."""
+    """Return the measured operations by name."""
     replies, blobs = RegisteredReplies(database), SqlBlobs(database)
     stored: list[str] = []
 
     async def buy() -> None:
         key = KEY.model_copy(update={"run_id": uuid.uuid4().hex})
-        bought = reply(f"{key.run_id} has been answered in a sentence or two.")
+        generated = reply(f"{key.run_id} has been answered in a sentence or two.")
         await replies.begin(order(key, 1), Generated)
-        await replies.save(order(key, 1), bought, Spend(steps=1), [] if bought.answer is None else [bought.answer])
+        await replies.save(
+            order(key, 1), generated, Spend(steps=1), [] if generated.answer is None else [generated.answer]
+        )
 
     async def put() -> None:
         stored.append(await blobs.put("acme", os.urandom(BODY)))
@@ -77,10 +79,10 @@ def operations(database: Database) -> dict[str, Operation]:
     return {"begin + save": buy, "put 4 KB": put, "get 4 KB": get}
 
 
-async def databases(console: Console, rounds: int, done: Callable[[], None]) -> None:
+async def databases(console: Console, rounds: int, advance: Callable[[], None]) -> None:
     """Measure and print. About half a minute on two cores."""
     console.print(METHOD)
-    await measure(console, "Databases", operations, rounds, done)
+    await measure(console, "Databases", operations, rounds, advance)
 
 
 async def measure(
@@ -88,9 +90,9 @@ async def measure(
     subject: str,
     timed: Callable[[Database], Mapping[str, Operation]],
     rounds: int,
-    done: Callable[[], None],
+    advance: Callable[[], None],
 ) -> None:
-    """Measure these operations on both databases, in rounds as `METHOD` says, and print."""
+    """Measure the operations on both databases, in rounds as `METHOD` describes, and print."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-database-")))
         named = {"SQLite": Settings(paths=Paths(state=folder))}
@@ -102,53 +104,56 @@ async def measure(
         measured = {
             name: timed(await stack.enter_async_context(open_database(settings))) for name, settings in named.items()
         }
-        for each in measured.values():
-            for operation in each:
-                await _milliseconds(each, operation, 20, 4)
-        found: dict[str, dict[str, Times]] = {name: {} for name in measured}
+        for operations_of in measured.values():
+            for operation in operations_of:
+                await _milliseconds(operations_of, operation, 20, 4)
+        times_by_database: dict[str, dict[str, Times]] = {name: {} for name in measured}
         for turn in range(rounds):
             names = list(measured)
             for name in names if turn % 2 else reversed(names):
                 for operation in measured[name]:
                     for title, count, width in (("", SEQUENTIAL, 1), (f", {AT_ONCE}", TOGETHER, AT_ONCE)):
-                        times = found[name].setdefault(operation + title, Times())
+                        times = times_by_database[name].setdefault(operation + title, Times())
                         times.rounds.append(await _milliseconds(measured[name], operation, count, width))
-            done()
-    _print(console, subject, found, rounds)
+            advance()
+    _print(console, subject, times_by_database, rounds)
 
 
-async def _milliseconds(of: Mapping[str, Operation], name: str, count: int, width: int) -> list[float]:
+async def _milliseconds(operations: Mapping[str, Operation], name: str, count: int, width: int) -> list[float]:
     slots = asyncio.Semaphore(width)
 
     async def timed() -> float:
         async with slots:
-            began = time.perf_counter()
-            await of[name]()
-            return (time.perf_counter() - began) * 1000
+            start = time.perf_counter()
+            await operations[name]()
+            return (time.perf_counter() - start) * 1000
 
     return list(await asyncio.gather(*(timed() for _ in range(count))))
 
 
-def _print(console: Console, subject: str, found: Mapping[str, Mapping[str, Times]], rounds: int) -> None:
-    base, *others = found
+def _print(console: Console, subject: str, times_by_database: Mapping[str, Mapping[str, Times]], rounds: int) -> None:
+    base, *others = times_by_database
     versus = "".join(f"; ratio: {name} / {base}" for name in others)
     table = Table(title=f"{subject}: {rounds} interleaved rounds, p50 and p95 in ms{versus}")
     table.add_column("")
-    for name in found:
+    for name in times_by_database:
         table.add_column(name, justify="right")
         table.add_column("p95", justify="right")
     for title in ("ratio", "least", "greatest") if others else ():
         table.add_column(title, justify="right")
-    for operation in found[base]:
+    for operation in times_by_database[base]:
         cells: list[str] = []
-        for times in (one[operation] for one in found.values()):
+        for times in (times_by_operation[operation] for times_by_operation in times_by_database.values()):
             cells += [f"{statistics.median(times.every):.1f}", f"{p95(times.every):.1f}"]
         for name in others:
-            ratios = _ratios(found[name][operation].rounds, found[base][operation].rounds)
+            ratios = _ratios(times_by_database[name][operation].rounds, times_by_database[base][operation].rounds)
             cells += [f"{ratio:.2f}" for ratio in (statistics.median(ratios), min(ratios), max(ratios))]
         table.add_row(operation, *cells)
     console.print(table)
 
 
-def _ratios(some: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) -> list[float]:
-    return [statistics.median(one) / statistics.median(other) for one, other in zip(some, base, strict=True)]
+def _ratios(rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) -> list[float]:
+    return [
+        statistics.median(measured) / statistics.median(reference)
+        for measured, reference in zip(rounds, base, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""What the intent ledger costs a tool call, and a budget window a paid attempt, on both databases."""
+"""The cost of the intent ledger for a tool call and of a budget window for a paid attempt, on both databases."""
 
 import uuid
 from collections.abc import Callable
@@ -31,7 +31,7 @@ METHOD = (
 
 
 def operations(database: Database) -> dict[str, Operation]:
-    """What is measured, by its name."""
+    """Return the measured operations by name."""
     ledger, windows = SqlEffectLedger(database), SqlBudgetWindows(database)
 
     async def call() -> None:
@@ -58,7 +58,7 @@ def operations(database: Database) -> dict[str, Operation]:
     }
 
 
-async def ledger(console: Console, rounds: int, done: Callable[[], None]) -> None:
+async def ledger(console: Console, rounds: int, advance: Callable[[], None]) -> None:
     """Measure and print. About half a minute on two cores."""
     console.print(METHOD)
-    await measure(console, "Ledger and windows", operations, rounds, done)
+    await measure(console, "Ledger and windows", operations, rounds, advance)

@@ -29,7 +29,7 @@ WORDS = 60
 VOCABULARY = 5_000
 QUERIES = 100
 ADDED = 500
-"""Chunks that one insertion adds to a collection that holds some already."""
+"""The chunks that one insertion adds to a filled collection."""
 PROBES = 2_000
 
 METHOD = (
@@ -42,7 +42,7 @@ METHOD = (
 
 @dataclass
 class Figures:
-    """What was measured of one store at one size."""
+    """The figures of one store at one size."""
 
     stored: float = 0.0
     added: float = 0.0
@@ -53,7 +53,7 @@ class Figures:
 
 
 async def measure(console: Console, folder: Path, seed: int) -> None:
-    """Measure every store that there is, and print."""
+    """Measure every store, and print."""
     console.print(METHOD)
     async with AsyncExitStack() as stack:
         stores = {"LanceDB": await stack.enter_async_context(_embedded(folder))}
@@ -63,9 +63,9 @@ async def measure(console: Console, folder: Path, seed: int) -> None:
         else:
             stores["Weaviate"] = await stack.enter_async_context(_weaviate(program, folder))
         with _bars() as bars:
-            found = {size: await _compare(stores, size, seed, bars) for size in SIZES}
+            figures_by_size = {size: await _compare(stores, size, seed, bars) for size in SIZES}
             leaks = {name: await _probe(name, store, seed, bars) for name, store in stores.items()}
-    console.print(_table(found))
+    console.print(_table(figures_by_size))
     for name, leaked in leaks.items():
         console.print(f"{name}: {PROBES:,} probes across tenants (seed {seed}), {len(leaked)} leaks", *leaked[:5])
 
@@ -73,21 +73,27 @@ async def measure(console: Console, folder: Path, seed: int) -> None:
 async def _compare(stores: dict[str, VectorStore], size: int, seed: int, bars: Progress) -> dict[str, Figures]:
     rng = random.Random(seed)  # noqa: S311 - texts, no secrets
     chunks = _chunks(rng, size + ADDED)
-    found = {name: Figures() for name in stores}
+    figures = {name: Figures() for name in stores}
     bar = bars.add_task(f"{size:,} chunks", total=len(stores) * (2 + QUERIES))
     for name, store in stores.items():
-        found[name].stored = size / await _timed(lambda kept=store: kept.replace("bench", f"of-{size}", chunks[:size]))
+        figures[name].stored = size / await _timed(
+            lambda target=store: target.replace("bench", f"of-{size}", chunks[:size])
+        )
         bars.advance(bar)
-        found[name].added = ADDED / await _timed(lambda kept=store: kept.insert("bench", f"of-{size}", chunks[size:]))
+        figures[name].added = ADDED / await _timed(
+            lambda target=store: target.insert("bench", f"of-{size}", chunks[size:])
+        )
         bars.advance(bar)
         await store.search("bench", f"of-{size}", "warm up", chunks[0].vector, 4)
     for _ in range(QUERIES):
         query = " ".join(_words(rng, 8)), _vectors(rng, 1)[0], 4
         for name, store in stores.items():
-            took = await _timed(lambda kept=store, asked=query: kept.search("bench", f"of-{size}", *asked))
-            found[name].milliseconds.append(1000 * took)
+            seconds = await _timed(
+                lambda target=store, arguments=query: target.search("bench", f"of-{size}", *arguments)
+            )
+            figures[name].milliseconds.append(1000 * seconds)
             bars.advance(bar)
-    return found
+    return figures
 
 
 async def _probe(name: str, store: VectorStore, seed: int, bars: Progress) -> list[str]:
@@ -96,9 +102,9 @@ async def _probe(name: str, store: VectorStore, seed: int, bars: Progress) -> li
 
 
 async def _timed(work: Callable[[], Awaitable[object]]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     await work()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def _chunks(rng: random.Random, count: int) -> list[Chunk]:
@@ -113,8 +119,8 @@ def _words(rng: random.Random, count: int) -> list[str]:
 
 
 def _vectors(rng: random.Random, count: int) -> list[tuple[float, ...]]:
-    drawn = np.random.default_rng(rng.getrandbits(32)).standard_normal((count, DIMENSIONS), dtype=np.float32)
-    return [tuple(row) for row in (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).tolist()]
+    vectors = np.random.default_rng(rng.getrandbits(32)).standard_normal((count, DIMENSIONS), dtype=np.float32)
+    return [tuple(row) for row in (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tolist()]
 
 
 @asynccontextmanager
@@ -147,12 +153,12 @@ def _bars() -> Progress:
     return Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
 
 
-def _table(found: dict[int, dict[str, Figures]]) -> Table:
+def _table(figures_by_size: dict[int, dict[str, Figures]]) -> Table:
     table = Table(title="Stores of documents")
     table.add_column("store")
     for title in ("chunks", "stored/s", "added/s", "query p50, ms", "query p95, ms"):
         table.add_column(title, justify="right")
-    for size, stores in found.items():
+    for size, stores in figures_by_size.items():
         for name, figures in stores.items():
             times = (f"{figures.percentile(share):.1f}" for share in (50, 95))
             table.add_row(name, f"{size:,}", f"{figures.stored:,.0f}", f"{figures.added:,.0f}", *times)

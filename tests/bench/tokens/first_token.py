@@ -1,4 +1,4 @@
-"""How soon a reader is shown the first word: on the platform, and on a raw workflow that streams to a table."""
+"""The time to a reader's first token: on the platform, and on a raw workflow that streams to a table."""
 
 import asyncio
 import tempfile
@@ -26,7 +26,7 @@ from tests.bench.raw.workflow import RawChain
 from tests.support.servers.stub_model import StubModel
 
 WAITS = 30.0
-"""Seconds in which a first word must come."""
+"""The seconds in which a first token must arrive."""
 
 METHOD = (
     "First word: the platform screens with its real guards (nothing is shown before their verdict), embeds and "
@@ -35,30 +35,30 @@ METHOD = (
 )
 
 
-async def first_token(console: Console, pairs: int, done: Callable[[], None]) -> None:
-    """From the start of a run to the first word that its reader is shown, in turn on both sides."""
-    shown: list[float] = []
+async def first_token(console: Console, pairs: int, advance: Callable[[], None]) -> None:
+    """Measure the time from the start of a run to its reader's first token, in turn on both sides, and print."""
+    platform: list[float] = []
     raw: list[float] = []
     called: list[float] = []
     async with living(BenchParts) as live, _raw(live) as (client, table):
-        await _raw_word(client, table)  # opens what the others find open
+        await _raw_token(client, table)  # the first run opens the connections
         for pair in range(pairs):
             if pair % 2:
-                raw.append(await _raw_word(client, table))
-            word, call = await _platform_word(live)
-            shown.append(word)
+                raw.append(await _raw_token(client, table))
+            first_token_ms, call = await _platform_token(live)
+            platform.append(first_token_ms)
             called.append(call)
             if not pair % 2:
-                raw.append(await _raw_word(client, table))
-            done()
+                raw.append(await _raw_token(client, table))
+            advance()
     console.print(METHOD)
     title = f"First word, from the start of the run: {pairs} pairs"
-    paired.compare(console, title, {"platform": shown, "raw SDK": raw, "platform's model is called": called})
+    paired.compare(console, title, {"platform": platform, "raw SDK": raw, "platform's model is called": called})
 
 
 @asynccontextmanager
 async def _raw(live: Live) -> AsyncGenerator[tuple[Client, Table]]:
-    """The raw workflow's worker beside the platform's."""
+    """Start the raw workflow's worker beside the platform's."""
     client = await Client.connect(live.address, data_converter=pydantic_data_converter)
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
         async with streaming(live.stub.url, Path(folder) / "said.db") as (generation, table):
@@ -67,39 +67,39 @@ async def _raw(live: Live) -> AsyncGenerator[tuple[Client, Table]]:
                 yield client, table
 
 
-async def _raw_word(client: Client, table: Table) -> float:
-    """Milliseconds."""
+async def _raw_token(client: Client, table: Table) -> float:
+    """Return the milliseconds to the first token of a raw run."""
     name = str(uuid.uuid4())
-    asked = Question(tenant=TENANT, text=QUESTION)
-    began = time.perf_counter()
-    run = await client.start_workflow(RawChain.run, asked, id=name, task_queue=QUEUE)
+    request = Question(tenant=TENANT, text=QUESTION)
+    start = time.perf_counter()
+    run = await client.start_workflow(RawChain.run, request, id=name, task_queue=QUEUE)
     async with asyncio.timeout(WAITS):
         await table.first(name)
-    took = (time.perf_counter() - began) * 1000
+    milliseconds = (time.perf_counter() - start) * 1000
     await run.result()
-    return took
+    return milliseconds
 
 
-async def _platform_word(live: Live) -> tuple[float, float]:
-    """Milliseconds to the first word, and to the call of the model."""
+async def _platform_token(live: Live) -> tuple[float, float]:
+    """Return the milliseconds to the first token and to the model call of a run on the platform."""
     live.stub.called.clear()
-    began = time.perf_counter()
-    calling = asyncio.create_task(_moment(live.stub, began))
+    start = time.perf_counter()
+    calling = asyncio.create_task(_model_call(live.stub, start))
     run = await live.platform.start(QUESTION, business_id=str(uuid.uuid4()))
     status = await live.platform.status(run)
     key = StepKey(tenant=TENANT, workflow_id=status.workflow_id, run_id=status.temporal_run_id, step="generate")
     async with asyncio.timeout(WAITS):
         await _first_piece(live.parts.log, key)
-    took = (time.perf_counter() - began) * 1000
+    milliseconds = (time.perf_counter() - start) * 1000
     called = await calling
     require(await live.platform.result(run), Answered)
-    return took, called
+    return milliseconds, called
 
 
-async def _moment(stub: StubModel, began: float) -> float:
+async def _model_call(stub: StubModel, start: float) -> float:
     if not await asyncio.to_thread(stub.called.wait, WAITS):
         raise TimeoutError(f"the model was not called within {WAITS:g} s")
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - start) * 1000
 
 
 async def _first_piece(log: TokenLog, key: StepKey) -> None:

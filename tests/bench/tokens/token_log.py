@@ -1,4 +1,4 @@
-"""`python -m tests.bench.tokens.token_log`: whether token logs lose or repeat anything, and how soon one is read."""
+"""`python -m tests.bench.tokens.token_log`: whether token logs lose or repeat tokens, and their latency."""
 
 import asyncio
 import random
@@ -68,14 +68,27 @@ _ROWS = (
 )
 
 
-async def _column(place: Place, chance: random.Random) -> list[str]:
-    calm = await reconnects(place, CONNECTIONS, chance)
-    killed = await kills(place, KILLS, chance)
+async def _column(place: Place, rng: random.Random) -> list[str]:
+    reconnected = await reconnects(place, CONNECTIONS, rng)
+    after_kills = await kills(place, KILLS, rng)
     times = await latencies(place, PIECES)
     figures = [
-        *(calm.connections, calm.characters, calm.missing, calm.duplicate, calm.wrong, calm.unannounced),
-        *(killed.kills, killed.connections),
-        *(killed.characters, killed.missing, killed.duplicate, killed.wrong, killed.unannounced),
+        *(
+            reconnected.connections,
+            reconnected.characters,
+            reconnected.missing,
+            reconnected.duplicate,
+            reconnected.wrong,
+            reconnected.unannounced,
+        ),
+        *(after_kills.kills, after_kills.connections),
+        *(
+            after_kills.characters,
+            after_kills.missing,
+            after_kills.duplicate,
+            after_kills.wrong,
+            after_kills.unannounced,
+        ),
     ]
     p95 = statistics.quantiles(times, n=20, method="inclusive")[-1]
     return [*(f"{figure:,}" for figure in figures), f"{statistics.median(times):.1f}", f"{p95:.1f}"]

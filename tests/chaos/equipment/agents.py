@@ -1,4 +1,4 @@
-"""Agents' runs under kills: their world, a person who decides what nobody knows, and the audit of what came of them."""
+"""Agent runs under kills: their stack, a person who settles unknown outcomes, and the audit of results."""
 
 import asyncio
 import itertools
@@ -25,10 +25,10 @@ from perdure.testing import RunningStack, assert_once
 from tests.chaos.equipment.ledger import Attempt, SqliteAttempts
 
 LOOK_SECONDS = 0.2
-"""Between two looks of the person at the runs."""
+"""The seconds between two looks of the person at the runs."""
 
 STUCK_SECONDS = 120.0
-"""A run that is not over this long after its only kill is stuck."""
+"""The seconds after its only kill in which a run must end; otherwise it is stuck."""
 
 AGENT = """\
 kind = "agent"
@@ -54,12 +54,12 @@ at = 0.1
 tokens = 64
 [tools.read_log]
 """
-"""Sums its turns up once they fill a tenth of the stub's window."""
+"""An agent that summarizes its turns once they fill a tenth of the stub's context window."""
 
 TOOLS = Path(__file__).resolve().parent / "tools"
 
 Waits: TypeAlias = "dict[str, asyncio.Task[RunResult]]"
-"""Runs by name, each with what waits for its end."""
+"""The tasks that wait for the end of runs, by run."""
 
 _decisions = itertools.count(1)
 
@@ -85,20 +85,20 @@ class AgentWorld:
         return killed
 
     async def closed(self, run: str) -> float:
-        """When a run ended, in seconds of the epoch."""
+        """Return when a run ended, in seconds of the epoch."""
         closed = (await self.platform.status(run)).closed
         assert closed is not None, f"{run} is not over"
         return closed.timestamp()
 
     def written(self, kind: str) -> list[str]:
-        """All that the desk has kept, as `run/step`. A look at its file costs no request."""
+        """Return all writes that the desk stores, as `run/step`. Reading its file costs no request."""
         query = "select fields from kept where kind = ? order by id"
         with closing(_opened(self.stack.state / "desk.db")) as database:
-            every = [json.loads(fields) for (fields,) in database.execute(query, (kind,))]
-        return [f"{one.get('title', one.get('to'))}/{one['text']}" for one in every]
+            entries = [json.loads(fields) for (fields,) in database.execute(query, (kind,))]
+        return [f"{entry.get('title', entry.get('to'))}/{entry['text']}" for entry in entries]
 
     def ledger(self, run: str, tool: str) -> list[str]:
-        """What the ledger tells of a run's calls of a tool: `intended`, `told`, ..., in order."""
+        """Return the states of a run's calls of a tool in the ledger, in order: `intended`, `told`, ..."""
         query = """
             select json_extract(event, '$.happening') from ledger_events as one
             where workflow_id = ? and exists (
@@ -107,7 +107,7 @@ class AgentWorld:
             ) order by step, number
         """
         with closing(_opened(self.stack.state / "perdure.db")) as database:
-            return [str(one) for (one,) in database.execute(query, (workflow_id("default", run), tool))]
+            return [str(state) for (state,) in database.execute(query, (workflow_id("default", run), tool))]
 
 
 def _opened(file: Path) -> sqlite3.Connection:
@@ -116,12 +116,12 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 @dataclass
 class Onlooker(ABC):
-    """Looks at runs until they are over, and does what it is there for."""
+    """Looks at runs again and again until they end; subclasses act on what they see."""
 
     world: AgentWorld
 
     async def results(self, runs: Sequence[str], *, within: float = STUCK_SECONDS) -> dict[str, RunResult]:
-        """What came of the runs. Fails where one is stuck: not over within so many seconds; or where nobody looks."""
+        """Return the results of the runs. Fails if one takes longer than `within` seconds, or if `look` ends before."""
         waiting = {run: asyncio.create_task(self.world.platform.result(run)) for run in runs}
         looking = asyncio.create_task(self.look(waiting))
         try:
@@ -137,16 +137,16 @@ class Onlooker(ABC):
 
     @abstractmethod
     async def look(self, waiting: Waits) -> None:
-        """Look at the runs that are waited for. It is stopped when they are over."""
+        """Look at the waiting runs. It is cancelled when they are over."""
 
     async def phase(self, run: str) -> object:
-        """What a run does now."""
+        """Return what a run does now."""
         return (await self.world.platform.status(run)).phase
 
 
 @dataclass
 class Person(Onlooker):
-    """Says of calls that nobody knows of whether they happened."""
+    """A person who settles calls of unknown outcome by what the desk shows."""
 
     decided: Counter[Ruling] = field(default_factory=Counter[Ruling])
 
@@ -160,11 +160,11 @@ class Person(Onlooker):
     async def _decide(self, run: str) -> None:
         try:
             for step in await self.world.platform.pending(run):
-                await self._say(run, step)
+                await self._settle(run, step)
         except PlatformError:
-            return  # the worker was just killed, or the run is over: the next look tells
+            return  # the worker was just killed, or the run is over: the next look finds out
 
-    async def _say(self, run: str, step: PendingStep) -> None:
+    async def _settle(self, run: str, step: PendingStep) -> None:
         assert (step.waiting, step.tool) == (Waiting.OUTCOME, "post_notice"), step
         happened = f"{run}/{step.step}" in self.world.written("messages")
         ruling = Ruling.DID_HAPPEN if happened else Ruling.DID_NOT_HAPPEN
@@ -183,18 +183,22 @@ class Person(Onlooker):
 
 
 def audit_bill(world: AgentWorld, run: str, result: RunResult, budget: Budget) -> Spend:
-    """Fail where a run's money is not in order; returns what is owed.
+    """Return what a run owes, and fail if its amounts are wrong.
 
     Settled <= bill <= settled + unsettled <= budget, and every call that reached the model has a recorded attempt.
     """
     calls = world.stack.stub.bill.calls(run)
-    owed, possible = world.stack.stub.bill.spend(run), result.spent + result.unsettled
+    run_bill, possible = world.stack.stub.bill.spend(run), result.spent + result.unsettled
     for limit in ("input_tokens", "output_tokens", "micro_dollars"):
-        known, due, most, all_of_it = (getattr(each, limit) for each in (result.spent, owed, possible, budget))
-        assert known <= due <= most <= all_of_it, f"{run}: {limit}: {known} <= {due} <= {most} <= {all_of_it}"
+        known, billed_amount, most, budget_limit = (
+            getattr(spend, limit) for spend in (result.spent, run_bill, possible, budget)
+        )
+        assert known <= billed_amount <= most <= budget_limit, (
+            f"{run}: {limit}: {known} <= {billed_amount} <= {most} <= {budget_limit}"
+        )
     attempts = world.attempts.of(workflow_id("default", run))
     assert len(calls) <= len(attempts), f"{run}: {len(calls)} calls and {len(attempts)} recorded attempts"
-    # A step is an attempt that was not refused before any work was done for it.
+    # A step is an attempt that was not refused before the model did any work.
     served = sum(call.met != "503" for call in calls)
     steps = (served, possible.steps, budget.steps)
     assert steps == tuple(sorted(steps)), f"{run}: calls that were served, steps and budget: {steps}"
@@ -202,23 +206,30 @@ def audit_bill(world: AgentWorld, run: str, result: RunResult, budget: Budget) -
     for attempt in attempts:
         recorded.setdefault(attempt.step, []).append(attempt)
     for number in {call.turn for call in calls}:
-        made = [call.at for call in calls if call.turn == number]
-        begun = sorted(one.begun for step, every in recorded.items() if _is(step, number) for one in every)
-        assert len(made) <= len(begun), f"{run}: turn {number} has {len(made)} calls and {len(begun)} attempts"
-        for at, before in zip(made, begun, strict=False):
-            assert before <= at, f"{run}: turn {number} was called before its attempt was recorded"
-    for step, every in recorded.items():
-        replied = [attempt.number for attempt in every if attempt.reply is not None]
-        assert len(replied) <= 1, f"{run}: {step} was bought by the attempts {replied}"
-    return owed
+        call_times = [call.at for call in calls if call.turn == number]
+        begin_times = sorted(
+            attempt.begun
+            for step, attempts_of_step in recorded.items()
+            if _is_step_of_turn(step, number)
+            for attempt in attempts_of_step
+        )
+        assert len(call_times) <= len(begin_times), (
+            f"{run}: turn {number} has {len(call_times)} calls and {len(begin_times)} attempts"
+        )
+        for call_time, attempt_time in zip(call_times, begin_times, strict=False):
+            assert attempt_time <= call_time, f"{run}: turn {number} was called before its attempt was recorded"
+    for step, attempts_of_step in recorded.items():
+        replying = [attempt.number for attempt in attempts_of_step if attempt.reply is not None]
+        assert len(replying) <= 1, f"{run}: {step} was bought by the attempts {replying}"
+    return run_bill
 
 
-def _is(step: str, turn: int) -> bool:
-    """Whether the stub counts a step under this turn: it knows no number of a summary."""
+def _is_step_of_turn(step: str, turn: int) -> bool:
+    """Return whether the stub counts a step under this turn; it counts every summary under turn 0."""
     return step == f"think-{turn}" if turn else step.startswith("compact-")
 
 
-def audit_writes(counted: Iterable[str], expected: Iterable[str]) -> None:
+def audit_writes(stored: Iterable[str], expected: Iterable[str]) -> None:
     """Fail where a write happened twice or was lost."""
-    wanted = set(expected)
-    assert_once([one for one in counted if one in wanted], wanted)
+    expected_writes = set(expected)
+    assert_once([write for write in stored if write in expected_writes], expected_writes)

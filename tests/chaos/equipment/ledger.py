@@ -1,4 +1,4 @@
-"""What was bought against what was recorded: the promises of a paid step, checked from outside the platform."""
+"""The audit of paid steps from outside the platform: the model's calls against the recorded attempts."""
 
 import math
 import sqlite3
@@ -20,7 +20,7 @@ from perdure.contracts.runs.run import Answered, RunResult
 from tests.support.servers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS
 
 PRICES = CatalogueFile(Paths().catalogue, {}).entry("fast").prices
-"""The catalogue's own, which a run pins when it starts."""
+"""The prices of the catalogue, which a run pins when it starts."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ Row = tuple[str, int, str, str | None, str | None]
 
 
 class Attempts(ABC):
-    """The table itself, read beside the worker that writes it."""
+    """The table of paid attempts, read while the worker writes it."""
 
     def of(self, workflow_id: str) -> list[Attempt]:
-        """A run's attempts, in the order in which they began; none where the table is not yet made."""
+        """Return a run's attempts in the order in which they began; none if the table does not exist yet."""
         return [
             Attempt(step, number, datetime.fromisoformat(begun).timestamp(), charge, reply)
             for step, number, begun, charge, reply in self._rows(workflow_id)
@@ -53,7 +53,7 @@ class Attempts(ABC):
 
 
 class SqliteAttempts(Attempts):
-    """In the file under a state folder."""
+    """The table in the SQLite file of a state folder."""
 
     def __init__(self, state: Path) -> None:
         self._file = state / "perdure.db"
@@ -67,7 +67,7 @@ class SqliteAttempts(Attempts):
 
 
 class PostgresAttempts(Attempts):
-    """On a server. One connection for all looks: they come every millisecond."""
+    """The table on a PostgreSQL server. One connection serves all looks: there is one every millisecond."""
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True, row_factory=tuple_row)
@@ -89,10 +89,10 @@ _ORDER: Final = "ORDER BY begun_at, attempt"
 
 
 def bill(calls: int) -> Spend:
-    """What the model's owner asks for that many calls, whether anybody saw the replies or not."""
+    """Return the price of that many model calls, whether their replies were saved or not."""
     price = PRICES.of(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS)
-    each = Spend(steps=1, input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS, micro_dollars=price)
-    return sum([each] * calls, Spend())
+    call_price = Spend(steps=1, input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS, micro_dollars=price)
+    return sum([call_price] * calls, Spend())
 
 
 def audit(result: RunResult, attempts: Sequence[Attempt], calls: Sequence[float], budget: Budget) -> None:
@@ -101,20 +101,25 @@ def audit(result: RunResult, attempts: Sequence[Attempt], calls: Sequence[float]
 
     assert len(calls) <= len(attempts), f"a call without a recorded attempt: {calls} {attempts}"
     replied = [attempt for attempt in attempts if attempt.reply is not None]
-    steps = [[each for each in attempts if each.step == step] for step in dict.fromkeys(one.step for one in attempts)]
+    steps = [
+        [attempt for attempt in attempts if attempt.step == step]
+        for step in dict.fromkeys(attempt.step for attempt in attempts)
+    ]
     for step, following in zip(steps, [*steps[1:], None], strict=True):
-        [bought] = [attempt for attempt in step if attempt.reply is not None] or [None]
-        assert bought is not None, f"nothing was bought: {step}"
-        assert bought == step[-1], f"an attempt was begun after a reply was saved: {step}"
-        until = following[0].begun if following else math.inf
-        after = [call for call in calls if bought.begun <= call < until]
-        assert len(after) == 1, f"the attempt that replied made {len(after)} calls"
+        [replying] = [attempt for attempt in step if attempt.reply is not None] or [None]
+        assert replying is not None, f"nothing was bought: {step}"
+        assert replying == step[-1], f"an attempt was begun after a reply was saved: {step}"
+        next_begun = following[0].begun if following else math.inf
+        calls_of_reply = [call for call in calls if replying.begun <= call < next_begun]
+        assert len(calls_of_reply) == 1, f"the attempt that replied made {len(calls_of_reply)} calls"
 
-    owed, settled, possible = bill(len(calls)), result.spent, result.spent + result.unsettled
+    run_bill, settled, possible = bill(len(calls)), result.spent, result.spent + result.unsettled
     for field in ("input_tokens", "output_tokens", "micro_dollars"):
-        known, due, most = getattr(settled, field), getattr(owed, field), getattr(possible, field)
-        assert known <= due <= most <= getattr(budget, field), f"{field}: {known} <= {due} <= {most}"
+        known, billed_amount, most = getattr(settled, field), getattr(run_bill, field), getattr(possible, field)
+        assert known <= billed_amount <= most <= getattr(budget, field), (
+            f"{field}: {known} <= {billed_amount} <= {most}"
+        )
     assert settled.steps == len(replied), settled
-    assert owed.steps <= possible.steps <= budget.steps, (owed, possible)
-    # What is left unknown are the attempts that were lost, each with its reservation, and nothing else.
+    assert run_bill.steps <= possible.steps <= budget.steps, (run_bill, possible)
+    # Each lost attempt keeps its reservation unsettled.
     assert result.unsettled.steps >= len(attempts) - len(steps), (result.unsettled, attempts)

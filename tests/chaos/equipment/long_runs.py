@@ -1,4 +1,4 @@
-"""Runs that go on in new executions, a person who decides what waits in them, and the audit of both."""
+"""Runs that continue in new executions, a person who decides about their steps, and the audit of both."""
 
 import asyncio
 import itertools
@@ -29,10 +29,10 @@ from tests.chaos.equipment.agents import (
 from tests.support.waiting import until
 
 CONTINUE_AFTER = 60
-"""Events. A task of `ROUNDS` has some three executions then."""
+"""The events after which the server wants a new execution: a task of `ROUNDS` then has about three."""
 
 ROUNDS = 5
-"""Turns that ask for a write which a person decides about, and for one which may be made once at most."""
+"""The turns of a task; each asks for a write that needs approval and for one that is made at most once."""
 
 BESIDE = 5
 
@@ -56,22 +56,22 @@ _looks = itertools.count(1)
 
 @dataclass(frozen=True)
 class Passage:
-    """One kill around the moment at which a run goes on in a new execution, and what came of it."""
+    """The result of one kill around the moment at which a run continues in a new execution."""
 
     point: str
     in_flight: int
     executions: int
-    """Of all runs together."""
+    """The executions of all runs together."""
     approved: int
     denied: int
 
 
 @dataclass
 class Reviewer(Onlooker):
-    """Decides about every ticket, twice over, and tells what became of notices that nobody knows of."""
+    """Decides about every ticket, twice each, and settles notices of unknown outcome."""
 
-    said: dict[tuple[str, str], Ruling] = field(default_factory=dict[tuple[str, str], Ruling])
-    """What a run has accepted, by run and step."""
+    rulings: dict[tuple[str, str], Ruling] = field(default_factory=dict[tuple[str, str], Ruling])
+    """The accepted rulings, by run and step."""
 
     async def look(self, waiting: Waits) -> None:
         await asyncio.gather(*(self._look_at(run, result) for run, result in waiting.items()))
@@ -80,20 +80,20 @@ class Reviewer(Onlooker):
         while not result.done():
             try:
                 for step in await self.world.platform.pending(run):
-                    await self._say(run, step)
+                    await self._decide_step(run, step)
             except PlatformError:
-                pass  # the worker was just killed, or the run is over: the next look tells
+                pass  # the worker was just killed, or the run is over: the next look finds out
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _say(self, run: str, step: PendingStep) -> None:
+    async def _decide_step(self, run: str, step: PendingStep) -> None:
         name = f"{run}/{step.step}"
         if step.waiting is Waiting.OUTCOME:
             happened = name in self.world.written("messages")
             ruling = Ruling.DID_HAPPEN if happened else Ruling.DID_NOT_HAPPEN
-            number = next(_looks)  # what was seen may be another thing at another look
+            number = next(_looks)  # the desk may show another state at the next look
         else:
             number = 0
-            # The same whenever it is asked again: a decision that was sent before the kill is the one sent after it.
+            # The ruling depends on the name alone: the decision sent after the kill equals the one sent before it.
             ruling = Ruling.DENY if random.Random(name).random() < 1 / 3 else Ruling.APPROVE  # noqa: S311 - a sample
         decision = StepDecision(
             decision_id=f"{name}/{number}",
@@ -108,20 +108,20 @@ class Reviewer(Onlooker):
         if isinstance(first.came, Accepted):
             assert isinstance(again.came, Accepted), f"{name}: accepted, and then: {again.came}"
             if step.waiting is Waiting.APPROVAL:
-                self.said[run, step.step] = ruling
+                self.rulings[run, step.step] = ruling
 
 
 def script(run: str, pause: float) -> str:
-    """A task whose every turn reads, writes what a person has to agree to, and writes once at most."""
+    """Return a task whose every turn reads, makes a write that needs approval, and makes an at-most-once write."""
     turn = (("calculator", {"expression": "6 * 7"}), ("file_ticket", {"run": run}), ("post_notice", {"run": run}))
     return Script.of(run, [*(calls(*turn, pause=pause) for _ in range(ROUNDS)), answer("It is done.")]).task()
 
 
-async def passage(world: AgentWorld, chance: random.Random, execution: int, event: int) -> Passage:
-    """Start runs, kill their worker at this event of an execution of one of them, and audit what came of all."""
+async def passage(world: AgentWorld, rng: random.Random, execution: int, event: int) -> Passage:
+    """Start runs, kill their worker at an event of an execution of the watched one, and audit all results."""
     mark = uuid.uuid4().hex[:12]
     watched, *beside = runs = [f"{mark}-{number}" for number in range(BESIDE + 1)]
-    pauses = {watched: 0.0, **{run: chance.uniform(0.0, 0.4) for run in beside}}
+    pauses = {watched: 0.0, **{run: rng.uniform(0.0, 0.4) for run in beside}}
     await asyncio.gather(
         *(
             world.platform.start_agent(script(run, pauses[run]), agent="long", business_id=run, budget=BUDGET)
@@ -141,48 +141,48 @@ async def passage(world: AgentWorld, chance: random.Random, execution: int, even
         assert isinstance(result.outcome, Answered), (run, result.outcome)
         audit_bill(world, run, result, BUDGET)
     steps = [(run, turn) for run in runs for turn in range(1, ROUNDS + 1)]
-    assert set(reviewer.said) == {(run, f"call-{turn}-2") for run, turn in steps}, "each was decided"
-    agreed = [f"{run}/{step}" for (run, step), ruling in reviewer.said.items() if ruling is Ruling.APPROVE]
-    written = [one for one in world.written("tickets") if one.startswith(mark)]
+    assert set(reviewer.rulings) == {(run, f"call-{turn}-2") for run, turn in steps}, "every ticket was decided"
+    agreed = [f"{run}/{step}" for (run, step), ruling in reviewer.rulings.items() if ruling is Ruling.APPROVE]
+    written = [write for write in world.written("tickets") if write.startswith(mark)]
     assert sorted(written) == sorted(agreed), "what was approved, once, and nothing that was denied"
     audit_writes(world.written("messages"), [f"{run}/call-{turn}-3" for run, turn in steps])
-    each = [len(await world.platform.executions(run)) for run in runs]
-    assert min(each) >= 2, "each went on in a new execution"
-    after = [await world.closed(run) - killed for run in runs]
-    in_flight = sum(seconds > 0 for seconds in after)
-    return Passage(point, in_flight, sum(each), len(agreed), len(steps) - len(agreed))
+    executions = [len(await world.platform.executions(run)) for run in runs]
+    assert min(executions) >= 2, "each run continued in a new execution"
+    recoveries = [await world.closed(run) - killed for run in runs]
+    in_flight = sum(seconds > 0 for seconds in recoveries)
+    return Passage(point, in_flight, sum(executions), len(agreed), len(steps) - len(agreed))
 
 
 async def _reached(world: AgentWorld, run: str, execution: int, event: int) -> str:
-    """Wait until this execution of a run, counted from 1, has this event; where it has fewer, until its last one."""
-    found: tuple[Any, ...] = ()
+    """Wait for this event, or the last one, of an execution of a run. Executions and events count from 1."""
+    executions: tuple[Any, ...] = ()
 
-    async def begun() -> bool:
-        nonlocal found
-        found = await world.platform.executions(run)
-        return len(found) >= execution
+    async def has_begun() -> bool:
+        nonlocal executions
+        executions = await world.platform.executions(run)
+        return len(executions) >= execution
 
-    await until(begun, what=f"{run} is in its execution {execution}", every=0.01, seconds=STUCK_SECONDS)
-    begin = found[execution - 1].events[0].workflow_execution_started_event_attributes
+    await until(has_begun, what=f"{run} is in its execution {execution}", every=0.01, seconds=STUCK_SECONDS)
+    begin = executions[execution - 1].events[0].workflow_execution_started_event_attributes
     handle: WorkflowHandle[Any, Any] = world.client.get_workflow_handle(
         workflow_id("default", run), run_id=begin.original_execution_run_id
     )
     return f"execution {execution}, event {await reached(handle, event)}"
 
 
-def told(passages: Sequence[Passage]) -> list[str]:
-    """A line for each kill, and one for all of them."""
+def report_lines(passages: Sequence[Passage]) -> list[str]:
+    """Return a line for each kill and one for all of them."""
     if not passages:
         return []
     lines = [
-        f"{one.point:<62} {one.in_flight} in flight, {one.executions} executions, {one.approved} approved, "
-        f"{one.denied} denied"
-        for one in passages
+        f"{passage.point:<62} {passage.in_flight} in flight, {passage.executions} executions, "
+        f"{passage.approved} approved, {passage.denied} denied"
+        for passage in passages
     ]
-    approved, denied = sum(one.approved for one in passages), sum(one.denied for one in passages)
-    hit = sum(one.in_flight for one in passages)
+    approved, denied = sum(passage.approved for passage in passages), sum(passage.denied for passage in passages)
+    runs_hit = sum(passage.in_flight for passage in passages)
     lines.append(
-        f"{len(passages)} kills around a new execution, {hit} runs hit: of {approved + denied} decisions {approved} "
-        f"approvals were done once each and {denied} denials never: 0 lost, 0 writes twice, 0 stuck"
+        f"{len(passages)} kills around a new execution, {runs_hit} runs hit: of {approved + denied} decisions "
+        f"{approved} approvals were done once each and {denied} denials never: 0 lost, 0 writes twice, 0 stuck"
     )
     return lines

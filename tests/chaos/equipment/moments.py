@@ -1,4 +1,4 @@
-"""The moments at which a worker dies: at an event of the history, and between events, where only the bill can see."""
+"""The moments at which a worker is killed: at events of the history, and between events, seen by bill and table."""
 
 from perdure.testing.kills import reached
 from tests.chaos.equipment.trial import Moment, Run
@@ -6,7 +6,7 @@ from tests.support.waiting import until
 
 
 def at_event(number: int) -> Moment:
-    """When this event of the run's history appears; at the last one, where the run has fewer."""
+    """Kill when this event of the run's history appears, or the last one if the run has fewer."""
 
     async def moment(run: Run) -> str:
         return str(await reached(run.handle, number))
@@ -15,19 +15,19 @@ def at_event(number: int) -> Moment:
 
 
 async def attempt_recorded(run: Run) -> str:
-    """When the attempt is in the table; the call follows."""
+    """Kill when the attempt is in the table; the call follows."""
     await _attempts_reach(run, replied=False)
     return "attempt recorded"
 
 
 async def call_in_flight(run: Run) -> str:
-    """When the model has counted the call and has not answered: the money is spent, and nobody will see the reply."""
+    """Kill when the model has counted the call and not answered: the money is spent and the reply is lost."""
     await until(lambda: bool(run.calls()), what="the model is called", every=0.005)
     return "call in flight"
 
 
 async def reply_saved(run: Run) -> str:
-    """When the reply is in the table; its acknowledgement follows, if the worker lives to send it."""
+    """Kill when the reply is in the table; its acknowledgement follows if the worker lives to send it."""
     await _attempts_reach(run, replied=True)
     return "reply saved"
 

@@ -1,4 +1,4 @@
-"""The processes beside a trial's workers: a server that is killed too, and the stub model that counts its calls."""
+"""The other processes of a trial: a Temporal server that can be killed, and a stub model that counts its calls."""
 
 import json
 import os
@@ -27,17 +27,17 @@ class Stub:
 
         command = [sys.executable, "-m", "tests.support.servers.stub_model", "--port", "0", "--calls", str(self._calls)]
         self._part = Part("the stub model", command, log=log, ready=ready, environment={})
-        self._part.begin(_unheard)
+        self._part.begin(_ignore_pid)
         self._address = f"http://{HOST}:{int(log.read_text().split()[1])}"
         self.url = f"{self._address}/v1"
 
     def script(self, *items: object) -> None:
-        """What the next calls meet."""
+        """Set the replies to the next calls."""
         body = json.dumps(items)
         httpx.post(f"{self._address}/script", content=body, trust_env=False).raise_for_status()
 
     def calls(self) -> list[float]:
-        """When each call came, in seconds since the epoch, counted before anything was answered."""
+        """Return when each call arrived, in seconds since the epoch; a call is recorded before its reply."""
         return [float(line) for line in self._calls.read_text().splitlines()]
 
     def stop(self) -> None:
@@ -54,30 +54,30 @@ class Server:
         self._ports = (port, ui_port)
         self._pid: int | None = None
         self.address = f"{HOST}:{port}"
-        self._part = self._begun()
+        self._part = self._start_part()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it as a power cut would."""
         assert self._pid is not None
         os.kill(self._pid, signal.SIGKILL)
         self._part.end()
 
     def start(self) -> None:
-        """Start it again on what the last one left."""
-        self._part = self._begun()
+        """Start it again on the files of the last one."""
+        self._part = self._start_part()
 
     def stop(self) -> None:
         """Stop it."""
         self._part.end()
 
-    def _begun(self) -> Part:
+    def _start_part(self) -> Part:
         part = temporal.part(self._ports[0], self._ports[1], self._folder, self._folder)
-        part.begin(self._hear)
+        part.begin(self._store_pid)
         return part
 
-    def _hear(self, pid: int) -> None:
+    def _store_pid(self, pid: int) -> None:
         self._pid = pid
 
 
-def _unheard(_: int) -> None:
-    """Nobody asks for the stub's process number."""
+def _ignore_pid(_: int) -> None:
+    """Ignore the process id of the stub."""

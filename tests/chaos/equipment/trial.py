@@ -1,4 +1,4 @@
-"""One trial: a run, the moment at which its worker dies, the worker that takes over, and what the run came to."""
+"""One trial: a run, the moment at which its worker is killed, the standby worker, and the run's result."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ from tests.chaos.equipment.processes import Stub
 QUESTION = "How many weeks of parental leave are paid in full?"
 
 RUN_SECONDS = 90.0
-"""A run that is not over this long after a kill is stuck: a heartbeat and a sticky queue time out in seconds."""
+"""The seconds after a kill in which a run must end: a heartbeat and a sticky queue time out in seconds."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one run went through."""
+    """The record of one run and its kill."""
 
     workflow_id: str
     point: str
@@ -39,7 +39,7 @@ class Trial:
 
     @property
     def longest_wait(self) -> str:
-        """The longest pause between two events, and what ended it: where the recovery went."""
+        """Return the longest pause between two events and the event that ended it: it explains the recovery time."""
         pauses = [
             (later.event_time.ToDatetime() - earlier.event_time.ToDatetime(), named(later, self.events))
             for earlier, later in pairwise(self.events)
@@ -49,44 +49,46 @@ class Trial:
 
     @property
     def generations(self) -> int:
-        """How often the paid effect was scheduled."""
+        """Return how often the paid effect was scheduled."""
         return sum(named(event, self.events) == "activity_task_scheduled generate" for event in self.events)
 
 
 class Run:
     """A run that has been started, as the moments of a kill see it."""
 
-    def __init__(self, handle: WorkflowHandle[object, object], stub: Stub, attempts: Attempts, before: int) -> None:
+    def __init__(
+        self, handle: WorkflowHandle[object, object], stub: Stub, attempts: Attempts, calls_before: int
+    ) -> None:
         self.handle = handle
         self.stub = stub
         self._attempts = attempts
-        self._before = before
+        self._calls_before = calls_before
 
     def calls(self) -> list[float]:
-        """The model calls since this run began. Trials run one after another."""
-        return self.stub.calls()[self._before :]
+        """Return the model calls since this run began. Trials run one after another."""
+        return self.stub.calls()[self._calls_before :]
 
     def attempts(self) -> Attempts:
-        """The platform's own record."""
+        """Return the platform's own table of attempts."""
         return self._attempts
 
 
 Moment = Callable[[Run], Awaitable[str]]
-"""Returns, with the moment's name, when the kill is due."""
+"""Waits until the kill is due, and returns the name of the moment."""
 
 
 class Workers:
-    """One worker that serves and one that stands by, so that a trial never waits for imports."""
+    """A serving worker and a standby worker, so that a trial never waits for imports."""
 
     def __init__(self, workers: StandbyWorkers) -> None:
         self._workers = workers
 
     async def ready(self) -> None:
-        """Have a worker that serves, and a warm one."""
+        """Ensure a serving worker and a warm standby."""
         await asyncio.to_thread(self._workers.ready)
 
     async def kill(self) -> float:
-        """Kill the one that serves and let the other take over; returns the moment of the kill."""
+        """Kill the serving worker, let the standby take over, and return the time of the kill."""
         killed = await asyncio.to_thread(self._workers.kill)
         await asyncio.to_thread(self._workers.promote)
         return killed
@@ -102,7 +104,7 @@ class World:
     workers: Workers
 
     async def trial(self, moment: Moment, *script: object) -> Trial:
-        """Start a run, kill its worker at the moment, and audit what came of it."""
+        """Start a run, kill its worker at the moment, and audit the result."""
         await self.workers.ready()
         run = await self.start(*script)
         point = await asyncio.wait_for(moment(run), RUN_SECONDS)
@@ -110,12 +112,12 @@ class World:
         return await self.end(run, point, killed)
 
     async def start(self, *script: object) -> Run:
-        """Start a run whose calls meet the script."""
+        """Start a run whose model calls get the script's replies."""
         self.stub.script(*script)
-        before = len(self.stub.calls())
+        calls_before = len(self.stub.calls())
         name = await Platform(self.client).start(QUESTION, business_id=f"chaos-{uuid.uuid4()}")
         handle = self.client.get_workflow_handle(workflow_id("default", name))
-        return Run(handle, self.stub, self.attempts, before)
+        return Run(handle, self.stub, self.attempts, calls_before)
 
     async def end(self, run: Run, point: str, since: float) -> Trial:
         """Wait for the run's end, and audit it."""

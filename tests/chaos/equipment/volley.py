@@ -1,4 +1,4 @@
-"""A volley: a run that is watched and others beside it, one kill among all of them, and what came of each."""
+"""A volley: a watched run with others beside it, one kill of their worker, and the result of each."""
 
 import asyncio
 import math
@@ -17,39 +17,39 @@ from tests.chaos.equipment.agents import AgentWorld, Person, audit_bill, audit_w
 from tests.support.waiting import until
 
 BESIDE = 12
-"""Runs beside the watched one: at least ten are under way when it dies."""
+"""The number of runs beside the watched one, so that at least ten are in flight at the kill."""
 
 IN_FLIGHT = 10
 
 BUDGET = Budget(steps=60, tool_calls=60)
 
 Moment = Callable[[AgentWorld, str], Awaitable[str]]
-"""Returns, with the moment's name, when the kill of this run's worker is due."""
+"""Waits until the kill of this run's worker is due, and returns the name of the moment."""
 
 
 @dataclass(frozen=True)
 class Volley:
-    """What one kill did."""
+    """The result of one kill."""
 
     point: str
     in_flight: int
-    """Runs that were not over when the worker died."""
+    """The number of runs that were not over at the kill."""
     recovery: float
-    """Seconds from the kill to the end of the watched run, whose model never lets it wait; below 0 it was over."""
+    """Seconds from the kill to the end of the watched run, whose model never pauses; below 0 if it was over."""
     others: tuple[float, ...]
-    """The same of the runs beside it; their models' pauses are in it."""
+    """Seconds from the kill to the end of each other run, with the pauses of its model."""
     unknown: int
-    """Calls of which nobody knew whether they had happened, until a person said so."""
+    """The number of calls of unknown outcome that the person settled."""
     happened: int
-    """How many of these had."""
+    """How many of these had happened."""
 
 
 TURNS = 6
-"""Of a task, its answer included: enough that its events are fifty kill points."""
+"""The turns of a task, with its answer: enough for fifty kill points."""
 
 
 def script(run: str, pauses: list[float]) -> str:
-    """A task with reads, an idempotent write, and one that is made at most once, in turns of their own."""
+    """Return a task with reads, an idempotent write and an at-most-once write, each in its own turn."""
     read, ticket, notice, again, once_more, end = pauses
     turns = [
         calls(("calculator", {"expression": "6 * 7"}), pause=read),
@@ -62,13 +62,13 @@ def script(run: str, pauses: list[float]) -> str:
     return Script.of(run, turns).task()
 
 
-async def volley(world: AgentWorld, moment: Moment, chance: random.Random) -> Volley:
-    """Start the runs, kill their worker at the moment, and audit what came of all of them."""
+async def volley(world: AgentWorld, moment: Moment, rng: random.Random) -> Volley:
+    """Start the runs, kill their worker at the moment, and audit all results."""
     mark = uuid.uuid4().hex[:12]
     beside = [f"{mark}-{number}" for number in range(BESIDE)]
     watched, person = f"{mark}-watched", Person(world)
-    # They are slower than the watched one: whenever it is killed, they are somewhere in the middle.
-    tasks = {run: script(run, [chance.uniform(0.5, 2) for _ in range(TURNS)]) for run in beside}
+    # They are slower than the watched one, so they are in the middle at any kill.
+    tasks = {run: script(run, [rng.uniform(0.5, 2) for _ in range(TURNS)]) for run in beside}
     tasks[watched] = script(watched, [0.0] * TURNS)
     await asyncio.gather(
         *(world.platform.start_agent(tasks[run], agent="chaos", business_id=run, budget=BUDGET) for run in tasks)
@@ -77,8 +77,8 @@ async def volley(world: AgentWorld, moment: Moment, chance: random.Random) -> Vo
     killed = await world.kill()
     results = await person.results(list(tasks))
 
-    after = {run: await world.closed(run) - killed for run in tasks}
-    in_flight = sum(seconds > 0 for seconds in after.values())
+    recoveries = {run: await world.closed(run) - killed for run in tasks}
+    in_flight = sum(seconds > 0 for seconds in recoveries.values())
     for run, result in results.items():
         assert isinstance(result.outcome, Answered), (run, result.outcome)
         audit_bill(world, run, result, BUDGET)
@@ -88,15 +88,15 @@ async def volley(world: AgentWorld, moment: Moment, chance: random.Random) -> Vo
     return Volley(
         point,
         in_flight,
-        after[watched],
-        tuple(after[run] for run in beside if after[run] > 0),
+        recoveries[watched],
+        tuple(recoveries[run] for run in beside if recoveries[run] > 0),
         person.decided.total(),
         person.decided[Ruling.DID_HAPPEN],
     )
 
 
 def at_event(number: int) -> Moment:
-    """When this event of the run's history appears."""
+    """Kill when this event of the run's history appears."""
 
     async def moment(world: AgentWorld, run: str) -> str:
         handle = world.client.get_workflow_handle(workflow_id("default", run))
@@ -106,7 +106,7 @@ def at_event(number: int) -> Moment:
 
 
 def intended(tool: str) -> Moment:
-    """When the ledger has the intent; the call follows."""
+    """Kill when the ledger has the intent; the call follows."""
 
     async def moment(world: AgentWorld, run: str) -> str:
         await until(lambda: world.ledger(run, tool) == ["intended"], what=f"{tool} is intended", every=0.005)
@@ -116,7 +116,7 @@ def intended(tool: str) -> Moment:
 
 
 def called(tool: str, kind: str, step: str) -> Moment:
-    """When the desk has done what was asked; its answer, and so the outcome, follows."""
+    """Kill when the desk has made the write; its reply, and so the outcome, follows."""
 
     async def moment(world: AgentWorld, run: str) -> str:
         await until(lambda: f"{run}/{step}" in world.written(kind), what=f"{tool} is called", every=0.005)
@@ -125,28 +125,32 @@ def called(tool: str, kind: str, step: str) -> Moment:
     return moment
 
 
-def told(volleys: Sequence[Volley]) -> list[str]:
-    """A line for each kill, and one for all of them."""
+def report_lines(volleys: Sequence[Volley]) -> list[str]:
+    """Return a line for each kill and one for all of them."""
     if not volleys:
         return []
     lines = [
-        f"{one.recovery:6.1f} s  {one.point:<46} {one.in_flight} in flight, {one.unknown} unknown, "
-        f"{one.happened} of them had happened"
-        for one in volleys
+        f"{volley.recovery:6.1f} s  {volley.point:<46} {volley.in_flight} in flight, {volley.unknown} unknown, "
+        f"{volley.happened} of them had happened"
+        for volley in volleys
     ]
-    fewest, hit = min(one.in_flight for one in volleys), sum(one.in_flight for one in volleys)
-    unknown, happened = sum(one.unknown for one in volleys), sum(one.happened for one in volleys)
+    fewest, runs_hit = min(volley.in_flight for volley in volleys), sum(volley.in_flight for volley in volleys)
+    unknown, happened = sum(volley.unknown for volley in volleys), sum(volley.happened for volley in volleys)
     lines.append(
-        f"{len(volleys)} kills with at least {fewest} runs in flight, {hit} runs hit: 0 writes twice, 0 lost, 0 stuck; "
+        f"{len(volleys)} kills with at least {fewest} runs in flight, {runs_hit} runs hit: "
+        "0 writes twice, 0 lost, 0 stuck; "
         f"{unknown} unknown outcomes decided, {happened} of which had happened"
     )
-    own = quantiles([one.recovery for one in volleys if one.recovery > 0])
-    others = quantiles([time for one in volleys for time in one.others])
-    lines.append(f"recovery of the watched runs: {own}; of those beside them, with their models' pauses: {others}")
+    watched_recovery = quantiles([volley.recovery for volley in volleys if volley.recovery > 0])
+    other_recovery = quantiles([time for volley in volleys for time in volley.others])
+    lines.append(
+        f"recovery of the watched runs: {watched_recovery}; "
+        f"of those beside them, with their models' pauses: {other_recovery}"
+    )
     return lines
 
 
 def quantiles(times: Sequence[float]) -> str:
-    """The middle of some times, and what nearly all keep within."""
+    """Return the median and the 95th percentile of some times, as text."""
     p50, p95 = (sorted(times)[math.ceil(share * len(times)) - 1] for share in (0.5, 0.95))
     return f"p50 {p50:.1f} s, p95 {p95:.1f} s"

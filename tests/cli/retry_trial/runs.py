@@ -1,4 +1,4 @@
-"""Runs that are made to fail: what each writes, where it breaks, and what was to come of it in the end."""
+"""Plans of runs that are made to fail: what each run writes and where it breaks."""
 
 import random
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from perdure.testing import Turn, answer, calls
 from tests.support.faults.lasting_breaks import ALWAYS, LastingBreaks, When
 
 ATTEMPTS = 2
-"""Of each step."""
+"""The attempts of each step."""
 
 PAUSE = 0.3
-"""Seconds that a model takes at most, and a call of a tool about: time in which a worker can be killed."""
+"""The longest pause of the model, in seconds; a tool call takes about as long. A worker can be killed meanwhile."""
 
 AGENT = f"""\
 kind = "agent"
@@ -25,7 +25,7 @@ results = []
 """
 
 KINDS = {"file_ticket": "tickets", "post_notice": "messages"}
-"""What the desk calls what a tool writes."""
+"""The desk's name for what each tool writes."""
 
 
 @dataclass(frozen=True)
@@ -35,47 +35,47 @@ class Plan:
     run: str
     turns: tuple[Turn, ...]
     breaks: When | None
-    """Where one of its notices breaks, and a sum beside it; None where it fails in a thought."""
+    """Where one of its notices breaks, with a sum in the same turn; None if it fails in a thought."""
     sum: str
-    """What it reckons where that breaks, which no other run does."""
+    """The expression that it calculates in that turn; no other run has the same."""
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        """Each write with its kind, as the desk keeps it."""
+        """Return each write with its kind, as the desk stores it."""
         return [
-            (KINDS[call.name], f"{self.run}/call-{number}-{place}")
+            (KINDS[call.name], f"{self.run}/call-{number}-{index}")
             for number, turn in enumerate(self.turns, 1)
-            for place, call in enumerate(turn.calls, 1)
+            for index, call in enumerate(turn.calls, 1)
             if call.name in KINDS
         ]
 
     def break_in(self, breaks: LastingBreaks) -> None:
-        """Let its calls break, the sum until it is mended."""
+        """Make its calls break; the sum breaks until `mend`."""
         if self.breaks is not None:
             breaks.put(self.breaks, "post_notice", self.run, 1)
             breaks.put(When.BEFORE, "calculator", self.sum, ALWAYS)
 
     def mend(self, breaks: LastingBreaks) -> None:
-        """Let its sum be reckoned."""
+        """Let its sum be calculated."""
         breaks.put(When.BEFORE, "calculator", self.sum, 0)
 
 
-def planned(number: int, chance: random.Random) -> Plan:
-    """Writes in one to three turns. Every other run fails beside a write of which nobody knows, others in a thought."""
-    run = f"retried-{chance.randrange(16**8):08x}-{number}"
+def planned(number: int, rng: random.Random) -> Plan:
+    """Plan writes in one to three turns. Every second run fails beside a write in doubt, the others in a thought."""
+    run = f"retried-{rng.randrange(16**8):08x}-{number}"
     write = {"run": run}
-    # Where a notice is to break, there is no other one that could break in its place.
+    # A run whose notice breaks has no other notice, which could break instead.
     tools = ["file_ticket"] if number % 2 else list(KINDS)
     turns = [
-        calls(*((chance.choice(tools), write) for _ in range(chance.randint(1, 3))), pause=chance.uniform(0, PAUSE))
-        for _ in range(chance.randint(1, 2))
+        calls(*((rng.choice(tools), write) for _ in range(rng.randint(1, 3))), pause=rng.uniform(0, PAUSE))
+        for _ in range(rng.randint(1, 2))
     ]
-    breaks, sum_ = None, f"{1000 + number} * 7"
+    breaks, expression = None, f"{1000 + number} * 7"
     fails: dict[str, float | bool] = {"fails": ATTEMPTS, "status": 500}
     if number % 2:
-        breaks = chance.choice([When.AFTER, When.AFTER, When.BEFORE])
-        turns.append(calls(("post_notice", write), ("calculator", {"expression": sum_}), ("file_ticket", write)))
-        fails = {} if chance.random() < 0.5 else fails
-    elif chance.random() < 0.5:
+        breaks = rng.choice([When.AFTER, When.AFTER, When.BEFORE])
+        turns.append(calls(("post_notice", write), ("calculator", {"expression": expression}), ("file_ticket", write)))
+        fails = {} if rng.random() < 0.5 else fails
+    elif rng.random() < 0.5:
         turns.append(calls(("post_notice", write), **fails))
-    return Plan(run, (*turns, answer("It is done.", pause=chance.uniform(0, PAUSE), **fails)), breaks, sum_)
+    return Plan(run, (*turns, answer("It is done.", pause=rng.uniform(0, PAUSE), **fails)), breaks, expression)

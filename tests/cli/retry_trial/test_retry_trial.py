@@ -24,7 +24,7 @@ from perdure.testing.bill import Bill
 from perdure.testing.stub import PRICES
 from tests.chaos.equipment.processes import Server
 from tests.cli.retry_trial.audit import audit_money, audit_replies
-from tests.cli.retry_trial.course import Course, Killer, Person, written
+from tests.cli.retry_trial.course import Course, Killer, Person, desk_writes
 from tests.cli.retry_trial.runs import AGENT, PAUSE, Plan, planned
 from tests.support.faults.lasting_breaks import VARIABLE, LastingBreaks
 from tests.support.sections import section
@@ -34,33 +34,33 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 RUNS, SAMPLE = 200, 10
 
 WAVES, SAMPLED_WAVES = 5, 2
-"""While one goes on, the next fails beside it."""
+"""The waves of runs: while one is retried, the next one fails."""
 
 ROUNDS = 20
-"""A retried run may fail anew: its worker is killed under it, or others make the model be left alone for a while."""
+"""The most rounds of retries: a retried run may fail again, by a kill or by a circuit breaker that others opened."""
 
 TOOLS = Path(__file__).resolve().parent / "tools"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is tried, and who is told what came of it."""
+    """The settings of a trial, and the function that reports its result."""
 
     seed: int
-    chance: random.Random
+    rng: random.Random
     sampled: bool
-    """Whether one kill is enough, in the second wave, while the first goes on."""
-    told: Callable[[str], None]
+    """Whether one kill is enough: in the second wave, while the first is retried."""
+    report: Callable[[str], None]
 
     def waves(self) -> list[list[Plan]]:
-        """Runs that fail together."""
+        """Return the plans in waves; the runs of a wave fail together."""
         count, waves = (SAMPLE, SAMPLED_WAVES) if self.sampled else (RUNS, WAVES)
-        plans = [planned(number, self.chance) for number in range(count)]
+        plans = [planned(number, self.rng) for number in range(count)]
         size = count // waves
-        return [plans[place : place + size] for place in range(0, count, size)]
+        return [plans[start : start + size] for start in range(0, count, size)]
 
     def most_kills(self, number: int) -> int | None:
-        """Beside this wave; None for as many as it takes."""
+        """Return the most kills during this wave; None for no limit."""
         return int(number == 1) if self.sampled else None
 
 
@@ -68,16 +68,16 @@ class Trial:
 def trial(request: pytest.FixtureRequest) -> Trial:
     seed = cast("int", request.config.getoption("chaos_seed"))
 
-    def told(line: str) -> None:
+    def report(line: str) -> None:
         section(request.config, "retried runs", line)
 
     sampled = request.config.getoption("chaos") == "sample"
-    return Trial(seed, random.Random(seed), sampled, told)  # noqa: S311 - a sample, not a secret
+    return Trial(seed, random.Random(seed), sampled, report)  # noqa: S311 - a sample, not a secret
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything around the worker, and the worker itself, in processes of its own."""
+    """The worker and everything around it, each in a process of its own."""
 
     state: Path
     address: str
@@ -93,7 +93,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     agents.mkdir()
     (agents / "retried.toml").write_text(AGENT)
     with ExitStack() as stack:
-        # The desk leaves time for a kill between what it does and what it says.
+        # The desk pauses between a write and its reply, which leaves time for a kill.
         desk = stack.enter_context(DeskServer(0, tmp_path / "desk.db", pause=PAUSE))
         model = stack.enter_context(ScriptedModel(0, tmp_path / "bill.db", PRICES))
         prices = {"input": PRICES.input, "output": PRICES.output}
@@ -108,7 +108,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             "PERDURE_TELEMETRY__TRACES": "false",
             VARIABLE: str(breaks.file),
         }
-        # It imports what workers need while the server starts.
+        # The fork server imports the workers' modules while the Temporal server starts.
         fork_server = ForkServer(tmp_path, environment, TOOLS)
         stack.callback(fork_server.close)
         server = Server(tmp_path, *ports)
@@ -129,43 +129,45 @@ async def test_no_retried_run_writes_twice_or_loses_a_write_or_buys_a_reply_twic
 ) -> None:
     waves, course = trial.waves(), Course(platform, world.breaks)
     person = Person(platform, world.desk, course.tenant)
-    killer = Killer(world.standby, world.bill, trial.chance, (1, 4) if trial.sampled else (15, 45))
+    killer = Killer(world.standby, world.bill, trial.rng, (1, 4) if trial.sampled else (15, 45))
     looking = asyncio.create_task(person.look())
-    done = set[str]()
+    runs_with_writes = set[str]()
     for number in range(ROUNDS):
-        await course.found_as_failed()
-        there = written(world.desk)
-        done |= {plan.run for plan in course.left if any(there[write] for write in plan.writes)}
+        await course.wait_until_listed()
+        writes = desk_writes(world.desk)
+        runs_with_writes |= {plan.run for plan in course.failed if any(writes[write] for write in plan.writes)}
         wave = asyncio.ensure_future(course.wave(waves[number] if number < len(waves) else []))
         await killer.beside(wave, course.in_flight, trial.most_kills(number))
         await asyncio.wait({wave, looking}, return_when=asyncio.FIRST_COMPLETED)
         assert not looking.done(), looking
         await wave
-        if not course.left:
+        if not course.failed:
             break
     looking.cancel()
-    assert not course.left, f"failed again and again: {[plan.run for plan in course.left]}"
-    plans, found = [plan for wave in waves for plan in wave], written(world.desk)
-    runs, wanted = [plan.run for plan in plans], [write for plan in plans for write in plan.writes]
-    twice = {write: count for write, count in found.items() if count > 1}
-    lost = [write for write in wanted if not found[write]]
-    bought = audit_replies(world.bill, world.state, course.tenant, runs, killer.kills)
-    owed = audit_money(world.bill, world.state, course.tenant, runs)
-    before = Counter(one.again[0].split()[0] if one.again else "its last task" for one in course.came)
-    doubted = sum(1 for plan in plans if plan.breaks)
-    trial.told(
+    assert not course.failed, f"failed again and again: {[plan.run for plan in course.failed]}"
+    plans, stored_writes = [plan for wave in waves for plan in wave], desk_writes(world.desk)
+    runs, planned_writes = [plan.run for plan in plans], [write for plan in plans for write in plan.writes]
+    twice = {write: count for write, count in stored_writes.items() if count > 1}
+    lost = [write for write in planned_writes if not stored_writes[write]]
+    purchases = audit_replies(world.bill, world.state, course.tenant, runs, killer.kills)
+    amounts = audit_money(world.bill, world.state, course.tenant, runs)
+    resumed_steps = Counter(retry.again[0].split()[0] if retry.again else "its last task" for retry in course.retries)
+    resumed = ", ".join(f"{count} {name}" for name, count in sorted(resumed_steps.items()))
+    runs_in_doubt = sum(1 for plan in plans if plan.breaks)
+    trial.report(
         f"retry: seed {trial.seed}: {len(plans)} failed runs "
-        f"({len(done)} with writes done, {doubted} with one in doubt), "
-        f"{len(course.came)} retries (from {', '.join(f'{count} {name}' for name, count in sorted(before.items()))}), "
+        f"({len(runs_with_writes)} with writes done, {runs_in_doubt} with one in doubt), "
+        f"{len(course.retries)} retries (from {resumed}), "
         f"{len(killer.kills)} x kill -9 (under {killer.hit['failing']} failing runs and {killer.hit['retried']} "
-        f"retried ones), {len(wanted)} writes: {len(twice)} twice, {len(lost)} lost; "
-        f"{len(bought.again)} replies bought twice, {bought.in_vain} died with a worker; settled {owed.settled:,} <= "
-        f"bill {owed.billed:,} <= settled + unknown {owed.settled + owed.held:,} micro-dollars; "
-        f"{person.told.total()} unknown outcomes decided, {person.told[Ruling.DID_HAPPEN]} of which had happened"
+        f"retried ones), {len(planned_writes)} writes: {len(twice)} twice, {len(lost)} lost; "
+        f"{len(purchases.bought_again)} replies bought twice, {purchases.lost} died with a worker; "
+        f"settled {amounts.settled:,} <= bill {amounts.billed:,} <= "
+        f"settled + unknown {amounts.settled + amounts.held:,} micro-dollars; "
+        f"{person.decided.total()} unknown outcomes decided, {person.decided[Ruling.DID_HAPPEN]} of which had happened"
     )
     assert not twice
     assert not lost
-    assert not set(found) - set(wanted), "nothing is written that no run asked for"
-    assert not bought.again
+    assert not set(stored_writes) - set(planned_writes), "nothing is written that no run asked for"
+    assert not purchases.bought_again
     assert killer.hit["failing"], "the worker is killed under runs that are failing"
     assert killer.hit["retried"], "the worker is killed under runs that are retried"

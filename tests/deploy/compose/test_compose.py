@@ -1,4 +1,4 @@
-"""The compose file: what it sets exists, every image has a version, secrets are files, and nothing listens outside."""
+"""The compose file: its settings exist, images have versions, secrets are files, and ports listen on loopback."""
 
 import json
 import re
@@ -23,16 +23,16 @@ COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 ONE_SHOT = {"temporal-schema", "register", "index"}
-"""They do one thing and end."""
+"""Services that do one thing and end."""
 
 NO_SHELL = {"collector"}
-"""Its image holds the collector and nothing that could ask it how it is."""
+"""Services without a health check: the image of the collector holds no program that could make one."""
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def settings_named() -> set[str]:
-    """Every setting there is, as an environment variable."""
+    """Return every setting of the platform, as an environment variable."""
     return {
         f"PERDURE_{group}__{name}".upper()
         for group, field in Settings.model_fields.items()
@@ -41,7 +41,7 @@ def settings_named() -> set[str]:
 
 
 def settings_used() -> set[str]:
-    """Every setting that the compose file or its image sets, in the environment or by a secret file."""
+    """Return every setting that the compose file or its image sets, in the environment or by a secret file."""
     image = re.findall(r"\bPERDURE_\w+", (FOLDER / "Dockerfile").read_text())
     environment = [name for service in SERVICES.values() for name in service.get("environment", {})]
     return {name.upper() for name in [*image, *environment, *COMPOSE["secrets"]] if name.upper().startswith("PERDURE_")}
@@ -57,11 +57,11 @@ def test_the_settings_can_be_used_together(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
     for name, value in SERVICES["worker-generation"]["environment"].items():
         monkeypatch.setenv(name, value)
-    found = Settings()
-    assert found.paths.catalogue.is_file()
-    assert set(found.model.endpoints) == set(found.model.api_keys) == {"sglang"}
-    assert found.tokens.redis == found.shared.redis
-    assert found.database.postgres is not None
+    settings = Settings()
+    assert settings.paths.catalogue.is_file()
+    assert set(settings.model.endpoints) == set(settings.model.api_keys) == {"sglang"}
+    assert settings.tokens.redis == settings.shared.redis
+    assert settings.database.postgres is not None
 
 
 @each_service
@@ -98,8 +98,10 @@ def test_a_secret_that_is_used_is_declared_and_no_environment_holds_one(name: st
 def test_sglang_is_launched_as_its_profile_says() -> None:
     *_, line = SERVICES["sglang"]["entrypoint"]
     words = shlex.split(line.replace("$$", "$"))
-    given = {**SERVICES["sglang"]["environment"], "0.0.0.0": "127.0.0.1"}  # noqa: S104 - within its container
-    words = [given.get(word.removeprefix("$"), word) for word in words[words.index("sglang.launch_server") + 1 :]]
+    substitutions = {**SERVICES["sglang"]["environment"], "0.0.0.0": "127.0.0.1"}  # noqa: S104 - within its container
+    words = [
+        substitutions.get(word.removeprefix("$"), word) for word in words[words.index("sglang.launch_server") + 1 :]
+    ]
     key = words.index("--api-key")
     assert words[:key] + words[key + 2 :] == [word for flag in read("one-gpu").flags for word in flag.words]
 
@@ -139,7 +141,7 @@ def test_the_collector_listens_where_workers_send() -> None:
 
 
 def test_docker_compose_takes_it_where_there_is_one(tmp_path: Path) -> None:
-    """The client alone: `config` needs no engine. Where it is missing, the other tests stand."""
+    """Docker's client is enough: `config` needs no engine. The other tests need neither."""
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("docker compose is not on this machine: the compose file was read, but not by its own client")
@@ -159,9 +161,9 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     assert sorted(make_secrets(folder)) == sorted(COMPOSE["secrets"])
     assert folder.stat().st_mode & 0o777 == 0o700
-    before = {file.name: file.read_text() for file in folder.iterdir()}
-    assert len(set(before.values())) == len(before) - 1, "tokens and shared state are in the same Redis"
-    assert before["postgres_password"] in before["perdure_database__postgres"]
+    secrets = {file.name: file.read_text() for file in folder.iterdir()}
+    assert len(set(secrets.values())) == len(secrets) - 1, "tokens and shared state are in the same Redis"
+    assert secrets["postgres_password"] in secrets["perdure_database__postgres"]
     (folder / "perdure_tokens__redis").unlink()
     assert make_secrets(folder) == ["perdure_tokens__redis"]
-    assert {file.name: file.read_text() for file in folder.iterdir()} == before
+    assert {file.name: file.read_text() for file in folder.iterdir()} == secrets

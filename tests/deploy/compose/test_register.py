@@ -1,4 +1,4 @@
-"""A Temporal server of one's own gets the namespace and the search attributes, once."""
+"""Registering the namespace and the search attributes on an operator's own Temporal server, once."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.support.servers.temporal import TEMPORAL
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def bare(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
-    """A server that knows nothing of the platform, and is the one that the environment names."""
+    """Start a server without the platform's search attributes, and name it in the environment."""
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(TEMPORAL), dev_server_log_level="error"
     ) as environment:
@@ -28,9 +28,9 @@ async def bare(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
 
 @pytest.mark.usefixtures("bare")
 async def test_it_adds_what_is_missing_once() -> None:
-    first, second = await register(), await register()
-    assert first.endswith(", ".join(key.name for key in SEARCH_ATTRIBUTES))
-    assert second.endswith("search attributes added: none, all there")
+    first_report, second_report = await register(), await register()
+    assert first_report.endswith(", ".join(key.name for key in SEARCH_ATTRIBUTES))
+    assert second_report.endswith("search attributes added: none, all there")
 
 
 @pytest.mark.usefixtures("bare")

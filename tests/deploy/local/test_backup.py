@@ -1,4 +1,4 @@
-"""A backup holds both databases, ours the newer, and is put back as a whole or not at all."""
+"""A backup holds both databases, the platform's never older than Temporal's; a restore is complete or not done."""
 
 import sqlite3
 from contextlib import closing
@@ -32,7 +32,7 @@ def state(tmp_path: Path) -> Path:
 
 def test_what_is_restored_is_what_was_there_when_it_was_backed_up(state: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(state / "perdure.db")) as writing:
-        writing.execute("INSERT INTO facts VALUES (7)")  # of a writer that is in the middle: not in the backup
+        writing.execute("INSERT INTO facts VALUES (7)")  # in an open transaction, so not in the backup
         back_up(state, tmp_path / "backup")
     for name in ORDER:
         write(state / name, 2)
@@ -57,11 +57,11 @@ def test_temporals_database_is_never_the_newer_of_a_backup(
 def test_half_a_backup_is_not_restored(state: Path, tmp_path: Path, name: str) -> None:
     back_up(state, tmp_path / "backup")
     (tmp_path / "backup" / name).unlink()
-    for each in ORDER:
-        write(state / each, 2)
+    for file_name in ORDER:
+        write(state / file_name, 2)
     with pytest.raises(DeployError, match="both belong together"):
         restore(state, tmp_path / "backup")
-    assert [read(state / each) for each in ORDER] == [[1, 2], [1, 2]]
+    assert [read(state / file_name) for file_name in ORDER] == [[1, 2], [1, 2]]
 
 
 def test_a_damaged_copy_is_not_put_in_place(state: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_damaged_copy_is_not_put_in_place(state: Path, tmp_path: Path) -> None
     (tmp_path / "backup" / "temporal.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(DeployError, match=r"temporal\.db cannot be copied"):
         restore(state, tmp_path / "backup")
-    assert [read(state / each) for each in ORDER] == [[1], [1]]
+    assert [read(state / file_name) for file_name in ORDER] == [[1], [1]]
 
 
 def test_a_backup_goes_into_a_folder_of_its_own(state: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An operator sees how a tenant's day stands, and whose reservations are open."""
+"""The budget command shows an operator a tenant's daily window and its open reservations."""
 
 import subprocess
 import sys
@@ -33,11 +33,11 @@ async def test_it_shows_limit_sums_and_open_reservations(tmp_path: Path) -> None
         await windows.settle(key_of("two", 1), ACTUAL)
         [reservation] = await windows.open_reservations(KEY.tenant, KEY.day)
     day = KEY.day.isoformat()
-    said = budget(
+    result = budget(
         tmp_path, *("--tenant", "acme", "--day", day), PERDURE_LIMITS__DAILY='{"micro_dollars": 1000, "steps": 2}'
     )
-    assert said.stderr == ""
-    assert said.stdout == (
+    assert result.stderr == ""
+    assert result.stdout == (
         f"the tenant 'acme' on {day} (UTC)\n"
         "               limit  settled  reserved  left\n"
         "steps              2        1         1     0\n"
@@ -51,22 +51,25 @@ async def test_it_shows_limit_sums_and_open_reservations(tmp_path: Path) -> None
 
 
 def test_a_day_without_a_limit_says_that_nothing_is_counted(tmp_path: Path) -> None:
-    before = datetime.now(UTC).date()
-    said = budget(tmp_path).stdout
-    after = datetime.now(UTC).date()
-    assert any(said.startswith(f"the tenant 'default' on {day} (UTC)\nno limit is set here") for day in (before, after))
-    assert "open reservations: none" in said
+    date_before = datetime.now(UTC).date()
+    output = budget(tmp_path).stdout
+    date_after = datetime.now(UTC).date()
+    assert any(
+        output.startswith(f"the tenant 'default' on {day} (UTC)\nno limit is set here")
+        for day in (date_before, date_after)
+    )
+    assert "open reservations: none" in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (("--tenant", "No Such"), "perdure: 'No Such' is no tenant: its name has lower-case letters"),
         (("--day", "yesterday"), "perdure: 'yesterday' is no day: write one such as "),
     ],
 )
-def test_what_cannot_be_used_is_one_line(tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:
-    said = budget(tmp_path, *arguments)
-    assert said.returncode == 1
-    assert said.stderr.startswith(complaint)
-    assert len(said.stderr.splitlines()) == 1
+def test_what_cannot_be_used_is_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = budget(tmp_path, *arguments)
+    assert result.returncode == 1
+    assert result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == 1

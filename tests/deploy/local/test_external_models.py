@@ -1,4 +1,4 @@
-"""A stack on a model server that somebody else runs: `make up MODEL=sglang SGLANG_URL=...`."""
+"""A stack on an external model server: `make up MODEL=sglang SGLANG_URL=...`."""
 
 import json
 import os
@@ -69,44 +69,44 @@ def test_a_tier_with_a_server_of_ours_is_not_asked_about(tmp_path: Path) -> None
     require(Settings(paths=Paths(state=tmp_path)), ("fast", "strong"))
 
 
-def made(*words: str, **environment: str) -> str:
-    """What make would run, without running it."""
-    said = subprocess.run(
-        ["make", "--no-print-directory", "--question", "--print-data-base", *words],
+def make_database(*arguments: str, **environment: str) -> str:
+    """Return the variables and rules of make, without running any."""
+    result = subprocess.run(
+        ["make", "--no-print-directory", "--question", "--print-data-base", *arguments],
         cwd=ROOT,
         env={**os.environ, "MAKEFLAGS": "", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    return said.stdout
+    return result.stdout
 
 
 def test_make_hands_the_address_to_the_settings_as_it_is() -> None:
-    said = made("help", "MODEL=sglang", "SGLANG_URL=http://gpu:30000/v1")
-    (line,) = [line for line in said.splitlines() if line.startswith("PERDURE_MODEL__ENDPOINTS := ")]
+    output = make_database("help", "MODEL=sglang", "SGLANG_URL=http://gpu:30000/v1")
+    (line,) = [line for line in output.splitlines() if line.startswith("PERDURE_MODEL__ENDPOINTS := ")]
     assert json.loads(line.partition(" := ")[2]) == {"sglang": "http://gpu:30000/v1"}
-    assert "PERDURE_PATHS__CATALOGUE = sglang" in said
-    assert "PERDURE_PATHS__CATALOGUE" not in made("help")
+    assert "PERDURE_PATHS__CATALOGUE = sglang" in output
+    assert "PERDURE_PATHS__CATALOGUE" not in make_database("help")
 
 
 def test_a_catalogue_of_ones_own_is_kept() -> None:
-    said = made("help", "MODEL=sglang", PERDURE_PATHS__CATALOGUE="mine.toml")
-    assert "PERDURE_PATHS__CATALOGUE = mine.toml" in said
-    assert "PERDURE_PATHS__CATALOGUE = sglang" not in said
+    output = make_database("help", "MODEL=sglang", PERDURE_PATHS__CATALOGUE="mine.toml")
+    assert "PERDURE_PATHS__CATALOGUE = mine.toml" in output
+    assert "PERDURE_PATHS__CATALOGUE = sglang" not in output
 
 
 def test_a_model_server_that_make_does_not_know_is_one_line() -> None:
-    ended = subprocess.run(
+    process = subprocess.run(
         ["make", "help", "MODEL=vllm"], cwd=ROOT, env={**os.environ, "MAKEFLAGS": ""}, capture_output=True, check=False
     )
-    assert ended.returncode != 0
-    assert b"there is no MODEL=vllm: MODEL=sglang is the one that there is" in ended.stderr
+    assert process.returncode != 0
+    assert b"there is no MODEL=vllm: MODEL=sglang is the one that there is" in process.stderr
 
 
 @pytest.mark.parametrize("url", ["gpu:30000", "http://user:word@gpu:30000/v1", "http://gpu 30000/v1", ""])
 def test_what_is_no_address_is_one_line(url: str) -> None:
-    ended = subprocess.run(
+    process = subprocess.run(
         [str(ROOT / ".venv" / "bin" / "python"), "-m", "deploy.local", "up"],
         cwd=ROOT,
         env={**os.environ, "PERDURE_MODEL__ENDPOINTS": json.dumps({"sglang": url})},
@@ -114,6 +114,6 @@ def test_what_is_no_address_is_one_line(url: str) -> None:
         text=True,
         check=False,
     )
-    assert ended.returncode == 1
-    assert len(ended.stderr.splitlines()) == 1
-    assert "no address of a model server: write one such as http://127.0.0.1:30000/v1" in ended.stderr
+    assert process.returncode == 1
+    assert len(process.stderr.splitlines()) == 1
+    assert "no address of a model server: write one such as http://127.0.0.1:30000/v1" in process.stderr

@@ -1,4 +1,4 @@
-"""The embedded model server speaks the protocol: a real model, the smallest there is."""
+"""The embedded model server speaks the protocol, with the smallest real model."""
 
 import json
 import subprocess
@@ -35,16 +35,16 @@ def answers(port: int) -> bool:
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Generator[Serving]:
     (port,) = free_ports(1)
-    what = Serving(weights=fetch("smollm2-135m"), name="smollm2", port=port, threads=1, context=512, parallel=2)
+    served = Serving(weights=fetch("smollm2-135m"), name="smollm2", port=port, threads=1, context=512, parallel=2)
     log = tmp_path_factory.mktemp("model") / "log"
     with (
         log.open("w") as out,
-        subprocess.Popen(model_server.command(what), cwd=ROOT, stdout=out, stderr=out) as process,
+        subprocess.Popen(model_server.command(served), cwd=ROOT, stdout=out, stderr=out) as process,
     ):
         try:
             wait_until(lambda: answers(port) or process.poll() is not None, what="the model server answers")
             assert process.poll() is None, log.read_text()
-            yield what
+            yield served
         finally:
             process.terminate()
             assert process.wait(timeout=15) == 0, log.read_text()
@@ -58,12 +58,12 @@ def test_a_reply_holds_to_its_schema_names_its_model_and_counts_its_tokens(servi
         "temperature": 0,
         "response_format": {"type": "json_schema", "json_schema": {"name": "colour", "schema": SCHEMA}},
     }
-    got = httpx.post(f"http://127.0.0.1:{serving.port}/v1/chat/completions", json=ask, timeout=120).json()
-    assert json.loads(got["choices"][0]["message"]["content"])["colour"] in {"red", "green", "blue"}
-    assert got["choices"][0]["finish_reason"] == "stop"
-    assert got["model"] == "smollm2"
-    assert got["usage"]["prompt_tokens"] > 0
-    assert got["usage"]["completion_tokens"] > 0
+    reply = httpx.post(f"http://127.0.0.1:{serving.port}/v1/chat/completions", json=ask, timeout=120).json()
+    assert json.loads(reply["choices"][0]["message"]["content"])["colour"] in {"red", "green", "blue"}
+    assert reply["choices"][0]["finish_reason"] == "stop"
+    assert reply["model"] == "smollm2"
+    assert reply["usage"]["prompt_tokens"] > 0
+    assert reply["usage"]["completion_tokens"] > 0
 
 
 def test_every_parallel_request_has_the_whole_context(serving: Serving) -> None:
@@ -82,37 +82,37 @@ def test_a_page_of_another_site_may_not_read_replies(serving: Serving) -> None:
 
 
 def test_a_second_server_does_not_share_the_port(serving: Serving) -> None:
-    ended = subprocess.run(
+    process = subprocess.run(
         model_server.command(serving), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 1
-    assert len(ended.stderr.splitlines()) == 1
-    assert ended.stderr.startswith(f"model server: port {serving.port} is in use by ")
+    assert process.returncode == 1
+    assert len(process.stderr.splitlines()) == 1
+    assert process.stderr.startswith(f"model server: port {serving.port} is in use by ")
 
 
 def test_weights_that_are_not_there_are_one_line(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     missing = Serving(weights=tmp_path / "none.gguf", name="none", port=port, threads=1, context=512, parallel=1)
-    ended = subprocess.run(
+    process = subprocess.run(
         model_server.command(missing), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 1
-    assert "no weights at" in ended.stderr
-    assert "python -m deploy.local fetch" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert process.returncode == 1
+    assert "no weights at" in process.stderr
+    assert "python -m deploy.local fetch" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_a_file_that_is_no_model_is_one_line_after_the_librarys_own(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF is not what follows")
     (port,) = free_ports(1)
-    what = Serving(weights=broken, name="none", port=port, threads=1, context=512, parallel=1)
-    ended = subprocess.run(
-        model_server.command(what), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    served = Serving(weights=broken, name="none", port=port, threads=1, context=512, parallel=1)
+    process = subprocess.run(
+        model_server.command(served), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("model server: llama.cpp cannot serve")
-    assert "Traceback" not in ended.stderr
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1].startswith("model server: llama.cpp cannot serve")
+    assert "Traceback" not in process.stderr
 
 
 async def test_operators_see_that_it_is_ready_and_how_busy_it_is(serving: Serving, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What PostgreSQL holds is restored by the commands of `BACKUP.md`, and nothing of it is bought or done again."""
+"""The commands of `BACKUP.md` restore PostgreSQL's databases, and no reply is bought and no write made again."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -49,7 +49,7 @@ SENT = Succeeded(result=Text.of("Sent."))
 
 @dataclass(frozen=True)
 class Run:
-    """What a run finds of itself in a database."""
+    """What a database holds of a run."""
 
     account: Account | None
     decisions: tuple[object, ...]
@@ -60,7 +60,7 @@ class Run:
 
 @asynccontextmanager
 async def opened(address: str) -> AsyncGenerator[Database]:
-    """The product's database, as a worker opens it by its settings."""
+    """Open the platform's database as a worker does by its settings."""
     async with open_database(Settings(database=DatabaseSettings(postgres=SecretStr(address)))) as database:
         yield database
 
@@ -69,15 +69,15 @@ async def buy(database: Database) -> Generated:
     """Register the run and buy a reply; another attempt dies before its reply is saved."""
     await SqlRuns(database).register(run_of(BOUGHT, BUDGET))
     replies = SqlPaidReplies(database)
-    first = order(BOUGHT, 1, worst=WORST, bodies=[PROMPT])
-    assert await replies.begin(first, Generated) is None
-    saved = await replies.save(first, reply("Eighteen weeks."), CHARGE, [Text.of("Eighteen weeks.")])
+    attempt = order(BOUGHT, 1, worst=WORST, bodies=[PROMPT])
+    assert await replies.begin(attempt, Generated) is None
+    generated = await replies.save(attempt, reply("Eighteen weeks."), CHARGE, [Text.of("Eighteen weeks.")])
     assert await replies.begin(order(LOST, 1, worst=WORST), Generated) is None
-    return saved
+    return generated
 
 
 async def write(database: Database) -> None:
-    """Have a person approve a write and make it; of another one nobody knows whether it was made."""
+    """Approve a write and make it; make another one whose outcome stays unknown."""
     decisions, ledger = SqlDecisions(database), SqlEffectLedger(database)
     for entry in (ASKED, YES):
         await decisions.record(WRITTEN, entry)
@@ -86,8 +86,8 @@ async def write(database: Database) -> None:
     assert isinstance(await ledger.intend(IN_DOUBT, 1, CALL, PRICE), Fresh)
 
 
-async def look(database: Database) -> Run:
-    """All of the run."""
+async def read_run(database: Database) -> Run:
+    """Return all that the database holds of the run."""
     replies = SqlPaidReplies(database)
     decided: SaidOfStep = await SqlDecisions(database).look(WRITTEN)
     return Run(
@@ -99,14 +99,14 @@ async def look(database: Database) -> Run:
     )
 
 
-def mark(address: str, word: str) -> None:
-    """Write a word into what stands for one of Temporal's databases."""
+def write_word(address: str, word: str) -> None:
+    """Write a word into a database that stands for one of Temporal's."""
     with psycopg.connect(address) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS words (word TEXT)")
         connection.execute("INSERT INTO words VALUES (%s)", (word,))
 
 
-def words(address: str) -> list[str]:
+def words_in(address: str) -> list[str]:
     with psycopg.connect(address) as connection:
         return [word for (word,) in connection.execute("SELECT word FROM words ORDER BY word")]
 
@@ -114,27 +114,27 @@ def words(address: str) -> list[str]:
 async def test_a_run_that_was_restored_is_charged_and_answered_as_before(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    before, after = databases(postgres), databases(postgres)
+    source, target = databases(postgres), databases(postgres)
     for name in TEMPORALS:
-        mark(before[name], name)
-    async with opened(before[OURS]) as database:
-        saved = await buy(database)
+        write_word(source[name], name)
+    async with opened(source[OURS]) as database:
+        reply = await buy(database)
         await write(database)
-        known = await look(database)
-    run_commands(DUMP, before, tmp_path)
-    run_commands(RESTORE, after, tmp_path)
+        state = await read_run(database)
+    run_commands(DUMP, source, tmp_path)
+    run_commands(RESTORE, target, tmp_path)
 
-    assert [words(after[name]) for name in TEMPORALS] == [[name] for name in TEMPORALS]
-    async with opened(after[OURS]) as database:
-        assert await database.bring_up() == Move(HEAD, HEAD), "no migration has anything to do"
-        assert await look(database) == known
-        assert known.account == Account(budget=BUDGET, settled=CHARGE + PRICE + PRICE, reserved=WORST)
-        assert known.lost == {1: None}
-        # The reply is read, and no attempt at it is recorded.
-        again = await SqlPaidReplies(database).begin(order(BOUGHT, 2, worst=WORST), Generated)
-        assert again is not None
-        assert again.answer == saved.answer
-        assert again.charges == {1: CHARGE, 2: Spend()}
+    assert [words_in(target[name]) for name in TEMPORALS] == [[name] for name in TEMPORALS]
+    async with opened(target[OURS]) as database:
+        assert await database.bring_up() == Move(HEAD, HEAD), "the schema is at its newest version"
+        assert await read_run(database) == state
+        assert state.account == Account(budget=BUDGET, settled=CHARGE + PRICE + PRICE, reserved=WORST)
+        assert state.lost == {1: None}
+        # The reply is read from the store, and no new attempt is recorded.
+        read_again = await SqlPaidReplies(database).begin(order(BOUGHT, 2, worst=WORST), Generated)
+        assert read_again is not None
+        assert read_again.answer == reply.answer
+        assert read_again.charges == {1: CHARGE, 2: Spend()}
         assert await SqlBlobs(database).get("acme", Text.of("Eighteen weeks.").digest) == b"Eighteen weeks."
         assert (await SqlPaidReplies(database).attempts(BOUGHT)) == {1: CHARGE}
         # The write is answered from the ledger, and the one in doubt stays in doubt.
@@ -143,18 +143,18 @@ async def test_a_run_that_was_restored_is_charged_and_answered_as_before(
         assert isinstance(await ledger.intend(IN_DOUBT, 2, CALL, PRICE), Unknown)
         assert [record.key for record in await ledger.unknowns("acme")] == [IN_DOUBT]
         assert [entry.ruling for entry in (await SqlDecisions(database).look(WRITTEN)).entries] == [None, YES.ruling]
-        assert (await look(database)).account == known.account, "none of it was charged again"
+        assert (await read_run(database)).account == state.account, "none of it was charged again"
 
 
 async def test_a_restored_run_goes_on_in_its_new_database(postgres: PostgresServer, tmp_path: Path) -> None:
-    before, after = databases(postgres), databases(postgres)
-    async with opened(before[OURS]) as database:
+    source, target = databases(postgres), databases(postgres)
+    async with opened(source[OURS]) as database:
         await buy(database)
-    run_commands(DUMP, before, tmp_path)
-    run_commands(RESTORE, after, tmp_path)
-    async with opened(after[OURS]) as database:
+    run_commands(DUMP, source, tmp_path)
+    run_commands(RESTORE, target, tmp_path)
+    async with opened(target[OURS]) as database:
         await write(database)
-        account = (await look(database)).account
+        account = (await read_run(database)).account
         assert account is not None
         assert account.settled == CHARGE + PRICE + PRICE
 
@@ -162,35 +162,35 @@ async def test_a_restored_run_goes_on_in_its_new_database(postgres: PostgresServ
 async def test_what_is_done_while_the_backup_is_made_is_in_ours_though_it_is_not_in_temporals(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    before, after = databases(postgres), databases(postgres)
+    source, target = databases(postgres), databases(postgres)
     for name in TEMPORALS:
-        mark(before[name], "bought")
-    async with opened(before[OURS]) as database:
+        write_word(source[name], "bought")
+    async with opened(source[OURS]) as database:
         await buy(database)
         for command in DUMP:
             if OURS in command:
-                # Temporal's are dumped by now. A run decides, and the effect is done.
+                # Temporal's databases are dumped by now. A run decides, and the effect is done.
                 await write(database)
                 for name in TEMPORALS:
-                    mark(before[name], "written")
-            run_commands([command], before, tmp_path)
-    run_commands(RESTORE, after, tmp_path)
-    assert [words(after[name]) for name in TEMPORALS] == [["bought"], ["bought"]]
-    async with opened(after[OURS]) as database:
+                    write_word(source[name], "written")
+            run_commands([command], source, tmp_path)
+    run_commands(RESTORE, target, tmp_path)
+    assert [words_in(target[name]) for name in TEMPORALS] == [["bought"], ["bought"]]
+    async with opened(target[OURS]) as database:
         assert isinstance(await SqlEffectLedger(database).intend(WRITTEN, 1, CALL, PRICE), Done)
 
 
 async def test_ours_as_of_earlier_forgets_a_write_and_lets_it_be_made_again(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """Why the document says that ours must not be the older: this is the loss that its order of commands prevents."""
-    before, after = databases(postgres), databases(postgres)
-    async with opened(before[OURS]) as database:
+    """The platform's database must not be the older one: the order of the commands prevents this loss."""
+    source, target = databases(postgres), databases(postgres)
+    async with opened(source[OURS]) as database:
         await buy(database)
-        run_commands(DUMP, before, tmp_path)
+        run_commands(DUMP, source, tmp_path)
         await write(database)
-    run_commands(RESTORE, after, tmp_path)
-    async with opened(after[OURS]) as database:
+    run_commands(RESTORE, target, tmp_path)
+    async with opened(target[OURS]) as database:
         assert isinstance(await SqlEffectLedger(database).intend(WRITTEN, 2, CALL, PRICE), Fresh)
         assert (await SqlDecisions(database).look(WRITTEN)).entries == ()
         with pytest.raises(BodyMissing):
@@ -198,12 +198,12 @@ async def test_ours_as_of_earlier_forgets_a_write_and_lets_it_be_made_again(
 
 
 async def test_ours_from_before_the_run_spends_nothing_for_it(postgres: PostgresServer, tmp_path: Path) -> None:
-    before, after = databases(postgres), databases(postgres)
-    async with opened(before[OURS]) as database:
+    source, target = databases(postgres), databases(postgres)
+    async with opened(source[OURS]) as database:
         await database.bring_up()
-    run_commands(DUMP, before, tmp_path)
-    run_commands(RESTORE, after, tmp_path)
-    async with opened(after[OURS]) as database:
+    run_commands(DUMP, source, tmp_path)
+    run_commands(RESTORE, target, tmp_path)
+    async with opened(target[OURS]) as database:
         with pytest.raises(NotThisRun):
             await SqlPaidReplies(database).begin(order(LOST, 2, worst=WORST), Generated)
         with pytest.raises(NotThisRun):
@@ -211,18 +211,18 @@ async def test_ours_from_before_the_run_spends_nothing_for_it(postgres: Postgres
 
 
 async def test_a_database_that_holds_something_is_not_restored_into(postgres: PostgresServer, tmp_path: Path) -> None:
-    before, after = databases(postgres), databases(postgres)
-    async with opened(before[OURS]) as database:
+    source, target = databases(postgres), databases(postgres)
+    async with opened(source[OURS]) as database:
         await buy(database)
-    run_commands(DUMP, before, tmp_path)
-    async with opened(after[OURS]) as database:
+    run_commands(DUMP, source, tmp_path)
+    async with opened(target[OURS]) as database:
         await buy(database)
         await write(database)
-        known = await look(database)
-    [ours] = [command for command in RESTORE if OURS in command]
-    assert run_command(ours, after, tmp_path).returncode != 0
-    async with opened(after[OURS]) as database:
-        assert await look(database) == known
+        state = await read_run(database)
+    [restore_command] = [command for command in RESTORE if OURS in command]
+    assert run_command(restore_command, target, tmp_path).returncode != 0
+    async with opened(target[OURS]) as database:
+        assert await read_run(database) == state
 
 
 def test_ours_is_dumped_last() -> None:

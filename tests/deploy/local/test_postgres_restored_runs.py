@@ -1,4 +1,4 @@
-"""A run over PostgreSQL goes on from an older history, and does and buys nothing that the newer ledger knows."""
+"""A run over PostgreSQL goes on from an older history and repeats nothing that the newer ledger has recorded."""
 
 import shutil
 import sqlite3
@@ -33,30 +33,30 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def stack_over(address: str, folder: Path) -> Generator[RunningStack]:
-    """The stack whose database of ours is at this address; Temporal's is a file."""
+    """Start the stack over the platform's database at this address; Temporal's database is a file."""
     with embedded_stack(
         Checkout(ROOT), state=folder / "state", agents=folder / "agents", settings={OURS: address}
-    ) as up:
-        yield up
+    ) as running:
+        yield running
 
 
 def copy_of_temporals(folder: Path) -> Path:
-    """A consistent copy of Temporal's database, which others write to."""
+    """Return a consistent copy of Temporal's database, which the server writes to meanwhile."""
     copy = folder / "temporal.db"
-    with closing(sqlite3.connect(folder / "state" / "temporal.db")) as there, closing(sqlite3.connect(copy)) as here:
-        there.backup(here)
+    with closing(sqlite3.connect(folder / "state" / "temporal.db")) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
     return copy
 
 
 def put_back(copy: Path, folder: Path) -> None:
-    """Put the copy in the place of Temporal's database, once nobody has that open."""
+    """Put the copy in the place of Temporal's database, after its server has stopped."""
     for leftover in ("temporal.db-wal", "temporal.db-shm"):
         (folder / "state" / leftover).unlink(missing_ok=True)
     shutil.copy(copy, folder / "state" / "temporal.db")
 
 
 async def approved(platform: Platform) -> str:
-    """Approve what waits, and return how the run ended."""
+    """Approve the waiting step, and return how the run ended."""
     [step] = await waits(platform, "sent")
     assert isinstance((await platform.decide("sent", says(step, Ruling.APPROVE))).came, Accepted)
     result = await platform.result("sent")
@@ -65,39 +65,39 @@ async def approved(platform: Platform) -> str:
 
 
 async def test_a_newer_ledger_answers_an_older_history(postgres: PostgresServer, folder: Path) -> None:
-    before, after = databases(postgres), databases(postgres)
-    with stack_over(before[OURS], folder) as stack:
+    source, target = databases(postgres), databases(postgres)
+    with stack_over(source[OURS], folder) as stack:
         async with await stack.platform() as platform:
             await platform.start_agent(SENT.task("Tell them."), agent="tester", business_id="sent")
             await waits(platform, "sent")
             copy = copy_of_temporals(folder)
             assert await approved(platform) == "It is sent."
-            run_commands(DUMP, before, folder)
+            run_commands(DUMP, source, folder)
         [(key, times)] = stack.desk.received("messages").items()
         assert times == 1
-        bought = stack.stub.bill.calls("sent")
-        assert len(bought) == 2
-    # Temporal's as of when the run waited, and ours as of when it was done.
+        billed_calls = stack.stub.bill.calls("sent")
+        assert len(billed_calls) == 2
+    # Temporal's database is from while the run waited, the platform's from after it was done.
     put_back(copy, folder)
-    run_commands(RESTORE, after, folder)
-    with stack_over(after[OURS], folder) as stack:
+    run_commands(RESTORE, target, folder)
+    with stack_over(target[OURS], folder) as stack:
         async with await stack.platform() as platform:
             assert await approved(platform) == "It is sent."
         assert stack.desk.received("messages") == {key: 1}
-        assert stack.stub.bill.calls("sent") == bought
+        assert stack.stub.bill.calls("sent") == billed_calls
 
 
 async def test_a_ledger_from_before_the_run_lets_it_do_nothing(postgres: PostgresServer, folder: Path) -> None:
-    before, after = databases(postgres), databases(postgres)
-    with stack_over(before[OURS], folder) as stack:
+    source, target = databases(postgres), databases(postgres)
+    with stack_over(source[OURS], folder) as stack:
         async with await stack.platform() as platform:
-            run_commands(DUMP, before, folder)
+            run_commands(DUMP, source, folder)
             await platform.start_agent(SENT.task("Tell them."), agent="tester", business_id="sent")
             await waits(platform, "sent")
-        bought = stack.stub.bill.calls("sent")
-    # Temporal's as of when the run waited, and ours as of when nobody had heard of it.
-    run_commands(RESTORE, after, folder)
-    with stack_over(after[OURS], folder) as stack:
+        billed_calls = stack.stub.bill.calls("sent")
+    # Temporal's database is from while the run waited, the platform's from before the run.
+    run_commands(RESTORE, target, folder)
+    with stack_over(target[OURS], folder) as stack:
         async with await stack.platform() as platform:
             [step] = await waits(platform, "sent")
             notice = (await platform.decide("sent", says(step, Ruling.APPROVE))).came
@@ -105,4 +105,4 @@ async def test_a_ledger_from_before_the_run_lets_it_do_nothing(postgres: Postgre
             assert "'default:sent' is not registered" in notice.reason
             assert await platform.pending("sent") == (step,)
         assert stack.desk.received("messages") == {}
-        assert stack.stub.bill.calls("sent") == bought
+        assert stack.stub.bill.calls("sent") == billed_calls

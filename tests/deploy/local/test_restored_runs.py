@@ -1,4 +1,4 @@
-"""Both databases restored: a run goes on from before, and what the newer ledger knows to be done is not done again."""
+"""After a restore of both databases a run goes on from an older history, and repeats no write of the newer ledger."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ SENT = Script.of("sent", [calls(MESSAGE), answer("It is sent.")])
 
 
 async def approved(platform: Platform) -> str:
-    """Approve what waits, and return how the run ended."""
+    """Approve the waiting step, and return how the run ended."""
     [step] = await waits(platform, "sent")
     assert isinstance((await platform.decide("sent", says(step, Ruling.APPROVE))).came, Accepted)
     result = await platform.result("sent")
@@ -42,7 +42,7 @@ async def test_a_write_that_the_newer_ledger_knows_is_not_done_again_by_the_olde
         back_up(state, tmp_path / "after")
         [(key, times)] = stack.desk.received("messages").items()
         assert times == 1
-    # Temporal's as of when the run waited, and ours as of when it was done.
+    # Temporal's database is from while the run waited, the platform's from after it was done.
     shutil.copy(tmp_path / "after" / "perdure.db", tmp_path / "before" / "perdure.db")
     restore(state, tmp_path / "before")
     with embedded_stack(Checkout(ROOT), state=state, agents=agents) as stack:

@@ -49,7 +49,7 @@ def listens(port: int) -> bool:
 
 
 def command_line(settings: Settings) -> subprocess.Popen[str]:
-    """`up` with Temporal alone, as a user starts it."""
+    """Start `up` with Temporal alone, as a user does."""
     environment = {
         **os.environ,
         "PERDURE_PATHS__STATE": str(settings.paths.state),
@@ -67,9 +67,9 @@ def command_line(settings: Settings) -> subprocess.Popen[str]:
 
 
 def recorded(settings: Settings) -> Record:
-    found = Record.read(settings.paths.state)
-    assert found is not None
-    return found
+    record = Record.read(settings.paths.state)
+    assert record is not None
+    return record
 
 
 def test_temporal_starts_answers_and_stops(settings: Settings) -> None:
@@ -93,9 +93,9 @@ async def test_state_survives_a_restart(settings: Settings) -> None:
         await client.start_workflow("Waiting", id="order-1", task_queue="nobody", search_attributes=tenant)
     with temporal_only(settings) as addresses:
         client = await Client.connect(addresses.temporal)
-        found = await client.get_workflow_handle("order-1").describe()
-        assert found.status == WorkflowExecutionStatus.RUNNING
-        assert found.typed_search_attributes[TENANT] == "acme"
+        description = await client.get_workflow_handle("order-1").describe()
+        assert description.status == WorkflowExecutionStatus.RUNNING
+        assert description.typed_search_attributes[TENANT] == "acme"
         await asyncio.sleep(0)
 
 
@@ -110,7 +110,7 @@ def test_a_killed_temporal_server_is_noticed_and_named(settings: Settings) -> No
         ):
             stack.watch()
     with temporal_only(settings) as addresses:
-        assert listens(int(addresses.temporal.rpartition(":")[2])), "its state is whole: it goes on"
+        assert listens(int(addresses.temporal.rpartition(":")[2])), "its state is whole: it starts again"
 
 
 def test_a_port_in_use_is_named_with_its_holder_and_its_setting(settings: Settings) -> None:
@@ -141,11 +141,11 @@ def test_a_temporal_server_that_the_environment_names_is_used(
 ) -> None:
     with temporal_only(settings) as addresses:
         monkeypatch.setenv("TEMPORAL_ADDRESS", addresses.temporal)
-        other = temporal_only(Settings(paths=Paths(state=tmp_path / "other")))
-        with other as found:
-            assert found.temporal == addresses.temporal
-            assert found.ui is None
-            assert other.parts == ()
+        second_stack = temporal_only(Settings(paths=Paths(state=tmp_path / "other")))
+        with second_stack as named:
+            assert named.temporal == addresses.temporal
+            assert named.ui is None
+            assert second_stack.parts == ()
         assert listens(settings.embedded.temporal_port), "it is not ours to stop"
 
 
@@ -156,16 +156,16 @@ def test_a_second_stack_on_the_same_state_is_refused(settings: Settings) -> None
         assert running(settings) == addresses
 
 
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=lambda told: signal.Signals(told).name)
-def test_up_ends_in_order_when_it_is_told_to(settings: Settings, told: signal.Signals) -> None:
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM], ids=lambda stop: signal.Signals(stop).name)
+def test_up_ends_in_order_when_it_is_told_to(settings: Settings, stop_signal: signal.Signals) -> None:
     with command_line(settings) as process:
         assert process.stdout is not None
-        said = list(takewhile(lambda line: line != "Ctrl-C stops it\n", process.stdout))
+        lines = list(takewhile(lambda line: line != "Ctrl-C stops it\n", process.stdout))
         (part,) = recorded(settings).parts
-        process.send_signal(told)
+        process.send_signal(stop_signal)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
-    assert f"Temporal   127.0.0.1:{settings.embedded.temporal_port}\n" in said
+    assert f"Temporal   127.0.0.1:{settings.embedded.temporal_port}\n" in lines
     assert part.running() is None
     assert Record.read(settings.paths.state) is None
 
@@ -197,15 +197,15 @@ def test_only_the_recorded_process_is_ended_not_a_later_one_with_its_number(
     monkeypatch.chdir(ROOT)
     sleepers = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) for _ in range(2)]
     try:
-        ours, other = (psutil.Process(sleeper.pid) for sleeper in sleepers)
+        recorded_process, later_process = (psutil.Process(sleeper.pid) for sleeper in sleepers)
         state = settings.paths.state / "run"
         state.mkdir(parents=True)
         parts = [
-            {"name": "ours", "pid": ours.pid, "created": ours.create_time()},
-            {"name": "other", "pid": other.pid, "created": other.create_time() - 60},
+            {"name": "ours", "pid": recorded_process.pid, "created": recorded_process.create_time()},
+            {"name": "other", "pid": later_process.pid, "created": later_process.create_time() - 60},
         ]
-        gone = {"name": "supervisor", "pid": os.getpid(), "created": 1.0}
-        (state / "stack.json").write_text(json.dumps({"supervisor": gone, "parts": parts}))
+        supervisor = {"name": "supervisor", "pid": os.getpid(), "created": 1.0}
+        (state / "stack.json").write_text(json.dumps({"supervisor": supervisor, "parts": parts}))
         with temporal_only(settings):
             assert sleepers[0].wait(timeout=10) == -signal.SIGTERM
             assert sleepers[1].poll() is None

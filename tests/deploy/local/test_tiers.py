@@ -42,7 +42,7 @@ strong = ["strong", "fast"]
 
 
 def with_two_models(settings: Settings, tmp_path: Path) -> Settings:
-    """Both tiers over the smallest model there is."""
+    """Return settings with both tiers over the smallest model."""
     catalogue = tmp_path / "two.toml"
     tables = [
         f"""
@@ -68,11 +68,11 @@ prices = {{ input = 1, output = 1 }}
 
 
 def test_a_tier_is_served_by_a_server_for_each_of_its_deployments(settings: Settings, tmp_path: Path) -> None:
-    both = with_two_models(settings, tmp_path)
-    with Stack(both, worker=False, tiers=("strong",)) as addresses:
+    two_tiers = with_two_models(settings, tmp_path)
+    with Stack(two_tiers, worker=False, tiers=("strong",)) as addresses:
         assert addresses.models == {
-            "fast": f"http://127.0.0.1:{both.embedded.model_port}/v1",
-            "strong": f"http://127.0.0.1:{both.embedded.strong_port}/v1",
+            "fast": f"http://127.0.0.1:{two_tiers.embedded.model_port}/v1",
+            "strong": f"http://127.0.0.1:{two_tiers.embedded.strong_port}/v1",
         }
         assert addresses.model == addresses.models["fast"]
         for name, slots in (("fast", 1), ("strong", 2)):
@@ -83,40 +83,40 @@ def test_a_tier_is_served_by_a_server_for_each_of_its_deployments(settings: Sett
 
 
 def test_without_a_word_only_the_fast_tier_is_served(settings: Settings, tmp_path: Path) -> None:
-    both = with_two_models(settings, tmp_path)
-    with Stack(both, worker=False) as addresses:
+    two_tiers = with_two_models(settings, tmp_path)
+    with Stack(two_tiers, worker=False) as addresses:
         assert list(addresses.models) == ["fast"]
-        assert not listens(both.embedded.strong_port)
+        assert not listens(two_tiers.embedded.strong_port)
 
 
 def test_a_deployment_with_an_endpoint_of_its_own_is_not_served_here(settings: Settings, tmp_path: Path) -> None:
-    both = with_two_models(settings, tmp_path)
-    elsewhere = both.model_copy(update={"model": Model(endpoints={"fast": "http://127.0.0.1:9/v1"})})
-    stack = Stack(elsewhere, worker=False)
+    two_tiers = with_two_models(settings, tmp_path)
+    external = two_tiers.model_copy(update={"model": Model(endpoints={"fast": "http://127.0.0.1:9/v1"})})
+    stack = Stack(external, worker=False)
     with stack as addresses:
         assert addresses.models == {"fast": "http://127.0.0.1:9/v1"}
         assert [part.name for part in stack.parts] == ["the Temporal server"]
 
 
 def test_the_port_of_the_strong_model_in_use_is_named_with_its_setting(settings: Settings, tmp_path: Path) -> None:
-    both = with_two_models(settings, tmp_path)
+    two_tiers = with_two_models(settings, tmp_path)
     with socket.socket() as holder:
-        holder.bind(("127.0.0.1", both.embedded.strong_port))
+        holder.bind(("127.0.0.1", two_tiers.embedded.strong_port))
         holder.listen()
         with pytest.raises(PortInUse, match="PERDURE_EMBEDDED__STRONG_PORT"):
-            Stack(both, worker=False, tiers=("strong",)).__enter__()
+            Stack(two_tiers, worker=False, tiers=("strong",)).__enter__()
 
 
 def test_keys_reach_the_worker_whole_and_nothing_else(settings: Settings) -> None:
     keyed = settings.model_copy(update={"model": Model(api_keys={"cloud": SecretStr("sk-1")})})
-    passed = passed_on(keyed)
-    assert json.loads(passed["PERDURE_MODEL__API_KEYS"]) == {"cloud": "sk-1"}
+    environment = passed_on(keyed)
+    assert json.loads(environment["PERDURE_MODEL__API_KEYS"]) == {"cloud": "sk-1"}
     assert "sk-1" not in repr(keyed)
-    assert "PERDURE_MODEL__TIMEOUT_SECONDS" not in passed, "what is as it would be read anyway is not passed"
+    assert "PERDURE_MODEL__TIMEOUT_SECONDS" not in environment, "a default value is not passed"
 
 
 def test_a_key_alone_reaches_the_worker_as_it_is(settings: Settings) -> None:
     store = Store(weaviate="http://127.0.0.1:8079", weaviate_api_key=SecretStr("key-1"))
-    passed = passed_on(settings.model_copy(update={"store": store}))
-    assert passed["PERDURE_STORE__WEAVIATE_API_KEY"] == "key-1"
-    assert passed["PERDURE_STORE__WEAVIATE"] == "http://127.0.0.1:8079"
+    environment = passed_on(settings.model_copy(update={"store": store}))
+    assert environment["PERDURE_STORE__WEAVIATE_API_KEY"] == "key-1"
+    assert environment["PERDURE_STORE__WEAVIATE"] == "http://127.0.0.1:8079"

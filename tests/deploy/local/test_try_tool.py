@@ -1,4 +1,4 @@
-"""A tool is tried by hand with documents, pages and services as a run would have them."""
+"""The command that tries a tool by hand, with the documents, pages and services that a run would have."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, Allo
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 
 
-def tried(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def try_tool(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "deploy.local", "tool", *arguments],
         cwd=ROOT,
@@ -33,14 +33,16 @@ def tried(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 async def test_documents_are_searched_and_read(knowledge: Path, tmp_path: Path) -> None:
     await index_folder(knowledge, Settings(paths=Paths(state=tmp_path)), tenant="default", collection="handbook")
     state = {"PERDURE_PATHS__STATE": str(tmp_path)}
-    found = tried("search_knowledge", '{"query": "weeks of parental leave", "passages": 1}', **state)
-    assert found.stdout.startswith("[1] parental-leave (version 2): "), found.stderr
-    read = tried("read_document", '{"document": "parental-leave"}', "--allow", "document=parental-leave", **state)
-    assert "parental-leave, version 2" in read.stdout
-    refused = tried("read_document", '{"document": "parental-leave"}', "--allow", "document=backup-policy", **state)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.count("\n") == 1
-    assert "use what is under backup-policy" in refused.stderr
+    searched = try_tool("search_knowledge", '{"query": "weeks of parental leave", "passages": 1}', **state)
+    assert searched.stdout.startswith("[1] parental-leave (version 2): "), searched.stderr
+    document = try_tool(
+        "read_document", '{"document": "parental-leave"}', "--allow", "document=parental-leave", **state
+    )
+    assert "parental-leave, version 2" in document.stdout
+    refusal = try_tool("read_document", '{"document": "parental-leave"}', "--allow", "document=backup-policy", **state)
+    assert (refusal.returncode, refusal.stdout) == (1, "")
+    assert refusal.stderr.count("\n") == 1
+    assert "use what is under backup-policy" in refusal.stderr
 
 
 def test_a_ticket_is_opened_with_the_key_that_was_given(desk: DeskServer, tmp_path: Path) -> None:
@@ -48,8 +50,8 @@ def test_a_ticket_is_opened_with_the_key_that_was_given(desk: DeskServer, tmp_pa
         "PERDURE_PATHS__STATE": str(tmp_path),
         "PERDURE_TOOLS__SERVICES": json.dumps({"desk": desk.url}),
     }
-    asked = ("create_ticket", '{"title": "Leak", "text": "It leaks."}', "--key", "mine")
-    assert [tried(*asked, **environment).stdout for _ in range(2)] == ["The ticket T-1 is open.\n"] * 2
+    command = ("create_ticket", '{"title": "Leak", "text": "It leaks."}', "--key", "mine")
+    assert [try_tool(*command, **environment).stdout for _ in range(2)] == ["The ticket T-1 is open.\n"] * 2
     assert desk.desk.received()["tickets"] == {"mine": 2}
 
 
@@ -65,10 +67,10 @@ def test_a_ticket_is_opened_with_the_key_that_was_given(desk: DeskServer, tmp_pa
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], reason: str, tmp_path: Path) -> None:
-    ended = tried(*arguments, PERDURE_PATHS__STATE=str(tmp_path))
-    assert ended.returncode == 1
-    assert reason in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    process = try_tool(*arguments, PERDURE_PATHS__STATE=str(tmp_path))
+    assert process.returncode == 1
+    assert reason in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
 class Errand(ToolArguments):
@@ -80,9 +82,9 @@ class Errand(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY)
-async def errand(_: ToolContext, asked: Errand) -> str:
+async def errand(_: ToolContext, arguments: Errand) -> str:
     """Run an errand."""
-    return str(asked)
+    return str(arguments)
 
 
 def test_what_is_allowed_is_said_by_argument() -> None:

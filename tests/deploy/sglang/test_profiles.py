@@ -26,7 +26,7 @@ PARSER = {
     ),
     "smg": "from smg.launch_router import parse_router_args as parse\n",
 }
-"""How each program reads its command line, without what it does then: that asks for a GPU."""
+"""Code that reads each program's command line without starting the program, which needs a GPU."""
 
 PARSE_ALL = """
 import contextlib, io, json, sys
@@ -40,7 +40,7 @@ for name, arguments in json.load(sys.stdin).items():
     found[name] = said.getvalue() if " exit " in said.getvalue() else ""
 print(json.dumps(found))
 """
-"""Once for all profiles: SGLang takes half a minute to be imported."""
+"""Code that parses all profiles at once: the import of SGLang takes half a minute."""
 
 FLAG = '[[flags]]\nflag = "--a"\nwhy = "it is so, here"\nwatch = "the weather"'
 
@@ -61,11 +61,11 @@ def test_there_is_one_for_each_kind_of_machine_and_load() -> None:
 
 @every_profile
 def test_a_profile_gives_each_flag_once_with_its_reason_and_what_to_watch(name: str) -> None:
-    found = profile.read(name)
-    flags = [flag.flag for flag in found.flags]
+    launch = profile.read(name)
+    flags = [flag.flag for flag in launch.flags]
     assert len(set(flags)) == len(flags)
-    assert all(flag.why and flag.watch for flag in found.flags)
-    assert shlex.split(found.line.replace("\\\n", "")) == [*profile.PROGRAMS[found.program], *found.arguments]
+    assert all(flag.why and flag.watch for flag in launch.flags)
+    assert shlex.split(launch.line.replace("\\\n", "")) == [*profile.PROGRAMS[launch.program], *launch.arguments]
 
 
 @every_profile
@@ -115,11 +115,11 @@ def test_an_unknown_profile_is_told_with_those_that_exist() -> None:
 
 def test_the_command_prints_a_line_that_a_shell_takes() -> None:
     command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "deploy.sglang", "launch", "smg-failover"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = subprocess.run(
-        ["bash", "-c", f"printf '%s\\n' {said}"], capture_output=True, text=True, check=True
+    line = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    parsed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert words == ["smg", "launch", *profile.read("smg-failover").arguments]
+    assert parsed == ["smg", "launch", *profile.read("smg-failover").arguments]
 
 
 # The installed programs themselves.
@@ -129,39 +129,45 @@ UNKNOWN = "no such flag"
 
 
 @pytest.fixture(scope="module")
-def refused() -> dict[str, str]:
-    """What the installed programs say to each profile, and to a flag that is none; empty where they take it."""
-    found = installed()
-    said: dict[str, str] = {}
+def flag_errors() -> dict[str, str]:
+    """Return the error of the installed programs for each profile and for an unknown flag; empty if they accept it."""
+    programs = installed()
+    complaints: dict[str, str] = {}
     for program, parser in PARSER.items():
-        asked = {name: read.arguments for name in profile.names() if (read := profile.read(name)).program == program}
-        asked[f"{UNKNOWN} of {program}"] = [*next(iter(asked.values())), "--no-such-flag-of-it", "1"]
-        python = found.python if program == "sglang" else found.smg.with_name("python")
-        ended = subprocess.run(
-            [str(python), "-c", parser + PARSE_ALL], input=json.dumps(asked), capture_output=True, text=True, check=True
+        arguments = {
+            name: read.arguments for name in profile.names() if (read := profile.read(name)).program == program
+        }
+        arguments[f"{UNKNOWN} of {program}"] = [*next(iter(arguments.values())), "--no-such-flag-of-it", "1"]
+        python = programs.python if program == "sglang" else programs.smg.with_name("python")
+        process = subprocess.run(
+            [str(python), "-c", parser + PARSE_ALL],
+            input=json.dumps(arguments),
+            capture_output=True,
+            text=True,
+            check=True,
         )
-        said |= json.loads(ended.stdout.splitlines()[-1])
-    return said
+        complaints |= json.loads(process.stdout.splitlines()[-1])
+    return complaints
 
 
 @pytest.mark.sglang
 @pytest.mark.timeout(600)
 @every_profile
-def test_the_installed_program_takes_every_flag_of_a_profile(name: str, refused: dict[str, str]) -> None:
-    assert refused[name] == ""
+def test_the_installed_program_takes_every_flag_of_a_profile(name: str, flag_errors: dict[str, str]) -> None:
+    assert flag_errors[name] == ""
 
 
 @pytest.mark.sglang
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", ["sglang", "smg"])
-def test_a_flag_that_the_installed_program_does_not_know_is_found(program: str, refused: dict[str, str]) -> None:
-    assert "--no-such-flag-of-it" in refused[f"{UNKNOWN} of {program}"]
+def test_a_flag_that_the_installed_program_does_not_know_is_found(program: str, flag_errors: dict[str, str]) -> None:
+    assert "--no-such-flag-of-it" in flag_errors[f"{UNKNOWN} of {program}"]
 
 
 @pytest.mark.sglang
 @pytest.mark.timeout(600)
 def test_every_metric_that_a_profile_speaks_of_is_one_of_the_installed_server() -> None:
-    spoken = {
+    named_metrics = {
         metric
         for name in profile.names()
         for flag in profile.read(name).flags
@@ -169,6 +175,6 @@ def test_every_metric_that_a_profile_speaks_of_is_one_of_the_installed_server() 
     }
     sources = installed().folder / "sglang" / "lib"
     files = sources.glob("python*/site-packages/sglang/srt/observability/*.py")
-    known = set(METRIC.findall(" ".join(file.read_text() for file in files)))
-    # Counters gain `_total` when they are told.
-    assert {metric for metric in spoken if not {metric, metric.removesuffix("_total")} & known} == set()
+    server_metrics = set(METRIC.findall(" ".join(file.read_text() for file in files)))
+    # Counters gain `_total` when they are exported.
+    assert {metric for metric in named_metrics if not {metric, metric.removesuffix("_total")} & server_metrics} == set()

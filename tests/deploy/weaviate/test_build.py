@@ -1,4 +1,4 @@
-"""Weaviate's server is built once, whole or not at all; what is missing is said with its remedy. Go here is a stub."""
+"""Weaviate's server is built once, complete or not at all; errors name a remedy. The `go` of these tests is a stub."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ StubGo = Callable[[str, str], Path]
 
 @pytest.fixture
 def stub_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StubGo:
-    """A command `go` of this version, whose `install` is this script."""
+    """Return a function that makes a command `go` of a version, whose `install` is a script."""
 
-    def made(version: str, install: str) -> Path:
+    def make_go(version: str, install: str) -> Path:
         folder = tmp_path / "bin"
         folder.mkdir()
         go = folder / "go"
@@ -34,7 +34,7 @@ def stub_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StubGo:
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
         return log
 
-    return made
+    return make_go
 
 
 BUILDS = 'echo "go: downloading a module" >&2; printf "#!/bin/sh" > "$GOBIN/weaviate-server"'
@@ -45,7 +45,7 @@ def test_it_is_built_once(stub_go: StubGo, tmp_path: Path) -> None:
     for _ in range(2):
         assert obtain(tmp_path / "programs") == tmp_path / "programs" / PROGRAM
     assert log.read_text() == "install -v github.com/weaviate/weaviate/cmd/weaviate-server@v1.35.2\n"
-    assert left(tmp_path) == {PROGRAM}
+    assert files_left(tmp_path) == {PROGRAM}
 
 
 def test_without_go_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_build_that_fails_leaves_nothing_and_says_why(stub_go: StubGo, tmp_pat
     stub_go("go1.26.8", 'printf half > "$GOBIN/weaviate-server"; echo "module lookup disabled" >&2; exit 1')
     with pytest.raises(DeployError, match="could not be built; the last that `go` said: 'module lookup disabled'"):
         obtain(tmp_path / "programs")
-    assert left(tmp_path) == set()
+    assert files_left(tmp_path) == set()
 
 
 OBTAIN = "import sys; from pathlib import Path; from deploy.weaviate.build import obtain; obtain(Path(sys.argv[1]))"
@@ -84,7 +84,7 @@ def test_a_killed_build_leaves_nothing_that_stops_the_next(stub_go: StubGo, tmp_
         f'#!/bin/sh\nif [ "$1" = version ]; then echo "go version go1.26.8"; exit; fi\n{BUILDS}\n'
     )
     assert obtain(tmp_path / "programs").read_text() == "#!/bin/sh"
-    assert left(tmp_path) == {PROGRAM}
+    assert files_left(tmp_path) == {PROGRAM}
 
 
 def test_of_two_builds_at_once_one_waits_and_finds_what_the_other_built(stub_go: StubGo, tmp_path: Path) -> None:
@@ -96,5 +96,5 @@ def test_of_two_builds_at_once_one_waits_and_finds_what_the_other_built(stub_go:
     assert len(log.read_text().splitlines()) == 1
 
 
-def left(tmp_path: Path) -> set[str]:
+def files_left(tmp_path: Path) -> set[str]:
     return {path.name for path in (tmp_path / "programs").iterdir()} - {".lock"}

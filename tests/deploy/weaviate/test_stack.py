@@ -1,4 +1,4 @@
-"""The embedded stack with Weaviate beside the rest: started with a key of its own, and its documents stay."""
+"""The embedded stack with Weaviate, which starts with a key of its own and keeps its documents."""
 
 import asyncio
 import stat
@@ -30,10 +30,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 async def count(settings: Settings, *, store: bool = False) -> int:
-    async with open_store(settings) as opened:
+    async with open_store(settings) as documents:
         if store:
-            await opened.replace("acme", "handbook", [chunk(0, "H\nalpha", AXIS)])
-        return await opened.count("acme", "handbook")
+            await documents.replace("acme", "handbook", [chunk(0, "H\nalpha", AXIS)])
+        return await documents.count("acme", "handbook")
 
 
 @pytest.mark.weaviate
@@ -53,16 +53,16 @@ def test_it_starts_with_a_key_of_its_own_and_keeps_its_documents(settings: Setti
 
 
 def test_a_server_that_the_settings_name_is_not_started_beside(settings: Settings) -> None:
-    given = settings.model_copy(update={"store": settings.store.model_copy(update={"weaviate": "http://host:8080"})})
-    assert embedded(given) == given
-    with Stack(given, model=False, worker=False) as addresses:
+    named = settings.model_copy(update={"store": settings.store.model_copy(update={"weaviate": "http://host:8080"})})
+    assert embedded(named) == named
+    with Stack(named, model=False, worker=False) as addresses:
         assert addresses.store == "http://host:8080"
-        assert running(given) == addresses
+        assert running(named) == addresses
 
 
 @pytest.mark.parametrize("command", [["up"], ["demo"]])
 def test_an_unknown_store_is_one_line(command: list[str]) -> None:
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "deploy.local", *command, "--store", "chroma"],
         cwd=ROOT,
         capture_output=True,
@@ -70,5 +70,5 @@ def test_an_unknown_store_is_one_line(command: list[str]) -> None:
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 1
-    assert ended.stderr == "perdure: there is no store 'chroma': choose lancedb or weaviate\n"
+    assert process.returncode == 1
+    assert process.stderr == "perdure: there is no store 'chroma': choose lancedb or weaviate\n"

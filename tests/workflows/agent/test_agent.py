@@ -1,4 +1,4 @@
-"""An agent on a real server: it thinks, acts side by side, and ends within its budget. Tools are the real ones."""
+"""An agent on a real Temporal server, with the real tools: it thinks, calls tools in parallel and keeps its budget."""
 
 import asyncio
 from pathlib import Path
@@ -60,9 +60,9 @@ async def test_calls_of_one_turn_are_answered_in_the_order_in_which_they_were_as
     stub.script = [calls(search, SUM), answer()]
     result = await platform.run_agent("Find out.", agent="tester")
     assert isinstance(result.outcome, Answered)
-    found, counted = tool_messages(stub.requests[-1])
-    assert "parental" in found.lower()
-    assert "42" in counted
+    passages, product = tool_messages(stub.requests[-1])
+    assert "parental" in passages.lower()
+    assert "42" in product
     assert result.spent.tool_calls == 2
 
 
@@ -82,21 +82,21 @@ async def test_a_message_waits_for_a_person_who_may_edit_it(
     [step] = await waits(platform, run)
     assert step.tool == "send_message"
     assert step.arguments.body == '{"to": "facilities", "text": "Eighteen weeks."}'
-    found = f'WorkflowId = "{workflow_id("default", run)}" and {AWAITING_APPROVAL.name} = true'
-    waiting = f'{found} and {PHASE.name} = "{AgentPhase.AWAITING_APPROVAL}"'
+    awaits_approval = f'WorkflowId = "{workflow_id("default", run)}" and {AWAITING_APPROVAL.name} = true'
+    query = f'{awaits_approval} and {PHASE.name} = "{AgentPhase.AWAITING_APPROVAL}"'
 
-    async def is_found() -> bool:
-        return (await client.count_workflows(waiting)).count == 1
+    async def visible() -> bool:
+        return (await client.count_workflows(query)).count == 1
 
-    await until(is_found, what="the run is found by what it waits for")
+    await until(visible, what="the visibility store finds the run by what it waits for")
     assert desk.desk.received()["messages"] == {}
     reply = await platform.decide(run, says(step, Ruling.APPROVE, arguments={"to": "hr", "text": "Eighteen."}))
     assert isinstance(reply.came, Accepted)
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
     [key] = desk.desk.received()["messages"]
-    [kept] = desk.desk.became("messages", key)["messages"]
-    assert (kept["to"], kept["text"]) == ("hr", "Eighteen.")
+    [message] = desk.desk.became("messages", key)["messages"]
+    assert (message["to"], message["text"]) == ("hr", "Eighteen.")
 
 
 async def test_a_denied_call_is_never_made_and_the_model_hears_why(
@@ -222,8 +222,8 @@ async def test_a_paused_run_begins_nothing_until_it_is_resumed(
     stub.script = [calls(MESSAGE), answer()]
     run = await platform.start_agent("Tell them.", agent="tester")
     [step] = await waits(platform, run)
-    held = await platform.pause(run, by="ada", reason="the desk is closed")
-    assert held.paused
+    status = await platform.pause(run, by="ada", reason="the desk is closed")
+    assert status.paused
     await platform.decide(run, says(step, Ruling.DENY))
     described = await client.get_workflow_handle(workflow_id("default", run)).describe()
     assert described.typed_search_attributes[PHASE] == AgentPhase.PAUSED
@@ -260,8 +260,8 @@ async def test_cancelling_while_a_person_is_waited_for_leaves_nothing_behind(
     assert isinstance(result.outcome, Cancelled)
     assert result.outcome.unknown == ()
     assert desk.desk.received()["messages"] == {}
-    late = await platform.decide(run, says(step, Ruling.APPROVE))
-    assert isinstance(late.came, Rejected)
+    late_reply = await platform.decide(run, says(step, Ruling.APPROVE))
+    assert isinstance(late_reply.came, Rejected)
 
 
 async def test_the_same_agent_can_run_many_times_at_once(platform: Platform, stub: StubModel) -> None:

@@ -1,4 +1,4 @@
-"""What a conversation is made of lies in the store: where it was lost or changed, the run ends with a clear fault."""
+"""A run whose stored messages were lost or changed ends with a clear fault."""
 
 import hashlib
 import sqlite3
@@ -23,7 +23,7 @@ from worker import workers
 
 @asynccontextmanager
 async def working(client: Client, settings: Settings) -> AsyncGenerator[None]:
-    """Workers of their own, which remember nothing of those before them."""
+    """Start new workers, so that nothing is cached from earlier tests."""
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)
         for worker in workers(client, settings, parts, list(WorkerRole)):
@@ -55,7 +55,7 @@ async def test_a_task_that_was_lost_or_changed_is_found_by_its_digest(
         assert database.execute(statement, (digest,)).rowcount == 1
     async with working(client, settings):
         await platform.decide(run, says(step, Ruling.DENY))
-        with pytest.raises(RunFailed, match=r"the conversation cannot be told: turn 3 from its end") as failed:
+        with pytest.raises(RunFailed, match=r"the conversation cannot be told: turn 3 from its end") as failure:
             await platform.result(run)
-    assert digest in str(failed.value)
+    assert digest in str(failure.value)
     assert stub.calls == 1, "nothing was bought for it"

@@ -1,4 +1,4 @@
-"""Whatever a tool does, the run stays well: it is told to the model, found out, or left to a person."""
+"""A tool that misbehaves never harms the run: its failure goes to the model, is reconciled, or is left to a person."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -33,40 +33,40 @@ NOTE = {"text": "eighteen weeks"}
 
 
 class OddAdapters(Adapters):
-    """The platform's own parts, with tools that misbehave."""
+    """The platform's own adapters, with tools that misbehave."""
 
-    done: Calls
+    odd_calls: Calls
 
     def all_tools(self) -> Mapping[str, Tool[Any]]:
-        return {**super().all_tools(), **odd_tools(self.done)}
+        return {**super().all_tools(), **odd_tools(self.odd_calls)}
 
 
 @pytest.fixture
-def done() -> Calls:
+def odd_calls() -> Calls:
     return Calls()
 
 
 @pytest.fixture
-def settings(settings: Settings, tmp_path: Path, done: Calls) -> Settings:
-    write_agent(tmp_path, tools=tuple(odd_tools(done)))
+def settings(settings: Settings, tmp_path: Path, odd_calls: Calls) -> Settings:
+    write_agent(tmp_path, tools=tuple(odd_tools(odd_calls)))
     return with_agents(settings, tmp_path)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def working(client: Client, settings: Settings, done: Calls) -> AsyncIterator[Adapters]:
-    class These(OddAdapters):
+async def working(client: Client, settings: Settings, odd_calls: Calls) -> AsyncIterator[Adapters]:
+    class TestAdapters(OddAdapters):
         pass
 
-    These.done = done
+    TestAdapters.odd_calls = odd_calls
     async with AsyncExitStack() as stack:
-        parts = await These.open(settings, stack)
+        parts = await TestAdapters.open(settings, stack)
         for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield parts
 
 
 @pytest.mark.parametrize(
-    ("tool", "told"),
+    ("tool", "expected"),
     [
         ("raises", "its code broke (RuntimeError)"),
         ("hangs", "it did not end within 0.3 s"),
@@ -75,19 +75,19 @@ async def working(client: Client, settings: Settings, done: Calls) -> AsyncItera
     ],
 )
 async def test_a_tool_that_misbehaves_is_told_to_the_model(
-    platform: Platform, stub: StubModel, tool: str, told: str
+    platform: Platform, stub: StubModel, tool: str, expected: str
 ) -> None:
     stub.script = [calls((tool, {})), answer("I went on.")]
     result = await platform.run_agent("Do it.", agent="tester")
     assert isinstance(result.outcome, Answered)
-    [shown] = tool_messages(stub.requests[-1])
-    assert told in shown
-    assert "kept back" not in shown
-    assert len(shown) < 20_000
+    [message] = tool_messages(stub.requests[-1])
+    assert expected in message
+    assert "kept back" not in message
+    assert len(message) < 20_000
 
 
 async def test_a_write_in_doubt_waits_for_a_person_and_is_never_made_again_by_itself(
-    platform: Platform, stub: StubModel, done: Calls
+    platform: Platform, stub: StubModel, odd_calls: Calls
 ) -> None:
     stub.script = [calls(("doubtful", NOTE)), answer()]
     run = await platform.start_agent("Write.", agent="tester")
@@ -98,12 +98,12 @@ async def test_a_write_in_doubt_waits_for_a_person_and_is_never_made_again_by_it
     reply = await platform.decide(run, says(step, Ruling.DID_HAPPEN, result="It stands in the book."))
     assert isinstance(reply.came, Accepted)
     assert isinstance((await platform.result(run)).outcome, Answered)
-    assert done.made == ["eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks"]
     assert "It stands in the book." in tool_messages(stub.requests[-1])[0]
 
 
 async def test_what_an_attempt_tells_late_counts_and_not_what_a_person_says_after_it(
-    platform: Platform, stub: StubModel, done: Calls, working: Adapters
+    platform: Platform, stub: StubModel, odd_calls: Calls, working: Adapters
 ) -> None:
     stub.script = [calls(("doubtful", NOTE)), answer()]
     run = await platform.start_agent("Write.", agent="tester")
@@ -115,20 +115,20 @@ async def test_what_an_attempt_tells_late_counts_and_not_what_a_person_says_afte
     assert isinstance(reply.came, Rejected)
     assert "outcome_came_first" in reply.came.reason
     assert isinstance((await platform.result(run)).outcome, Answered)
-    assert done.made == ["eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks"]
     assert "It was written after all." in tool_messages(stub.requests[-1])[0]
 
 
 @pytest.mark.parametrize("ruling", [Ruling.DID_NOT_HAPPEN, Ruling.RETRY])
 async def test_a_person_may_have_it_made_once_more(
-    platform: Platform, stub: StubModel, done: Calls, ruling: Ruling
+    platform: Platform, stub: StubModel, odd_calls: Calls, ruling: Ruling
 ) -> None:
     stub.script = [calls(("doubtful", NOTE)), answer()]
     run = await platform.start_agent("Write.", agent="tester")
     [step] = await waits(platform, run)
     await platform.decide(run, says(step, ruling))
     assert isinstance((await platform.result(run)).outcome, Answered)
-    assert done.made == ["eighteen weeks", "eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks", "eighteen weeks"]
     assert "written as number 2" in tool_messages(stub.requests[-1])[0]
 
 
@@ -158,80 +158,80 @@ async def test_a_run_that_is_over_is_not_found_among_those_that_wait_for_a_perso
     assert (await handle.describe()).typed_search_attributes[AWAITING_APPROVAL] is False
 
 
-async def test_what_a_tool_can_find_out_needs_no_person(platform: Platform, stub: StubModel, done: Calls) -> None:
-    done.reconciled = DidHappen("number 7")
+async def test_what_a_tool_can_find_out_needs_no_person(platform: Platform, stub: StubModel, odd_calls: Calls) -> None:
+    odd_calls.reconciled = DidHappen("number 7")
     stub.script = [calls(("can_be_asked", NOTE)), answer()]
     assert isinstance((await platform.run_agent("Write.", agent="tester")).outcome, Answered)
-    assert done.made == ["eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks"]
     assert "number 7" in tool_messages(stub.requests[-1])[0]
 
 
 async def test_what_is_found_not_to_have_happened_is_made_once_more(
-    platform: Platform, stub: StubModel, done: Calls
+    platform: Platform, stub: StubModel, odd_calls: Calls
 ) -> None:
     stub.script = [calls(("can_be_asked", NOTE)), answer()]
     assert isinstance((await platform.run_agent("Write.", agent="tester")).outcome, Answered)
-    assert done.made == ["eighteen weeks", "eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks", "eighteen weeks"]
     assert "written as number 2" in tool_messages(stub.requests[-1])[0]
 
 
 async def test_what_nobody_can_tell_is_asked_again_and_then_left_to_a_person(
-    platform: Platform, stub: StubModel, done: Calls
+    platform: Platform, stub: StubModel, odd_calls: Calls
 ) -> None:
-    done.reconciled = CannotTellYet("the desk has\nno record of it")
+    odd_calls.reconciled = CannotTellYet("the desk has\nno record of it")
     stub.script = [calls(("can_be_asked", NOTE)), answer()]
     run = await platform.start_agent("Write.", agent="tester")
     [step] = await waits(platform, run)
     assert step.waiting is Waiting.OUTCOME
     assert step.reason.endswith("is not known yet: the desk has no record of it")
-    assert done.made == ["eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks"]
     await platform.decide(run, says(step, Ruling.DID_NOT_HAPPEN))
     assert isinstance((await platform.result(run)).outcome, Answered)
-    assert done.made == ["eighteen weeks", "eighteen weeks"]
+    assert odd_calls.made == ["eighteen weeks", "eighteen weeks"]
 
 
 async def test_an_idempotent_write_in_doubt_is_made_again_under_its_key(
-    platform: Platform, stub: StubModel, done: Calls
+    platform: Platform, stub: StubModel, odd_calls: Calls
 ) -> None:
-    done.doubts = 2
+    odd_calls.doubts = 2
     stub.script = [calls(("repeatable", NOTE)), answer()]
     result = await platform.run_agent("Write.", agent="tester")
     assert isinstance(result.outcome, Answered)
-    assert len(done.made) == 3
+    assert len(odd_calls.made) == 3
     assert result.spent.tool_calls == 3
 
 
 async def test_an_idempotent_write_that_stays_in_doubt_is_left_to_a_person(
-    platform: Platform, stub: StubModel, done: Calls
+    platform: Platform, stub: StubModel, odd_calls: Calls
 ) -> None:
-    done.doubts = 99
+    odd_calls.doubts = 99
     stub.script = [calls(("repeatable", NOTE)), answer()]
     run = await platform.start_agent("Write.", agent="tester")
     [step] = await waits(platform, run)
-    assert len(done.made) == 5
+    assert len(odd_calls.made) == 5
     reply = await platform.decide(run, says(step, Ruling.DID_HAPPEN, result="It stands in the book."))
     assert isinstance(reply.came, Accepted)
     assert isinstance((await platform.result(run)).outcome, Answered)
 
 
-async def test_cancelling_stops_a_tool_that_reads(platform: Platform, stub: StubModel, done: Calls) -> None:
+async def test_cancelling_stops_a_tool_that_reads(platform: Platform, stub: StubModel, odd_calls: Calls) -> None:
     stub.script = [calls(("takes_long", {}))]
     run = await platform.start_agent("Read.", agent="tester")
-    await until(done.began.is_set, what="the tool runs")
+    await until(odd_calls.began.is_set, what="the tool runs")
     await platform.cancel(run)
     result = await platform.result(run)
     assert isinstance(result.outcome, Cancelled)
-    assert done.stopped.is_set()
+    assert odd_calls.stopped.is_set()
     assert result.outcome.unknown == ()
     assert result.spent.tool_calls == 1
 
 
 async def test_cancelling_a_write_says_that_nobody_knows_whether_it_happened(
-    platform: Platform, stub: StubModel, done: Calls, working: Adapters
+    platform: Platform, stub: StubModel, odd_calls: Calls, working: Adapters
 ) -> None:
     stub.script = [calls(("writes_slowly", NOTE))]
     run = await platform.start_agent("Write.", agent="tester")
-    await until(done.began.is_set, what="the tool runs")
+    await until(odd_calls.began.is_set, what="the tool runs")
     await platform.cancel(run)
     result = await platform.result(run)
     assert isinstance(result.outcome, Cancelled)
@@ -241,14 +241,14 @@ async def test_cancelling_a_write_says_that_nobody_knows_whether_it_happened(
 
 
 async def test_a_tool_that_was_changed_since_the_run_began_is_not_called(
-    platform: Platform, stub: StubModel, done: Calls, working: Adapters
+    platform: Platform, stub: StubModel, odd_calls: Calls, working: Adapters
 ) -> None:
     stub.script = ["503", calls(("repeatable", NOTE)), answer("Without it.")]
     run = await platform.start_agent("Write.", agent="tester")
     await until(lambda: stub.calls == 1, what="the run has pinned its tools")
-    before = working.toolbox["repeatable"]
-    changed = Tool(before.name, "Another description.", before.effect, before.arguments, before.call)
+    original = working.toolbox["repeatable"]
+    changed = Tool(original.name, "Another description.", original.effect, original.arguments, original.call)
     working.toolbox["repeatable"] = changed  # pyright: ignore[reportIndexIssue] - the platform only reads it
     assert isinstance((await platform.result(run)).outcome, Answered)
-    assert done.made == []
+    assert odd_calls.made == []
     assert "it was changed since the run began" in tool_messages(stub.requests[-1])[0]

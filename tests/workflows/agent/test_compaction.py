@@ -1,4 +1,4 @@
-"""An agent whose conversation outgrows its model's window goes on with summaries, reserved as thoughts are."""
+"""An agent continues with summaries when its conversation outgrows the model's context window."""
 
 import re
 import sqlite3
@@ -60,20 +60,20 @@ def settings(settings: Settings, model: ScriptedModel, tmp_path: Path) -> Settin
     agents, catalogue = tmp_path / "agents", tmp_path / "catalogue.toml"
     agents.mkdir()
     write_agent(agents, "reader", ["read_document", "send_message"], COMPACTION)
-    written = CATALOGUE.format(model="stub", url=model.url, context=WINDOW, input=PRICES.input, output=PRICES.output)
-    catalogue.write_text(written)
+    text = CATALOGUE.format(model="stub", url=model.url, context=WINDOW, input=PRICES.input, output=PRICES.output)
+    catalogue.write_text(text)
     named = with_agents(settings, agents, model=Model())
     return named.model_copy(update={"paths": named.paths.model_copy(update={"catalogue": catalogue})})
 
 
 def reading(run: str, times: int, *more: Turn) -> str:
-    """A task for which the model reads a document again and again, and then does something more."""
+    """Return a task for which the model reads a document `times` times and then takes the turns in `more`."""
     return Script.of(run, [*[calls(READ)] * times, *more, answer("It is kept for a year.")]).task()
 
 
 @asynccontextmanager
 async def serving(client: Client, settings: Settings) -> AsyncGenerator[None]:
-    """Workers of their own, which remember nothing of those before them."""
+    """Start new workers, so that nothing is cached from earlier tests."""
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)
         for worker in workers(client, settings, parts, list(WorkerRole)):
@@ -82,7 +82,7 @@ async def serving(client: Client, settings: Settings) -> AsyncGenerator[None]:
 
 
 async def steps_of(client: Client, run: str) -> list[str]:
-    """The effects that a run has asked for, in their order."""
+    """Return the effects that a run has scheduled, in their order."""
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
     return [
         event.activity_task_scheduled_event_attributes.activity_type.name
@@ -99,41 +99,41 @@ async def test_a_long_run_ends_as_a_short_one_and_each_summary_is_on_the_bill(
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
     assert result.outcome.answer.body == "It is kept for a year."
-    done = await steps_of(client, run)
-    count = done.count("compact")
+    effects = await steps_of(client, run)
+    count = effects.count("compact")
     assert count >= 2
-    assert done.count("think") == 15
-    billed = bill.calls("long")
-    assert sum(call.turn == 0 for call in billed) == count
-    assert [call.turn for call in billed if call.turn] == list(range(1, 16)), "each turn was thought once, in order"
+    assert effects.count("think") == 15
+    bill_calls = bill.calls("long")
+    assert sum(call.turn == 0 for call in bill_calls) == count
+    assert [call.turn for call in bill_calls if call.turn] == list(range(1, 16)), "each turn was thought once, in order"
     assert result.spent.model_copy(update={"tool_calls": 0}) == bill.spend("long")
     assert result.unsettled == Spend()
-    assert max(call.input_tokens for call in billed) <= WINDOW
+    assert max(call.input_tokens for call in bill_calls) <= WINDOW
 
     details = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
     assert re.search("\\| compact-1-[0-9a-f]{8}\u2003\\| stub: ", str(details))
     assert "turns summed up; " in str(details)
     assert AgentPhase.COMPACTING in [stage.stage for stage in result.timings]
-    told = [entry async for entry in platform.timeline(run) if entry.name == "compact" and entry.found]
-    assert len(told) == count
-    assert told[0].found.startswith("stub sums up ")
-    assert sum(entry.spent.steps for entry in told if entry.spent is not None) == count
+    summaries = [entry async for entry in platform.timeline(run) if entry.name == "compact" and entry.found]
+    assert len(summaries) == count
+    assert summaries[0].found.startswith("stub sums up ")
+    assert sum(entry.spent.steps for entry in summaries if entry.spent is not None) == count
 
-    # Every prompt of it can be shown, the summaries' too, and is what its reply says was sent.
+    # Every prompt can be rebuilt, those of the summaries too, and its digest equals the one in the recorded reply.
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
     thoughts = [f"think-{number}" for number in range(1, 16)]
     prompts: dict[str, Prompt] = {}
     for step in [*(f"compact-{number}" for number in range(1, count + 1)), *thoughts]:
-        shown = await show_prompt.rebuilt(settings, run, step, "default")
-        assert shown.recorded == shown.digest, step
-        prompts[step] = shown.prompt
+        rebuilt = await show_prompt.rebuilt(settings, run, step, "default")
+        assert rebuilt.recorded == rebuilt.digest, step
+        prompts[step] = rebuilt.prompt
     system, record = prompts["compact-2"].messages
     assert system == Message("system", summary.INSTRUCTIONS)
-    assert SUMMED_UP.search(record.content), "it covers the summary before it"
-    assert not prompts["compact-2"].tools, "no tool can be called for it"
-    task, stands, *rest = prompts["think-15"].messages[1:]
+    assert SUMMED_UP.search(record.content), "it covers the earlier summary"
+    assert not prompts["compact-2"].tools, "a summary may call no tool"
+    task, summary_turn, *rest = prompts["think-15"].messages[1:]
     assert task.content == reading("long", 14)
-    assert SUMMED_UP.search(stands.content)
+    assert SUMMED_UP.search(summary_turn.content)
     roles = [message.role for message in rest]
     assert roles == ["assistant", "tool"] * (len(rest) // 2), "no result without the turn that asked for it"
 
@@ -142,8 +142,8 @@ async def test_a_long_run_ends_as_a_short_one_and_each_summary_is_on_the_bill(
 async def test_a_budget_that_does_not_cover_a_summary_ends_the_run_and_says_so(platform: Platform, bill: Bill) -> None:
     full = await platform.run_agent(reading("rich", 14), agent="reader", budget=PLENTY)
     assert isinstance(full.outcome, Answered)
-    before = next(number for number, call in enumerate(bill.calls("rich")) if call.turn == 0)
-    steps = Budget(steps=before, tool_calls=40)
+    turns_before_summary = next(number for number, call in enumerate(bill.calls("rich")) if call.turn == 0)
+    steps = Budget(steps=turns_before_summary, tool_calls=40)
     result = await platform.run_agent(reading("poor", 14), agent="reader", budget=steps)
     assert isinstance(result.outcome, Exhausted)
     assert (result.outcome.limit, result.outcome.needed.steps) == ("steps", 1)
@@ -154,7 +154,9 @@ async def test_a_budget_that_does_not_cover_a_summary_ends_the_run_and_says_so(p
         "and a summary of the older turns is not affordable",
         notice,
     )
-    assert [call.turn for call in bill.calls("poor")] == list(range(1, before + 1)), "no summary was bought"
+    assert [call.turn for call in bill.calls("poor")] == list(range(1, turns_before_summary + 1)), (
+        "no summary was bought"
+    )
 
 
 async def test_what_was_summed_up_may_be_lost_and_the_run_goes_on(
@@ -166,22 +168,22 @@ async def test_what_was_summed_up_may_be_lost_and_the_run_goes_on(
         [step] = await waits(platform, run)
     assert "compact" in await steps_of(client, run)
     with closing(sqlite3.connect(settings.paths.state / FILE)) as database, database:
-        lost = await covered(client, run)
-        for digest in lost:
+        digests = await covered(client, run)
+        for digest in digests:
             assert database.execute("delete from bodies where digest = ?", (digest,)).rowcount == 1
-    assert len(lost) > 2
+    assert len(digests) > 2
     async with serving(client, settings):
         await platform.decide(run, says(step, Ruling.DENY))
         assert isinstance((await platform.result(run)).outcome, Answered)
 
 
 async def covered(client: Client, run: str) -> set[str]:
-    """Links, and bodies of the model's, that the newest summary of a run stands for."""
+    """Return the links, and the digests of the model's messages, that the newest summary of a run replaces."""
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
     steps = await paid_steps(history.events, data_converter)
-    asked = [attempts[0].ask for attempts in steps.values()]
-    places = [place for ask in asked if isinstance(ask, Think) for place in ask.transcript.placed().items()]
-    *_, newest = (ask for ask in asked if isinstance(ask, Compact))
-    at = [link for link, _ in places].index(newest.covers) + 1
-    older = [(link, turn) for link, (turn, _) in places[1:at]]
-    return {link for link, _ in older} | {turn.body.digest for _, turn in older if turn.role is Speaker.ASSISTANT}
+    requests = [attempts[0].ask for attempts in steps.values()]
+    placed = [place for ask in requests if isinstance(ask, Think) for place in ask.transcript.placed().items()]
+    *_, newest = (ask for ask in requests if isinstance(ask, Compact))
+    end = [link for link, _ in placed].index(newest.covers) + 1
+    replaced = [(link, turn) for link, (turn, _) in placed[1:end]]
+    return {link for link, _ in replaced} | {turn.body.digest for _, turn in replaced if turn.role is Speaker.ASSISTANT}

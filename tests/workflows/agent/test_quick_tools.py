@@ -1,4 +1,4 @@
-"""A quick tool is called within the workflow's own task, and no other is."""
+"""A quick tool runs as a local activity, within the workflow task; every other tool runs as an activity."""
 
 import sqlite3
 from collections import Counter
@@ -33,16 +33,16 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     return with_agents(settings, tmp_path)
 
 
-async def made(client: Client, run: str) -> Counter[str]:
-    """How often a run called a tool remotely, and within its own task."""
+async def activity_counts(client: Client, run: str) -> Counter[str]:
+    """Count the activities of a run by type; `local` counts its local activities."""
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for event in history.events:
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            found[event.activity_task_scheduled_event_attributes.activity_type.name] += 1
+            counts[event.activity_task_scheduled_event_attributes.activity_type.name] += 1
         elif event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
-            found["local"] += 1
-    return found
+            counts["local"] += 1
+    return counts
 
 
 async def test_a_quick_call_that_no_guard_is_run_for_costs_no_activity(
@@ -54,9 +54,9 @@ async def test_a_quick_call_that_no_guard_is_run_for_costs_no_activity(
     assert isinstance(result.outcome, Answered)
     assert result.spent.tool_calls == 2
     assert "42" in tool_messages(stub.requests[-1])[0]
-    seen = await made(client, run)
+    counts = await activity_counts(client, run)
     # The agent is pinned within the first task too.
-    assert (seen["local"], seen["act"]) == (2, 1)
+    assert (counts["local"], counts["act"]) == (2, 1)
 
 
 async def test_the_only_answer_of_a_turn_is_kept_with_its_place_and_those_of_several_are_told(
@@ -67,28 +67,30 @@ async def test_the_only_answer_of_a_turn_is_kept_with_its_place_and_those_of_sev
     assert isinstance((await platform.result(run)).outcome, Answered)
     history = await client.get_workflow_handle(workflow_id("default", run)).fetch_history()
     steps = await paid_steps(history.events, client.data_converter)
-    asked = [attempt.ask for each in steps.values() for attempt in each if isinstance(attempt.ask, Think)]
-    assert [[turn.call for turn in ask.transcript.fresh] for ask in asked] == [
+    requests = [attempt.ask for attempts in steps.values() for attempt in attempts if isinstance(attempt.ask, Think)]
+    assert [[turn.call for turn in request.transcript.fresh] for request in requests] == [
         [None],  # the task
         [],
         [],
         ["call-3-1", "call-3-2"],
-        ["call-4-1"],  # what no quick tool has found
+        ["call-4-1"],  # the result of a tool that is not quick
         [],
     ]
     assert len(tool_messages(stub.requests[-1])) == 6
-    # Whether or not the store still has the places that no request names, the prompts are those that were sent.
+    # The rebuilt prompts equal the sent ones, also after the store has lost the links that no request names.
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
-    for gone in ([], kept(asked)):
-        forget(settings, gone)
+    for lost_links in ([], unnamed_links(requests)):
+        forget(settings, lost_links)
         for number in range(1, 7):
-            shown = await rebuilt(settings, run, f"think-{number}", "default")
-            assert shown.digest == shown.recorded
+            prompt = await rebuilt(settings, run, f"think-{number}", "default")
+            assert prompt.digest == prompt.recorded
 
 
-def kept(asked: Sequence[Think]) -> list[str]:
-    """The links of answers that no request names."""
-    return [ask.transcript.stored for ask in asked if ask.transcript.stored and not ask.transcript.fresh]
+def unnamed_links(requests: Sequence[Think]) -> list[str]:
+    """Return the links of answers that no request names."""
+    return [
+        request.transcript.stored for request in requests if request.transcript.stored and not request.transcript.fresh
+    ]
 
 
 def forget(settings: Settings, links: Sequence[str]) -> None:
@@ -103,5 +105,5 @@ async def test_a_quick_call_whose_result_is_screened_is_an_activity(
     stub.script = [calls(SUM), answer()]
     run = await platform.start_agent("Count.", agent="guarded")
     assert isinstance((await platform.result(run)).outcome, Answered)
-    seen = await made(client, run)
-    assert (seen["local"], seen["act"]) == (1, 1)
+    counts = await activity_counts(client, run)
+    assert (counts["local"], counts["act"]) == (1, 1)

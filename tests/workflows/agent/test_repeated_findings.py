@@ -1,4 +1,4 @@
-"""What guards find again and again in a long run is kept, and can be searched by, once."""
+"""A finding that guards repeat in a long run is recorded once, in the result and in the search attribute."""
 
 from pathlib import Path
 
@@ -35,13 +35,13 @@ async def test_a_guard_that_finds_the_same_again_is_told_of_once(
     assert [verdict.guard for verdict in result.verdicts if not verdict.passed] == ["valid_length"]
     handle = client.get_workflow_handle(workflow_id("default", run))
     assert (await handle.describe()).typed_search_attributes[GUARD_TRIGGERED] == ["valid_length"]
-    written = [
+    upserts = [
         event
         for event in (await handle.fetch_history()).events
         if GUARD_TRIGGERED.name
         in event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
     ]
-    assert len(written) == 1, "each write costs the server as much as an activity"
+    assert len(upserts) == 1, "each write costs the server as much as an activity"
 
 
 async def test_guards_that_find_nothing_are_told_of_once_however_long_they_took(

@@ -1,4 +1,4 @@
-"""A tier falls back to a deployment with a smaller window only as long as the conversation finds room in it."""
+"""A tier falls back to a deployment with a smaller context window only while the conversation fits in it."""
 
 from pathlib import Path
 

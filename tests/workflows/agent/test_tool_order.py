@@ -1,4 +1,4 @@
-"""The order in which an agent may call its tools: what it begins with, and what has to return before something else."""
+"""The order of an agent's tool calls: the tool it begins with, and tools that need another tool's result first."""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -60,8 +60,8 @@ async def test_a_tool_that_comes_too_early_is_not_called_and_nobody_is_asked_for
     await platform.decide(run, says(step, Ruling.APPROVE))
     assert isinstance((await platform.result(run)).outcome, Answered)
     early, unsent, _, beside, opened, sent = tool_messages(stub.requests[-1])
-    for told in (early, beside):
-        assert "create_ticket was not called: search_knowledge must return something first" in told
+    for message in (early, beside):
+        assert "create_ticket was not called: search_knowledge must return something first" in message
     assert "send_message was not called: search_knowledge and create_ticket must return something first" in unsent
     assert ("T-1" in opened, "M-2" in sent) == (True, True)
     assert [len(keys) for keys in desk.desk.received().values()] == [1, 1]
@@ -85,15 +85,17 @@ async def test_the_tool_that_a_thought_had_to_call_is_shown_with_its_prompt(
     run = await platform.start_agent("Look it up.", agent="searcher")
     await platform.result(run)
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
-    for number, due in ((1, "search_knowledge"), (2, None)):
-        shown = await rebuilt(settings, run, f"think-{number}", "default")
-        assert (shown.digest, shown.fields()["tool_choice"]) == (shown.recorded, due)
+    for number, required_tool in ((1, "search_knowledge"), (2, None)):
+        prompt = await rebuilt(settings, run, f"think-{number}", "default")
+        assert (prompt.digest, prompt.fields()["tool_choice"]) == (prompt.recorded, required_tool)
         console = Console(record=True, width=200, file=StringIO())
-        report(shown, console)
-        assert ("search_knowledge: a server of one's own is sent this one alone" in console.export_text()) == bool(due)
+        report(prompt, console)
+        assert ("search_knowledge: a server of one's own is sent this one alone" in console.export_text()) == bool(
+            required_tool
+        )
 
 
 def offered(request: Mapping[str, Any]) -> list[str | None]:
-    """The tools that a reply may call; None stands for an answer."""
+    """Return the names of the tools that a reply may call; None stands for an answer."""
     choices = request["response_format"]["json_schema"]["schema"]["anyOf"]
     return [choice["properties"].get("tool", {}).get("const") for choice in choices]

@@ -40,7 +40,7 @@ async def test_an_answer_cites_its_passage_word_for_word(platform: Platform) -> 
         "pii",
         "toxicity",
     ]
-    # Screening and answering race: whichever ends first is told first.
+    # Screening and answering race: the verdicts of the one that ends first come first.
     assert [verdict.guard for verdict in result.verdicts] in ([*screened, *checked], [*checked, *screened])
     citation = result.outcome.citations[0]
     assert citation.quote in (DOCUMENTS / "parental-leave-v2.md").read_text()
@@ -128,9 +128,9 @@ async def test_a_reply_that_cannot_be_read_is_shown_to_the_model_which_mends_it(
     result = await platform.ask(QUESTION)
     assert isinstance(result.outcome, Answered)
     assert result.spent.steps == 2
-    *_, said, asked_again = stub.requests[-1]["messages"]
-    assert said == {"role": "assistant", "content": "this is not JSON"}
-    assert "it is not JSON" in asked_again["content"]
+    *_, first_reply, repair_request = stub.requests[-1]["messages"]
+    assert first_reply == {"role": "assistant", "content": "this is not JSON"}
+    assert "it is not JSON" in repair_request["content"]
 
 
 async def test_a_reply_that_stays_unreadable_answers_nothing_and_says_why(platform: Platform, stub: StubModel) -> None:
@@ -203,7 +203,7 @@ async def test_a_cancelled_run_says_what_it_was_doing_and_what_it_may_have_spent
     await platform.cancel(name)
     result = await platform.result(name)
     assert result.outcome == Cancelled(phase=Phase.GENERATING)
-    # It was called, which is known; what the call used until then is not.
+    # The call is known to have been made; the tokens that it used are not known.
     assert result.spent == Spend(steps=1)
     assert result.unsettled.micro_dollars > 0
 
@@ -221,13 +221,13 @@ async def test_an_unknown_tier_fails_the_run_and_names_those_that_exist(platform
 async def test_a_run_is_found_by_its_search_attributes(platform: Platform, client: Client) -> None:
     name = await platform.start(QUESTION)
     await platform.result(name)
-    seen = (await client.get_workflow_handle(workflow_id("default", name)).describe()).typed_search_attributes
-    assert seen.get(TENANT) == "default"
-    assert seen.get(PHASE) == "closed"
-    assert seen.get(OUTCOME) == "answered"
-    assert seen.get(STEPS) == 1
-    assert (seen.get(COST_MICROS) or 0) > 0
-    assert seen.get(GUARD_TRIGGERED) is None
+    attributes = (await client.get_workflow_handle(workflow_id("default", name)).describe()).typed_search_attributes
+    assert attributes.get(TENANT) == "default"
+    assert attributes.get(PHASE) == "closed"
+    assert attributes.get(OUTCOME) == "answered"
+    assert attributes.get(STEPS) == 1
+    assert (attributes.get(COST_MICROS) or 0) > 0
+    assert attributes.get(GUARD_TRIGGERED) is None
     status = await platform.status(name)
     assert (status.state, status.phase, status.outcome) == ("completed", Phase.CLOSED, "answered")
 
@@ -281,9 +281,9 @@ async def test_any_temporal_client_can_start_a_run_with_plain_json(client: Clien
 
 
 async def test_a_run_can_be_served_by_workers_that_have_one_role_each(client: Client) -> None:
-    apart = Platform(client, task_queue=Queue.WORKFLOWS)
-    name = await apart.start(QUESTION)
-    assert (await apart.result(name)).outcome.kind == "answered"
+    platform = Platform(client, task_queue=Queue.WORKFLOWS)
+    name = await platform.start(QUESTION)
+    assert (await platform.result(name)).outcome.kind == "answered"
     history = await client.get_workflow_handle(workflow_id("default", name)).fetch_history()
     queues = {
         event.activity_task_scheduled_event_attributes.task_queue.name

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.weaviate, pytest.mark.usefixtures("working_on_weaviate
 async def working_on_weaviate(
     client: Client, stub: StubModel, weaviate: Weaviate, knowledge: Path, tmp_path: Path
 ) -> AsyncIterator[None]:
-    """The platform's own workers in this process, over the stub model and the known documents in Weaviate."""
+    """Start the platform's own workers in this process, over the stub model and the known documents in Weaviate."""
     await forget_everything(weaviate.settings)
     settings = Settings(
         paths=Paths(state=tmp_path),
@@ -44,7 +44,7 @@ async def working_on_weaviate(
         for worker in workers(client, settings, parts, list(WorkerRole)):
             await stack.enter_async_context(worker)
         yield
-    assert not (tmp_path / "index" / "default").exists(), "nothing was kept in LanceDB"
+    assert not (tmp_path / "index" / "default").exists(), "nothing was stored in LanceDB"
 
 
 @pytest.mark.parametrize("name", ["answered-with-an-older-edition", "abstained-because-no-document-is-near"])
@@ -52,13 +52,16 @@ async def test_a_run_over_weaviate_decides_what_the_recorded_one_did(
     name: str, client: Client, stub: StubModel
 ) -> None:
     [scenario] = [one for one in SCENARIOS if one.name == name]
-    fresh = await play(scenario, client, Stage(stub, Calls()), f"weaviate-{uuid.uuid4()}")
-    before = read(record.FOLDER / f"{name}.json")
-    assert decisions(fresh) == decisions(before)
-    assert outcomes(fresh) == outcomes(before)
+    history = await play(scenario, client, Stage(stub, Calls()), f"weaviate-{uuid.uuid4()}")
+    recorded = read(record.FOLDER / f"{name}.json")
+    assert decisions(history) == decisions(recorded)
+    assert outcomes(history) == outcomes(recorded)
 
 
 async def test_an_answer_from_weaviate_cites_the_newest_edition_and_what_it_replaced(client: Client) -> None:
     result = await Platform(client).ask(QUESTION)
     assert isinstance(result.outcome, Answered)
-    assert [(one.edition.version, one.superseded) for one in result.outcome.citations] == [(2, False), (1, True)]
+    assert [(citation.edition.version, citation.superseded) for citation in result.outcome.citations] == [
+        (2, False),
+        (1, True),
+    ]

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.usefixtures("working")
 
 
 def misread(**fields: tuple[int, str]) -> dict[str, str]:
-    """A reply in which some fields are read otherwise."""
-    said = json.loads(reading())
-    return {"content": json.dumps(said | {name: {"value": v, "line": n} for name, (n, v) in fields.items()})}
+    """Return a reply whose named fields hold another line number and value than the document does."""
+    reply = json.loads(reading())
+    return {"content": json.dumps(reply | {name: {"value": v, "line": n} for name, (n, v) in fields.items()})}
 
 
 async def extract(platform: Platform, document: str | bytes = INVOICE, name: str = "invoice.txt") -> RunResult:
@@ -47,9 +47,9 @@ async def test_an_invented_value_is_shown_to_the_model_which_mends_it(platform: 
     result = await extract(platform)
     assert isinstance(result.outcome, Extracted)
     assert result.spent.steps == stub.calls == 2
-    *_, said, asked_again = stub.requests[-1]["messages"]
-    assert "Southwind" in said["content"]
-    assert "- seller: " in asked_again["content"]
+    *_, first_reply, repair_request = stub.requests[-1]["messages"]
+    assert "Southwind" in first_reply["content"]
+    assert "- seller: " in repair_request["content"]
 
 
 async def test_what_cannot_be_made_to_hold_is_refused_with_the_reasons(platform: Platform, stub: StubModel) -> None:

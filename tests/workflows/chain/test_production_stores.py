@@ -1,4 +1,4 @@
-"""The whole chain over PostgreSQL and Redis: nothing but the settings differs, and a run's history is the same."""
+"""The whole chain over PostgreSQL and Redis: only the settings differ, and the history of a run is the same."""
 
 import uuid
 from pathlib import Path
@@ -39,10 +39,10 @@ def settings(settings: Settings, postgres_url: str, redis_url: str) -> Settings:
 @pytest.mark.parametrize("scenario", CHOSEN, ids=lambda scenario: scenario.name)
 @pytest.mark.usefixtures("working")
 async def test_a_run_decides_what_the_recorded_one_did(scenario: Scenario, client: Client, stub: StubModel) -> None:
-    fresh = await play(scenario, client, Stage(stub, Calls()), f"production-{uuid.uuid4()}")
-    before = read(record.FOLDER / f"{scenario.name}.json")
-    assert decisions(fresh) == decisions(before)
-    assert outcomes(fresh) == outcomes(before)
+    history = await play(scenario, client, Stage(stub, Calls()), f"production-{uuid.uuid4()}")
+    recorded = read(record.FOLDER / f"{scenario.name}.json")
+    assert decisions(history) == decisions(recorded)
+    assert outcomes(history) == outcomes(recorded)
 
 
 async def test_what_a_run_paid_for_is_in_postgresql_and_what_it_said_in_redis(
@@ -54,8 +54,8 @@ async def test_what_a_run_paid_for_is_in_postgresql_and_what_it_said_in_redis(
     status = await platform.status(name)
     key = StepKey(tenant="default", workflow_id=status.workflow_id, run_id=status.temporal_run_id, step="generate")
     # Read by settings that share nothing with the worker's but the two addresses.
-    elsewhere = working.model_copy(update={"paths": working.paths.model_copy(update={"state": tmp_path})})
-    async with open_database(elsewhere) as database, open_token_log(elsewhere) as log:
+    reader_settings = working.model_copy(update={"paths": working.paths.model_copy(update={"state": tmp_path})})
+    async with open_database(reader_settings) as database, open_token_log(reader_settings) as log:
         assert await SqlPaidReplies(database).attempts(key) == {1: result.spent}
         answer = result.outcome.answer
         assert await SqlBlobs(database).get("default", answer.digest) == (answer.body or "").encode()

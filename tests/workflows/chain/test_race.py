@@ -1,4 +1,4 @@
-"""The question is screened while its answer is sought: nothing is shown before the verdict, and a refusal stops it."""
+"""A question is screened while it is answered: no token is shown before the verdict, and a refusal stops the call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ SECRET = f'{QUESTION} aws_secret = "AKIAIOSFODNN7EXAMPLE"'
 
 
 class HeldParts(Adapters):
-    """The platform's own parts, with guards that are let go by the test."""
+    """The platform's own adapters, with guards that wait until the test releases them."""
 
     held: HeldGuards
 
@@ -37,7 +37,7 @@ class HeldParts(Adapters):
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
-    """With a chain that is screened first, beside the handbook's own."""
+    """Add a chain that screens first to the handbook's own chain."""
     handbook = (ROOT / "agents" / "handbook.toml").read_text()
     (tmp_path / "handbook.toml").write_text(handbook)
     (tmp_path / "screened-first.toml").write_text(f'screening = "first"\n{handbook}')
@@ -58,7 +58,7 @@ async def key_of(platform: Platform, run: str) -> StepKey:
     return StepKey(tenant="default", workflow_id=status.workflow_id, run_id=status.temporal_run_id, step="generate")
 
 
-async def heard(log: TokenLog, key: StepKey) -> list[LogEntry]:
+async def log_entries(log: TokenLog, key: StepKey) -> list[LogEntry]:
     return [entry async for entry in log.read(key)]
 
 
@@ -84,7 +84,7 @@ async def test_nothing_is_shown_before_the_verdict_and_all_of_it_after(
     run = await platform.start(QUESTION)
     await asyncio.wait_for(asyncio.to_thread(stub.called.wait), 30)
     key = await key_of(platform, run)
-    reading = asyncio.create_task(heard(parts.log, key))
+    reading = asyncio.create_task(log_entries(parts.log, key))
     replies = SqlPaidReplies(parts.database)
 
     async def saved() -> bool:
@@ -96,10 +96,10 @@ async def test_nothing_is_shown_before_the_verdict_and_all_of_it_after(
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
     first, *pieces, last = await asyncio.wait_for(reading, 10)
-    said = "".join(piece.text for piece in pieces if isinstance(piece, Piece))
+    text = "".join(piece.text for piece in pieces if isinstance(piece, Piece))
     assert isinstance(first, Reset)
-    assert said
-    assert last == End(Position(1, len(said)))
+    assert text
+    assert last == End(Position(1, len(text)))
 
 
 async def test_a_refused_question_shows_nothing_even_to_who_reads_on(
@@ -108,7 +108,7 @@ async def test_a_refused_question_shows_nothing_even_to_who_reads_on(
     run = await platform.start(SECRET)
     await asyncio.wait_for(asyncio.to_thread(stub.called.wait), 30)
     key = await key_of(platform, run)
-    reading = asyncio.create_task(heard(parts.log, key))
+    reading = asyncio.create_task(log_entries(parts.log, key))
     parts.held.let_go.set()
     assert isinstance((await platform.result(run)).outcome, Refused)
     done, _ = await asyncio.wait([reading], timeout=1)
@@ -124,5 +124,5 @@ async def test_a_chain_may_ask_to_be_screened_first(platform: Platform, stub: St
     parts.held.let_go.set()
     result = await platform.result(run)
     assert isinstance(result.outcome, Answered)
-    entries = await heard(parts.log, await key_of(platform, run))
+    entries = await log_entries(parts.log, await key_of(platform, run))
     assert any(isinstance(entry, Piece) for entry in entries)

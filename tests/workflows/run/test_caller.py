@@ -1,4 +1,4 @@
-"""What a model's server is told of who asks, from the run down to the request."""
+"""What a request tells the model server about its caller: the priority and ids of the run."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -39,7 +39,7 @@ def sglang_stub() -> Iterator[StubSGLang]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def queue(client: Client, state: Path, sglang_stub: StubSGLang, tmp_path: Path) -> AsyncIterator[str]:
-    """The queue of workers over a stub of SGLang."""
+    """Start workers over a stub of SGLang and return their task queue."""
     file = tmp_path / "sglang.toml"
     file.write_text(CATALOGUE.format(model=SERVED, endpoint=sglang_stub.url))
     settings = Settings(paths=Paths(state=state, catalogue=file), model=Model(), telemetry=Telemetry(traces=False))

@@ -1,4 +1,4 @@
-"""Work side by side is called off at the end, but not where the worker only forgets the run."""
+"""Parallel work is cancelled when a run ends, but not when the worker only evicts the run from its cache."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A run that ends while somebody is being heard answers them first, and ends as it was to, also if cancelled then."""
+"""A run that ends while it checks a person's decision answers it first; a cancellation does not change its outcome."""
 
 import asyncio
 import warnings
@@ -36,7 +36,7 @@ EDITED = {"to": "facilities", "text": "Twenty weeks."}
 
 
 class HeldGuards:
-    """The guards port. What looks at words that a person has edited waits until `let_go` is set."""
+    """The guards port. A check of arguments that a person edited waits until `let_go` is set."""
 
     def __init__(self, guards: Guards) -> None:
         self._guards = guards
@@ -52,7 +52,7 @@ class HeldGuards:
 
 
 class HeldParts(Adapters):
-    """The platform's own parts, with guards that are let go by the test."""
+    """The platform's own adapters, with guards that wait until the test releases them."""
 
     held: HeldGuards
 
@@ -69,20 +69,20 @@ def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
 
 @pytest.fixture(autouse=True)
 def real_time(environment: WorkflowEnvironment) -> Iterator[None]:
-    """Clocks do not skip: a run that waits for people would have its policy speak at once."""
+    """Stop time skipping: it would let the policy of a waiting run decide at once."""
     with environment.with_time_skipping_disabled():
         yield
 
 
 @pytest.fixture(autouse=True)
 def unfinished() -> Iterator[list[warnings.WarningMessage]]:
-    """What the SDK warns of handlers that a run has left behind: nothing."""
+    """Assert that the SDK warns of no unfinished handler."""
     kinds = (UnfinishedUpdateHandlersWarning, UnfinishedSignalHandlersWarning)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         for kind in kinds:
             warnings.simplefilter("always", kind)
-        yield heard
-    assert [one for one in heard if issubclass(one.category, kinds)] == []
+        yield caught
+    assert [warning for warning in caught if issubclass(warning.category, kinds)] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -96,7 +96,7 @@ async def parts(client: Client, settings: Settings) -> AsyncIterator[HeldParts]:
 
 
 class Run:
-    """A run, and what is seen of it from outside."""
+    """A run as a client sees it."""
 
     def __init__(self, client: Client, run: str) -> None:
         self.handle = client.get_workflow_handle(workflow_id("default", run), result_type=RunResult)
@@ -107,76 +107,76 @@ class Run:
     async def page(self) -> str:
         return str((await self.handle.query("__temporal_workflow_metadata")).current_details)
 
-    async def knows_that_it_is_cancelled(self) -> bool:
-        """Whether a task of it was completed after somebody cancelled it."""
-        return await self._knows("workflow_execution_cancel_requested_event_attributes", 1)
+    async def handled_cancellation(self) -> bool:
+        """Return whether a workflow task was completed after the run was cancelled."""
+        return await self._handled("workflow_execution_cancel_requested_event_attributes", 1)
 
-    async def knows_of(self, replies: int) -> bool:
-        """Whether a task of it was completed after so many of its activities had told what came of them."""
-        return await self._knows("activity_task_completed_event_attributes", replies)
+    async def handled_replies(self, replies: int) -> bool:
+        """Return whether a workflow task was completed after `replies` of its activities had completed."""
+        return await self._handled("activity_task_completed_event_attributes", replies)
 
-    async def _knows(self, what: Attributes, count: int) -> bool:
+    async def _handled(self, attribute: Attributes, count: int) -> bool:
         events = [event async for event in self.handle.fetch_history_events()]
-        news = [one.event_id for one in events if one.HasField(what)]
-        done = [one.event_id for one in events if one.HasField("workflow_task_completed_event_attributes")]
-        return len(news) >= count and done[-1] > news[count - 1]
+        changes = [event.event_id for event in events if event.HasField(attribute)]
+        tasks = [event.event_id for event in events if event.HasField("workflow_task_completed_event_attributes")]
+        return len(changes) >= count and tasks[-1] > changes[count - 1]
 
     async def replies(self) -> int:
-        """How many of its activities have told what came of them."""
+        """Return how many of its activities have completed."""
         events = [event async for event in self.handle.fetch_history_events()]
-        return sum(one.HasField("activity_task_completed_event_attributes") for one in events)
+        return sum(event.HasField("activity_task_completed_event_attributes") for event in events)
 
 
-async def being_heard(
+async def edit_while_guards_wait(
     parts: HeldParts, platform: Platform, handle: Run, step: PendingStep, kind: str
 ) -> asyncio.Task[object]:
-    """Somebody edits a call, and the guards that look at what they wrote do not come to an end."""
-    said = says(step, Ruling.APPROVE, arguments=EDITED)
+    """Send a decision with edited arguments, and return once the guards that check them wait."""
+    edited = says(step, Ruling.APPROVE, arguments=EDITED)
     run = handle.handle.id.partition(":")[2]
-    speaking = platform.decide(run, said) if kind == "update" else handle.handle.signal("decide", said)
-    telling = asyncio.create_task(speaking)
+    sending = platform.decide(run, edited) if kind == "update" else handle.handle.signal("decide", edited)
+    decision_task = asyncio.create_task(sending)
     await asyncio.wait_for(parts.held.asked.wait(), 60)
-    return telling
+    return decision_task
 
 
-async def told(telling: asyncio.Task[object], kind: str) -> None:
-    """Who sent an update is told that it came too late."""
-    reply = await asyncio.wait_for(telling, 60)
+async def assert_too_late(decision_task: asyncio.Task[object], kind: str) -> None:
+    """Assert that the sender of an update is told that it came too late."""
+    reply = await asyncio.wait_for(decision_task, 60)
     if kind == "update":
-        came = getattr(reply, "came", None)
-        assert isinstance(came, Rejected)
-        assert came.reason == "the run is at its end: nothing is called any more"
+        decision_outcome = getattr(reply, "came", None)
+        assert isinstance(decision_outcome, Rejected)
+        assert decision_outcome.reason == "the run is at its end: nothing is called any more"
 
 
 @pytest.mark.parametrize("kind", ["update", "signal"])
-async def test_a_run_that_is_cancelled_answers_who_is_being_heard_and_then_is_cancelled(  # noqa: PLR0917 - the world
+async def test_a_run_that_is_cancelled_while_it_checks_a_decision_answers_it_and_then_is_cancelled(  # noqa: PLR0917 - the world
     parts: HeldParts, platform: Platform, client: Client, stub: StubModel, desk: DeskServer, kind: str
 ) -> None:
     stub.script = [calls(MESSAGE), answer("Sent.")]
     name = await platform.start_agent("Tell them.", agent="tester")
     run = Run(client, name)
-    first = (await run.handle.describe()).run_id
+    first_run_id = (await run.handle.describe()).run_id
     [step] = await waits(platform, name)
-    telling = await being_heard(parts, platform, run, step, kind)
+    decision_task = await edit_while_guards_wait(parts, platform, run, step, kind)
     await platform.cancel(name)
 
-    await until(run.knows_that_it_is_cancelled, what="the run hears that it is cancelled")
-    await platform.cancel(name)  # once more, while it waits for them
+    await until(run.handled_cancellation, what="the run hears that it is cancelled")
+    await platform.cancel(name)  # again, while it waits for the guards
     assert await run.goes_on()
     parts.held.let_go.set()
     result = await asyncio.wait_for(platform.result(name), 60)
-    await told(telling, kind)
+    await assert_too_late(decision_task, kind)
     assert isinstance(result.outcome, Cancelled)
     assert (result.outcome.phase, result.outcome.unknown) == ("awaiting_approval", ())
     assert desk.desk.received()["messages"] == {}
     assert "at its end" in await run.page(), "the decision is not lost"
-    account = await SqlAccounts(parts.database).look("default", first)
+    account = await SqlAccounts(parts.database).look("default", first_run_id)
     assert account is not None
     assert (result.spent.steps, result.unsettled, account.reserved) == (1, Spend(), Spend())
 
 
 @pytest.mark.parametrize("kind", ["update", "signal"])
-async def test_a_run_that_is_over_and_is_cancelled_while_somebody_is_heard_ends_as_it_was_to(  # noqa: PLR0917
+async def test_a_finished_run_that_is_cancelled_while_it_checks_a_decision_keeps_its_outcome(  # noqa: PLR0917
     parts: HeldParts, platform: Platform, client: Client, stub: StubModel, desk: DeskServer, kind: str
 ) -> None:
     stub.script = [calls(MESSAGE, MESSAGE, MESSAGE), answer("Sent.")]
@@ -186,18 +186,18 @@ async def test_a_run_that_is_over_and_is_cancelled_while_somebody_is_heard_ends_
     await platform.pause(name, by="ada")
     for step in others:
         await platform.decide(name, says(step, Ruling.APPROVE))
-    telling = await being_heard(parts, platform, run, last, kind)
-    # Of the two that are agreed to, the budget covers one: the run is over, but for who is being heard.
+    decision_task = await edit_while_guards_wait(parts, platform, run, last, kind)
+    # The budget covers one of the two approved calls: the run only waits for the decision that is being checked.
     replies = await run.replies()
     await platform.resume(name, by="ada")
-    await until(lambda: run.knows_of(replies + 1), what="the run knows that the one message is sent")
+    await until(lambda: run.handled_replies(replies + 1), what="the run knows that the one message is sent")
     await platform.cancel(name)
 
-    await until(run.knows_that_it_is_cancelled, what="the run hears that it is cancelled")
+    await until(run.handled_cancellation, what="the run hears that it is cancelled")
     assert await run.goes_on()
     parts.held.let_go.set()
     result = await asyncio.wait_for(platform.result(name), 60)
-    await told(telling, kind)
+    await assert_too_late(decision_task, kind)
     assert isinstance(result.outcome, Exhausted)
     assert "at its end" in await run.page(), "the decision is not lost"
     assert result.spent.tool_calls == len(desk.desk.received()["messages"]) == 1

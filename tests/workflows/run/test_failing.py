@@ -1,4 +1,4 @@
-"""A run that must fail lets what is in flight end, and says what it spent and which writes nobody knows of."""
+"""A failing run lets calls in flight end, and reports what it spent and which writes have an unknown outcome."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -29,7 +29,7 @@ READ = ("search_knowledge", {"query": "parental leave"})
 
 
 class Torn(Adapters):
-    """The platform's own parts, whose line to some tools breaks at every call."""
+    """The platform's own adapters, whose connection to some tools breaks at every call."""
 
     torn: frozenset[str] = frozenset()
 
@@ -63,7 +63,7 @@ async def parts(client: Client, settings: Settings) -> AsyncIterator[Torn]:
         yield parts
 
 
-async def failed(platform: Platform, run: str) -> FailedRun:
+async def failed_run_of(platform: Platform, run: str) -> FailedRun:
     with pytest.raises(RunFailed, match="gave up after 5 attempts, the last of which failed: the line broke") as error:
         await platform.result(run)
     assert error.value.how is not None
@@ -81,31 +81,36 @@ async def test_a_write_beside_a_read_that_gives_up_is_done_and_known(
     parts.torn = frozenset({"search_knowledge"})
     stub.script = [calls(READ, TICKET), answer()]
     run = await platform.start_agent("Do both.", agent="tester")
-    how = await failed(platform, run)
+    failed_run = await failed_run_of(platform, run)
     assert list(desk.desk.received()["tickets"].values()) == [1]
-    assert (how.unknown, how.spent.steps, how.spent.tool_calls, how.repeatable) == ((), 1, 1, False)
+    assert (failed_run.unknown, failed_run.spent.steps, failed_run.spent.tool_calls, failed_run.repeatable) == (
+        (),
+        1,
+        1,
+        False,
+    )
     head = await page(client, run)
     assert f"`perdure retry {run}`" in head
     assert "another id" not in head, "the ticket would be opened twice"
 
 
-async def test_a_write_that_nobody_knows_of_is_in_the_inbox_with_what_to_do(
+async def test_a_write_with_an_unknown_outcome_is_in_the_inbox_with_what_to_do(
     platform: Platform, client: Client, parts: Torn, stub: StubModel
 ) -> None:
     parts.torn = frozenset({"search_knowledge", "create_ticket"})
     stub.script = [calls(READ, TICKET), answer()]
     run = await platform.start_agent("Do both.", agent="tester")
-    how = await failed(platform, run)
-    assert how.unknown == ("call-1-2 (create_ticket) may have happened: nobody knows",)
-    found: list[InboxEntry] = []
+    failed_run = await failed_run_of(platform, run)
+    assert failed_run.unknown == ("call-1-2 (create_ticket) may have happened: nobody knows",)
+    entries: list[InboxEntry] = []
 
     async def listed() -> bool:
-        nonlocal found
-        found = [entry for entry in await platform.inbox("default") if entry.business_id == run]
-        return bool(found and found[0].problem)
+        nonlocal entries
+        entries = [entry for entry in await platform.inbox("default") if entry.business_id == run]
+        return bool(entries and entries[0].problem)
 
     await until(listed, what="the failed run is in the inbox")
-    assert found[0].problem == (
+    assert entries[0].problem == (
         "the run failed, and call-1-2 (create_ticket) may have happened: nobody knows: look at the other side, then: "
         f"perdure retry {run}"
     )
@@ -120,6 +125,6 @@ async def test_a_failed_run_that_wrote_nothing_waits_for_nobody(
     parts.torn = frozenset({"search_knowledge"})
     stub.script = [calls(READ), answer()]
     run = await platform.start_agent("Look.", agent="tester")
-    how = await failed(platform, run)
-    assert how.repeatable
+    failed_run = await failed_run_of(platform, run)
+    assert failed_run.repeatable
     assert [entry for entry in await platform.inbox("default") if entry.business_id == run] == []

@@ -1,4 +1,4 @@
-"""What is away is waited for: no attempt is counted, nothing is spent, the run's page says so, and then it goes on."""
+"""A run waits out an outage: no attempt is counted, nothing is spent, the page of the run says so, and it goes on."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -35,23 +35,23 @@ LONG = 12
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def way(stub: StubModel) -> AsyncIterator[Door]:
-    """The only way to the model."""
-    async with door("127.0.0.1", stub.server_address[1]) as one:
-        yield one
+async def model_door(stub: StubModel) -> AsyncIterator[Door]:
+    """Open the only door to the model."""
+    async with door("127.0.0.1", stub.server_address[1]) as opened:
+        yield opened
 
 
 @pytest.fixture
-def settings(settings: Settings, state: Path, desk: DeskServer, way: Door, tmp_path: Path) -> Settings:
-    """A database of this test's own, over the index that all share; and an agent."""
+def settings(settings: Settings, state: Path, desk: DeskServer, model_door: Door, tmp_path: Path) -> Settings:
+    """Return settings with an agent and a database of this test's own, over the index that all tests share."""
     (tmp_path / "index").symlink_to(state / "index")
     write_agent(tmp_path)
     paths = settings.paths.model_copy(update={"state": tmp_path})
-    model = settings.model.model_copy(update={"endpoints": {"fast": way.url, "strong": way.url}})
+    model = settings.model.model_copy(update={"endpoints": {"fast": model_door.url, "strong": model_door.url}})
     own = settings.model_copy(update={"paths": paths, "model": model})
-    named = with_agents(own, tmp_path, tools=Tools(services={"desk": desk.url}))
+    with_agent = with_agents(own, tmp_path, tools=Tools(services={"desk": desk.url}))
     (tmp_path / "handbook.toml").write_text((settings.paths.agents / "handbook.toml").read_text())
-    return named
+    return with_agent
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -68,17 +68,17 @@ async def page(client: Client, run: str) -> str:
     return str((await handle.query("__temporal_workflow_metadata")).current_details)
 
 
-async def waits_for_it(client: Client, run: str) -> str:
-    """The page of a run, once it says that something is waited for."""
-    shown = ""
+async def page_of_waiting(client: Client, run: str) -> str:
+    """Return the page of a run once it says that the run waits."""
+    text = ""
 
-    async def said() -> bool:
-        nonlocal shown
-        shown = await page(client, run)
-        return "waits for what is away** since" in shown
+    async def says_so() -> bool:
+        nonlocal text
+        text = await page(client, run)
+        return "waits for what is away** since" in text
 
-    await until(said, what="the run's page says what is waited for", seconds=20)
-    return shown
+    await until(says_so, what="the run's page says what is waited for", seconds=20)
+    return text
 
 
 def sqlite(parts: Adapters) -> SqliteDatabase:
@@ -87,36 +87,36 @@ def sqlite(parts: Adapters) -> SqliteDatabase:
 
 
 @asynccontextmanager
-async def shut(way: Door) -> AsyncGenerator[None]:
-    await way.shut()
+async def shut(model_door: Door) -> AsyncGenerator[None]:
+    await model_door.shut()
     try:
         yield
     finally:
-        await way.open()
+        await model_door.open()
 
 
-def outage(kind: str, parts: Adapters, way: Door) -> AbstractAsyncContextManager[None]:
+def outage(kind: str, parts: Adapters, model_door: Door) -> AbstractAsyncContextManager[None]:
     match kind:
         case "full":
             return full_disk(parts.database)
         case "away":
             return away(sqlite(parts))
         case _:
-            return shut(way)
+            return shut(model_door)
 
 
 @pytest.mark.parametrize("kind", ["full", "away", "model"])
 async def test_a_run_that_needs_what_is_away_says_so_and_goes_on_when_it_is_back(  # noqa: PLR0917 - all of the world
-    platform: Platform, client: Client, parts: Adapters, stub: StubModel, desk: DeskServer, way: Door, kind: str
+    platform: Platform, client: Client, parts: Adapters, stub: StubModel, desk: DeskServer, model_door: Door, kind: str
 ) -> None:
     stub.script = [calls(SUM, TICKET), answer("Opened.")]
-    async with outage(kind, parts, way):
+    async with outage(kind, parts, model_door):
         run = await platform.start_agent("Open it.", agent="tester")
-        shown = await waits_for_it(client, run)
-    assert "It goes on by itself." in shown
+        text = await page_of_waiting(client, run)
+    assert "It goes on by itself." in text
     result = await asyncio.wait_for(platform.result(run), 60)
     assert isinstance(result.outcome, Answered)
-    assert result.spent.steps == 2, "what was in vain is no step"
+    assert result.spent.steps == 2, "a refused attempt is no step"
     assert result.unsettled == Spend()
     assert list(desk.desk.received()["tickets"].values()) == [1]
     assert "after it began to wait" in await page(client, run)
@@ -136,15 +136,15 @@ async def test_an_endpoint_that_refuses_longer_than_there_are_tries_fails_no_age
 
 @pytest.mark.usefixtures("parts")
 async def test_a_chain_waits_for_a_model_as_long_as_its_request_says_and_then_fails_with_what_was_away(
-    platform: Platform, client: Client, way: Door
+    platform: Platform, client: Client, model_door: Door
 ) -> None:
-    async with shut(way):
+    async with shut(model_door):
         run = await platform.start(QUESTION, within=timedelta(minutes=2))
-        with pytest.raises(RunFailed, match=r"nothing answers at its endpoint.*waited for, for 0:0[12]:") as failed:
+        with pytest.raises(RunFailed, match=r"nothing answers at its endpoint.*waited for, for 0:0[12]:") as failure:
             await platform.result(run)
-    how = failed.value.how
-    assert how is not None
-    assert (how.phase, how.spent.micro_dollars, how.unknown) == ("generating", 0, ())
+    failed_run = failure.value.how
+    assert failed_run is not None
+    assert (failed_run.phase, failed_run.spent.micro_dollars, failed_run.unknown) == ("generating", 0, ())
     assert "or start it again under another id: it wrote nothing" in await page(client, run)
 
 
@@ -156,8 +156,8 @@ async def test_a_chain_waits_for_a_store_as_long_as_its_request_says(platform: P
 
 
 @pytest.mark.usefixtures("parts")
-async def test_an_agent_that_waits_is_ended_by_the_deadline_of_its_budget(platform: Platform, way: Door) -> None:
-    async with shut(way):
+async def test_an_agent_that_waits_is_ended_by_the_deadline_of_its_budget(platform: Platform, model_door: Door) -> None:
+    async with shut(model_door):
         budget = Budget(until=datetime.now(UTC) + timedelta(minutes=20))
         run = await platform.start_agent("What?", agent="tester", budget=budget)
         result = await platform.result(run)
@@ -171,7 +171,7 @@ async def test_an_agent_that_waits_is_ended_by_the_deadline_of_its_budget(platfo
 async def test_a_run_that_waits_can_be_cancelled(platform: Platform, client: Client, parts: Adapters) -> None:
     async with away(sqlite(parts)):
         run = await platform.start_agent("What?", agent="tester")
-        await waits_for_it(client, run)
+        await page_of_waiting(client, run)
         await platform.cancel(run)
         result = await asyncio.wait_for(platform.result(run), 60)
     assert isinstance(result.outcome, Cancelled)
@@ -181,9 +181,9 @@ async def test_what_is_away_is_an_event_of_the_workers_log(platform: Platform, c
     with capture_logs() as events:
         async with away(sqlite(parts)):
             run = await platform.start_agent("What?", agent="tester")
-            await waits_for_it(client, run)
-    told: list[Any] = [event for event in events if event["event"] == "outage"]
-    assert {event["away"] for event in told} == {"StorageFailed"}
-    assert told[0]["log_level"] == "error"
+            await page_of_waiting(client, run)
+    outages: list[Any] = [event for event in events if event["event"] == "outage"]
+    assert {event["away"] for event in outages} == {"StorageFailed"}
+    assert outages[0]["log_level"] == "error"
     await platform.cancel(run)
     await platform.result(run)

@@ -28,8 +28,8 @@ def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
 
 
 async def details(client: Client, run: str) -> str:
-    found = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
-    return str(found.current_details)
+    metadata = await client.get_workflow_handle(workflow_id("default", run)).query("__temporal_workflow_metadata")
+    return str(metadata.current_details)
 
 
 @pytest.mark.usefixtures("working")
@@ -45,7 +45,7 @@ async def test_a_waiting_run_says_first_who_may_decide_and_with_which_command(
     assert "Anybody may say so, not sam, who started it" in head
     assert "`perdure approve msg-1 call-1-1` or `perdure deny msg-1 call-1-1`" in head
     assert "1 of 24 steps" in head
-    assert "facilities" not in head + table, "no words of a model"
+    assert "facilities" not in head + table, "no text of a model"
     await platform.decide(run, says(step, Ruling.APPROVE))
     await platform.result(run)
     assert (await details(client, run)).startswith("**answered**\n")
@@ -78,7 +78,7 @@ async def test_a_paused_run_says_who_paused_it_and_how_it_goes_on(
     head = await details(client, run)
     assert "by olga: the desk moves" in head
     assert "`perdure resume held-1`" in head
-    assert "`perdure approve held-1 call-1-1`" in head, "what waits is told all the same"
+    assert "`perdure approve held-1 call-1-1`" in head, "the waiting call is still shown"
     await platform.cancel(run)
     await platform.result(run)
 
@@ -132,16 +132,16 @@ async def test_the_summaries_of_activities_name_the_step_and_the_model_or_the_to
     summaries = " ".join(event.user_metadata.summary.data.decode() for event in history.events)
     assert '"think-1 at fast"' in summaries
     assert '"call-1-1 create_ticket"' in summaries
-    told = [entry.summary async for entry in platform.timeline(run)]
-    assert "think-1 at fast" in told, "the step is named once"
+    shown_summaries = [entry.summary async for entry in platform.timeline(run)]
+    assert "think-1 at fast" in shown_summaries, "the step is named once"
 
 
 def test_money_has_no_sign_that_the_ui_would_take_for_a_formula() -> None:
     allowance = Allowance(budget=Budget(steps=2), settled=Spend(steps=1, micro_dollars=8))
-    words = spent(allowance.reserve("think-2/1", Spend(steps=1, micro_dollars=1_500_000)), "fast")
-    assert words.startswith("Spent 0.000008 of 1.00 dollars, 1 of 2 steps, 0 + 0 tokens; held")
-    assert words.endswith("1.50 dollars, 1 step. Model: **fast**.")
-    assert "$" not in words
+    text = spent(allowance.reserve("think-2/1", Spend(steps=1, micro_dollars=1_500_000)), "fast")
+    assert text.startswith("Spent 0.000008 of 1.00 dollars, 1 of 2 steps, 0 + 0 tokens; held")
+    assert text.endswith("1.50 dollars, 1 step. Model: **fast**.")
+    assert "$" not in text
     assert dollars(12_000_000) == "12.00"
 
 

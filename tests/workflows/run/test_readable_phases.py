@@ -1,4 +1,4 @@
-"""The phases that pass quickly can be read in the Temporal UI too, as long as they last."""
+"""Short phases of a run can be read in the Temporal UI while they last."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -27,31 +27,31 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def unguarded(client: Client, settings: Settings) -> AsyncIterator[Platform]:
-    """A platform whose workers of guards are away: what they look at waits."""
+    """Return a platform without guards workers: a check by a guard waits."""
     async with AsyncExitStack() as stack:
         for worker in workers(client, settings, await Adapters.open(settings, stack), [WorkerRole.WORKFLOWS]):
             await stack.enter_async_context(worker)
         yield Platform(client, task_queue=Queue.WORKFLOWS)
 
 
-async def shown(client: Client, run: str, words: str) -> str:
-    """What stands above the table, once it says this."""
-    handle, told = client.get_workflow_handle(workflow_id("default", run)), ""
+async def page_head(client: Client, run: str, words: str) -> str:
+    """Return the text above the table once it contains `words`."""
+    handle, text = client.get_workflow_handle(workflow_id("default", run)), ""
 
-    async def there() -> bool:
-        nonlocal told
-        told = str((await handle.query("__temporal_workflow_metadata")).current_details)
-        return words in told
+    async def says_so() -> bool:
+        nonlocal text
+        text = str((await handle.query("__temporal_workflow_metadata")).current_details)
+        return words in text
 
-    await until(there, what=f"the page says {words!r}")
-    return told.split("| time (UTC)", maxsplit=1)[0]
+    await until(says_so, what=f"the page says {words!r}")
+    return text.split("| time (UTC)", maxsplit=1)[0]
 
 
 async def test_a_run_whose_task_waits_for_its_guards_says_so_and_who_started_it(
     unguarded: Platform, client: Client
 ) -> None:
     run = await unguarded.start_agent("Count.", agent="screened", started_by="sam")
-    head = await shown(client, run, "its task is screened")
+    head = await page_head(client, run, "its task is screened")
     assert head.startswith("**pinning** since 2")
     assert "Model: **fast**. Started by **sam**." in head
     await client.get_workflow_handle(workflow_id("default", run)).terminate()
@@ -61,7 +61,7 @@ async def test_a_run_whose_task_waits_for_its_guards_says_so_and_who_started_it(
 async def test_a_run_that_sums_up_names_the_summary(platform: Platform, client: Client, stub: StubModel) -> None:
     stub.script = [calls(SUM), calls(SUM) | LONG, "hang-mid", answer()]
     run = await platform.start_agent("Count.", agent="brief")
-    head = await shown(client, run, "**compacting** since 2")
+    head = await page_head(client, run, "**compacting** since 2")
     assert "the model sums older turns up before its window is full (compact-1)." in head
     await platform.cancel(run)
     await platform.result(run)

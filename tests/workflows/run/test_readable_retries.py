@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("working")
 
 @pytest.fixture
 def broken() -> Iterator[StubModel]:
-    """A desk that only ever answers that it is overloaded."""
+    """Start a desk that always answers that it is overloaded."""
     with StubModel(0) as server:
         server.script = ["503"] * 20
         yield server
@@ -36,15 +36,15 @@ async def test_every_attempt_that_fails_has_a_line_with_its_reason(
     stub.script = ["503", calls(SUM, TICKET), answer()]
     run = await platform.start_agent("Open it.", agent="tester")
     handle = client.get_workflow_handle(workflow_id("default", run))
-    shown = ""
+    text = ""
 
-    async def told() -> bool:
-        nonlocal shown
-        shown = str((await handle.query("__temporal_workflow_metadata")).current_details)
-        return "attempt 2 told nothing: create_ticket gave no result" in shown
+    async def both_shown() -> bool:
+        nonlocal text
+        text = str((await handle.query("__temporal_workflow_metadata")).current_details)
+        return "attempt 2 told nothing: create_ticket gave no result" in text
 
-    await until(told, what="two failed attempts of the tool are told")
-    head, table = shown.split("| time (UTC)")
+    await until(both_shown, what="the page shows two failed attempts of the tool")
+    head, table = text.split("| time (UTC)")
     assert "the last to fail: create_ticket gave no result" in head
     assert "attempt 1 told nothing: create_ticket gave no result" in table
     assert "think-1, attempt 1: fast: the server is overloaded" in table

@@ -1,4 +1,4 @@
-"""How a run may start: whatever client asks, a start that would mix up runs or tenants fails with the reason."""
+"""A start that would mix up runs or tenants fails with the reason, whatever client sends it."""
 
 import uuid
 from typing import Any
@@ -23,13 +23,13 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "extraction": {"schema_name": "invoice", "file": FILE},
     "agent": {"task": "Clean the pond.", "agent": "operations"},
 }
-"""A request of every type of run."""
+"""A request for every type of run."""
 
 every_type = pytest.mark.parametrize("kind", REQUESTS)
 
 
 def queue_of(kind: str) -> Queue:
-    """Where runs of a type are started."""
+    """Return the task queue on which runs of a type start."""
     return Queue.AGENTS if kind == "agent" else Queue.PLATFORM
 
 
@@ -37,8 +37,8 @@ def test_these_are_the_types_of_runs_that_there_are() -> None:
     assert set(REQUESTS) == {each.__name__.lower() for each in WORKFLOWS}
 
 
-async def refused(client: Client, kind: str, request: dict[str, Any], **start: Any) -> str:
-    """Why a run fails that is started so; it must fail, and for good."""
+async def failure_reason(client: Client, kind: str, request: dict[str, Any], **start: Any) -> str:
+    """Start a run that must fail without a retry, and return why it failed."""
     with pytest.raises(WorkflowFailureError) as failure:
         await client.execute_workflow(kind, request, **start)
     cause = failure.value.cause
@@ -58,10 +58,10 @@ async def test_a_run_belongs_to_the_tenant_that_its_id_names_or_fails_at_its_sta
 ) -> None:
     key = f"{owner}{uuid.uuid4()}"
     named = {} if tenant is None else {"tenant": tenant}
-    reason = await refused(client, kind, {**REQUESTS[kind], **named}, id=key, task_queue=queue_of(kind))
-    whose = tenant or "default"
-    assert f"the run {key!r} was started for the tenant {whose!r}" in reason
-    assert f"begins with '{whose}:'" in reason
+    reason = await failure_reason(client, kind, {**REQUESTS[kind], **named}, id=key, task_queue=queue_of(kind))
+    expected_tenant = tenant or "default"
+    assert f"the run {key!r} was started for the tenant {expected_tenant!r}" in reason
+    assert f"begins with '{expected_tenant}:'" in reason
     assert stub.calls == 0
 
 
@@ -76,7 +76,7 @@ async def test_a_run_that_a_cron_repeats_does_nothing_and_says_each_time_that_a_
         )
         try:
             first = client.get_workflow_handle(key, run_id=handle.first_execution_run_id)
-            # A cron goes on after a failure, which a client that waits for the result is therefore not told.
+            # A cron continues after a failure, so a client that waits for the result is not told of it.
             with pytest.raises(WorkflowContinuedAsNewError):
                 await first.result(follow_runs=False)
             failed = (await first.fetch_history()).events[-1].workflow_execution_failed_event_attributes

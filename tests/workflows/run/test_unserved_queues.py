@@ -1,4 +1,4 @@
-"""A task queue that no worker serves is an outage like any other: free, told on the run's page, over with a worker."""
+"""A task queue without a worker is an outage: it costs nothing, the page shows it, and a worker ends it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +27,7 @@ from workflows.effects import ACT, GENERATE, RETRIEVE, THINK
 QUESTION = "How many weeks of parental leave are paid in full?"
 
 SOON = timedelta(seconds=1)
-"""How long a queue has a worker to take an effect: of itself it is five minutes, which no test waits for."""
+"""How long an effect waits for a worker; the default of five minutes is too long for a test."""
 
 NOBODY = "no worker takes it from its queue: is one running?"
 
@@ -42,13 +42,13 @@ def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def platform(client: Client) -> Platform:
-    """Its runs are served by role: each role has workers of its own."""
+    """Return a platform whose roles are served by workers of their own."""
     return Platform(client, task_queue=Queue.WORKFLOWS)
 
 
 @pytest.fixture(autouse=True)
 def real_time(environment: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Clocks do not skip: a queue would be given up before its worker comes."""
+    """Stop time skipping: it would end the wait for a queue before its worker starts."""
     for effect in (ACT, GENERATE, RETRIEVE, THINK):
         monkeypatch.setitem(vars(effect), "schedule_to_start_timeout", SOON)
     with environment.with_time_skipping_disabled():
@@ -56,13 +56,13 @@ def real_time(environment: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch)
 
 
 class Fleet:
-    """Workers of one process, which come when a test calls them."""
+    """Workers of one process, which start when a test asks for them."""
 
     def __init__(self, client: Client, settings: Settings, stack: AsyncExitStack, parts: Adapters) -> None:
         self._client, self._settings, self._stack, self._parts = client, settings, stack, parts
 
-    async def call(self, *roles: WorkerRole) -> None:
-        """Have these roles served."""
+    async def start_workers(self, *roles: WorkerRole) -> None:
+        """Start workers for these roles."""
         for worker in workers(self._client, self._settings, self._parts, roles):
             await self._stack.enter_async_context(worker)
 
@@ -78,17 +78,17 @@ async def page(client: Client, run: str) -> str:
     return str((await handle.query("__temporal_workflow_metadata")).current_details)
 
 
-async def waits_for(client: Client, run: str, name: str) -> str:
-    """The head of a run's page, once it says that this waits for what is away."""
-    shown = ""
+async def head_of_waiting(client: Client, run: str, name: str) -> str:
+    """Return the head of a run's page once it says that the step `name` waits out an outage."""
+    head = ""
 
-    async def said() -> bool:
-        nonlocal shown
-        shown = (await page(client, run)).split("| time (UTC)")[0]
-        return f"**{name} waits for what is away** since" in shown
+    async def says_so() -> bool:
+        nonlocal head
+        head = (await page(client, run)).split("| time (UTC)")[0]
+        return f"**{name} waits for what is away** since" in head
 
-    await until(said, what=f"the run's page says that {name} waits")
-    return shown
+    await until(says_so, what=f"the run's page says that {name} waits")
+    return head
 
 
 @pytest.mark.parametrize(
@@ -110,32 +110,32 @@ async def test_what_nobody_serves_is_waited_for_at_no_cost_until_a_worker_comes(
     missing: WorkerRole,
     name: str,
 ) -> None:
-    await fleet.call(*(role for role in WorkerRole if role is not missing))
+    await fleet.start_workers(*(role for role in WorkerRole if role is not missing))
     if kind == "agent":
         stub.script = [calls(TICKET), answer("Opened.")]
         run = await platform.start_agent("Open it.", agent="tester")
     else:
         run = await platform.start(QUESTION)
-    head = await waits_for(client, run, name)
+    head = await head_of_waiting(client, run, name)
     assert NOBODY.replace("?", "") in head
     assert "It goes on by itself." in head
     assert f"{name.split(maxsplit=1)[0]} goes on" not in head
-    await fleet.call(missing)
+    await fleet.start_workers(missing)
     result = await asyncio.wait_for(platform.result(run), 120)
     assert isinstance(result.outcome, Answered)
-    assert (result.spent.steps, result.unsettled) == (stub.calls, Spend()), "what was in vain is no step"
+    assert (result.spent.steps, result.unsettled) == (stub.calls, Spend()), "an attempt that no worker took is no step"
     assert result.spent.tool_calls == len(desk.desk.received()["tickets"]) == (kind == "agent")
-    shown = await page(client, run)
-    assert "after it began to wait" in shown
-    assert "waits for what is away** since" not in shown
+    text = await page(client, run)
+    assert "after it began to wait" in text
+    assert "waits for what is away** since" not in text
 
 
 async def test_a_run_whose_queue_nobody_serves_can_be_cancelled(
     fleet: Fleet, platform: Platform, client: Client, stub: StubModel
 ) -> None:
-    await fleet.call(*(role for role in WorkerRole if role is not WorkerRole.GENERATION))
+    await fleet.start_workers(*(role for role in WorkerRole if role is not WorkerRole.GENERATION))
     run = await platform.start_agent("What?", agent="tester")
-    await waits_for(client, run, "think-1")
+    await head_of_waiting(client, run, "think-1")
     await platform.cancel(run)
     result = await asyncio.wait_for(platform.result(run), 60)
     assert isinstance(result.outcome, Cancelled)

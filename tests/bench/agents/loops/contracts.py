@@ -1,4 +1,4 @@
-"""What the two loops' activities take and give: plain pydantic models, messages as the model's protocol writes them."""
+"""Inputs and outputs of the loops' activities: plain pydantic models, messages as the model's protocol has them."""
 
 from typing import Any
 
@@ -29,18 +29,18 @@ class Conversation(BaseModel):
     messages: list[Message]
 
 
-class Said(BaseModel):
+class NewMessage(BaseModel):
     message: Message
 
 
 class Head(BaseModel):
-    """The newest message of a conversation that lies in the store: it stands for all before it."""
+    """The digest of the newest message of a stored conversation; it identifies all earlier ones."""
 
     digest: str
 
 
 class Move(BaseModel):
-    """What the model chose, and the conversation with it."""
+    """The model's reply, and the head of the conversation with it."""
 
     head: Head
     calls: list[Call]

@@ -4,11 +4,11 @@ from temporalio import activity
 
 from tests.bench.agents.loops.contracts import Head, Make, Move, Task
 from tests.bench.agents.loops.messages import Messages
-from tests.bench.agents.loops.model import Speaks, asked, read
+from tests.bench.agents.loops.model import Speaks, call_tool, calls_of
 
 
 class Lean:
-    """Each keeps what it makes before it says so."""
+    """The activities. Each stores its message before it returns the digest."""
 
     def __init__(self, model: Speaks, messages: Messages) -> None:
         self._model = model
@@ -16,13 +16,13 @@ class Lean:
 
     @activity.defn(name="lean-begin")
     async def begin(self, task: Task) -> Head:
-        return self._messages.keep({"role": "user", "content": task.text}, None)
+        return self._messages.store({"role": "user", "content": task.text}, None)
 
     @activity.defn(name="lean-think")
     async def think(self, head: Head) -> Move:
-        message = await self._model.reply(self._messages.tell(head))
-        return Move(head=self._messages.keep(message, head), calls=asked(message), text=message["content"])
+        message = await self._model.reply(self._messages.conversation(head))
+        return Move(head=self._messages.store(message, head), calls=calls_of(message), text=message["content"])
 
     @activity.defn(name="lean-act")
     async def act(self, make: Make) -> Head:
-        return self._messages.keep(read(make.call), make.head)
+        return self._messages.store(call_tool(make.call), make.head)

@@ -1,4 +1,4 @@
-"""The leanest agent that is durable: a digest in the workflow, the model as an activity, the rest as local ones."""
+"""The leanest durable agent: a digest in the workflow, the model as an activity, the rest as local activities."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ TIMEOUT = timedelta(seconds=30)
 
 @workflow.defn(name="lean")
 class LeanLoop:
-    """No budget, no limit, nothing shown; the tools of one turn are called one after the other."""
+    """An agent without budget, limits or status; the tools of one turn are called one after the other."""
 
     @workflow.run
     async def run(self, task: Task) -> Answer:

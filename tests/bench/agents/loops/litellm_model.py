@@ -1,4 +1,4 @@
-"""The call of the model as the platform's client makes it: streamed, through LiteLLM, by its own public call."""
+"""The model call as the platform's client makes it: streamed, through LiteLLM's public function."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ MODEL = "hosted_vllm/stub"
 
 
 class StreamedModel:
-    """A model behind LiteLLM, which keeps the connections and retries nothing."""
+    """A model behind LiteLLM, which keeps its connections and retries nothing."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        # A model that it does not know takes it longer.
+        # LiteLLM takes longer for a model that it does not know.
         price = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0}
         litellm.register_model({MODEL: {"litellm_provider": "hosted_vllm", "mode": "chat", **price}})
 
@@ -38,15 +38,15 @@ class StreamedModel:
             num_retries=0,
             max_retries=0,
         )
-        said, calls = "", dict[int, dict[str, Any]]()
+        content, calls = "", dict[int, dict[str, Any]]()
         async for piece in stream:
             for choice in piece.choices:
-                said += choice.delta.content or ""
+                content += choice.delta.content or ""
                 for call in choice.delta.tool_calls or ():
-                    known = calls.setdefault(call.index, {"id": call.id, "name": call.function.name, "arguments": ""})
-                    known["arguments"] += call.function.arguments or ""
-        asked = [{"id": call.pop("id"), "type": "function", "function": call} for _, call in sorted(calls.items())]
-        return {"role": "assistant", "content": said or None, **({"tool_calls": asked} if asked else {})}
+                    entry = calls.setdefault(call.index, {"id": call.id, "name": call.function.name, "arguments": ""})
+                    entry["arguments"] += call.function.arguments or ""
+        tool_calls = [{"id": call.pop("id"), "type": "function", "function": call} for _, call in sorted(calls.items())]
+        return {"role": "assistant", "content": content or None, **({"tool_calls": tool_calls} if tool_calls else {})}
 
     async def close(self) -> None:
         """LiteLLM closes its clients itself."""

@@ -18,7 +18,7 @@ SELECT body FROM told ORDER BY depth DESC
 
 
 class Messages:
-    """One file. Each message is on disk before its digest is told: a history refers to it."""
+    """The store, one file. A message is on disk before its digest is returned, because a history refers to it."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
@@ -28,16 +28,16 @@ class Messages:
             "CREATE TABLE IF NOT EXISTS messages (digest TEXT PRIMARY KEY, parent TEXT, body TEXT) WITHOUT ROWID"
         )
 
-    def keep(self, message: Message, head: Head | None) -> Head:
-        """Add a message after this one. Doing it again changes nothing."""
+    def store(self, message: Message, head: Head | None) -> Head:
+        """Add a message after `head`, and return the new head. A second call changes nothing."""
         parent = head.digest if head else ""
         body = json.dumps(message)
         digest = hashlib.sha256(f"{parent}{body}".encode()).hexdigest()
         self._database.execute("INSERT OR IGNORE INTO messages VALUES (?, ?, ?)", (digest, parent, body))
         return Head(digest=digest)
 
-    def tell(self, head: Head) -> list[Message]:
-        """The whole conversation, the oldest message first."""
+    def conversation(self, head: Head) -> list[Message]:
+        """Return the whole conversation, the oldest message first."""
         return [json.loads(body) for (body,) in self._database.execute(_TELL, (head.digest,))]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The call of the model and the one tool, as the loops make them: httpx, the protocol's own JSON, nothing else."""
+"""The model call and the one tool of the loops: only httpx and the JSON of the protocol."""
 
 import json
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ class Speaks(Protocol):
 
 
 class Model:
-    """A model behind HTTP, whose connection is kept."""
+    """A model behind HTTP, over one kept connection."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
@@ -44,14 +44,14 @@ class Model:
         await self._client.aclose()
 
 
-def asked(message: Message) -> list[Call]:
-    """The calls that the model asks for."""
+def calls_of(message: Message) -> list[Call]:
+    """Return the tool calls that the model asks for."""
     calls: list[dict[str, Any]] = message.get("tool_calls") or []
     return [Call(id=call["id"], **call["function"]) for call in calls]
 
 
-def read(call: Call) -> Message:
-    """Make a call, and say what came of it."""
+def call_tool(call: Call) -> Message:
+    """Call the tool, and return its result as a message."""
     if call.name != TOOL:
         raise ValueError(f"there is no tool {call.name!r}")
     return {"role": "tool", "tool_call_id": call.id, "content": note(json.loads(call.arguments)["number"])}

@@ -1,21 +1,21 @@
-"""The activities of the loop that passes the whole message list: it is the model's input, and its reply comes back."""
+"""The activities of the loop that passes the whole message list as the model's input."""
 
 from temporalio import activity
 
-from tests.bench.agents.loops.contracts import Call, Conversation, Said
-from tests.bench.agents.loops.model import Speaks, read
+from tests.bench.agents.loops.contracts import Call, Conversation, NewMessage
+from tests.bench.agents.loops.model import Speaks, call_tool
 
 
 class Whole:
-    """Everything travels through the history."""
+    """The activities. All messages travel through the history."""
 
     def __init__(self, model: Speaks) -> None:
         self._model = model
 
     @activity.defn(name="whole-think")
-    async def think(self, conversation: Conversation) -> Said:
-        return Said(message=await self._model.reply(conversation.messages))
+    async def think(self, conversation: Conversation) -> NewMessage:
+        return NewMessage(message=await self._model.reply(conversation.messages))
 
     @activity.defn(name="whole-act")
-    async def act(self, call: Call) -> Said:
-        return Said(message=read(call))
+    async def act(self, call: Call) -> NewMessage:
+        return NewMessage(message=call_tool(call))

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from tests.bench.agents.loops.contracts import Answer, Conversation, Task
-    from tests.bench.agents.loops.model import asked
+    from tests.bench.agents.loops.model import calls_of
     from tests.bench.agents.loops.whole_activities import Whole
 
 TIMEOUT = timedelta(seconds=30)
@@ -15,19 +15,19 @@ TIMEOUT = timedelta(seconds=30)
 
 @workflow.defn(name="whole")
 class WholeLoop:
-    """No budget, no limit, nothing shown."""
+    """An agent without budget, limits or status."""
 
     @workflow.run
     async def run(self, task: Task) -> Answer:
         messages = [{"role": "user", "content": task.text}]
         while True:
-            said = await workflow.execute_activity_method(
+            reply = await workflow.execute_activity_method(
                 Whole.think, Conversation(messages=messages), start_to_close_timeout=TIMEOUT
             )
-            messages.append(said.message)
-            calls = asked(said.message)
+            messages.append(reply.message)
+            calls = calls_of(reply.message)
             if not calls:
-                return Answer(text=said.message["content"])
+                return Answer(text=reply.message["content"])
             results = await asyncio.gather(
                 *(workflow.execute_activity_method(Whole.act, call, start_to_close_timeout=TIMEOUT) for call in calls)
             )

@@ -1,4 +1,4 @@
-"""The worker of the loops: one task queue, the SDK's own defaults. It reads the same settings as the platform's."""
+"""The worker of the loops: one task queue, the SDK's defaults, and the settings of the platform's worker."""
 
 import asyncio
 import signal
@@ -33,7 +33,7 @@ async def serve(settings: Settings, calling: Callable[[str], Speaks] = Model) ->
         await stop.wait()
     await model.close()
     messages.close()
-    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
+    # A process that ends right after its last call to Temporal may crash when the interpreter exits.
     await asyncio.sleep(0.05)
 
 

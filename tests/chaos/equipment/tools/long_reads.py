@@ -1,4 +1,4 @@
-"""A tool whose results fill the window of a model."""
+"""A tool whose results fill the context window of a model."""
 
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
 

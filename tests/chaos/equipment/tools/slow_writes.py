@@ -1,11 +1,11 @@
-"""Tools that write at the desk, and leave time for a kill between what they intend and what they do."""
+"""Tools that write at the desk and pause between the intent and the call, which leaves time for a kill."""
 
 import asyncio
 
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
 
 BEFORE_SECONDS = 0.3
-"""Between the intent, which is in the ledger by then, and the call."""
+"""The pause in seconds between the intent, which the ledger holds by then, and the call."""
 
 
 class Note(ToolArguments):

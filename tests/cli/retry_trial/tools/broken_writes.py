@@ -1,6 +1,6 @@
-"""Tools that write at the desk, in a worker in which attempts of calls break outside of the tool, as the test says.
+"""Tools that write at the desk, in a worker whose tool calls break outside the tool when the test says so.
 
-A worker process loads this file with its tools, so it is here that the boundary around them is made to break.
+A worker process loads this file with its tools, so this is the place to break the boundary around them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ async def post_notice(context: ToolContext, note: Note) -> str:
 
 
 def break_as_told(breaks: LastingBreaks) -> None:
-    """Let attempts of this process's calls break."""
+    """Break attempts of tool calls in this process."""
     run = ToolBoundary.run
 
     async def broken(  # noqa: PLR0917 - as the boundary's own
