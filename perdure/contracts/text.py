@@ -66,7 +66,7 @@ class Text(Contract):
         """Return the text as a reply carries it: with its body below `BODY_LIMIT`, otherwise by digest alone."""
         return self if self.tokens < BODY_LIMIT else self.reference()
 
-    def told(self) -> Self:
+    def inline_if_brief(self) -> Self:
         """Return a text whose body is in the history elsewhere already: with its body only up to `BRIEF` bytes."""
         return self if self.tokens <= BRIEF else self.reference()
 
