@@ -1,4 +1,4 @@
-"""Durable chains and budgeted agents: decisions replay, effects happen once."""
+"""Durable chains and budgeted agents: decisions replay, and effects happen once. These are the public names."""
 
 from perdure.client import Platform
 from perdure.contracts.agents.agent import AgentPhase

@@ -1,4 +1,4 @@
-"""Calendars as Temporal takes them: ranges of numbers, each within what its field can be."""
+"""Calendar expressions in Temporal's format: ranges of numbers, each within the bounds of its field."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ _FIELDS = {
 
 
 def calendar_spec(calendar: Calendar) -> ScheduleCalendarSpec:
-    """The same for Temporal. Raises `BadInput` for a number that its field cannot be."""
+    """Return the calendar in Temporal's format. Raises `BadInput` for a number out of its field's bounds."""
 
     def ranges(name: str) -> tuple[ScheduleRange, ...]:
         return tuple(_range(name, part) for part in getattr(calendar, name).split(","))
@@ -36,7 +36,7 @@ def calendar_spec(calendar: Calendar) -> ScheduleCalendarSpec:
         hour=ranges("hour"),
         day_of_month=ranges("day_of_month"),
         month=ranges("month"),
-        year=() if calendar.year == "*" else ranges("year"),  # every year is the same as none named
+        year=() if calendar.year == "*" else ranges("year"),  # no range means every year
         day_of_week=ranges("day_of_week"),
     )
 

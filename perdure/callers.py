@@ -1,4 +1,4 @@
-"""How a client says who starts a run: the token goes to the platform by itself, and the run hears of a ticket alone."""
+"""Caller tokens of a client: the token travels in an activity of its own, and the run gets only a ticket."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,28 +15,29 @@ from perdure.contracts.runs.caller import PresentCaller, PresentedCaller, checke
 from perdure.contracts.temporal.queues import Queue
 from perdure.errors import CallerRefused, PlatformError
 from perdure.launch import Request
-from perdure.runs import patiently
+from perdure.runs import retry_lost_namespace
 
 CallerToken: TypeAlias = str | Callable[[], str]
-"""A caller's token, or what has a fresh one whenever a run is started."""
+"""A caller's token, or a function that returns a fresh one for each start."""
 
 VERIFIED_WITHIN = timedelta(seconds=3)
-"""How long a start waits to hear that its token is refused. Where no worker is there, the run itself hears it later."""
+"""How long a start waits for the verdict on its token. Without a worker in that time, the run itself gets the verdict
+later."""
 
 BRISK = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
-"""Soon after an outage: the run asks for a minute from when it can."""
+"""A retry policy with short waits: a run asks for the verdict for only one minute from when it can."""
 
 
-async def announced(client: Client, queue: Queue, request: Request, workflow_id: str, token: str) -> Request:
-    """The request with the ticket of who starts it, once the server has their token.
+async def with_ticket(client: Client, queue: Queue, request: Request, workflow_id: str, token: str) -> Request:
+    """Return the request with the ticket of its caller, once the server has the caller's token.
 
-    Everything in a run's start stands in its history, so the token goes there as an activity of its own, which the
-    server keeps until a worker of the run's own queue verifies it. Raises `CallerRefused` where a worker refuses it at
-    once, `BadInput` where the request says that somebody else has started it.
+    Everything that starts a run is in its history. So the token travels in an activity of its own, which the server
+    keeps until a worker of the run's queue verifies it. Raises `CallerRefused` where a worker refuses it at once, and
+    `BadInput` where the request names another person as the starter.
     """
     ask = PresentCaller(tenant=request.tenant, workflow_id=workflow_id, token=token)
     try:
-        verdict = await _presented(client, queue, ask)
+        verdict = await _verdict_on_token(client, queue, ask)
     except RPCError as error:
         why = f"{error.status.name.lower()}: {error.message}"
         raise PlatformError(f"the Temporal server refused to take the caller's token ({why})") from None
@@ -52,10 +53,10 @@ async def announced(client: Client, queue: Queue, request: Request, workflow_id:
     return request.model_copy(update={"caller": ask.ticket})
 
 
-async def _presented(client: Client, queue: Queue, ask: PresentCaller) -> PresentedCaller:
-    """What the token came to; nothing where nobody has said so yet."""
+async def _verdict_on_token(client: Client, queue: Queue, ask: PresentCaller) -> PresentedCaller:
+    """Return the verdict on the token; an empty one where no worker has verified it yet."""
     try:
-        handle = await patiently(
+        handle = await retry_lost_namespace(
             lambda: client.start_activity(
                 "present_caller",
                 ask,
@@ -75,7 +76,7 @@ async def _presented(client: Client, queue: Queue, ask: PresentCaller) -> Presen
         return PresentedCaller()
 
 
-def token_of(given: str | None, default: CallerToken | None) -> str | None:
-    """The token of one start: its own, or the connection's. Raises `BadInput`."""
-    found = given if given is not None else default() if callable(default) else default
-    return None if found is None else checked_token(found)
+def token_for_start(own: str | None, default: CallerToken | None) -> str | None:
+    """Return the token of one start: its own, or the connection's; None for neither. Raises `BadInput`."""
+    token = own if own is not None else default() if callable(default) else default
+    return None if token is None else checked_token(token)

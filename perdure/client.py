@@ -1,4 +1,4 @@
-"""The typed way in: start runs, wait for them, look at them, cancel them. Needs a Temporal address and nothing else."""
+"""The typed client: start runs, wait for them, inspect them, cancel them. It only needs a Temporal address."""
 
 import asyncio
 import uuid
@@ -11,7 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from perdure.callers import CallerToken, announced, token_of
+from perdure.callers import CallerToken, token_for_start, with_ticket
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
 from perdure.contracts.temporal.connection import connect_config
@@ -23,7 +23,7 @@ from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
 from perdure.run_control import RunControl
 from perdure.run_retry import RunRetry
 from perdure.run_views import RunViews, phase_named, state_named
-from perdure.runs import checked_id, failed_of, patiently, reason_of, unknown_or, workflow_id
+from perdure.runs import checked_id, client_error, failure_details, failure_reason, retry_lost_namespace, workflow_id
 from perdure.schedules import Schedules
 
 
@@ -39,7 +39,7 @@ class Platform(RunControl, RunViews, RunRetry):
 
     @property
     def schedules(self) -> Schedules:
-        """The runs that a calendar starts."""
+        """The schedules of the platform: runs that a calendar starts."""
         return Schedules(self._client, self._task_queue)
 
     @classmethod
@@ -52,13 +52,14 @@ class Platform(RunControl, RunViews, RunRetry):
         within: timedelta = timedelta(seconds=10),
         caller_token: CallerToken | None = None,
     ) -> Self:
-        """Connect to Temporal.
+        """Connect to Temporal. Raises `NoServer`.
 
         Without arguments the connection comes from Temporal's own environment configuration: `TEMPORAL_ADDRESS`,
-        `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; else it is `localhost:7233`.
-        `task_queue` is where runs are started: `Queue.WORKFLOWS` where each role has workers of its own.
-        `caller_token` is the signed token of who starts runs here, or what has a fresh one for each start; a start's
-        own comes before it, and without any the starter is `anonymous`. Raises `NoServer`.
+        `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; otherwise it is `localhost:7233`. `task_queue`
+        is where runs are started: use `Queue.WORKFLOWS` where each role has its own workers. `within` limits the time
+        to connect. `caller_token` is the signed token of the caller who starts runs here, or a function that returns a
+        fresh one for each start. A token that is passed to a start has precedence; without any token the caller is
+        `anonymous`.
         """
         try:
             config = connect_config()
@@ -86,7 +87,7 @@ class Platform(RunControl, RunViews, RunRetry):
         await self.close()
 
     async def close(self) -> None:
-        """Let the connection rest. A process that ends right after its last call to Temporal may crash otherwise."""
+        """Pause before the process ends: one that ends right after its last call to Temporal may crash."""
         await asyncio.sleep(0.05)
 
     async def ask(
@@ -101,7 +102,7 @@ class Platform(RunControl, RunViews, RunRetry):
         within: timedelta | None = None,
         caller_token: str | None = None,
     ) -> RunResult:
-        """Ask a question and wait for what comes of it: `start` and `result` in one call."""
+        """Ask a question and wait for the result: `start` and `result` in one call."""
         started = await self.start(
             question,
             business_id=business_id,
@@ -126,15 +127,16 @@ class Platform(RunControl, RunViews, RunRetry):
         within: timedelta | None = None,
         caller_token: str | None = None,
     ) -> str:
-        """Start a run and return its business id.
+        """Start a run of a chain and return its business id.
 
-        `business_id` is the caller's own name for the run; None for a new random one. Starting it again with the same
-        request changes nothing and returns the same id, whether the run is still going or over. What is away, a store
-        or a model's server, it waits for until `within` after its start (15 minutes): then it fails. `caller_token` is
-        the signed token of who starts it, for a backend that serves many; a newer one makes no other request.
+        `business_id` is your own name for the run; None for a random one. A second start with the same id and the same
+        request changes nothing and returns the same id, whether the run is still running or over. `within` is how long
+        after its start the run waits for a store or a model's server that is away (None for 15 minutes); then it fails.
+        `caller_token` is the signed token of the caller, for a backend that serves many; a newer token does not make it
+        another request.
 
-        Raises `BadInput` for a request that cannot be used, `RunConflict` for an id that another request has used, and
-        `CallerRefused` for a token that cannot be believed.
+        Raises `BadInput` for an invalid request, `RunConflict` for an id that another request has used, and
+        `CallerRefused` for a token that was refused.
         """
         fields: dict[str, Any] = {"question": question, "tenant": tenant, "chain": chain, "tier": tier}
         fields |= {"budget": budget or Budget(), "within": PATIENCE if within is None else within}
@@ -154,11 +156,11 @@ class Platform(RunControl, RunViews, RunRetry):
         within: timedelta | None = None,
         caller_token: str | None = None,
     ) -> RunResult:
-        """Read a record from a document, and wait for what comes of it.
+        """Read a record from a document and wait for the result.
 
-        `document` is its text, or the bytes of its file; the ending of `name` says which kind it is. `schema` names a
-        file in `agents/schemas/`. The outcome is `Extracted` with a record whose every value has its place in the
-        document, or `Refused` with the reasons. Errors are those of `start` and `result`.
+        `document` is its text, or the bytes of its file; the ending of `name` says the file's type. `schema` names a
+        file in `agents/schemas/`. The outcome is `Extracted`, with a record and the place of every value in the
+        document, or `Refused` with the reasons. Raises the errors of `start` and `result`.
         """
         content = {"text": document} if isinstance(document, str) else {"content": document}
         fields = {
@@ -185,7 +187,7 @@ class Platform(RunControl, RunViews, RunRetry):
         started_by: str = "",
         caller_token: str | None = None,
     ) -> RunResult:
-        """Have an agent do a task, and wait for what comes of it: `start_agent` and `result` in one call."""
+        """Give an agent a task and wait for the result: `start_agent` and `result` in one call."""
         started = await self.start_agent(
             task,
             agent=agent,
@@ -210,10 +212,10 @@ class Platform(RunControl, RunViews, RunRetry):
         started_by: str = "",
         caller_token: str | None = None,
     ) -> str:
-        """Start an agent and return the run's business id. `agent` names a file in `agents/`. Errors are `start`'s.
+        """Start an agent's run and return its business id. Raises the errors of `start`.
 
-        `started_by` is who has it done: with four eyes on a tool's calls, they decide about none of them.
-        With a `caller_token` it is whom that names: leave it out, or say the same.
+        `agent` names a file in `agents/`. `started_by` is the person who starts the run: with four eyes on a tool's
+        calls, they may decide about none of them. With a `caller_token`, leave it out, or give the token's subject.
         """
         fields: dict[str, Any] = {"task": task, "tenant": tenant, "agent": agent, "tier": tier}
         if started_by:
@@ -226,12 +228,12 @@ class Platform(RunControl, RunViews, RunRetry):
     async def start_request(
         self, request: Request, *, business_id: str | None = None, caller_token: str | None = None
     ) -> str:
-        """Start what the request asks for, and return its business id. Errors are those of `start`."""
-        name = checked_id(business_id or str(uuid.uuid4()))
-        launch, key = Launch.of(request, self._task_queue), workflow_id(request.tenant, name)
-        token = token_of(caller_token, self._caller_token)
+        """Start a run for the request and return its business id. Raises the errors of `start`."""
+        run_name = checked_id(business_id or str(uuid.uuid4()))
+        launch, key = Launch.of(request, self._task_queue), workflow_id(request.tenant, run_name)
+        token = token_for_start(caller_token, self._caller_token)
         if token is not None:
-            request = await announced(self._client, launch.task_queue, request, key, token)
+            request = await with_ticket(self._client, launch.task_queue, request, key, token)
 
         async def start() -> None:
             await self._client.start_workflow(
@@ -248,43 +250,46 @@ class Platform(RunControl, RunViews, RunRetry):
             )
 
         try:
-            await patiently(start)
+            await retry_lost_namespace(start)
         except WorkflowAlreadyStartedError:
-            await self._require_same_request(request.tenant, name, launch.memo[REQUEST_DIGEST])
-        return name
+            await self._require_same_request(request.tenant, run_name, launch.memo[REQUEST_DIGEST])
+        return run_name
 
     async def result(self, business_id: str, *, tenant: str = "default") -> RunResult:
-        """Wait for the end of a run. Raises `UnknownRun`, or `RunFailed` where it ended without an outcome."""
+        """Wait for the end of a run and return its result.
+
+        Raises `UnknownRun`, or `RunFailed` where it ended without an outcome.
+        """
         handle = self._handle(tenant, business_id)
         try:
-            return await patiently(handle.result)
+            return await retry_lost_namespace(handle.result)
         except WorkflowFailureError as error:
-            raise RunFailed(f"run {business_id!r} {reason_of(error)}", failed_of(error)) from None
+            raise RunFailed(f"run {business_id!r} {failure_reason(error)}", failure_details(error)) from None
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
+            raise client_error(error, business_id, tenant) from None
 
     async def status(self, business_id: str, *, tenant: str = "default") -> RunStatus:
-        """How a run stands. Needs no worker. Raises `UnknownRun`."""
+        """Return the status of a run. It needs no worker. Raises `UnknownRun`."""
         try:
-            seen = await patiently(self._handle(tenant, business_id).describe)
+            description = await retry_lost_namespace(self._handle(tenant, business_id).describe)
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
-        phase = seen.typed_search_attributes.get(PHASE)
+            raise client_error(error, business_id, tenant) from None
+        phase = description.typed_search_attributes.get(PHASE)
         return RunStatus(
             business_id=business_id,
             tenant=tenant,
-            workflow_id=seen.id,
-            temporal_run_id=seen.run_id,
-            state=state_named(seen.status),
+            workflow_id=description.id,
+            temporal_run_id=description.run_id,
+            state=state_named(description.status),
             phase=phase_named(phase) if phase else None,
-            outcome=seen.typed_search_attributes.get(OUTCOME),
-            started=seen.start_time,
-            closed=seen.close_time,
+            outcome=description.typed_search_attributes.get(OUTCOME),
+            started=description.start_time,
+            closed=description.close_time,
         )
 
     async def _require_same_request(self, tenant: str, business_id: str, digest: str) -> None:
-        seen = await patiently(self._handle(tenant, business_id).describe)
-        if await seen.memo_value(REQUEST_DIGEST, default=None) != digest:
+        description = await retry_lost_namespace(self._handle(tenant, business_id).describe)
+        if await description.memo_value(REQUEST_DIGEST, default=None) != digest:
             raise RunConflict(
                 f"the business id {business_id!r} was used by another request of tenant {tenant!r}: choose a new one"
             )

@@ -1,10 +1,10 @@
-"""What the client raises. Every message is one line that names the cause and the remedy."""
+"""The errors of the client. Every message is one line that names the cause and the remedy."""
 
 from perdure.contracts.runs.run import FailedRun
 
 
 class PlatformError(Exception):
-    """The base of what the client raises. Every message is one line that names the cause and the remedy."""
+    """The base of the client's errors. Every message is one line that names the cause and the remedy."""
 
 
 class NoServer(PlatformError):
@@ -12,7 +12,7 @@ class NoServer(PlatformError):
 
 
 class UnknownRun(PlatformError):
-    """There is no run with this id in this tenant."""
+    """The tenant has no run with this id."""
 
 
 class RunFailed(PlatformError):
@@ -21,24 +21,24 @@ class RunFailed(PlatformError):
     def __init__(self, message: str, how: FailedRun | None = None) -> None:
         super().__init__(message)
         self.how = how
-        """What it had spent, and which of its writes are in doubt; None where it could not say."""
+        """The run's spend, and its writes whose outcome is unknown; None where the run could not report them."""
 
 
 class RunConflict(PlatformError):
-    """The run id was used before, for another request."""
+    """The business id was used before, for another request."""
 
 
 class CallerRefused(PlatformError):
-    """The token of who starts a run cannot be believed. Nothing was started, and the message holds nothing of it."""
+    """The caller's token was refused. Nothing was started, and the message holds no part of the token."""
 
 
 class UnknownSchedule(PlatformError):
-    """There is no schedule of this name in this tenant."""
+    """The tenant has no schedule with this name."""
 
 
 class ScheduleConflict(PlatformError):
-    """The schedule's name is taken."""
+    """The tenant has a schedule with this name already."""
 
 
 class NotFailed(PlatformError):
-    """The run has not failed: it goes on, came to an outcome, or was ended by a person. It cannot be retried."""
+    """The run has not failed: it is running, has an outcome, or was ended by a person. It cannot be retried."""

@@ -1,4 +1,4 @@
-"""What a request starts: the workflow, its queue, and what operators find it by. Calendars start runs by the same."""
+"""The start of a run from a request: the workflow, its queue, and its search attributes. Schedules use it too."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,25 +15,27 @@ from perdure.contracts.temporal.queues import BY_ROLE, Queue
 from perdure.contracts.temporal.search_attributes import AGENT, PHASE, TENANT
 
 REQUEST_DIGEST = "request_digest"
-"""The memo field that tells two requests under one run id apart."""
+"""The memo field with the request's digest. It tells two requests with the same business id apart."""
 
 TASK_TIMEOUT = timedelta(seconds=5)
-"""How long a worker may take for one workflow task, and so how soon the death of one in the middle of it is seen."""
+"""How long a worker may take for one workflow task. After it, the server notices that a worker has died in the middle.
+"""
 
 Request: TypeAlias = AskRequest | ExtractRequest | AgentRequest
 
 
 LATER = ("within",)
-"""Fields that requests have been given since their first version, the newest last."""
+"""The fields that requests got after their first version, the newest last."""
 
 
 def digest_of(request: Request) -> str:
-    """Tells two requests apart, whoever makes them: the same one with a newer token of its caller is the same run.
+    """Return the digest that tells requests apart. It ignores the caller: a retry with a newer token is the same run.
 
-    A field that requests did not have before counts only where it says something: what was started then is found again.
+    A field of `LATER` counts only where it differs from its default, so that runs which were started before it existed
+    keep their digest.
     """
-    silent = {name for name in LATER if _is_default(request, name)}
-    return hashlib.sha256(request.model_dump_json(exclude={"caller", *silent}).encode()).hexdigest()
+    defaulted = {name for name in LATER if _is_default(request, name)}
+    return hashlib.sha256(request.model_dump_json(exclude={"caller", *defaulted}).encode()).hexdigest()
 
 
 def _is_default(request: Request, name: str) -> bool:
@@ -43,20 +45,23 @@ def _is_default(request: Request, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Launch:
-    """A request as a start of a workflow."""
+    """The arguments that start a workflow for a request."""
 
     kind: str
     """The workflow type."""
     agent: str
     """The chain, the schema or the agent that the run follows."""
     task_queue: Queue
+    """The queue of the workflow."""
     memo: dict[str, Any]
+    """The memo: the request's digest, and whether workers of one role each serve the run."""
     summary: str
+    """The summary that the Temporal UI shows."""
     search_attributes: TypedSearchAttributes
 
     @classmethod
     def of(cls, request: Request, task_queue: Queue) -> Self:
-        """What starts this request, where chains are served by `task_queue`."""
+        """Build the launch of this request, where chains are served by `task_queue`."""
         first: AnyPhase
         match request:
             case AskRequest():

@@ -1,4 +1,4 @@
-"""What people and services do to a run while it goes on: look at what waits, decide, pause, resume, cancel."""
+"""Control of running runs, as a part of `Platform`: list what waits for a person, decide, pause, resume, cancel."""
 
 import asyncio
 import hashlib
@@ -34,84 +34,85 @@ from perdure.contracts.tool_calls.decisions import (
     StepDecision,
 )
 from perdure.errors import PlatformError, UnknownRun
-from perdure.runs import checked_id, checked_name, failed_of, patiently, unknown_or, workflow_id
+from perdure.runs import checked_id, checked_name, client_error, failure_details, retry_lost_namespace, workflow_id
 
 Answer = TypeVar("Answer")
 
 AT_ONCE = 16
-"""Runs that an inbox asks at the same time."""
+"""The number of runs that an inbox queries at the same time."""
 
 ANSWERS_WITHIN = timedelta(seconds=5)
-"""How long a run may take to say what waits in it."""
+"""How long a run may take to answer a query about its pending steps."""
 
 
 class RunControl:
-    """A part of `Platform`."""
+    """The methods of `Platform` that control running runs."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def cancel(self, business_id: str, *, tenant: str = "default") -> None:
-        """Ask a run to stop. Its outcome will be `cancelled`, with what was spent; a closed run stays as it is.
+        """Ask a run to stop. Its outcome will be `cancelled`, with its spend; a closed run stays as it is.
 
         Raises `UnknownRun`.
         """
         try:
-            await patiently(self._handle(tenant, business_id).cancel)
+            await retry_lost_namespace(self._handle(tenant, business_id).cancel)
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
+            raise client_error(error, business_id, tenant) from None
 
     async def pending(self, business_id: str, *, tenant: str = "default") -> tuple[PendingStep, ...]:
-        """What in an agent's run waits for a person, each with the digest that a decision names. Needs a worker.
+        """Return the steps of an agent's run that wait for a person, each with the digest that a decision has to name.
 
-        Raises `UnknownRun`.
+        Needs a worker. Raises `UnknownRun`.
         """
         try:
             handle = self._handle(tenant, business_id)
-            found: Pending = await patiently(lambda: handle.query("pending", result_type=Pending))
+            pending: Pending = await retry_lost_namespace(lambda: handle.query("pending", result_type=Pending))
         except WorkflowQueryFailedError as error:
             raise PlatformError(f"run {business_id!r} has nothing that waits for people: {error}") from None
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
-        return found.steps
+            raise client_error(error, business_id, tenant) from None
+        return pending.steps
 
     async def decide(self, business_id: str, decision: StepDecision, *, tenant: str = "default") -> DecisionReply:
-        """Tell a run what a person says about a step that waits; the reply says whether it holds, and if not, why.
+        """Send a person's decision about a pending step to its run. The reply says whether it counts, and if not, why.
 
-        Sent again, the same decision is answered as before. A decision that no run can take any more, since it is over,
-        is rejected, and written down in the audit. Raises `UnknownRun`, after that was written down too.
+        The same decision sent again gets the same reply. A decision for a run that is over is rejected, and recorded in
+        the audit. Raises `UnknownRun`, after the decision is recorded in the audit as well.
         """
         handle = self._handle(tenant, business_id)
-        # By this id the server itself knows the decision again, also when the run is over.
-        name = f"decide-{decision.content}"
+        # With this id the server recognizes a repeated decision, also when the run is over.
+        update_id = f"decide-{decision.content}"
         if decision.credential is not None:
-            # What was rejected without a credential is another update with one.
-            name += f"-{hashlib.sha256(decision.credential.encode()).hexdigest()[:16]}"
+            # A decision that was rejected without a credential is a new update once it has one.
+            update_id += f"-{hashlib.sha256(decision.credential.encode()).hexdigest()[:16]}"
         try:
-            return await patiently(
-                lambda: handle.execute_update("decide", decision, id=name, result_type=DecisionReply)
+            return await retry_lost_namespace(
+                lambda: handle.execute_update("decide", decision, id=update_id, result_type=DecisionReply)
             )
         except WorkflowUpdateFailedError as error:
             raise PlatformError(f"run {business_id!r} did not take it: {error.cause}") from None
         except RPCError as error:
-            refused = unknown_or(error, business_id, tenant)
-            if not isinstance(refused, UnknownRun):
-                raise refused from None
+            refusal = client_error(error, business_id, tenant)
+            if not isinstance(refusal, UnknownRun):
+                raise refusal from None
         try:
-            seen = await patiently(handle.describe)
+            description = await retry_lost_namespace(handle.describe)
         except RPCError as error:
-            gone = unknown_or(error, business_id, tenant)
-            raise UnknownRun(f"{gone}{await self._audited(tenant, business_id, decision, str(gone))}") from None
-        state = (seen.status or WorkflowExecutionStatus.RUNNING).name.lower()
+            unknown = client_error(error, business_id, tenant)
+            failure = await self._audit(tenant, business_id, decision, str(unknown))
+            raise UnknownRun(f"{unknown}{failure}") from None
+        state = (description.status or WorkflowExecutionStatus.RUNNING).name.lower()
         reason = f"run {business_id!r} is over ({state}): nothing waits in it any more"
-        written = await self._audited(tenant, business_id, decision, reason)
-        return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=f"{reason}{written}"))
+        failure = await self._audit(tenant, business_id, decision, reason)
+        return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=f"{reason}{failure}"))
 
     async def inbox(self, tenant: str | None = None, *, limit: int = 1000) -> list[InboxEntry]:
-        """Everything that waits for a person, in one tenant's runs or in all: what exactly, since when, who may decide.
+        """Return all steps that wait for a person, in one tenant's runs or in all: what, since when, who may decide.
 
-        The longest waiting first. Of a run whose worker does not answer, it says that something waits; and of one that
-        failed, that nobody knows whether it wrote something. It may be a second behind, as every search is.
+        The longest waiting comes first. A run whose worker does not answer gets an entry with a problem. So does a
+        failed run with a call whose outcome is unknown. The list may lag a second behind, like every search.
         """
         query = f"{AWAITING_APPROVAL.name} = true AND ExecutionStatus IN ('Running', 'Failed')"
         if tenant is not None:
@@ -121,10 +122,11 @@ class RunControl:
         except RPCError as error:
             raise PlatformError(f"the Temporal server cannot list what waits: {error.message}") from None
         at_once = asyncio.Semaphore(AT_ONCE)
-        found = await asyncio.gather(*(self._waiting(run, at_once) for run in waiting))
-        return sorted((entry for entries in found for entry in entries), key=_since)
+        inboxes = await asyncio.gather(*(self._entries(run, at_once) for run in waiting))
+        return sorted((entry for entries in inboxes for entry in entries), key=_since)
 
-    async def _waiting(self, run: WorkflowExecution, at_once: asyncio.Semaphore) -> list[InboxEntry]:
+    async def _entries(self, run: WorkflowExecution, at_once: asyncio.Semaphore) -> list[InboxEntry]:
+        """Return the inbox entries of one run: its pending steps, or its problem."""
         tenant, _, business_id = run.id.partition(":")
         agent = run.typed_search_attributes.get(AGENT) or run.workflow_type
         handle = self._client.get_workflow_handle(run.id)
@@ -134,33 +136,33 @@ class RunControl:
             return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, problem=problem)] if problem else []
         try:
             async with at_once:
-                found: Pending = await handle.query("pending", result_type=Pending, rpc_timeout=ANSWERS_WITHIN)
+                pending: Pending = await handle.query("pending", result_type=Pending, rpc_timeout=ANSWERS_WITHIN)
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
             problem = "its worker does not say what: is one running?"
             return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, problem=problem)]
-        return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, step=step) for step in found.steps]
+        return [InboxEntry(business_id=business_id, tenant=tenant, agent=agent, step=step) for step in pending.steps]
 
     async def _unknown_writes(self, run: WorkflowExecution, business_id: str, tenant: str) -> str:
-        """Which writes of a failed run are in doubt, and what to do; empty once it was retried."""
+        """Return which writes of a failed run have an unknown outcome, and what to do; empty once it was retried."""
         try:
-            newest = await patiently(self._client.get_workflow_handle(run.id).describe)
+            newest = await retry_lost_namespace(self._client.get_workflow_handle(run.id).describe)
             if newest.run_id != run.run_id:
                 return ""
             await self._client.get_workflow_handle(run.id, run_id=run.run_id).result(rpc_timeout=ANSWERS_WITHIN)
         except WorkflowFailureError as error:
-            how = failed_of(error)
+            failure = failure_details(error)
         except RPCError:
-            how = None
+            failure = None
         else:
             return ""
-        unknown = "; ".join(how.unknown) if how is not None else "a call of it may have happened: nobody knows"
+        unknown = "; ".join(failure.unknown) if failure is not None else "a call of it may have happened: nobody knows"
         whose = "" if tenant == "default" else f" --tenant {tenant}"
         return f"the run failed, and {unknown}: look at the other side, then: perdure retry {business_id}{whose}"
 
-    async def _audited(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> str:
-        """Have a decision written down that no run can take. What has to be added to the answer: nothing, or a but.
+    async def _audit(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> str:
+        """Record a decision that no run can take. Return an empty text, or the failure to add to the reply.
 
-        A client has no database: it starts an activity of its own, which the server keeps until a worker does it.
+        A client has no database: it starts an activity of its own, which the server keeps until a worker runs it.
         """
         ask = AuditDecision(tenant=tenant, business_id=business_id, decision=decision.bare(), reason=reason)
         name = hashlib.sha256(f"{business_id}/{decision.decision_id}".encode()).hexdigest()[:16]
@@ -175,27 +177,30 @@ class RunControl:
                 id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
             )
         except ActivityAlreadyStartedError:
-            return ""  # the same decision was written down before
+            return ""  # the same decision was recorded before
         except RPCError as error:
             return f"; and it could not be written down: {error.message}"
         return ""
 
     async def pause(self, business_id: str, *, by: str, reason: str = "", tenant: str = "default") -> Held:
-        """Have an agent's run begin nothing new until it is resumed. Raises `UnknownRun`, also for one that is over."""
-        return await self._told(tenant, business_id, "pause", Pause(by=by, reason=reason), Held)
+        """Pause an agent's run: it starts nothing new until it is resumed.
+
+        Raises `UnknownRun`, also for a closed run.
+        """
+        return await self._update(tenant, business_id, "pause", Pause(by=by, reason=reason), Held)
 
     async def resume(self, business_id: str, *, by: str, tenant: str = "default") -> Held:
-        """Have an agent's run go on. Raises `UnknownRun`, also for one that is over."""
-        return await self._told(tenant, business_id, "resume", Resume(by=by), Held)
+        """Resume a paused agent's run. Raises `UnknownRun`, also for a closed run."""
+        return await self._update(tenant, business_id, "resume", Resume(by=by), Held)
 
-    async def _told(self, tenant: str, business_id: str, name: str, said: Contract, reply: type[Answer]) -> Answer:
+    async def _update(self, tenant: str, business_id: str, name: str, request: Contract, reply: type[Answer]) -> Answer:
         handle = self._handle(tenant, business_id)
         try:
-            return await patiently(lambda: handle.execute_update(name, said, result_type=reply))
+            return await retry_lost_namespace(lambda: handle.execute_update(name, request, result_type=reply))
         except WorkflowUpdateFailedError as error:
             raise PlatformError(f"run {business_id!r} did not take it: {error.cause}") from None
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
+            raise client_error(error, business_id, tenant) from None
 
     def _handle(self, tenant: str, business_id: str) -> WorkflowHandle[Any, RunResult]:
         return self._client.get_workflow_handle(workflow_id(tenant, checked_id(business_id)), result_type=RunResult)

@@ -1,4 +1,4 @@
-"""Runs as people look at them: lists, timelines rebuilt from histories, and the histories themselves."""
+"""Views of runs, as a part of `Platform`: lists, timelines rebuilt from histories, and the histories themselves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,16 +21,16 @@ from perdure.contracts.runs.timeline import TimelineEntry
 from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, OUTCOME, PHASE, STEPS
 from perdure.errors import PlatformError
 from perdure.history.timeline import Reader, next_execution
-from perdure.runs import checked_id, named_by, patiently, unknown_or, workflow_id
+from perdure.runs import checked_id, client_error, retry_lost_namespace, split_workflow_id, workflow_id
 
 
 def phase_named(phase: str) -> AnyPhase:
-    """The phase of this name, of whatever kind of run."""
+    """Return the phase with this name, of any kind of run. Raises `ValueError` for an unknown name."""
     return Phase(phase) if phase in {known.value for known in Phase} else AgentPhase(phase)
 
 
 def state_named(status: WorkflowExecutionStatus | None) -> RunState:
-    """Temporal's own state of a run, by its name."""
+    """Return the name of a Temporal state."""
     return cast("RunState", (status or WorkflowExecutionStatus.RUNNING).name.lower())
 
 
@@ -40,14 +40,14 @@ ENDED_BADLY = (
     WorkflowExecutionStatus.TERMINATED,
     WorkflowExecutionStatus.CANCELED,
 )
-"""How the execution ended that was left where a run was retried, or reset."""
+"""The states of an execution that a retry or a reset may have left behind."""
 
 AT_ONCE = 16
-"""Runs that a list looks up at the same time."""
+"""The number of runs that a list looks up at the same time."""
 
 
 class RunViews:
-    """A part of `Platform`."""
+    """The methods of `Platform` that show runs."""
 
     _client: Client
 
@@ -58,64 +58,67 @@ class RunViews:
 
     @property
     def address(self) -> str:
-        """Where the Temporal server is."""
+        """The host and port of the Temporal server."""
         return self._client.service_client.config.target_host
 
     async def list_runs(self, which: RunFilter | None = None) -> tuple[RunSummary, ...]:
-        """The runs of a tenant, the newest first. A run appears a moment after it has begun.
+        """Return the runs that match the filter, the newest first. A new run appears after a moment.
 
-        One that failed and was retried is there once, as it is now.
+        A failed run that was retried is listed once, in its current state.
         """
         chosen = which or RunFilter()
-        found: list[WorkflowExecution] = []
+        runs: list[WorkflowExecution] = []
         listing = aiter(self._client.list_workflows(chosen.query, page_size=min(chosen.limit, 1000)))
         try:
-            while batch := [run async for run in _up_to(chosen.limit - len(found), listing)]:
-                found += await self._not_left(batch)
+            while batch := [run async for run in _up_to(chosen.limit - len(runs), listing)]:
+                runs += await self._without_superseded(batch)
         except RPCError as error:
             raise PlatformError(f"the Temporal server cannot list runs: {error.message}") from None
-        return tuple(_summary(run) for run in found)
+        return tuple(_summary(run) for run in runs)
 
-    async def _not_left(self, runs: list[WorkflowExecution]) -> list[WorkflowExecution]:
+    async def _without_superseded(self, runs: list[WorkflowExecution]) -> list[WorkflowExecution]:
         """Without executions that were left: the run goes on in another one. No search knows which these are."""
         at_once = asyncio.Semaphore(AT_ONCE)
 
-        async def left(run: WorkflowExecution) -> bool:
+        async def is_superseded(run: WorkflowExecution) -> bool:
             if run.status not in ENDED_BADLY:
                 return False
             handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
             try:
                 async with at_once:
-                    seen = await patiently(handle.describe)
+                    description = await retry_lost_namespace(handle.describe)
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
-                    return False  # the server has forgotten it, and the search has not yet
+                    return False  # the server has deleted it, and the search index has not yet
                 raise
-            return bool(seen.raw_description.workflow_extended_info.reset_run_id)
+            return bool(description.raw_description.workflow_extended_info.reset_run_id)
 
-        were_left = await asyncio.gather(*map(left, runs))
-        return [run for run, gone in zip(runs, were_left, strict=True) if not gone]
+        superseded = await asyncio.gather(*map(is_superseded, runs))
+        return [run for run, gone in zip(runs, superseded, strict=True) if not gone]
 
     async def timeline(
         self, business_id: str, *, tenant: str = "default", follow: bool = False
     ) -> AsyncIterator[TimelineEntry]:
-        """What happened in a run, from its first event on; with `follow` also what happens, until it is over.
+        """Yield what happened in a run, from its first event on; with `follow` also new entries, until the run is over.
 
-        It is read from the history: the same for a run that goes on, one that is over, and one without a worker. A run
-        that was continued is told as one. Raises `UnknownRun`.
+        It is read from the history: the same for a running run, a closed one, and one without a worker. A run with
+        several executions has one timeline. Raises `UnknownRun`.
         """
-        reader, known = Reader(), await self._executions(tenant, business_id)
-        while known:
-            execution, following = known.pop(0), ""
+        reader, executions = Reader(), await self._executions(tenant, business_id)
+        while executions:
+            execution, following = executions.pop(0), ""
             async for event in self._events(tenant, business_id, execution, follow=follow):
                 for entry in reader.read(event, execution):
                     yield entry
                 following = next_execution(event) or following
-            if following and not known:
-                known.append(following)
+            if following and not executions:
+                executions.append(following)
 
     async def executions(self, business_id: str, *, tenant: str = "default") -> tuple[WorkflowHistory, ...]:
-        """The histories of a run, the oldest first: a long run has one for each execution. Raises `UnknownRun`."""
+        """Return the histories of a run, the oldest first: a long run has one for each execution.
+
+        Raises `UnknownRun`.
+        """
         return tuple(
             [
                 WorkflowHistory(
@@ -127,27 +130,27 @@ class RunViews:
         )
 
     async def _executions(self, tenant: str, business_id: str) -> list[str]:
-        """The run ids of a run's executions, the oldest first. The server forgets the old ones of a long run."""
+        """Return the run ids of a run's executions, the oldest first. The server deletes the old ones of a long run."""
         name = workflow_id(tenant, checked_id(business_id))
         try:
-            # Of a run that was reset this is the one that goes on; the first event names the one that was left.
-            before = (await patiently(self._client.get_workflow_handle(name).describe)).run_id
+            # For a run that was reset, this is the execution that continues; its first event names the one left behind.
+            before = (await retry_lost_namespace(self._client.get_workflow_handle(name).describe)).run_id
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
-        known: list[str] = []
+            raise client_error(error, business_id, tenant) from None
+        run_ids: list[str] = []
         while True:
             handle = self._client.get_workflow_handle(name, run_id=before)
             try:
-                event = await patiently(lambda handle=handle: _beginning(handle))
+                event = await retry_lost_namespace(lambda handle=handle: _beginning(handle))
             except RPCError as error:
-                if known and error.status is RPCStatusCode.NOT_FOUND:
-                    return known
-                raise unknown_or(error, business_id, tenant) from None
-            begun = event.workflow_execution_started_event_attributes
-            known.insert(0, before)
-            before = begun.continued_execution_run_id
+                if run_ids and error.status is RPCStatusCode.NOT_FOUND:
+                    return run_ids
+                raise client_error(error, business_id, tenant) from None
+            started = event.workflow_execution_started_event_attributes
+            run_ids.insert(0, before)
+            before = started.continued_execution_run_id
             if not before:
-                return known
+                return run_ids
 
     async def _events(
         self, tenant: str, business_id: str, execution: str, *, follow: bool
@@ -159,11 +162,11 @@ class RunViews:
             async for event in handle.fetch_history_events(wait_new_event=follow):
                 yield event
         except RPCError as error:
-            raise unknown_or(error, business_id, tenant) from None
+            raise client_error(error, business_id, tenant) from None
 
 
 async def _up_to(count: int, listing: AsyncIterator[WorkflowExecution]) -> AsyncIterator[WorkflowExecution]:
-    """So many at most of what is left of a list."""
+    """Yield at most `count` of the remaining runs of a list."""
     for _ in range(count):
         try:
             yield await anext(listing)
@@ -176,7 +179,7 @@ async def _beginning(handle: WorkflowHandle[Any, Any]) -> HistoryEvent:
 
 
 def _summary(run: WorkflowExecution) -> RunSummary:
-    tenant, business_id = named_by(run.id)
+    tenant, business_id = split_workflow_id(run.id)
     labels = run.typed_search_attributes
     return RunSummary(
         business_id=business_id,

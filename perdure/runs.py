@@ -1,4 +1,4 @@
-"""Runs by their names: the ids, what Temporal answers about them, and its errors in the client's own words."""
+"""Runs by their ids, Temporal's answers about them, and its errors as errors of the client."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,25 +16,25 @@ from perdure.errors import PlatformError, UnknownRun
 Answer = TypeVar("Answer")
 
 TRANSIENT_TRIES = 4
-"""How often a call is tried that a server under load refused although nothing is wrong with it."""
+"""The most attempts of a call that a server under load refuses although it is valid."""
 
 _BUSINESS_ID: TypeAdapter[str] = TypeAdapter(BusinessId)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def workflow_id(tenant: str, business_id: str) -> str:
-    """The Temporal workflow id of a run: the tenant is in every key, and ends at the first colon: it can hold none."""
+    """Return the Temporal workflow id of a run. The tenant is in every key, and ends at the first colon."""
     return f"{tenant}:{business_id}"
 
 
-def named_by(workflow_id: str) -> tuple[str, str]:
-    """The tenant and the business id that a workflow id is made of."""
+def split_workflow_id(workflow_id: str) -> tuple[str, str]:
+    """Return the tenant and the business id that a workflow id consists of."""
     tenant, _, business_id = workflow_id.partition(":")
     return tenant, business_id
 
 
 def checked_id(business_id: str) -> str:
-    """A caller's own name for a run. Raises `BadInput` for what cannot be one."""
+    """Return a valid business id. Raises `BadInput` for an invalid one."""
     try:
         return _BUSINESS_ID.validate_python(business_id)
     except ValidationError as error:
@@ -42,15 +42,18 @@ def checked_id(business_id: str) -> str:
 
 
 def checked_name(tenant: str) -> str:
-    """A tenant's name. Raises `BadInput` for what cannot be one."""
+    """Return a valid tenant's name. Raises `BadInput` for an invalid one."""
     try:
         return _NAME.validate_python(tenant)
     except ValidationError as error:
         raise BadInput(f"tenant: {explain(error)}") from None
 
 
-async def patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """A server under load may answer that the namespace is not found, although it is. The SDK does not retry that."""
+async def retry_lost_namespace(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Make a call, and retry it where a server under load wrongly answers that the namespace is not found.
+
+    The SDK does not retry that answer.
+    """
     for attempt in range(1, TRANSIENT_TRIES + 1):
         try:
             return await call()
@@ -62,15 +65,15 @@ async def patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
     raise AssertionError("the last try returns or raises")
 
 
-def unknown_or(error: RPCError, business_id: str, tenant: str) -> PlatformError:
-    """What a refusal of the server means for this run, in the client's own words."""
+def client_error(error: RPCError, business_id: str, tenant: str) -> PlatformError:
+    """Return the client's error for a Temporal error about this run."""
     if error.status is RPCStatusCode.NOT_FOUND:
         return UnknownRun(f"tenant {tenant!r} has no run {business_id!r}")
     return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
 
 
-def failed_of(error: WorkflowFailureError) -> FailedRun | None:
-    """What a run that failed says of itself; None for one that ended otherwise, or before it could say."""
+def failure_details(error: WorkflowFailureError) -> FailedRun | None:
+    """Return the details of a failed run; None for another ending, or where the run could not report them."""
     details = error.cause.details if isinstance(error.cause, ApplicationError) else ()
     try:
         return FailedRun.model_validate(details[0]) if details else None
@@ -78,8 +81,8 @@ def failed_of(error: WorkflowFailureError) -> FailedRun | None:
         return None
 
 
-def reason_of(error: WorkflowFailureError) -> str:
-    """Why a run ended without an outcome, as the rest of a sentence about it."""
+def failure_reason(error: WorkflowFailureError) -> str:
+    """Return why a run ended without an outcome, as the rest of a sentence about it."""
     match error.cause:
         case ApplicationError() as cause:
             return f"failed: {cause.message}"

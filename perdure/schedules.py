@@ -1,4 +1,4 @@
-"""Runs that a calendar starts: the same requests as a caller's, each firing a run with a name of its own."""
+"""Schedules of runs that a calendar starts: each firing starts a run with a business id of its own."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -32,16 +32,16 @@ from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import AGENT, TENANT
 from perdure.errors import PlatformError, ScheduleConflict, UnknownSchedule
 from perdure.launch import TASK_TIMEOUT, Launch
-from perdure.runs import named_by, patiently, workflow_id
+from perdure.runs import retry_lost_namespace, split_workflow_id, workflow_id
 
 CATCH_UP = timedelta(hours=1)
-"""How late a firing may be that a server missed while it was down. Temporal's own default is a year."""
+"""The default for how late a firing may be that a server missed while it was down. Temporal's own default is a year."""
 
 _NAME: TypeAdapter[str] = TypeAdapter(ScheduleName)
 
 
 class Schedules:
-    """The schedules of a platform: `platform.schedules`."""
+    """The schedules of a platform, as `platform.schedules`."""
 
     def __init__(self, client: Client, task_queue: Queue) -> None:
         self._client = client
@@ -58,12 +58,12 @@ class Schedules:
         paused: bool = False,
         note: str = "",
     ) -> None:
-        """Start this request again and again, as the timetable says.
+        """Start this request repeatedly, as the timetable says.
 
-        The runs are the request's tenant's. Their business ids are the schedule's name and the moment in UTC for which
-        they were started, `nightly-2026-11-24T03:00:00Z`: no two have the same, and a firing that is repeated starts
-        nothing. What decides a run is pinned when it starts, so an agent that is edited is another one from the next
-        firing on. Raises `BadInput` for what cannot be used and `ScheduleConflict` for a name that is taken.
+        The runs belong to the request's tenant. A run's business id is the schedule's name and the scheduled moment in
+        UTC, `nightly-2026-11-24T03:00:00Z`. So each id is unique, and a repeated firing starts nothing. Each run pins
+        its spec when it starts, so an edited agent applies from the next firing on. `catch_up` is how late a missed
+        firing may still start. Raises `BadInput` for invalid input and `ScheduleConflict` for a name that is taken.
         """
         if request.caller is not None:
             raise BadInput("caller: a ticket is good for one run: whoever a calendar starts runs for is anonymous")
@@ -89,10 +89,10 @@ class Schedules:
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy[overlap.name], catchup_window=catch_up),
             state=ScheduleState(paused=paused, note=note or None),
         )
-        labels = [SearchAttributePair(TENANT, request.tenant), SearchAttributePair(AGENT, launch.agent)]
+        attributes = [SearchAttributePair(TENANT, request.tenant), SearchAttributePair(AGENT, launch.agent)]
         try:
-            await patiently(
-                lambda: self._client.create_schedule(key, schedule, search_attributes=TypedSearchAttributes(labels))
+            await retry_lost_namespace(
+                lambda: self._client.create_schedule(key, schedule, search_attributes=TypedSearchAttributes(attributes))
             )
         except ScheduleAlreadyRunningError:
             raise ScheduleConflict(
@@ -100,64 +100,66 @@ class Schedules:
             ) from None
         except RPCError as error:
             if error.status is RPCStatusCode.INVALID_ARGUMENT:
-                said = ", ".join(repr(part) for part in (*timetable.cron, timetable.time_zone) if part)
-                raise BadInput(f"timetable: the Temporal server cannot use it: {error.message} (got {said})") from None
+                values = ", ".join(repr(part) for part in (*timetable.cron, timetable.time_zone) if part)
+                raise BadInput(
+                    f"timetable: the Temporal server cannot use it: {error.message} (got {values})"
+                ) from None
             raise _refusal(error, name, request.tenant) from None
 
     async def list(self, *, tenant: str | None = "default") -> tuple[ScheduleStatus, ...]:
-        """The schedules of a tenant, or with None of all. A new one appears after a moment."""
+        """Return the schedules of a tenant, or with None of all tenants. A new one appears after a moment."""
         query = "Tenant IS NOT NULL" if tenant is None else f"Tenant = '{_checked(tenant, 'tenant')}'"
         try:
-            found = await self._client.list_schedules(query)
-            return tuple([_listed(each) async for each in found])
+            listing = await self._client.list_schedules(query)
+            return tuple([_status_in_list(entry) async for entry in listing])
         except RPCError as error:
             raise PlatformError(f"the Temporal server cannot list schedules: {error.message}") from None
 
     async def status(self, name: str, *, tenant: str = "default") -> ScheduleStatus:
-        """How a schedule stands. Raises `UnknownSchedule`."""
+        """Return the status of a schedule. Raises `UnknownSchedule`."""
         try:
-            seen = await patiently(self._handle(tenant, name).describe)
+            description = await retry_lost_namespace(self._handle(tenant, name).describe)
         except RPCError as error:
             raise _refusal(error, name, tenant) from None
-        action = cast("ScheduleActionStartWorkflow", seen.schedule.action)
+        action = cast("ScheduleActionStartWorkflow", description.schedule.action)
         return ScheduleStatus(
             name=name,
             tenant=tenant,
             kind=action.workflow,
-            agent=seen.typed_search_attributes.get(AGENT),
-            paused=seen.schedule.state.paused,
-            note=seen.schedule.state.note or "",
-            overlap=Overlap[seen.schedule.policy.overlap.name],
-            next_times=tuple(seen.info.next_action_times),
-            recent=tuple(_firing(result) for result in seen.info.recent_actions),
-            fired=seen.info.num_actions,
-            skipped=seen.info.num_actions_skipped_overlap,
+            agent=description.typed_search_attributes.get(AGENT),
+            paused=description.schedule.state.paused,
+            note=description.schedule.state.note or "",
+            overlap=Overlap[description.schedule.policy.overlap.name],
+            next_times=tuple(description.info.next_action_times),
+            recent=tuple(_firing(result) for result in description.info.recent_actions),
+            fired=description.info.num_actions,
+            skipped=description.info.num_actions_skipped_overlap,
         )
 
     async def pause(self, name: str, *, tenant: str = "default", note: str = "") -> None:
-        """Start nothing until it is resumed; what runs goes on. Raises `UnknownSchedule`."""
-        await self._tell(name, tenant, lambda handle: handle.pause(note=note or None))
+        """Start no runs until the schedule is resumed. Running runs continue. Raises `UnknownSchedule`."""
+        await self._apply(name, tenant, lambda handle: handle.pause(note=note or None))
 
     async def resume(self, name: str, *, tenant: str = "default", note: str = "") -> None:
-        """Go on with the next firing; what was missed meanwhile is not made up for. Raises `UnknownSchedule`."""
-        await self._tell(name, tenant, lambda handle: handle.unpause(note=note or None))
+        """Continue with the next firing. Missed firings are not made up for. Raises `UnknownSchedule`."""
+        await self._apply(name, tenant, lambda handle: handle.unpause(note=note or None))
 
     async def trigger(self, name: str, *, tenant: str = "default", overlap: Overlap | None = None) -> None:
-        """Fire now, as if it were time, also where it is paused. Twice within one second is once.
+        """Fire now, also where the schedule is paused. Two triggers within one second start one run.
 
-        Raises `UnknownSchedule`.
+        `overlap` is the rule for this firing; None for the schedule's own. Raises `UnknownSchedule`.
         """
         policy = None if overlap is None else ScheduleOverlapPolicy[overlap.name]
-        await self._tell(name, tenant, lambda handle: handle.trigger(overlap=policy))
+        await self._apply(name, tenant, lambda handle: handle.trigger(overlap=policy))
 
     async def delete(self, name: str, *, tenant: str = "default") -> None:
-        """Forget a schedule; what it started goes on. Raises `UnknownSchedule`."""
-        await self._tell(name, tenant, lambda handle: handle.delete())
+        """Delete a schedule. The runs that it started continue. Raises `UnknownSchedule`."""
+        await self._apply(name, tenant, lambda handle: handle.delete())
 
-    async def _tell(self, name: str, tenant: str, say: Callable[[ScheduleHandle], Awaitable[None]]) -> None:
+    async def _apply(self, name: str, tenant: str, change: Callable[[ScheduleHandle], Awaitable[None]]) -> None:
         handle = self._handle(tenant, name)
         try:
-            await patiently(lambda: say(handle))
+            await retry_lost_namespace(lambda: change(handle))
         except RPCError as error:
             raise _refusal(error, name, tenant) from None
 
@@ -192,18 +194,18 @@ def _refusal(error: RPCError, name: str, tenant: str) -> PlatformError:
 
 def _firing(result: ScheduleActionResult) -> Firing:
     started = cast("ScheduleActionExecutionStartWorkflow", result.action)
-    _, business_id = named_by(started.workflow_id)
+    _, business_id = split_workflow_id(started.workflow_id)
     return Firing(business_id=business_id, scheduled=result.scheduled_at, started=result.started_at)
 
 
-def _listed(found: ScheduleListDescription) -> ScheduleStatus:
-    tenant, name = named_by(found.id)
-    schedule, info = found.schedule, found.info
+def _status_in_list(entry: ScheduleListDescription) -> ScheduleStatus:
+    tenant, name = split_workflow_id(entry.id)
+    schedule, info = entry.schedule, entry.info
     return ScheduleStatus(
         name=name,
         tenant=tenant,
         kind=cast("ScheduleListActionStartWorkflow", schedule.action).workflow if schedule else "unknown",
-        agent=found.typed_search_attributes.get(AGENT),
+        agent=entry.typed_search_attributes.get(AGENT),
         paused=bool(schedule and schedule.state.paused),
         note=(schedule.state.note or "") if schedule else "",
         next_times=tuple(info.next_action_times) if info else (),

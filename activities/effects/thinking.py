@@ -95,7 +95,7 @@ def _thought(completion: Completion, turn: str, sent: str) -> tuple[Thought, lis
         # The answer is what was said: one of the two carries the words.
         said=said.reference() if answer is not None else said.carried(),
         calls=tuple(
-            AskedCall(id=call.id, tool=call.name, arguments=text.told())
+            AskedCall(id=call.id, tool=call.name, arguments=text.inline_if_brief())
             for call, text in zip(calls, arguments, strict=True)
         ),
         dropped=len(completion.tool_calls) - len(asked),

@@ -1,10 +1,10 @@
-"""The command line: `perdure` in a terminal and in scripts. It needs the wheel's extra `cli`: typer and rich."""
+"""The command line `perdure`, for terminals and scripts. It needs the wheel's extra `cli`: typer and rich."""
 
 import sys
 
 
 def main() -> int:
-    """Run one command and return its exit code; one line where the extra is not installed."""
+    """Run one command and return its exit code; write one line where the extra is not installed."""
     try:
         from perdure.cli.app import main as run
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`python -m perdure.cli` is `perdure`, also from a checkout that is installed nowhere."""
+"""The module `python -m perdure.cli`: the same as `perdure`, also from a checkout that is not installed."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The commands put together, and what every one of them does when it cannot go on: one line, and its exit code."""
+"""The commands put together, and their error handling: one line, and an exit code."""
 
 import sys
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Start runs, follow them, and decide what waits for a person.",
     epilog="Exit codes: 0 done, or answered; 1 error; 2 usage; 3 abstained or refused; 4 budget exhausted; "
     "5 cancelled; 6 a decision changed nothing; 7 the run goes on; 130 interrupted. The environment variable "
-    "PERDURE_TOKEN is the signed token of who starts runs.",
+    "PERDURE_TOKEN holds the signed token of the person who starts runs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -39,13 +39,13 @@ app.add_typer(schedule, name="schedule", rich_help_panel="Operators")
 app.add_typer(show.history, name="history", rich_help_panel="Operators")
 
 TOKEN = "PERDURE_TOKEN"  # noqa: S105 - the name of the variable
-"""The variable that holds the token of who starts runs: it is never an argument."""
+"""The environment variable with the caller's token. A token is never an argument."""
 
 LONGEST = 2000
-"""Characters of a line that says why."""
+"""The most characters of an error line."""
 
 COMPLAINT = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""What typer's parser raises. The parser itself is click, or typer's own copy of it: that depends on the version."""
+"""The error class of typer's parser. The parser is click, or typer's own copy of it, depending on the version."""
 
 
 @app.callback()
@@ -53,22 +53,23 @@ def connection(
     context: typer.Context,
     *,
     address: Annotated[
-        str | None, typer.Option("--address", help="Temporal's (default: TEMPORAL_ADDRESS, or its configuration file).")
+        str | None,
+        typer.Option("--address", help="Temporal's host:port (default: TEMPORAL_ADDRESS, or its configuration file)."),
     ] = None,
-    namespace: Annotated[str | None, typer.Option("--namespace", help="Temporal's (default: as configured).")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="Temporal's namespace (default: as configured).")
+    ] = None,
     ui: Annotated[
         str | None,
         typer.Option(
             "--ui",
             envvar="PERDURE_UI",
             metavar="URL",
-            help="Of the Temporal UI, for links to runs (here: port + 1000).",
+            help="The Temporal UI, for links to runs (default on this machine: port + 1000).",
         ),
     ] = None,
     token: Annotated[str | None, typer.Option("--token", envvar=TOKEN, hidden=True)] = None,
-    by_role: Annotated[
-        bool, typer.Option("--by-role", help="Start chains where workers of one role each serve them.")
-    ] = False,
+    by_role: Annotated[bool, typer.Option("--by-role", help="Start chains for workers with one role each.")] = False,
 ) -> None:
     """Start runs, follow them, and decide what waits for a person."""
     source = context.get_parameter_source("token")
@@ -78,22 +79,22 @@ def connection(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Whatever happens, nobody sees a traceback."""
+    """Run one command and return its exit code. No error shows a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # do not fail on a terminal with another encoding
     try:
         command = typer.main.get_command(app)
-        ended = command.main(arguments, prog_name="perdure", standalone_mode=False)
-    except BaseException as error:  # noqa: BLE001 - nobody who types a command sees a traceback
-        ended, line = _ended(error)
+        code = command.main(arguments, prog_name="perdure", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - a user of the command line never sees a traceback
+        code, line = _code_and_line(error)
         if line:
             sys.stderr.write(f"perdure: {one_line(line, LONGEST)}\n")
-    return int(ended or Exit.DONE)
+    return int(code or Exit.DONE)
 
 
-def _ended(error: BaseException) -> tuple[int, str]:
-    """What an error means: the exit code, and a line that says why."""
+def _code_and_line(error: BaseException) -> tuple[int, str]:
+    """Return the exit code for an error, and a line that says why."""
     code, line = Exit.ERROR, str(error)
     match error:
         case Ended():
@@ -108,15 +109,15 @@ def _ended(error: BaseException) -> tuple[int, str]:
             code, line = Exit.INTERRUPTED, "interrupted"
         case typer.Exit():
             code, line = error.exit_code, ""
-        case SystemExit():  # how the shell's completion ends
+        case SystemExit():  # the end of shell completion
             code, line = int(error.code or 0), ""
         case BrokenPipeError():
-            sys.stdout = sys.stderr = None  # whoever read has gone away, and the interpreter would say so
+            sys.stdout = sys.stderr = None  # the reader of the pipe has gone, and the interpreter would report that
             line = ""
         case _ if isinstance(error, COMPLAINT):
-            said = str(getattr(error, "format_message", lambda: "")()).rstrip(".")
+            complaint = str(getattr(error, "format_message", lambda: "")()).rstrip(".")
             command = getattr(getattr(error, "ctx", None), "command_path", "perdure")
-            code, line = Exit.USAGE, f"{said}: see {command} --help" if said else ""
+            code, line = Exit.USAGE, f"{complaint}: see {command} --help" if complaint else ""
         case _:
             line = f"this should not have happened ({type(error).__name__}): {error}"
     return code, line

@@ -1,4 +1,4 @@
-"""Exit codes: what a script learns from a command without reading a word of it."""
+"""Exit codes: what a script learns from a command without reading its output."""
 
 from enum import IntEnum
 
@@ -6,30 +6,30 @@ from perdure.contracts.runs.run import Outcome
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """The exit code of a command."""
 
     DONE = 0
-    """It did what it says; a run that it waited for was answered."""
+    """The command succeeded. A run that it waited for was answered."""
     ERROR = 1
-    """It could not: no server, no such run, a run that failed, a file that cannot be written."""
+    """The command failed: no server, no such run, a failed run, a file that cannot be written."""
     USAGE = 2
-    """What was typed cannot be used."""
+    """The arguments are invalid."""
     NOT_ANSWERED = 3
-    """The run ended well and without an answer: it abstained, or a guard refused."""
+    """The run ended without an answer: it abstained, or a guard refused."""
     EXHAUSTED = 4
-    """The run ended because its budget would not cover what came next."""
+    """The run ended because its budget did not cover the next effect."""
     CANCELLED = 5
     """The run was cancelled."""
     REJECTED = 6
-    """What a person said changed nothing: the run rejected it, nothing waits for it, or it was not confirmed."""
+    """A decision changed nothing: the run rejected it, no step waits for it, or it was not confirmed."""
     GOES_ON = 7
-    """The time to wait was over and the run goes on."""
+    """The time to wait was over, and the run goes on."""
     INTERRUPTED = 130
-    """Ctrl-C. A run that was watched goes on."""
+    """Ctrl-C was pressed. A run that was watched goes on."""
 
 
 class Ended(Exception):
-    """A command ends here, with this code and perhaps a line that says why."""
+    """The end of a command, with an exit code and an optional line that says why."""
 
     def __init__(self, code: Exit, why: str = "") -> None:
         super().__init__(why)
@@ -37,7 +37,7 @@ class Ended(Exception):
 
 
 def exit_of(outcome: Outcome) -> Exit:
-    """The code for what came of a run."""
+    """Return the exit code for a run's outcome."""
     match outcome.kind:
         case "answered" | "extracted":
             return Exit.DONE

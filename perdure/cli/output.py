@@ -1,4 +1,4 @@
-"""What a command prints: for people in a terminal, in plain columns for pipes, or as JSON."""
+"""The output of commands: for people in a terminal, in plain columns for pipes, or as JSON."""
 
 import json
 import sys
@@ -13,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 ODD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Kinds of characters that move the cursor, turn the writing around, or are not seen."""
+"""The Unicode categories of characters that move the cursor, change the writing direction, or are invisible."""
 
 
 def plain(text: str) -> str:
-    """Text of a model, a tool or a person as it can be shown: what would act on the terminal is spelled out."""
+    """Return text of a model, a tool or a person so that it is safe to show: control characters are spelled out."""
     return "".join(sign if sign in "\n\t" or unicodedata.category(sign) not in ODD else _spelled(sign) for sign in text)
 
 
 def one_line(text: str, width: int = 0) -> str:
-    """The same in one line, of at most so many characters."""
+    """Return the text in one line, of at most `width` characters; with 0 of any length."""
     line = " ".join(plain(text).split())
     return line if not width or len(line) <= width else line[: width - 1] + "…"
 
@@ -32,21 +32,21 @@ def _spelled(sign: str) -> str:
 
 
 def dollars(micro_dollars: int) -> str:
-    """An amount as people read it."""
+    """Return an amount of micro-dollars as people read it."""
     return f"${micro_dollars / 1_000_000:.6f}"
 
 
 def ago(moment: datetime) -> str:
-    """How long since, roughly."""
-    gone = max(timedelta(0), datetime.now(UTC) - moment)
+    """Return roughly how long ago a moment was."""
+    elapsed = max(timedelta(0), datetime.now(UTC) - moment)
     for unit, length in (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1))):
-        if gone >= length:
-            return f"{gone // length}{unit} ago"
-    return f"{gone.seconds}s ago"
+        if elapsed >= length:
+            return f"{elapsed // length}{unit} ago"
+    return f"{elapsed.seconds}s ago"
 
 
 class Output:
-    """Where a command's words go: what was asked for to standard output, everything about it to standard error."""
+    """The output of a command: the result to standard output, everything about it to standard error."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -54,21 +54,21 @@ class Output:
         self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def json(self, value: Any) -> None:
-        """One line of JSON on standard output."""
+        """Print one line of JSON on standard output."""
         sys.stdout.write(json.dumps(_jsonable(value)) + "\n")
         sys.stdout.flush()
 
     def answer(self, text: str) -> None:
-        """What was asked for, word for word; a terminal is shown nothing that would act on it."""
+        """Print the result word for word. A terminal gets no control characters."""
         sys.stdout.write((plain(text) if sys.stdout.isatty() else text) + "\n")
         sys.stdout.flush()
 
     def say(self, *lines: str | Text) -> None:
-        """Lines of the product, for people."""
+        """Print lines of the result, for people."""
         self._print(self._out, lines)
 
     def note(self, *lines: str | Text) -> None:
-        """Lines about it, for people; on standard error, so that a pipe gets the product alone."""
+        """Print lines about the result, for people: on standard error, so that a pipe gets only the result."""
         self._print(self._err, lines)
 
     def _print(self, console: Console, lines: Sequence[str | Text]) -> None:
@@ -78,7 +78,7 @@ class Output:
             console.print(plain(line) if isinstance(line, str) else line)
 
     def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table in a terminal; lines with tabs between their columns elsewhere."""
+        """Print a table in a terminal; elsewhere lines with tabs between the columns."""
         if not sys.stdout.isatty():
             for row in rows:
                 sys.stdout.write("\t".join(one_line(cell) for cell in row) + "\n")

@@ -1,4 +1,4 @@
-"""How a run is told to people: its steps, a line each, what waits for a person, and what came of it."""
+"""Runs as text for people: a line for each step, the steps that wait for a person, and the result."""
 
 import json
 from typing import assert_never
@@ -32,11 +32,11 @@ STYLES = {
 }
 
 ALWAYS = {EntryKind.WAITS, EntryKind.STUCK}
-"""What is told when it begins; of everything else the end says all."""
+"""The kinds whose beginning is shown as well. For all other kinds the end is enough."""
 
 
-def told(entry: TimelineEntry, *, every_guard: bool = False) -> list[Text]:
-    """An entry as lines; none for what a reader can do without."""
+def entry_lines(entry: TimelineEntry, *, every_guard: bool = False) -> list[Text]:
+    """Return a timeline entry as lines; none for an entry that a reader does not need."""
     if entry.kind is EntryKind.PHASE or (entry.state is EntryState.RUNNING and entry.kind not in ALWAYS):
         return []
     return [_line(entry), *(_verdict(verdict) for verdict in entry.verdicts if every_guard or not verdict.passed)]
@@ -50,8 +50,8 @@ def _line(entry: TimelineEntry) -> Text:
         parts.append(spent(entry.spent))
     if entry.milliseconds is not None:
         parts.append(f"{entry.milliseconds / 1000:.2f} s")
-    said = "  ".join(one_line(part, 300) for part in parts if part)
-    return Text(f"{entry.at:%H:%M:%S}  {plain(name):<13} {said}".rstrip(), style=_style(entry))
+    words = "  ".join(one_line(part, 300) for part in parts if part)
+    return Text(f"{entry.at:%H:%M:%S}  {plain(name):<13} {words}".rstrip(), style=_style(entry))
 
 
 def _style(entry: TimelineEntry) -> str:
@@ -67,28 +67,31 @@ def _style(entry: TimelineEntry) -> str:
 
 
 def _verdict(verdict: Verdict) -> Text:
-    found = one_line(verdict.reason, 300) or "passed"
-    how = "" if verdict.passed else f"{verdict.action.value}: "
-    return Text(f"{'':10}guard {verdict.guard}  {how}{found}", style="dim" if verdict.passed else "yellow")
+    reason = one_line(verdict.reason, 300) or "passed"
+    action = "" if verdict.passed else f"{verdict.action.value}: "
+    return Text(f"{'':10}guard {verdict.guard}  {action}{reason}", style="dim" if verdict.passed else "yellow")
 
 
 def spent(spend: Spend) -> str:
-    """What was used up, in a few words."""
+    """Return a spend in a few words."""
     tokens = f"{spend.input_tokens} + {spend.output_tokens} tokens" if spend.input_tokens or spend.output_tokens else ""
     return ", ".join(part for part in (tokens, dollars(spend.micro_dollars)) if part)
 
 
-ASKED = {
+QUESTIONS = {
     Waiting.APPROVAL: ("may it be called?", "approve|edit|deny"),
     Waiting.OUTCOME: ("nobody knows whether it was called", "answer"),
     Waiting.ANSWER: ("the agent asks", "answer|deny"),
 }
+"""The question and the commands for each kind of waiting step."""
 
 
 def waiting(run: str, step: PendingStep, *, tenant: str) -> list[Text]:
-    """A step that waits, with exactly what a decision would be about."""
-    asked, verbs = ASKED[step.waiting]
-    lines = [Text(f"{step.step}  {step.tool} ({step.effect.value})  {asked}  since {ago(step.since)}", style="yellow")]
+    """Return the lines for a step that waits, with all that a decision would be about."""
+    question, verbs = QUESTIONS[step.waiting]
+    lines = [
+        Text(f"{step.step}  {step.tool} ({step.effect.value})  {question}  since {ago(step.since)}", style="yellow")
+    ]
     if step.reason:
         lines.append(Text(f"  {one_line(step.reason, 500)}"))
     lines += [Text(f"  {line}") for line in arguments(step)]
@@ -98,18 +101,18 @@ def waiting(run: str, step: PendingStep, *, tenant: str) -> list[Text]:
 
 
 def deciders(step: PendingStep) -> str:
-    """Who may decide about a step, and what happens without them."""
-    said = [", ".join((*step.names, *(f"group {group}" for group in step.groups))) or "anybody"]
-    said += [f"but {step.barred}"] if step.barred else []
-    said += ["signed"] if step.trust is Trust.SIGNED else []
-    said += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
+    """Return who may decide about a step, and what happens without them."""
+    parts = [", ".join((*step.names, *(f"group {group}" for group in step.groups))) or "anybody"]
+    parts += [f"but {step.barred}"] if step.barred else []
+    parts += ["signed"] if step.trust is Trust.SIGNED else []
+    parts += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
     if step.until is not None and step.on_timeout is not None:
-        said.append(f"{step.on_timeout.value} at {step.until:%Y-%m-%d %H:%M %Z}")
-    return one_line(", ".join(said))
+        parts.append(f"{step.on_timeout.value} at {step.until:%Y-%m-%d %H:%M %Z}")
+    return one_line(", ".join(parts))
 
 
 def arguments(step: PendingStep) -> list[str]:
-    """The arguments as lines, with nothing in them that a terminal would act on, and nothing left out."""
+    """Return the complete arguments as lines, without control characters."""
     body = step.arguments.body
     if body is None:
         return [f"arguments of {step.unseen:,} bytes: too large to show, digest {step.arguments.digest}"]
@@ -120,19 +123,19 @@ def arguments(step: PendingStep) -> list[str]:
 
 
 def shown(value: object) -> list[str]:
-    """JSON as lines, in which every character can be seen."""
+    """Return JSON as lines, in which every character is visible."""
     return plain(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)).splitlines()
 
 
-def result(out: Output, found: RunResult, link: str) -> None:
-    """What came of a run: the answer to standard output, everything about it to standard error."""
-    _outcome(out, found.outcome)
-    out.note(*(f"notice   {notice}" for notice in found.notices))
-    out.note(*_spent(found.spent, found.unsettled, found.account), Text(f"run      {link}", style="dim"))
+def result(out: Output, run_result: RunResult, link: str) -> None:
+    """Print the result of a run: the answer to standard output, everything about it to standard error."""
+    _outcome(out, run_result.outcome)
+    out.note(*(f"notice   {notice}" for notice in run_result.notices))
+    out.note(*_spent(run_result.spent, run_result.unsettled, run_result.account), Text(f"run      {link}", style="dim"))
 
 
 def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
-    """Tell what a failed run has spent, which of its writes are in doubt, and what to do."""
+    """Print the spend of a failed run, its writes with an unknown outcome, and what to do."""
     out.note(*(Text(f"- {one_line(each, 500)}: look at the other side first", style="yellow") for each in how.unknown))
     whose = "" if tenant == "default" else f" --tenant {tenant}"
     anew = "   or start it again under another id: it wrote nothing" if how.repeatable else ""

@@ -1,4 +1,4 @@
-"""The connection of one command, and where its runs are seen."""
+"""The connection of one command to the platform, and links to its runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,26 +18,27 @@ from perdure.errors import PlatformError
 Found = TypeVar("Found")
 
 ANSWERED_WITHIN = timedelta(seconds=30)
-"""How long a worker may take to answer a question about a run, or what a person says to it."""
+"""How long a worker may take to answer a query or an update."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""The host names of this machine."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """How a command reaches the platform."""
+    """The connection settings of a command."""
 
     address: str | None = None
     namespace: str | None = None
     ui: str | None = None
     by_role: bool = False
     caller_token: str | None = field(default=None, repr=False)
-    """Of who starts runs here; None for nobody in particular."""
+    """The token of the person who starts runs; None for an anonymous start."""
 
     def work(self, do: Callable[[Platform], Awaitable[Found]]) -> Found:
-        """Connect, do this, and let the connection rest before the process ends."""
-        # Temporal's core writes its warnings to standard output, into the midst of what a script reads.
-        with suppress(RuntimeError):  # it is set once for a process
+        """Connect, run `do`, and close the connection before the process ends."""
+        # Temporal's core writes its warnings to standard output, where a script reads results.
+        with suppress(RuntimeError):  # it can be set only once for a process
             Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
 
         async def main() -> Found:
@@ -51,7 +52,7 @@ class Session:
         return asyncio.run(main())
 
     def link(self, platform: Platform, workflow_id: str, run_id: str) -> str:
-        """A run's page in the Temporal UI; its ids where no UI is known."""
+        """Return the URL of a run in the Temporal UI; its ids where no UI is known."""
         ui = self.ui or _own_ui(platform.address)
         if ui is None:
             return f"{workflow_id} {run_id}"
@@ -60,7 +61,7 @@ class Session:
 
 
 def _own_ui(address: str) -> str | None:
-    """The UI of a server on this machine: Temporal's development server has it a thousand ports further."""
+    """Return the UI's URL of a server on this machine: Temporal's development server uses its port + 1000."""
     host, _, port = address.rpartition(":")
     if host not in LOOPBACK or not port.isdecimal():
         return None
@@ -68,13 +69,12 @@ def _own_ui(address: str) -> str | None:
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session that the options before the command describe."""
-    found = context.find_object(Session)
-    return found or Session()
+    """Return the session that the options before the command describe."""
+    return context.find_object(Session) or Session()
 
 
 async def answered(asking: Awaitable[Found], run: str) -> Found:
-    """What a worker answers. Raises `PlatformError` where none does."""
+    """Return the answer of a worker. Raises `PlatformError` where none answers in time."""
     try:
         async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
             return await asking

@@ -1,4 +1,4 @@
-"""What is typed on a command line, read as what it stands for. Everything that cannot be is one line."""
+"""Parsers for values that are typed on a command line. Every invalid value is a one-line `BadInput`."""
 
 import json
 import re
@@ -16,22 +16,22 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SPAN = re.compile(r"(\d{1,9})([dhms])")
 
 LARGEST_FILE = 10 * INLINE_LIMIT
-"""Bytes. What is larger is no question, no arguments and no credential."""
+"""The largest file, in bytes. A larger one cannot be a question, arguments or a credential."""
 
 
 def span(typed: str, option: str) -> timedelta:
-    """`90s`, `15m`, `6h`, `7d`, `1h30m`."""
-    found = _SPAN.findall(typed)
-    if not found or "".join(number + unit for number, unit in found) != typed:
+    """Return the time span of `90s`, `15m`, `6h`, `7d` or `1h30m`."""
+    parts = _SPAN.findall(typed)
+    if not parts or "".join(number + unit for number, unit in parts) != typed:
         raise BadInput(f"{option}: {typed!r} is no time: write 90s, 15m, 6h, 7d or 1h30m")
     try:
-        return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in found), timedelta())
+        return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
     except OverflowError:
         raise BadInput(f"{option}: {typed!r} is too long: write a time that ends") from None
 
 
 def moment(typed: str, option: str) -> datetime:
-    """`2026-11-24T20:10:00+01:00`, or without a zone in UTC."""
+    """Return the moment of `2026-11-24T20:10:00+01:00`; without a zone it is UTC."""
     try:
         read = datetime.fromisoformat(typed)
     except ValueError:
@@ -40,7 +40,7 @@ def moment(typed: str, option: str) -> datetime:
 
 
 def words(typed: str, what: str) -> str:
-    """What was typed; from standard input where it is `-`, from a file where it is `@FILE`."""
+    """Return the text that was typed; `-` reads standard input, `@FILE` reads a file."""
     if typed == "-":
         return _text(sys.stdin.buffer.read(LARGEST_FILE + 1), what, "standard input")
     if typed.startswith("@"):
@@ -49,7 +49,7 @@ def words(typed: str, what: str) -> str:
 
 
 def from_file(path: Path, what: str) -> str:
-    """The text of a file."""
+    """Return the text of a file."""
     try:
         with path.open("rb") as file:
             return _text(file.read(LARGEST_FILE + 1), what, str(path))
@@ -67,19 +67,19 @@ def _text(data: bytes, what: str, where: str) -> str:
 
 
 def json_object(typed: str, option: str) -> dict[str, Any]:
-    """A JSON object, typed or from `@FILE`."""
-    said = words(typed, option)
+    """Return a JSON object that was typed, or from `@FILE`."""
+    text = words(typed, option)
     try:
-        value: Any = json.loads(said)
+        value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{option}: is not JSON: {error} (got {said[:60]!r})") from None
+        raise BadInput(f"{option}: is not JSON: {error} (got {text[:60]!r})") from None
     if not isinstance(value, dict):
-        raise BadInput(f"{option}: is no JSON object: write {{...}} (got {said[:60]!r})")
+        raise BadInput(f"{option}: is no JSON object: write {{...}} (got {text[:60]!r})")
     return value  # pyright: ignore[reportUnknownVariableType] - JSON
 
 
 def pair(typed: str, option: str) -> tuple[str, Any]:
-    """`NAME=VALUE`: the value is JSON where it can be read as that, else text."""
+    """Return the name and the value of `NAME=VALUE`: the value as JSON where it can be parsed, otherwise as text."""
     name, equals, value = typed.partition("=")
     if not (name and equals):
         raise BadInput(f"{option}: {typed!r} names nothing: write NAME=VALUE")
@@ -92,7 +92,7 @@ def pair(typed: str, option: str) -> tuple[str, Any]:
 def budget(
     default: Budget, *, dollars: str | None, steps: int | None, tool_calls: int | None, until: str | None
 ) -> Budget:
-    """The default with what was typed in its place."""
+    """Return the default budget, changed by the limits that were typed."""
     typed: dict[str, Any] = {"steps": steps, "tool_calls": tool_calls}
     if dollars is not None:
         try:

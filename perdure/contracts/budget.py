@@ -1,4 +1,4 @@
-"""Budgets are reservations: the worst case is set aside before an effect is scheduled, and its reply settles it."""
+"""Budgets as reservations: the worst case of an effect is reserved before it is scheduled, and its reply settles it."""
 
 from datetime import datetime
 from typing import Self
@@ -9,13 +9,18 @@ from perdure.contracts.contract import Contract
 
 
 class Spend(Contract):
-    """What was, or may be, used up. Money is integer micro-dollars."""
+    """Amounts that were, or may be, used up. Counts are whole numbers from 0; money is integer micro-dollars."""
 
     steps: int = Field(default=0, ge=0)
+    """Paid attempts."""
     tool_calls: int = Field(default=0, ge=0)
+    """Calls of tools."""
     input_tokens: int = Field(default=0, ge=0)
+    """Tokens of prompts."""
     output_tokens: int = Field(default=0, ge=0)
+    """Tokens of replies."""
     micro_dollars: int = Field(default=0, ge=0)
+    """One dollar is 1,000,000."""
 
     def __add__(self, other: "Spend") -> "Spend":
         return Spend(
@@ -27,11 +32,11 @@ class Spend(Contract):
         )
 
     def less(self, other: "Spend") -> "Spend":
-        """What is left of it once `other` is taken away, nothing below zero."""
+        """Return this spend minus `other`. No amount goes below zero."""
         return Spend(**{limit: max(0, getattr(self, limit) - getattr(other, limit)) for limit in LIMITS})
 
     def exceeds(self, budget: "Budget") -> str | None:
-        """The first limit that this spend is over, as a field name; None where it fits."""
+        """Return the first limit of the budget that this spend exceeds, as a field name; None where it fits."""
         for limit in LIMITS:
             if getattr(self, limit) > getattr(budget, limit):
                 return limit
@@ -39,41 +44,45 @@ class Spend(Contract):
 
 
 NOTHING = Spend()
-"""Of no limit anything."""
+"""The spend that is zero in every limit."""
 
 LIMITS = ("steps", "tool_calls", "input_tokens", "output_tokens", "micro_dollars")
-"""The countable limits, in the order in which a breach is named."""
+"""The countable limits, in the order in which a breach is reported."""
 
 
 class Budget(Contract):
-    """What a run may use up at most, whatever is retried, lost or paid twice."""
+    """The most that a run may use up, whatever is retried, lost or paid twice. A limit of 0 allows nothing."""
 
     steps: int = Field(default=8, ge=0)
     """Paid attempts, lost ones included."""
     tool_calls: int = Field(default=0, ge=0)
+    """Calls of tools."""
     input_tokens: int = Field(default=200_000, ge=0)
+    """Tokens of prompts."""
     output_tokens: int = Field(default=20_000, ge=0)
+    """Tokens of replies."""
     micro_dollars: int = Field(default=1_000_000, ge=0)
     """One dollar is 1,000,000."""
     until: AwareDatetime | None = None
-    """No paid attempt starts after this moment; None for no deadline."""
+    """The moment from which no paid attempt starts; None for no deadline."""
 
     def of(self, part: Spend) -> "Budget":
-        """The budget of a child that may use up this part: its deadline is the parent's."""
+        """Return the budget of a child run that may use up `part`. Its deadline is the parent's."""
         return Budget(**{limit: getattr(part, limit) for limit in LIMITS}, until=self.until)
 
 
 class Allowance(Contract):
-    """A budget in use: what is settled, and what each open attempt, or each child's part, still holds.
+    """A budget in use: what is settled, and what each open attempt or child run still holds as a reservation.
 
-    An attempt whose outcome is unknown keeps its reservation for good, so that
-    `settled <= bill <= settled + reserved <= budget` holds at every moment.
+    An attempt of unknown outcome keeps its reservation for good. So `settled <= bill <= settled + reserved <= budget`
+    holds at every moment.
     """
 
     budget: Budget
     settled: Spend = Spend()
+    """Amounts that are known to be spent."""
     open: dict[str, Spend] = Field(default_factory=dict[str, Spend])
-    """Reservations by attempt (`step/attempt`), and by child."""
+    """Open reservations, by attempt (`step/attempt`) or by child run."""
 
     @property
     def reserved(self) -> Spend:
@@ -82,35 +91,38 @@ class Allowance(Contract):
 
     @property
     def remaining(self) -> Spend:
-        """What can still be reserved of each limit."""
+        """The amount of each limit that can still be reserved."""
         whole = Spend(**{limit: getattr(self.budget, limit) for limit in LIMITS})
         return whole.less(self.settled + self.reserved)
 
     def affords(self, worst: Spend, now: datetime) -> bool:
-        """Whether `worst` can be reserved now."""
+        """Return whether `worst` can be reserved now."""
         return self.shortfall(worst, now) is None
 
     def shortfall(self, worst: Spend, now: datetime) -> str | None:
-        """The limit that would be broken if `worst` were reserved now, as a field name; None where it is affordable."""
+        """Return the limit that reserving `worst` now would break, as a field name; None where it can be reserved."""
         if self.budget.until is not None and now >= self.budget.until:
             return "until"
         return (self.settled + self.reserved + worst).exceeds(self.budget)
 
     def reserve(self, attempt: str, worst: Spend) -> Self:
-        """Set the worst case of an attempt aside. Call it only where `shortfall` is None."""
+        """Reserve the worst case of an attempt. Call it only where `shortfall` is None.
+
+        Raises `ValueError` where the attempt holds a reservation already.
+        """
         if attempt in self.open:
             raise ValueError(f"attempt {attempt!r} is reserved already")
         return self.model_copy(update={"open": {**self.open, attempt: worst}})
 
     def settle(self, attempt: str, spent: Spend) -> Self:
-        """Replace an attempt's reservation by what it really cost. Unknown attempts are ignored: they were settled."""
+        """Replace an attempt's reservation by its real cost. Ignore an attempt that was settled before."""
         if attempt not in self.open:
             return self
         rest = {name: worst for name, worst in self.open.items() if name != attempt}
         return self.model_copy(update={"open": rest, "settled": self.settled + spent})
 
     def settle_part(self, attempt: str, at_least: Spend) -> Self:
-        """Of an attempt that was cut off, settle what it is known to have cost; the rest of it stays reserved."""
+        """Settle the known cost of an attempt that was cut off. The rest of its reservation stays reserved."""
         if attempt not in self.open:
             return self
         known = self.open[attempt].less(self.open[attempt].less(at_least))
@@ -118,9 +130,9 @@ class Allowance(Contract):
         return self.model_copy(update={"open": rest, "settled": self.settled + known})
 
     def give_back(self, child: str, settled: Spend, unknown: Spend) -> Self:
-        """A child has ended: settle what it spent, keep what it does not know of reserved, and free the rest.
+        """Settle a child run that has ended: its spend is settled, its unknown part stays reserved, the rest is freed.
 
-        Raises `ValueError` where the child used more than its part: nothing may be settled that was never reserved.
+        Raises `ValueError` where the child used more than its part: only what was reserved may be settled.
         """
         part = self.open.get(child)
         if part is None:
@@ -134,21 +146,22 @@ class Allowance(Contract):
 
 
 class Charged(Contract):
-    """What the account of a run holds: all that its executions were ever charged, before a reset as well.
+    """The account of a run: all that its executions were ever charged, also before a reset.
 
     `settled <= bill <= settled + reserved` holds for the whole run.
     """
 
     settled: Spend = Spend()
+    """Amounts that are known to be spent."""
     reserved: Spend = Spend()
-    """What attempts of unknown outcome may have cost at most, on top of it."""
+    """The most that attempts of unknown outcome may have cost on top of `settled`."""
 
     def after(self, known: "Charged | None") -> "Charged":
-        """The newer of the two: an account's settled amounts only grow, and replies may come in any order."""
+        """Return the newer of the two accounts: settled amounts only grow, and replies may come in any order."""
         return self if known is None or known.settled.less(self.settled) == NOTHING else known
 
     def beyond(self, allowance: Allowance) -> Self | None:
-        """It, where it holds more than this execution knows of; else None: then the figures are the same."""
+        """Return this account where it holds more than this execution knows of; None where the figures are the same."""
         own, held = allowance.settled, allowance.reserved
         more = self.settled.less(own) + (self.settled + self.reserved).less(own + held)
         return None if more == NOTHING else self

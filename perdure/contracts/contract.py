@@ -1,4 +1,4 @@
-"""The one base of everything that crosses a boundary: frozen, add-only, strict at the edges and lenient on the wire."""
+"""The base of every contract: frozen, add-only, strict where people send data, and lenient on the wire."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -24,15 +24,15 @@ BusinessId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 
 
 SHOWN = 60
-"""Characters of a bad value that an error shows."""
+"""The most characters of a bad value that an error shows."""
 
 
 TABLES = ("extra_forbidden", "model_type", "dict_type", "model_attributes_type")
-"""What pydantic calls a name that is not known, and what is no table."""
+"""Pydantic's error types for a field that does not exist, and for a value that is not a table."""
 
 
 class BadInput(ValueError):
-    """What a caller sent cannot be used. The message names the field, the value and the remedy, in one line."""
+    """Input from a caller that cannot be used. The message names the field, the value and the remedy, in one line."""
 
 
 class Contract(BaseModel):
@@ -41,14 +41,14 @@ class Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
     spelled_out: ClassVar[bool] = False
-    """Whether its payload says every field. One that only our own workers read leaves out what holds its default: a
-    run's history is made of them."""
+    """Whether the payload writes every field. A contract that only our own workers read leaves out fields that hold
+    their default: this keeps histories small."""
 
     @classmethod
     def strictly(cls, fields: Mapping[str, Any]) -> Self:
-        """Build from what a person or another service sent: unknown fields and wrong types are errors.
+        """Build the contract from what a person or another service sent: unknown fields and wrong types are errors.
 
-        Raises `BadInput` with one line for each thing that is wrong.
+        Raises `BadInput` with one line that lists each problem.
         """
         try:
             return cls.model_validate(dict(fields), extra="forbid", strict=True)
@@ -57,7 +57,7 @@ class Contract(BaseModel):
 
 
 class Variant(Contract):
-    """One of several shapes that `kind` tells apart: it is always written, also where defaults are left out."""
+    """A contract with several shapes, which `kind` tells apart. `kind` is always written, even as a default."""
 
     @model_serializer(mode="wrap")
     def _with_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -65,10 +65,10 @@ class Variant(Contract):
 
 
 def explain(error: ValidationError, *, hidden: AbstractSet[str] = frozenset()) -> str:
-    """One line for a validation error: where, what is wrong, and the value (shortened).
+    """Return one line for a validation error: where, what is wrong, and the value (shortened).
 
-    `hidden` names fields that may hold a secret: no value of theirs is shown, nor of a name that nobody knows, nor a
-    whole table, nor what stands in the place of one.
+    `hidden` names fields that may hold a secret. Where it is given, no value is shown for these fields, for unknown
+    fields, for whole tables, or for a value that stands in the place of a table.
     """
     reasons: list[str] = []
     for problem in error.errors(include_url=False, include_context=False):

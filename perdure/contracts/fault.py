@@ -1,4 +1,4 @@
-"""Faults end a run, and remedies say what helps before one does. Any other error suspends a run until it is mended."""
+"""Faults, which end a run as failed, and remedies: what another attempt needs before a run is ended."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -7,34 +7,35 @@ from perdure.contracts.windows import WindowShortage
 
 
 class Fault(Exception):
-    """The base of what ends a run as failed, and the only type that does.
+    """The base of every error that ends a run as failed. No other error type does.
 
-    Outcomes are values and are never raised. An error that nobody foresaw is not a `Fault`: Temporal retries the
-    workflow task, so that the run goes on after the fix.
+    Outcomes are values and are never raised. An unforeseen error is not a `Fault`: Temporal retries the workflow task,
+    so the run continues after the fix.
     """
 
 
 class Remedy(StrEnum):
-    """What a paid attempt that failed asks for."""
+    """The remedy for a paid attempt that failed."""
 
     RETRY = "retry_after"
-    """The same deployment again, after a while."""
+    """Try the same deployment again, after a while."""
     GIVE_UP = "give_up"
-    """Nothing: the same request would fail again everywhere."""
+    """Do not try again: the same request would fail everywhere."""
     CIRCUIT_OPEN = "circuit_open"
-    """Another deployment of the tier, or this one once it has been left alone for a while."""
+    """Use another deployment of the tier, or this one once it has rested for a while."""
     FALL_BACK = "fall_back"
-    """Another deployment of the tier, now; this one will not serve the request."""
+    """Use another deployment of the tier, now: this one will not serve the request."""
     WAIT = "wait"
-    """Time, and no other attempt: nothing was sent, since something that is needed is away. It costs nothing."""
+    """Wait, without a new attempt: something that is needed is away, and nothing was sent. It costs nothing."""
 
 
 AWAY = "away"
-"""A detail of an activity's error where something that it needs is away: nothing was sent, and it is no attempt."""
+"""The detail of an activity's error that says: something it needs is away. Nothing was sent, so it is not an attempt.
+"""
 
 
 class EffectFailed(Fault):
-    """An effect failed for good. The message says which one and why."""
+    """An effect that failed for good. The message names the effect and the reason."""
 
     def __init__(
         self,
@@ -51,12 +52,14 @@ class EffectFailed(Fault):
         self.effect = effect
         self.reason = reason
         self.free_of_charge = free_of_charge
-        """Whether the attempt is known to have cost nothing. Only paid effects ask."""
+        """Whether the attempt is known to have cost nothing. Only paid effects use it."""
         self.remedy = remedy
-        """What another attempt would need. Only paid effects ask."""
+        """The remedy that another attempt needs. Only paid effects use it."""
         self.retry_after = retry_after
-        """How long the world asked to be left alone; None where it did not say."""
+        """How long the server asked us to wait; None where it did not say."""
         self.window = window
-        """How the tenant's day stood, where that is why the attempt was not made. Only paid effects ask."""
+        """The shortage of the tenant's day or of the account that stopped the attempt; None otherwise. Only paid
+        effects use it."""
         self.away = away
-        """Whether something that it needs is away: nothing was sent and nothing is wrong with it, so it only waits."""
+        """Whether something that the effect needs is away: nothing was sent and nothing is wrong, so the effect waits.
+        """

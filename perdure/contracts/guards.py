@@ -1,4 +1,4 @@
-"""Guards: what is checked, what a finding does, and what was found."""
+"""Guards: what is checked, what a finding does, and the verdict."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -9,70 +9,77 @@ from pydantic import Field
 from perdure.contracts.contract import Contract
 
 DEADLINE = timedelta(seconds=5)
-"""How long a guard may take where nobody said.
+"""The default deadline of a guard.
 
-A hundred times what the slowest takes for a question, because a refusal by a machine that was busy costs more than a
-wait; a sixth of what Temporal gives the effect, so that a verdict comes before that gives up.
+A hundred times the longest measured time for a question: a wrong refusal on a busy machine costs more than a wait. It
+is a sixth of the effect's timeout, so a verdict comes before Temporal gives up.
 """
 
 LONGEST_DEADLINE = timedelta(seconds=8)
-"""A guard that was still loading when it was asked has this on top of its loading, within the effect's 30 seconds."""
+"""The largest deadline of a guard. The time to load a guard is added to it, all within the effect's 30 seconds."""
 
 
 class GuardAction(StrEnum):
-    """What a finding does to the run."""
+    """The action that a finding triggers."""
 
     BLOCK = "block"
-    """The text goes no further."""
+    """Stop the text here."""
     FLAG = "flag"
-    """The text goes on, and the finding is shown."""
+    """Let the text pass, and show the finding."""
 
 
 class OnFailure(StrEnum):
-    """What it means that a guard broke, or did not end within its deadline."""
+    """The meaning of a guard that broke or did not finish within its deadline."""
 
     CLOSED = "closed"
-    """It counts as a finding: the guard's action follows."""
+    """Count it as a finding: the guard's action follows."""
     OPEN = "open"
-    """The text passes, and the verdict says that nobody checked it."""
+    """Let the text pass. The verdict says that it was not checked."""
 
 
 class Ended(StrEnum):
-    """How a verdict came about."""
+    """How a guard's check ended."""
 
     COMPLETED = "completed"
-    """The guard looked at the text."""
+    """The guard checked the text."""
     TIMED_OUT = "timed_out"
-    """It did not end within its deadline."""
+    """The guard did not finish within its deadline."""
     FAILED = "failed"
-    """It broke."""
+    """The guard broke."""
 
 
 class GuardSpec(Contract):
-    """One guard of a chain, as its TOML asks for it and as a run pins it."""
+    """A guard of a chain, an agent or a schema, as its TOML file asks for it and as a run pins it."""
 
     guard: str
     """The guard's name in the guard catalogue, for example `secrets_present`."""
     action: GuardAction = GuardAction.BLOCK
+    """The action that a finding triggers."""
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
     """The guard's own settings, for example `{"max": 4000}`."""
     deadline: timedelta = Field(default=DEADLINE, gt=timedelta(0), le=LONGEST_DEADLINE)
-    """How long it may take once it is loaded, waiting for a free thread included."""
+    """How long the loaded guard may take, including the wait for a free thread."""
     on_failure: OnFailure = OnFailure.CLOSED
+    """Whether a broken guard counts as a finding."""
 
 
 class Verdict(Contract):
-    """What one guard found."""
+    """The verdict of one guard on one text."""
 
     guard: str
+    """The guard's name in the guard catalogue."""
     passed: bool
+    """Whether the text passes this guard."""
     action: GuardAction
+    """The action of the guard; it applies only where `passed` is false."""
     reason: str = ""
-    """In plain words, without the text that was checked; empty where the guard looked and found nothing."""
+    """The reason in plain words, without the checked text; empty where the guard found nothing."""
     milliseconds: float = Field(ge=0)
+    """How long the check took."""
     ended: Ended = Ended.COMPLETED
+    """How the check ended."""
 
     @property
     def blocks(self) -> bool:
-        """Whether the text must go no further."""
+        """Whether the text must be stopped here."""
         return not self.passed and self.action is GuardAction.BLOCK

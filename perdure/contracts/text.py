@@ -1,4 +1,4 @@
-"""Text is one type: a digest, a bound on its tokens, and its body only where it is created."""
+"""Text as a contract: a digest, an upper bound on its tokens, and its body only where the text is created."""
 
 import hashlib
 from typing import Annotated, Any, Self, cast
@@ -8,39 +8,40 @@ from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer, model
 from perdure.contracts.contract import Contract, Digest
 
 INLINE_LIMIT = 1024 * 1024
-"""Bytes. What a caller sends and gets stays inline up to here; beyond it there is a clear error."""
+"""The largest text, in bytes, that a caller may send or receive inline. A longer one is a clear error."""
 
 BODY_LIMIT = 64 * 1024
-"""Bytes. From here on a reply leaves the body in the blob store and carries the digest alone."""
+"""The size, in bytes, from which a reply leaves the body in the blob store and carries only the digest."""
 
 BRIEF = 64
-"""Bytes. Up to here a body is no longer than what names it."""
+"""The size, in bytes, up to which a body is no longer than the digest that names it."""
 
 
 class Text(Contract):
-    """Text that is named by its digest.
+    """A text that is named by its digest.
 
-    Workflow code may branch on `digest` and `tokens`, never on `body`: a prompt can be priced without reading it, and
-    a body can be sealed or forgotten while every history still replays.
+    Workflow code may branch on `digest` and `tokens`, never on `body`. So a prompt can be priced without reading it,
+    and a body can be sealed or deleted while every history still replays.
     """
 
     digest: Digest
     """SHA-256 of the body's UTF-8 bytes."""
     tokens: int = Field(ge=0)
-    """An upper bound in tokens. A byte-level tokenizer never makes more tokens than there are UTF-8 bytes."""
+    """An upper bound of the tokens: the number of UTF-8 bytes. A byte-level tokenizer never makes more tokens than
+    that."""
     body: str | None = None
     """The text itself; None where only the digest travels."""
 
     @classmethod
     def of(cls, body: str) -> Self:
-        """Name a body by its digest."""
+        """Build a text from its body."""
         data = body.encode()
         return cls(digest=hashlib.sha256(data).hexdigest(), tokens=len(data), body=body)
 
     @model_validator(mode="before")
     @classmethod
     def _accept_plain(cls, value: object) -> object:
-        """A plain string stands for a text, so that any Temporal client can start a run by hand."""
+        """Accept a plain string as a text, so that any Temporal client can start a run by hand."""
         if isinstance(value, bytes | bytearray):
             raise ValueError("is bytes: decode them and send text")  # noqa: TRY004 - pydantic reports ValueErrors
         if not isinstance(value, str):
@@ -58,20 +59,20 @@ class Text(Contract):
         return self
 
     def reference(self) -> Self:
-        """The same text without its body, for every request after the one that created it."""
+        """Return the text without its body, for every request after the one that created it."""
         return self if self.body is None else self.model_copy(update={"body": None})
 
     def carried(self) -> Self:
-        """As a reply carries it: with its body below `BODY_LIMIT`, by digest alone from there on."""
+        """Return the text as a reply carries it: with its body below `BODY_LIMIT`, otherwise by digest alone."""
         return self if self.tokens < BODY_LIMIT else self.reference()
 
-    def told(self) -> Self:
-        """As a reply carries a few words whose body crosses the history elsewhere: with it where that takes no more."""
+    def inline_if_brief(self) -> Self:
+        """Return a text whose body is in the history elsewhere already: with its body only up to `BRIEF` bytes."""
         return self if self.tokens <= BRIEF else self.reference()
 
 
 def _counted(value: object) -> object:
-    """Fields with a body say how many tokens it has by themselves: no sender's count is believed."""
+    """Count the tokens of a body that a sender included: a sender's own count is never used."""
     if not isinstance(value, dict):
         return value
     fields = cast("dict[str, Any]", value)
@@ -80,11 +81,14 @@ def _counted(value: object) -> object:
 
 
 def _as_plain(text: Text, write: SerializerFunctionWrapHandler) -> Any:
-    """A body says its own digest and bound: where it travels, they need not."""
+    """Write a text with a body as a plain string: its digest and its tokens follow from the body."""
     plain = text.body is not None and text.tokens == len(text.body.encode())
     return text.body if plain else write(text)
 
 
 PlainText = Annotated[Text, WrapSerializer(_as_plain, when_used="json")]
-"""A text that is written as a plain string where it has a body, which any reader takes for the text. For what each step
-of a run replies: its history is made of that. Never for a text that is to be forgotten: its digest has to stay."""
+"""A text that is written as a plain string where it has a body. Every reader takes a plain string for a text.
+
+Use it for replies of a run's steps: it keeps histories small. Do not use it for a text that may be deleted: its digest
+has to stay.
+"""

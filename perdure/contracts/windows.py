@@ -1,4 +1,4 @@
-"""Budget windows: what a tenant's runs may spend together on one day."""
+"""Daily windows: what all runs of a tenant together may spend on one day."""
 
 from datetime import UTC, date, datetime
 from typing import Self
@@ -10,30 +10,35 @@ from perdure.contracts.contract import Contract, Name
 
 
 class WindowKey(Contract):
-    """The name of one reservation in the window of a tenant and a day."""
+    """The key of one reservation in the window of a tenant and a day."""
 
     tenant: Name
     day: date
-    """The UTC day on which it was reserved; it stays in this window, however late it is settled."""
+    """The UTC day of the reservation. It stays in this window, however late it is settled."""
     workflow_id: str
+    """Temporal's workflow id of the run, `tenant:business id`."""
     run_id: str
-    """The first execution's run id, as in a step's key."""
+    """The run id of the first execution, as in a `StepKey`."""
     name: str = Field(min_length=1, max_length=300)
-    """Unique in its run: `step/attempt`, as in the run's own allowance."""
+    """The name of the reservation, unique in its run: `step/attempt`, as in the run's own allowance."""
 
 
 class WindowLimit(Contract):
-    """What a tenant's runs may use up on one day; None where there is no limit."""
+    """The most that a tenant's runs may use up on one day. A field is None where there is no limit."""
 
     steps: int | None = Field(default=None, ge=0)
+    """Paid attempts."""
     tool_calls: int | None = Field(default=None, ge=0)
+    """Calls of tools."""
     input_tokens: int | None = Field(default=None, ge=0)
+    """Tokens of prompts."""
     output_tokens: int | None = Field(default=None, ge=0)
+    """Tokens of replies."""
     micro_dollars: int | None = Field(default=None, ge=0)
     """One dollar is 1,000,000."""
 
     def breached_by(self, spend: Spend) -> str | None:
-        """The first limit that this spend is over, as a field name; None where it fits."""
+        """Return the first limit that the spend exceeds, as a field name; None where it fits."""
         for limit in LIMITS:
             most = getattr(self, limit)
             if most is not None and getattr(spend, limit) > most:
@@ -41,7 +46,7 @@ class WindowLimit(Contract):
         return None
 
     def less(self, spend: Spend) -> Self:
-        """What is left of each limit, nothing below zero."""
+        """Return what is left of each limit after the spend. No limit goes below zero."""
         bounded = [limit for limit in LIMITS if getattr(self, limit) is not None]
         return self.model_copy(
             update={limit: max(0, getattr(self, limit) - getattr(spend, limit)) for limit in bounded}
@@ -49,47 +54,51 @@ class WindowLimit(Contract):
 
 
 class Window(Contract):
-    """How a tenant's day stands: `settled <= bill <= settled + reserved`."""
+    """The window of a tenant's day: `settled <= bill <= settled + reserved`."""
 
     settled: Spend = Spend()
-    """What is known to have been spent."""
+    """Amounts that are known to be spent."""
     reserved: Spend = Spend()
-    """What open reservations may still cost at most, those of runs that vanished among them."""
+    """The most that open reservations may still cost, those of runs that vanished included."""
 
 
 class Account(Contract):
-    """How the account of a run stands: `settled <= bill <= settled + reserved <= budget`.
+    """The account of a run: `settled <= bill <= settled + reserved <= budget`.
 
-    It counts what all executions of the run have used up, those that a reset has left behind among them.
+    It counts all executions of the run, also those that a reset has left behind.
     """
 
     budget: Budget
     settled: Spend = Spend()
+    """Amounts that are known to be spent."""
     reserved: Spend = Spend()
+    """The most that open reservations may still cost."""
 
 
 class WindowShortage(Contract):
-    """What is left of a tenant's day, or of a run's account, does not cover an attempt, so it was not made."""
+    """A shortage in a tenant's day or in a run's account: an attempt was not covered, so it was not made."""
 
     tenant: Name
     day: date
+    """The UTC day."""
     limit: str
-    """The limit that it would have broken, a field of `WindowLimit`."""
+    """The limit that the attempt would have broken: a field of `WindowLimit`, or `until`."""
     most: int
-    """How much of it the tenant may use up on that day."""
+    """The value of that limit: what may be used up in the whole day, or by the whole run."""
     needed: Spend
     """The worst case of the attempt."""
     settled: Spend
-    """What all runs of the tenant are known to have spent on that day, when this attempt was refused."""
+    """Amounts that were known to be spent when the attempt was refused."""
     reserved: Spend
-    """What attempts that were open then may have cost on top, at most."""
+    """The most that attempts which were open then may have cost on top of `settled`."""
     left: WindowLimit
+    """The amounts that were left of each limit."""
     run: bool = False
-    """Whether it is the run's own account that is short, and not its tenant's day."""
+    """True where the run's own account is short; False where the tenant's day is."""
 
     @property
     def reason(self) -> str:
-        """It in one line, with the remedy."""
+        """The shortage in one line, with the remedy."""
         if self.limit == "until":
             return "the budget's deadline has passed, by the database's clock: start a run with a later one"
         needed, settled, reserved, left = (
@@ -113,12 +122,13 @@ class Reservation(Contract):
 
     key: WindowKey
     amount: Spend
+    """The worst case that is set aside."""
     reserved_at: AwareDatetime
-    """UTC."""
+    """The moment of the reservation, in UTC."""
 
 
 def day_of(moment: datetime) -> date:
-    """The UTC day of a moment. Raises `ValueError` for one without a time zone."""
+    """Return the UTC day of a moment. Raises `ValueError` for a moment without a time zone."""
     if moment.tzinfo is None:
         raise ValueError(f"the moment {moment.isoformat()!r} has no time zone: a day is that of UTC")
     return moment.astimezone(UTC).date()

@@ -1,1 +1,1 @@
-"""Reads a run's history: its timeline, its replies in a few words, and the point from which it can go on."""
+"""Readers of a run's history: its timeline, short results of its replies, and its last safe point."""

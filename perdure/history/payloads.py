@@ -1,4 +1,4 @@
-"""Payloads read without their contracts: what an older or newer version wrote is told as far as it can be read."""
+"""Payloads read without their contracts, so that payloads of older and newer versions can be read as well."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 
 def decoded(payload: Payload) -> Any:
-    """The JSON in a payload; None where it is something else: sealed, outside of the history, or binary."""
+    """Return the JSON value of a payload; None for anything else: sealed, in external storage, or binary."""
     if payload.metadata.get("encoding", b"").partition(b"/")[0] != b"json":
         return None
     try:
@@ -17,12 +17,12 @@ def decoded(payload: Payload) -> Any:
 
 
 def first(payloads: Payloads) -> Any:
-    """The first of some payloads; None where there is none."""
+    """Return the value of the first payload; None where there is none."""
     return decoded(payloads.payloads[0]) if payloads.payloads else None
 
 
 def part(value: Any, *path: str) -> Any:
-    """What is at this path of JSON objects; None where there is none."""
+    """Return the value at this path of nested JSON objects; None where there is none."""
     for step in path:
         if not isinstance(value, dict):
             return None

@@ -1,4 +1,4 @@
-"""What an effect's reply says in a few words: names and numbers, never the text of a model or a tool."""
+"""The replies of effects in a few words: names and numbers, never the text of a model or a tool."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from perdure.history.payloads import part
 
 
 def charges_of(reply: Any) -> dict[int, Spend]:
-    """What each attempt is known to have cost; nothing where a reply says nothing of it."""
+    """Return the known cost by attempt number; empty where a reply reports none."""
     charges = part(reply, "charges")
     if not isinstance(charges, dict):
         return {}
@@ -23,7 +23,7 @@ def charges_of(reply: Any) -> dict[int, Spend]:
 
 
 def verdicts_of(reply: Any) -> tuple[Verdict, ...]:
-    """What guards found."""
+    """Return the verdicts of guards in a reply; empty where it holds none."""
     verdicts = part(reply, "verdicts")
     if not isinstance(verdicts, list):
         return ()
@@ -33,10 +33,10 @@ def verdicts_of(reply: Any) -> tuple[Verdict, ...]:
         return ()
 
 
-def found_of(effect: str, reply: Any) -> str:
-    """What came of an effect; nothing for one that says nothing."""
-    told = _TOLD.get(effect)
-    return "" if told is None else told(reply)
+def result_in_words(effect: str, reply: Any) -> str:
+    """Return the result of an effect in a few words; empty for an effect without such words."""
+    words = _WORDS.get(effect)
+    return "" if words is None else words(reply)
 
 
 def _screened_call(reply: Any) -> str:
@@ -69,8 +69,8 @@ def _model(reply: Any) -> str:
 
 def _thought(reply: Any) -> str:
     tools = [str(part(call, "tool") or "?") for call in _items(reply, "calls")]
-    asked = f"asks for {', '.join(tools)}" if tools else "answers" if part(reply, "answer") else "says nothing"
-    return f"{_model(reply)} {asked}"
+    move = f"asks for {', '.join(tools)}" if tools else "answers" if part(reply, "answer") else "says nothing"
+    return f"{_model(reply)} {move}"
 
 
 def _acted(reply: Any) -> str:
@@ -92,7 +92,7 @@ def _items(reply: Any, name: str) -> list[Any]:
     return list(items) if isinstance(items, list) else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - JSON
 
 
-_TOLD: dict[str, Callable[[Any], str]] = {
+_WORDS: dict[str, Callable[[Any], str]] = {
     "think": _thought,
     "compact": lambda reply: f"{_model(reply)} sums up {part(reply, 'turns') or 0} turns",
     "act": _acted,

@@ -1,4 +1,4 @@
-"""Tells a run from its history, event by event: a pure function of what Temporal recorded, whoever reads it."""
+"""The timeline of a run, read from its history event by event: a pure function of what Temporal recorded."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,164 +12,168 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
 from perdure.contracts.temporal.search_attributes import AWAITING_APPROVAL, PHASE
 from perdure.history.payloads import decoded, first, part
-from perdure.history.replies import charges_of, found_of, verdicts_of
+from perdure.history.replies import charges_of, result_in_words, verdicts_of
 
 BIND = "bind_deployment"
-"""Read for every paid attempt: where it goes stands in the attempt itself."""
+"""An effect that the timeline skips: the deployment it chooses is named in the attempt itself."""
 
 LOCAL = "core_local_activity"
-"""What Temporal's SDK calls the marker of a local activity."""
+"""The name of the marker that Temporal's SDK records for a local activity."""
 
 
-class _Asked:
-    """Something that was asked for, and has not ended yet."""
+class _Operation:
+    """An activity, a timer or a child run that was started and has not ended yet."""
 
-    def __init__(self, event: HistoryEvent, name: str, summary: str, ask: Any = None) -> None:
+    def __init__(self, event: HistoryEvent, name: str, summary: str, request: Any = None) -> None:
         self.at = _moment(event)
         self.event = event.event_id
         self.name = name
         self.summary = summary
-        self.step = str(part(ask, "key", "step") or "")
-        attempt = part(ask, "attempt")
+        self.step = str(part(request, "key", "step") or "")
+        attempt = part(request, "attempt")
         self.attempt = attempt if isinstance(attempt, int) else None
 
 
 class Reader:
-    """Reads a run's events in their order, over all of its executions, and says what each of them tells."""
+    """A reader of a run's events, in their order over all executions. It turns them into timeline entries."""
 
     def __init__(self) -> None:
-        self._asked: dict[tuple[str, int], _Asked] = {}
-        self._said: dict[tuple[str, int], tuple[str, Any]] = {}
-        self._known: set[tuple[str, int]] = set()
+        self._open: dict[tuple[str, int], _Operation] = {}
+        self._updates: dict[tuple[str, int], tuple[str, Any]] = {}
+        self._charged: set[tuple[str, int]] = set()
         self._execution = ""
-        self._tellers: dict[str, Callable[[HistoryEvent, Any], TimelineEntry | None]] = {
-            "workflow_execution_started": self._begun,
-            "activity_task_scheduled": self._scheduled,
-            "activity_task_completed": self._completed,
-            "activity_task_failed": self._failed,
-            "activity_task_timed_out": self._failed,
-            "activity_task_canceled": self._failed,
-            "marker_recorded": self._beside,
-            "timer_started": self._timer,
-            "timer_fired": self._fired,
-            "upsert_workflow_search_attributes": self._labelled,
-            "workflow_execution_update_accepted": self._heard,
-            "workflow_execution_update_completed": self._replied,
-            "workflow_execution_signaled": self._signalled,
-            "workflow_execution_cancel_requested": self._cancel,
-            "workflow_task_failed": self._stuck,
-            "start_child_workflow_execution_initiated": self._child,
+        self._readers: dict[str, Callable[[HistoryEvent, Any], TimelineEntry | None]] = {
+            "workflow_execution_started": self._run_started,
+            "activity_task_scheduled": self._activity_scheduled,
+            "activity_task_completed": self._activity_completed,
+            "activity_task_failed": self._activity_failed,
+            "activity_task_timed_out": self._activity_failed,
+            "activity_task_canceled": self._activity_failed,
+            "marker_recorded": self._local_activity,
+            "timer_started": self._timer_started,
+            "timer_fired": self._timer_fired,
+            "upsert_workflow_search_attributes": self._attributes_upserted,
+            "workflow_execution_update_accepted": self._update_accepted,
+            "workflow_execution_update_completed": self._update_completed,
+            "workflow_execution_signaled": self._signal_received,
+            "workflow_execution_cancel_requested": self._cancel_requested,
+            "workflow_task_failed": self._workflow_task_failed,
+            "start_child_workflow_execution_initiated": self._child_started,
             "child_workflow_execution_completed": self._child_ended,
             "child_workflow_execution_failed": self._child_ended,
             "child_workflow_execution_canceled": self._child_ended,
             "workflow_execution_continued_as_new": self._continued,
-            "workflow_execution_completed": self._over,
-            "workflow_execution_failed": self._over,
-            "workflow_execution_timed_out": self._over,
-            "workflow_execution_terminated": self._over,
-            "workflow_execution_canceled": self._over,
+            "workflow_execution_completed": self._run_ended,
+            "workflow_execution_failed": self._run_ended,
+            "workflow_execution_timed_out": self._run_ended,
+            "workflow_execution_terminated": self._run_ended,
+            "workflow_execution_canceled": self._run_ended,
         }
 
     def read(self, event: HistoryEvent, execution: str) -> list[TimelineEntry]:
-        """What an event of this execution tells; nothing for what only concerns Temporal."""
+        """Return the entries for an event of this execution; none for an event that only concerns Temporal."""
         self._execution = execution
         kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").lower()
-        tell, attributes = self._tellers.get(kind), event.WhichOneof("attributes")
-        if tell is None or attributes is None:
+        read, attributes = self._readers.get(kind), event.WhichOneof("attributes")
+        if read is None or attributes is None:
             return []
-        told = tell(event, getattr(event, attributes))
-        return [] if told is None else [told]
+        entry = read(event, getattr(event, attributes))
+        return [] if entry is None else [entry]
 
     def _entry(self, event: HistoryEvent, kind: EntryKind, name: str, **more: Any) -> TimelineEntry:
         return TimelineEntry(
             at=_moment(event), event=event.event_id, execution=self._execution, kind=kind, name=name, **more
         )
 
-    def _begun(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
-        if it.continued_execution_run_id:
+    def _run_started(self, event: HistoryEvent, attributes: Any) -> TimelineEntry | None:
+        if attributes.continued_execution_run_id:
             return None
-        request = first(it.input)
-        said = part(request, "agent") or part(request, "chain") or part(request, "schema_name") or ""
-        return self._entry(event, EntryKind.BEGAN, it.workflow_type.name, summary=str(said))
+        request = first(attributes.input)
+        spec = part(request, "agent") or part(request, "chain") or part(request, "schema_name") or ""
+        return self._entry(event, EntryKind.BEGAN, attributes.workflow_type.name, summary=str(spec))
 
-    def _scheduled(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        asked = _Asked(event, it.activity_type.name, _summary(event), first(it.input))
-        self._asked[self._execution, event.event_id] = asked
-        return self._of(event, asked, state=EntryState.RUNNING)
+    def _activity_scheduled(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        operation = _Operation(event, attributes.activity_type.name, _summary(event), first(attributes.input))
+        self._open[self._execution, event.event_id] = operation
+        return self._effect_entry(event, operation, state=EntryState.RUNNING)
 
-    def _of(self, event: HistoryEvent, asked: _Asked, **more: Any) -> TimelineEntry:
-        more["began"] = asked.event if asked.event != event.event_id else None
-        # Runs of today name the step in the summary itself, older ones do not.
-        named = f"{asked.summary} ".startswith(f"{asked.step} ")
-        summary = asked.summary if named else f"{asked.step} {asked.summary}".strip()
-        return self._entry(event, EntryKind.EFFECT, asked.name, summary=summary, attempt=asked.attempt, **more)
+    def _effect_entry(self, event: HistoryEvent, operation: _Operation, **more: Any) -> TimelineEntry:
+        more["began"] = operation.event if operation.event != event.event_id else None
+        # Newer runs name the step in the summary itself, older ones do not.
+        named = f"{operation.summary} ".startswith(f"{operation.step} ")
+        summary = operation.summary if named else f"{operation.step} {operation.summary}".strip()
+        return self._entry(event, EntryKind.EFFECT, operation.name, summary=summary, attempt=operation.attempt, **more)
 
-    def _ended(self, event: HistoryEvent, scheduled: int) -> tuple[_Asked, int]:
-        asked = self._asked.pop((self._execution, scheduled), None) or _Asked(event, "?", "")
-        return asked, round((_moment(event) - asked.at).total_seconds() * 1000)
+    def _closed(self, event: HistoryEvent, scheduled: int) -> tuple[_Operation, int]:
+        """Return the operation that ends with this event, and how long it took, in milliseconds."""
+        operation = self._open.pop((self._execution, scheduled), None) or _Operation(event, "?", "")
+        return operation, round((_moment(event) - operation.at).total_seconds() * 1000)
 
-    def _completed(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        asked, took = self._ended(event, it.scheduled_event_id)
-        reply = first(it.result)
-        return self._of(
+    def _activity_completed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        operation, took = self._closed(event, attributes.scheduled_event_id)
+        reply = first(attributes.result)
+        return self._effect_entry(
             event,
-            asked,
+            operation,
             milliseconds=took,
-            found=found_of(asked.name, reply),
+            found=result_in_words(operation.name, reply),
             verdicts=verdicts_of(reply),
-            spent=self._news(asked, reply),
+            spent=self._new_charges(operation, reply),
         )
 
-    def _beside(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
-        """An effect within the workflow's own task. Its request is in no history."""
-        if it.marker_name != LOCAL:
+    def _local_activity(self, event: HistoryEvent, attributes: Any) -> TimelineEntry | None:
+        """Read an effect within the workflow's own task: its request is in no history."""
+        if attributes.marker_name != LOCAL:
             return None
-        data = first(it.details["data"]) if "data" in it.details else None
-        asked = _Asked(event, str(part(data, "activity_type") or "?"), _summary(event))
-        if asked.name == BIND:
+        data = first(attributes.details["data"]) if "data" in attributes.details else None
+        operation = _Operation(event, str(part(data, "activity_type") or "?"), _summary(event))
+        if operation.name == BIND:
             return None
-        asked.step = asked.summary.partition(" ")[0]
-        if it.HasField("failure"):
-            return self._of(event, asked, found=_why(it.failure), state=EntryState.FAILED)
-        reply = first(it.details["result"]) if "result" in it.details else None
-        return self._of(
+        operation.step = operation.summary.partition(" ")[0]
+        if attributes.HasField("failure"):
+            return self._effect_entry(event, operation, found=_why(attributes.failure), state=EntryState.FAILED)
+        reply = first(attributes.details["result"]) if "result" in attributes.details else None
+        return self._effect_entry(
             event,
-            asked,
-            found=found_of(asked.name, reply),
+            operation,
+            found=result_in_words(operation.name, reply),
             verdicts=verdicts_of(reply),
-            spent=self._news(asked, reply),
+            spent=self._new_charges(operation, reply),
         )
 
-    def _news(self, asked: _Asked, reply: Any) -> Spend | None:
-        """What this reply is the first to say about costs: it may speak of earlier attempts of its step too."""
+    def _new_charges(self, operation: _Operation, reply: Any) -> Spend | None:
+        """Return the costs that this reply is the first to report: it may repeat those of earlier attempts."""
         news = {
-            attempt: spend for attempt, spend in charges_of(reply).items() if (asked.step, attempt) not in self._known
+            attempt: spend
+            for attempt, spend in charges_of(reply).items()
+            if (operation.step, attempt) not in self._charged
         }
-        self._known.update((asked.step, attempt) for attempt in news)
+        self._charged.update((operation.step, attempt) for attempt in news)
         return sum(news.values(), Spend()) if news else None
 
-    def _failed(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        asked, took = self._ended(event, it.scheduled_event_id)
+    def _activity_failed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        operation, took = self._closed(event, attributes.scheduled_event_id)
         cancelled = event.HasField("activity_task_canceled_event_attributes")
-        found = "called off" if cancelled else _why(it.failure)
+        found = "called off" if cancelled else _why(attributes.failure)
         state = EntryState.CANCELLED if cancelled else EntryState.FAILED
-        return self._of(event, asked, milliseconds=took, found=found, state=state)
+        return self._effect_entry(event, operation, milliseconds=took, found=found, state=state)
 
-    def _timer(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        asked = _Asked(event, "wait", _summary(event))
-        self._asked[self._execution, event.event_id] = asked
-        long = it.start_to_fire_timeout.ToTimedelta()
-        found = f"for {long}"
+    def _timer_started(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        operation = _Operation(event, "wait", _summary(event))
+        self._open[self._execution, event.event_id] = operation
+        found = f"for {attributes.start_to_fire_timeout.ToTimedelta()}"
         return self._entry(
-            event, EntryKind.TIMER, asked.name, summary=asked.summary, found=found, state=EntryState.RUNNING
+            event, EntryKind.TIMER, operation.name, summary=operation.summary, found=found, state=EntryState.RUNNING
         )
 
-    def _fired(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        asked, took = self._ended(event, it.started_event_id)
-        return self._entry(event, EntryKind.TIMER, "wait", summary=asked.summary, milliseconds=took, began=asked.event)
+    def _timer_fired(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        operation, took = self._closed(event, attributes.started_event_id)
+        return self._entry(
+            event, EntryKind.TIMER, "wait", summary=operation.summary, milliseconds=took, began=operation.event
+        )
 
-    def _labelled(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
-        fields = it.search_attributes.indexed_fields
+    def _attributes_upserted(self, event: HistoryEvent, attributes: Any) -> TimelineEntry | None:
+        fields = attributes.search_attributes.indexed_fields
         if AWAITING_APPROVAL.name in fields:
             waiting = decoded(fields[AWAITING_APPROVAL.name]) is True
             found = "a person has to decide" if waiting else "nobody is waited for any more"
@@ -179,82 +183,92 @@ class Reader:
             return self._entry(event, EntryKind.PHASE, str(decoded(fields[PHASE.name])))
         return None
 
-    def _heard(self, event: HistoryEvent, it: Any) -> None:
-        said = it.accepted_request.input
-        self._said[self._execution, event.event_id] = (said.name, first(said.args))
+    def _update_accepted(self, event: HistoryEvent, attributes: Any) -> None:
+        update = attributes.accepted_request.input
+        self._updates[self._execution, event.event_id] = (update.name, first(update.args))
 
-    def _replied(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        name, said = self._said.pop((self._execution, it.accepted_event_id), ("update", None))
-        reply = first(it.outcome.success) if it.outcome.HasField("success") else None
+    def _update_completed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        name, request = self._updates.pop((self._execution, attributes.accepted_event_id), ("update", None))
+        reply = first(attributes.outcome.success) if attributes.outcome.HasField("success") else None
         refused = part(reply, "came", "reason")
-        if refused is None and it.outcome.HasField("failure"):
-            refused = _why(it.outcome.failure)
-        return self._person(event, name, said, refused, "by update")
+        if refused is None and attributes.outcome.HasField("failure"):
+            refused = _why(attributes.outcome.failure)
+        return self._person_entry(event, name, request, refused, "by update")
 
-    def _signalled(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        return self._person(event, it.signal_name, first(it.input), None, "by signal")
+    def _signal_received(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        return self._person_entry(event, attributes.signal_name, first(attributes.input), None, "by signal")
 
-    def _person(self, event: HistoryEvent, name: str, said: Any, refused: Any, how: str) -> TimelineEntry:
-        words = (part(said, "ruling") or name, part(said, "step"))
-        reason = part(said, "reason")
-        found = [str(part(said, "by") or "somebody"), how]
+    def _person_entry(self, event: HistoryEvent, name: str, request: Any, refused: Any, how: str) -> TimelineEntry:
+        ruling, step = part(request, "ruling") or name, part(request, "step")
+        reason = part(request, "reason")
+        found = [str(part(request, "by") or "somebody"), how]
         found += [f"says: {reason}"] if reason else []
-        found += ["with other arguments"] if part(said, "arguments") is not None else []
+        found += ["with other arguments"] if part(request, "arguments") is not None else []
         found += [f"rejected: {refused}"] if refused else []
         return self._entry(
             event,
             EntryKind.PERSON,
-            str(words[0]),
-            summary=str(words[1] or ""),
+            str(ruling),
+            summary=str(step or ""),
             found=", ".join(found),
             state=EntryState.FAILED if refused else EntryState.DONE,
         )
 
-    def _cancel(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        return self._entry(event, EntryKind.CANCEL, "cancel", found=it.cause or "somebody asked the run to stop")
-
-    def _stuck(self, event: HistoryEvent, it: Any) -> TimelineEntry | None:
-        if it.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
-            # What came after this point stands in the execution that was left.
-            return self._entry(event, EntryKind.CONTINUED, "retried", found=" ".join(it.failure.message.split()))
-        if not it.failure.message:
-            return None
-        return self._entry(event, EntryKind.STUCK, "worker", found=_why(it.failure), state=EntryState.FAILED)
-
-    def _child(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        self._asked[self._execution, event.event_id] = _Asked(event, it.workflow_type.name, it.workflow_id)
+    def _cancel_requested(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
         return self._entry(
-            event, EntryKind.CHILD, it.workflow_type.name, summary=it.workflow_id, state=EntryState.RUNNING
+            event, EntryKind.CANCEL, "cancel", found=attributes.cause or "somebody operation the run to stop"
         )
 
-    def _child_ended(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        asked, took = self._ended(event, it.initiated_event_id)
+    def _workflow_task_failed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry | None:
+        if attributes.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
+            # The events after this point are in the execution that was left behind.
+            return self._entry(
+                event, EntryKind.CONTINUED, "retried", found=" ".join(attributes.failure.message.split())
+            )
+        if not attributes.failure.message:
+            return None
+        return self._entry(event, EntryKind.STUCK, "worker", found=_why(attributes.failure), state=EntryState.FAILED)
+
+    def _child_started(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        self._open[self._execution, event.event_id] = _Operation(
+            event, attributes.workflow_type.name, attributes.workflow_id
+        )
+        return self._entry(
+            event,
+            EntryKind.CHILD,
+            attributes.workflow_type.name,
+            summary=attributes.workflow_id,
+            state=EntryState.RUNNING,
+        )
+
+    def _child_ended(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        operation, took = self._closed(event, attributes.initiated_event_id)
         done = event.HasField("child_workflow_execution_completed_event_attributes")
-        found = str(part(first(it.result), "outcome", "kind") or "") if done else ""
+        found = str(part(first(attributes.result), "outcome", "kind") or "") if done else ""
         state = EntryState.DONE if done else EntryState.FAILED
         return self._entry(
             event,
             EntryKind.CHILD,
-            asked.name,
-            summary=asked.summary,
+            operation.name,
+            summary=operation.summary,
             found=found,
             state=state,
             milliseconds=took,
-            began=asked.event,
+            began=operation.event,
         )
 
-    def _continued(self, event: HistoryEvent, it: Any) -> TimelineEntry:
-        return self._entry(event, EntryKind.CONTINUED, "continued", found=f"as {it.new_execution_run_id}")
+    def _continued(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
+        return self._entry(event, EntryKind.CONTINUED, "continued", found=f"as {attributes.new_execution_run_id}")
 
-    def _over(self, event: HistoryEvent, it: Any) -> TimelineEntry:
+    def _run_ended(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
         match event.WhichOneof("attributes"):
             case "workflow_execution_completed_event_attributes":
-                outcome = str(part(first(it.result), "outcome", "kind") or "completed")
+                outcome = str(part(first(attributes.result), "outcome", "kind") or "completed")
                 return self._entry(event, EntryKind.ENDED, outcome)
             case "workflow_execution_failed_event_attributes":
-                name, found = "failed", _why(it.failure)
+                name, found = "failed", _why(attributes.failure)
             case "workflow_execution_terminated_event_attributes":
-                name, found = "terminated", it.reason
+                name, found = "terminated", attributes.reason
             case "workflow_execution_timed_out_event_attributes":
                 name, found = "timed_out", "its time was over"
             case _:
@@ -263,7 +277,7 @@ class Reader:
 
 
 def next_execution(event: HistoryEvent) -> str:
-    """The run id of the execution that goes on where this event ends one; empty where none does."""
+    """Return the run id of the execution that continues the run after this event; empty where none does."""
     return event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
 
 
@@ -272,12 +286,12 @@ def _moment(event: HistoryEvent) -> datetime:
 
 
 def _summary(event: HistoryEvent) -> str:
-    said = decoded(event.user_metadata.summary) if event.user_metadata.HasField("summary") else None
-    return said if isinstance(said, str) else ""
+    summary = decoded(event.user_metadata.summary) if event.user_metadata.HasField("summary") else None
+    return summary if isinstance(summary, str) else ""
 
 
 def _why(failure: Failure) -> str:
-    """The reason at the bottom of a failure, in one line."""
+    """Return the reason at the bottom of a failure, in one line."""
     while failure.HasField("cause") and failure.cause.message:
         failure = failure.cause
     if failure.HasField("timeout_failure_info"):

@@ -1,4 +1,4 @@
-"""What authors need to test their own agents and tools: a checkout's stack, a scripted model, and kills."""
+"""Test equipment for authors of agents and tools: a checkout's stack, a scripted model, and worker kills."""
 
 from perdure.testing.bill import Bill, BilledCall
 from perdure.testing.checkout import Checkout, CheckoutUnusable

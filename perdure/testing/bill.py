@@ -1,4 +1,4 @@
-"""The stub model's bill: every call that it accepted, in a file that survives whoever made the call."""
+"""The stub model's bill: every call that the stub accepted, in a file that outlives the callers."""
 
 import sqlite3
 from contextlib import closing
@@ -21,52 +21,52 @@ COLUMNS = (
     ("output_tokens", "integer not null"),
     ("micro_dollars", "integer not null"),
 )
-"""The table `calls`, in the order of `BilledCall`."""
+"""The columns of the table `calls`, in the order of `BilledCall`."""
 
 
 @dataclass(frozen=True)
 class BilledCall:
-    """One call, as the model's owner counts it: before anything of the reply is sent."""
+    """One model call, as the model's owner counts it: before anything of the reply is sent."""
 
     at: float
-    """Seconds since the epoch."""
+    """The moment of the call, in seconds since the epoch."""
     run: str
     """The script's name for the run; empty for a call without a script."""
     turn: int
-    """The model's turn in it, from 1; 0 for a summary of older turns."""
+    """The number of the model's turn in the run, from 1; 0 for a summary of older turns."""
     attempt: int
-    """Which call of this turn it is, from 1."""
+    """The number of the call within its turn, from 1."""
     met: str
-    """`answered` or `dropped`, which are paid, or the status that it was refused with, which is not."""
+    """The result: `answered` or `dropped`, which are paid, or the HTTP status of a refused call, which is not."""
     model: str
     """The model that was asked for."""
     request: str | None
-    """The caller's own id for it, where one was sent as `rid` or `user`."""
+    """The caller's own id for the call, sent as `rid` or `user`; None where none was sent."""
     input_tokens: int
     output_tokens: int
     micro_dollars: int
 
     @property
     def paid(self) -> bool:
-        """Whether it costs anything."""
+        """Whether the call costs anything."""
         return not self.met.isdecimal()
 
 
 class Bill:
-    """The bill in its file, read beside the stub that writes it."""
+    """The stub model's bill, read from its file while the stub writes it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def calls(self, run: str | None = None) -> list[BilledCall]:
-        """The calls of a run, or all, in the order in which they came; refused ones too."""
+        """Return the calls of a run, or with None all calls, in the order in which they came, refused ones included."""
         names = ", ".join(name for name, _ in COLUMNS)
         query = f"select {names} from calls where ? is null or run = ? order by rowid"  # noqa: S608 - our own names
         with closing(sqlite3.connect(self._file.as_uri() + "?mode=ro", uri=True, timeout=20)) as database:
             return [BilledCall(*row) for row in database.execute(query, (run, run))]
 
     def spend(self, run: str | None = None) -> Spend:
-        """What is owed for a run, or for all: whether anybody saw the replies or not."""
+        """Return what is owed for a run, or with None for all runs, whether or not anybody received the replies."""
         return sum((_spend(call) for call in self.calls(run) if call.paid), Spend())
 
 

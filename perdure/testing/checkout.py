@@ -1,4 +1,4 @@
-"""A checkout of the platform, which tests start as programs of its own: nothing of it is imported."""
+"""A checkout of the platform, whose programs tests start as processes. None of its modules is imported."""
 
 import os
 import subprocess
@@ -11,16 +11,16 @@ __all__ = ["Checkout", "CheckoutUnusable"]
 
 
 class CheckoutUnusable(PlatformError):
-    """The folder is no checkout that can be started."""
+    """A folder that is not a checkout, or that has no interpreter to start it with."""
 
 
 class Checkout:
-    """A checkout, by its path."""
+    """A checkout of the platform, by its path."""
 
     def __init__(self, path: Path | str, *, python: Path | str | None = None) -> None:
-        """`python` is the interpreter that has what the checkout runs on; the one that `make setup` made if left out.
+        """Use the checkout at `path`. Raises `CheckoutUnusable`.
 
-        Raises `CheckoutUnusable`.
+        `python` is the interpreter with the checkout's packages; None for the one that `make setup` made.
         """
         self.path = Path(path).expanduser().resolve()
         for name in ("worker.py", "deploy/testing/stack.py", "deploy/testing/stub/model.py"):
@@ -29,7 +29,7 @@ class Checkout:
                     f"{str(self.path)!r} is no checkout of Perdure, it has no {name}: name its folder"
                 )
         folder = "Scripts" if os.name == "nt" else "bin"
-        # Not resolved: an environment's interpreter is a link out of it.
+        # Do not resolve it: the interpreter of a virtual environment is a link to one outside.
         self.python = Path(python).expanduser().absolute() if python else self.path / ".venv" / folder / "python"
         if not self.python.exists():
             raise CheckoutUnusable(
@@ -38,7 +38,7 @@ class Checkout:
             )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one of its modules to its end: `run("deploy.local", "effects")`. What it said is in the result."""
+        """Run one of its modules to its end: `run("deploy.local", "effects")`. The result holds its output."""
         return subprocess.run(  # noqa: S603 - the interpreter of the user's own checkout
             [str(self.python), "-m", *arguments],
             cwd=self.path,
@@ -49,5 +49,5 @@ class Checkout:
         )
 
     def begin(self, name: str, *arguments: str, log: Path) -> Program:
-        """Start one of its modules, which tells what it is in its first line. Raises `ProgramFailed`."""
+        """Start one of its modules, which reports that it is ready in its first line. Raises `ProgramFailed`."""
         return Program(name, [str(self.python), "-m", *arguments], folder=self.path, log=log)

@@ -1,4 +1,4 @@
-"""The desk of a stack: the small service that takes tickets and messages, and counts what it receives."""
+"""The desk of a stack: a small service that takes tickets and messages, and counts what it receives."""
 
 import json
 import urllib.request
@@ -9,23 +9,23 @@ __all__ = ["Desk"]
 Kind = Literal["tickets", "messages"]
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""It is on loopback: no proxy of the environment has a part in it."""
+"""An opener without proxies: the desk is on loopback."""
 
 
 class Desk:
-    """What the desk says of itself."""
+    """A client that reads the desk's counts."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def received(self, kind: Kind) -> dict[str, int]:
-        """How often each key was received. A ticket that is asked for again with its key is received twice."""
-        return {str(key): int(count) for key, count in self._asked("/received")[kind].items()}
+        """Return how often each key was received. A repeated request for a ticket with the same key counts twice."""
+        return {str(key): int(count) for key, count in self._get("/received")[kind].items()}
 
     def kept(self, kind: Kind) -> list[dict[str, str]]:
-        """What came of it, in order: `key`, `id`, and `title` and `text`, or `to` and `text`."""
-        return [{str(name): str(value) for name, value in one.items()} for one in self._asked("/kept")[kind]]
+        """Return what the desk stored, in order: `key`, `id`, and `title` and `text`, or `to` and `text`."""
+        return [{str(name): str(value) for name, value in one.items()} for one in self._get("/kept")[kind]]
 
-    def _asked(self, path: str) -> dict[str, Any]:
+    def _get(self, path: str) -> dict[str, Any]:
         with _DIRECT.open(self.url + path, timeout=30) as answer:
             return dict(json.load(answer))

@@ -1,8 +1,8 @@
-"""Pytest fixtures: `pytest_plugins = ["perdure.testing.fixtures"]` in a `conftest.py` brings a stack to its tests.
+"""Pytest fixtures that give tests a stack: `pytest_plugins = ["perdure.testing.fixtures"]` in a `conftest.py`.
 
-The checkout is named by `--perdure-checkout`, or `perdure_checkout` in pytest's configuration, relative to its folder.
-Override `perdure_agents`, `perdure_tools`, `perdure_documents` or `perdure_settings` in your own `conftest.py` to
-change the stack.
+The checkout is named by `--perdure-checkout`, or by `perdure_checkout` in pytest's configuration, relative to that
+file's folder. Override `perdure_agents`, `perdure_tools`, `perdure_documents` or `perdure_settings` in your own
+`conftest.py` to change the stack.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option that names the checkout."""
+    """Add the option that names the checkout."""
     about = "the checkout of Perdure that perdure.testing starts"
     parser.getgroup("perdure").addoption("--perdure-checkout", metavar="FOLDER", help=about)
     parser.addini("perdure_checkout", about)
@@ -35,39 +35,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def perdure_checkout(request: pytest.FixtureRequest) -> Checkout:
-    """The checkout."""
-    named = request.config.getoption("perdure_checkout") or request.config.getini("perdure_checkout")
-    if not named:
+    """The checkout whose stack the tests use."""
+    folder = request.config.getoption("perdure_checkout") or request.config.getini("perdure_checkout")
+    if not folder:
         raise pytest.UsageError("name the checkout of Perdure: --perdure-checkout FOLDER, or perdure_checkout = FOLDER")
-    return Checkout(request.config.rootpath / str(named))
+    return Checkout(request.config.rootpath / str(folder))
 
 
 @pytest.fixture(scope="session")
 def perdure_agents() -> Path | None:
-    """A folder of agents' specs in the place of the checkout's own; override it to test yours."""
+    """A folder of agents' specs that replaces the checkout's own; None for the checkout's. Override it."""
     return None
 
 
 @pytest.fixture(scope="session")
 def perdure_tools() -> Path | None:
-    """A folder of tools beside the checkout's own; override it to test yours."""
+    """A folder of tools in addition to the checkout's own; None for none. Override it to test yours."""
     return None
 
 
 @pytest.fixture(scope="session")
 def perdure_documents() -> Path | None:
-    """A folder that becomes the collection `handbook`; override it where your agents read documents."""
+    """A folder of documents that becomes the collection `handbook`; None for none. Override it for your documents."""
     return None
 
 
 @pytest.fixture(scope="session")
 def perdure_settings() -> Mapping[str, str]:
-    """Further `PERDURE_` settings of the stack."""
+    """More `PERDURE_` settings for the stack."""
     return {}
 
 
 @pytest.fixture(scope="session")
-def perdure_stack(  # noqa: PLR0917 - fixtures are asked for by name
+def perdure_stack(  # noqa: PLR0917 - pytest passes fixtures by name
     perdure_checkout: Checkout,
     perdure_agents: Path | None,
     perdure_tools: Path | None,
@@ -75,7 +75,7 @@ def perdure_stack(  # noqa: PLR0917 - fixtures are asked for by name
     perdure_settings: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningStack]:
-    """One stack for the session; its logs stay in pytest's temporary folder."""
+    """One stack for the test session. Its logs stay in pytest's temporary folder."""
     with embedded_stack(
         perdure_checkout,
         state=tmp_path_factory.mktemp("perdure-stack"),
@@ -89,6 +89,6 @@ def perdure_stack(  # noqa: PLR0917 - fixtures are asked for by name
 
 @pytest.fixture
 def perdure_stub(perdure_checkout: Checkout, tmp_path: Path) -> Iterator[StubModel]:
-    """A stub model of the test's own, with an empty bill."""
+    """A stub model for one test, with an empty bill."""
     with stub_model(perdure_checkout, folder=tmp_path) as stub:
         yield stub

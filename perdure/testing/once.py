@@ -1,4 +1,4 @@
-"""Whether each write happened exactly once, as the service that was written to counts it."""
+"""An assertion that each write happened exactly once, as the service that received the writes counts them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,10 @@ __all__ = ["assert_once"]
 
 
 def assert_once(counted: Mapping[str, int] | Iterable[str], expected: Iterable[str] | int | None = None) -> None:
-    """Fail where a write happened twice, or not at all; the message names each key with its count.
+    """Fail where a write happened twice, or not at all. The message names each key with its count.
 
-    `counted` says how often each key was counted, or lists the keys of all writes. `expected` are the keys that must be
-    there, or how many different ones; None where nothing is known of them: then only twice is wrong, and none at all.
+    `counted` maps each key to its count, or lists the keys of all writes. `expected` lists the keys that must be there,
+    or is the number of different keys. With None, only a key that was written twice, or no write at all, is an error.
     """
     counts = Counter(counted)
     wrong = {key: count for key, count in counts.items() if count != 1}
@@ -22,6 +22,6 @@ def assert_once(counted: Mapping[str, int] | Iterable[str], expected: Iterable[s
         missing = [f"{key!r} was not expected" for key in sorted(set(counts) - wanted)]
     else:
         missing = [] if counts else ["nothing was written"]
-    said = [*missing, *(f"{key!r}: {count} times" for key, count in sorted(wrong.items()))]
-    if said:
-        raise AssertionError(f"each write must happen once: {'; '.join(said)}")
+    problems = [*missing, *(f"{key!r}: {count} times" for key, count in sorted(wrong.items()))]
+    if problems:
+        raise AssertionError(f"each write must happen once: {'; '.join(problems)}")

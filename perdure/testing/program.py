@@ -1,4 +1,4 @@
-"""A program of the checkout: it tells what it is in a line of JSON, obeys a line at a time, and ends with its input."""
+"""A program of the checkout: it reports in a line of JSON, obeys commands line by line, and ends with its input."""
 
 import json
 import queue
@@ -14,24 +14,24 @@ from perdure.errors import PlatformError
 __all__ = ["Program", "ProgramFailed"]
 
 READY_SECONDS = 300.0
-"""How long a program may take until it is ready, or obeys: models are loaded from a cold disk."""
+"""The seconds that a program may take to start, or to obey: models are loaded from a cold disk."""
 
 GRACE_SECONDS = 60.0
-"""How long it may take to stop what it started before it is killed."""
+"""The seconds that a program may take to stop everything it started, before it is killed."""
 
 TAIL_LINES = 12
-"""How many of a log's last lines an error shows."""
+"""The number of a log's last lines that an error shows."""
 
 
 class ProgramFailed(PlatformError):
-    """A program of the checkout ended by itself, or did not do what it was asked."""
+    """A program of the checkout that ended by itself, or did not obey a command."""
 
 
 class Program:
-    """A subprocess, bound to this process: without it, its input ends, and so does everything that it started."""
+    """A subprocess that ends with this process: its input ends then, and so does everything that it started."""
 
     def __init__(self, name: str, command: Sequence[str], *, folder: Path, log: Path) -> None:
-        """Start it and wait for what it tells. Raises `ProgramFailed` with the end of its log."""
+        """Start the program and wait for its report. Raises `ProgramFailed` with the end of its log."""
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -45,35 +45,35 @@ class Program:
                 text=True,
                 start_new_session=True,  # Ctrl-C reaches the test, which then stops this in order
             )
-        self._said: queue.Queue[str | None] = queue.Queue()
+        self._lines: queue.Queue[str | None] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
         try:
-            self.told = self._answer("told where it is")
-        except BaseException:  # also Ctrl-C: nothing may stay behind
-            self._process.terminate()  # it does not hear its input before it has started
+            self.report = self._answer("reported that it is ready")
+        except BaseException:  # also after Ctrl-C: leave no process behind
+            self._process.terminate()  # it does not read its input before it has started
             self.stop()
             raise
 
     @property
     def pid(self) -> int:
-        """Its process number."""
+        """The process id."""
         return self._process.pid
 
     def ask(self, command: str) -> dict[str, Any]:
-        """Give it a command, and return what it answers. Raises `ProgramFailed`."""
+        """Send a command, and return the program's answer. Raises `ProgramFailed`."""
         if self._process.stdin is None:
             raise RuntimeError("the program was started without a pipe")
-        with suppress(BrokenPipeError):  # then there is no answer either, and the log says why
+        with suppress(BrokenPipeError):  # then there is no answer, and the log says why
             self._process.stdin.write(command + "\n")
             self._process.stdin.flush()
-        said = self._answer(f"obeyed {command!r}")
-        if "error" in said:
-            raise ProgramFailed(f"{self.name}: {said['error']}")
-        return said
+        answer = self._answer(f"obeyed {command!r}")
+        if "error" in answer:
+            raise ProgramFailed(f"{self.name}: {answer['error']}")
+        return answer
 
     def stop(self) -> None:
-        """End its input, and wait until it is gone with everything that it started; kill it where it does not end."""
+        """End the program's input, and wait until it and everything it started is gone. Kill it if it does not end."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -86,11 +86,11 @@ class Program:
 
     def _answer(self, what: str) -> dict[str, Any]:
         try:
-            line = self._said.get(timeout=READY_SECONDS)
+            line = self._lines.get(timeout=READY_SECONDS)
         except queue.Empty:
             raise ProgramFailed(f"{self.name} has not {what} within {READY_SECONDS:.0f} s; {self._end()}") from None
         if line is None:
-            self._said.put(None)  # whoever asks next hears it too
+            self._lines.put(None)  # the next caller gets it as well
             raise ProgramFailed(f"{self.name} ended by itself with exit code {self._process.wait()}; {self._end()}")
         return dict(json.loads(line))
 
@@ -98,8 +98,8 @@ class Program:
         if out is not None:
             with out:
                 for line in out:
-                    self._said.put(line)
-        self._said.put(None)
+                    self._lines.put(line)
+        self._lines.put(None)
 
     def _end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]

@@ -1,8 +1,8 @@
-"""What the stub model says in one run: a script within the task itself, so that one stub serves any number of runs.
+"""Scripts for the stub model, inside the task itself: one stub can serve any number of runs.
 
 `Script.of("refund-1", [calls(("create_ticket", {...})), answer("Done.")]).task("Open a ticket.")` is a task for an
-agent. The stub finds the script in the conversation and counts the model's own turns after it, so it remembers no
-conversation, and a call that is made again gets the same reply.
+agent. The stub finds the script in the conversation and counts the model's turns after it. So it stores no
+conversation, and a repeated call gets the same reply.
 """
 
 import json
@@ -17,42 +17,44 @@ from perdure.contracts.contract import BadInput, explain
 __all__ = ["Script", "ScriptedCall", "Turn", "answer", "calls", "find_script"]
 
 MARK = re.compile(r'\{\s*"stub"\s*:')
-"""How a script begins, wherever it stands in a message."""
+"""The beginning of a script within a message."""
 
 OVERLOADED = 503
-"""The status of a turn that fails without saying how: a server that did not start, and that nobody pays."""
+"""The default status of a turn that fails: a server that did not start the call, and bills nothing."""
 
 
 class _Line(BaseModel):
-    """The base of what a script holds. It is written by hand too: unknown fields are mistakes."""
+    """The base of a script's parts. Scripts are written by hand too, so unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ScriptedCall(_Line):
-    """A tool that the model asks for."""
+    """A tool call that the model asks for."""
 
     name: str
     arguments: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
 class Turn(_Line):
-    """What the model says when it is its turn: calls of tools, or an answer."""
+    """One turn of the model: tool calls, or an answer."""
 
     calls: tuple[ScriptedCall, ...] = ()
     answer: str | None = None
     fails: int | None = Field(default=None, ge=0)
-    """How many first calls of this turn fail; None for all of them, where `status` or `drop` say how."""
+    """The number of first calls of this turn that fail. None: all fail if `status` or `drop` is set, otherwise none
+    does."""
     status: int | None = Field(default=None, ge=400, le=599)
-    """The status that they fail with: 503 if left out. A call that is refused so is not billed."""
+    """The HTTP status of the failing calls: 503 if left out. A refused call is not billed."""
     drop: bool = False
-    """Whether the connection is closed without a word instead: the call is billed, and its caller never knows."""
+    """Whether failing calls lose their connection instead: such a call is billed, and its caller never learns the
+    result."""
     pause: float = Field(default=0, ge=0)
-    """Seconds between the bill and the reply, in which callers can be killed."""
+    """The seconds between the bill and the reply. Callers can be killed in this time."""
     input_tokens: int | None = Field(default=None, ge=0)
-    """What is billed for the prompt; None for a quarter of its bytes."""
+    """The billed tokens of the prompt; None for a quarter of its bytes."""
     output_tokens: int | None = Field(default=None, ge=0)
-    """What is billed for the reply, at most what the request allows; None for a quarter of its bytes."""
+    """The billed tokens of the reply, at most what the request allows; None for a quarter of its bytes."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -63,7 +65,7 @@ class Turn(_Line):
         return self
 
     def fails_with(self, attempt: int) -> int | None:
-        """The status that this call of the turn is refused with, 0 for a dropped one; None where it is answered."""
+        """Return the status that refuses this attempt; 0 where it is dropped, None where it is answered."""
         failing = self.fails is not None or self.status is not None or self.drop
         if not failing or (self.fails is not None and attempt > self.fails):
             return None
@@ -71,43 +73,48 @@ class Turn(_Line):
 
 
 class Script(_Line):
-    """All that the model says in one run."""
+    """The model's turns in one run."""
 
     run: str = Field(min_length=1, max_length=200)
-    """The name that the bill has for the run. Two runs with one name share their failures and their bill."""
+    """The run's name in the bill. Two runs with the same name share their failures and their bill."""
     turns: tuple[Turn, ...] = Field(min_length=1)
 
     @classmethod
     def of(cls, run: str, turns: Sequence[Turn]) -> Self:
-        """A script. Raises `BadInput` with what is wrong with it."""
+        """Build a script. Raises `BadInput` with all that is wrong with it."""
         try:
             return cls(run=run, turns=tuple(turns))
         except ValidationError as error:
             raise BadInput(f"the script of {run!r}: {explain(error)}") from None
 
     def task(self, words: str = "Do what the script says.") -> str:
-        """The task for an agent: words for people, and the script for the stub."""
+        """Return the task for an agent: words for people, and the script for the stub."""
         return f"{words}\n\n{json.dumps({'stub': self.model_dump(mode='json', exclude_defaults=True)})}"
 
 
-def calls(*asked: tuple[str, Mapping[str, JsonValue]], **how: float | bool) -> Turn:
-    """A turn in which the model asks for tools, all at once: `calls(("calculator", {"expression": "6 * 7"}))`."""
-    return _turn({"calls": tuple(ScriptedCall(name=name, arguments=dict(given)) for name, given in asked), **how})
+def calls(*requested: tuple[str, Mapping[str, JsonValue]], **how: float | bool) -> Turn:
+    """Build a turn in which the model asks for tools, all at once: `calls(("calculator", {"expression": "6 * 7"}))`.
+
+    `how` sets the other fields of `Turn`.
+    """
+    return _turn(
+        {"calls": tuple(ScriptedCall(name=name, arguments=dict(arguments)) for name, arguments in requested), **how}
+    )
 
 
 def answer(text: str, **how: float | bool) -> Turn:
-    """A turn in which the model answers. `how` are the other fields of `Turn`: `answer("Done.", fails=2)`."""
+    """Build a turn in which the model answers. `how` sets the other fields of `Turn`: `answer("Done.", fails=2)`."""
     return _turn({"answer": text, **how})
 
 
 def find_script(text: str) -> Script | None:
-    """The script in a message, whatever stands around it; None where there is none. Raises `BadInput`."""
+    """Return the script in a message, whatever text surrounds it; None where there is none. Raises `BadInput`."""
     start = MARK.search(text)
     if start is None:
         return None
     try:
-        found, _ = json.JSONDecoder().raw_decode(text, start.start())
-        return Script.model_validate(found["stub"])
+        value, _ = json.JSONDecoder().raw_decode(text, start.start())
+        return Script.model_validate(value["stub"])
     except ValidationError as error:
         raise BadInput(f"the script in the task: {explain(error)}") from None
     except ValueError as error:

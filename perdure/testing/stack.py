@@ -1,4 +1,4 @@
-"""A checkout's embedded stack for a test: a real Temporal, real workers, the stub model and a desk."""
+"""A checkout's embedded stack for tests: a real Temporal server, real workers, the stub model and a desk."""
 
 import asyncio
 import tempfile
@@ -24,45 +24,46 @@ __all__ = ["RunningStack", "embedded_stack"]
 
 
 class RunningStack:
-    """A stack that is up."""
+    """A stack that is running."""
 
     def __init__(self, program: Program, prices: Prices) -> None:
-        told = program.told
+        report = program.report
         self._program = program
-        self.address: str = told["temporal"]
-        """Temporal's host and port, for `Platform.connect`."""
-        self.ui: str | None = told["ui"]
-        """The Temporal UI's address."""
-        self.stub = StubModel(told["model"], Bill(Path(told["bill"])), prices)
-        """The model, and what it is owed."""
-        self.desk = Desk(told["desk"])
+        self.address: str = report["temporal"]
+        """The Temporal server's host and port, for `Platform.connect`."""
+        self.ui: str | None = report["ui"]
+        """The URL of the Temporal UI; None where there is none."""
+        self.stub = StubModel(report["model"], Bill(Path(report["bill"])), prices)
+        """The stub model, with its bill."""
+        self.desk = Desk(report["desk"])
         """The service `desk` of the tools, which counts what it receives."""
-        self.state = Path(told["state"])
-        """The state folder, with the logs of everything in `logs/`."""
+        self.state = Path(report["state"])
+        """The folder with the stack's state. It has the logs of all programs in `logs/`."""
 
     async def platform(self) -> Platform:
-        """A client of this stack: `async with await stack.platform() as platform:`."""
+        """Return a client of this stack: `async with await stack.platform() as platform:`."""
         return await Platform.connect(self.address)
 
     async def history(self, business_id: str, *, tenant: str = "default") -> WorkflowHistory:
-        """All events of a run so far, for `kill_points` or Temporal's replayer."""
+        """Return all events of a run so far, for `kill_points` or Temporal's replayer."""
         client = await self._client()
         return await client.get_workflow_handle(workflow_id(tenant, business_id)).fetch_history()
 
     def kill_worker(self) -> None:
-        """End the worker as a power cut would (`kill -9`). Nobody works until `start_worker`."""
+        """Kill the worker like a power cut (`kill -9`). No worker runs until `start_worker`."""
         self._program.ask("kill")
 
     def start_worker(self) -> None:
-        """Let another worker take over, which is warm already. Returns when it serves."""
+        """Let a warm standby worker take over. Return when it serves."""
         self._program.ask("serve")
 
     async def kill_worker_at(
         self, business_id: str, event: int, *, tenant: str = "default", within: timedelta = timedelta(minutes=2)
     ) -> KillPoint:
-        """Kill the worker when a run's history has this event, start another one, and return where it was killed.
+        """Kill the worker when a run's history has this event, start another one, and return the kill point.
 
-        A run with fewer events loses its worker at its last one. Raises `TimeoutError` where a run does not get on.
+        A run with fewer events loses its worker at its last one. Raises `TimeoutError` where a run does not get there
+        in time.
         """
         client = await self._client()
         handle = client.get_workflow_handle(workflow_id(tenant, business_id))
@@ -90,28 +91,29 @@ def embedded_stack(
     worker: bool = True,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Generator[RunningStack]:
-    """Start a stack of a checkout on free ports, and stop all of it at the end, whatever happened.
+    """Start a stack of a checkout on free ports, and stop all of it at the end, also after errors.
 
-    `state` is its folder, a temporary one if left out. `agents` is a folder of specs in the place of the checkout's.
-    `tools` is a folder of tools beside the checkout's. `documents` is a folder that becomes `collection` of `tenant`.
-    `desk_pause` is what the desk waits between what a request does and its answer: time in which a worker can be
-    killed. Without `worker` nobody works until `start_worker`. `settings` are further `PERDURE_` variables; those of
-    the environment do not reach the stack, except where models and programs are. Raises `ProgramFailed`.
+    `state` is the stack's folder; None for a temporary one. `agents` is a folder of specs that replaces the checkout's.
+    `tools` is a folder of tools in addition to the checkout's. `documents` is a folder that becomes `collection` of
+    `tenant`. `desk_pause` is how long the desk waits between doing a request and answering it: a worker can be killed
+    in this time. With `worker=False` no worker runs until `start_worker`. `settings` are more `PERDURE_` variables. The
+    stack gets no other variables of your environment, except those that name models and programs. Raises
+    `ProgramFailed`.
     """
     with tempfile.TemporaryDirectory(prefix="perdure-stack-", ignore_cleanup_errors=True) as temporary:
         place = state or Path(temporary)
-        asked = ["--state", str(place), "--prices", str(prices.input), str(prices.output)]
-        asked += ["--desk-pause", str(desk_pause.total_seconds()), "--collection", collection, "--tenant", tenant]
+        arguments = ["--state", str(place), "--prices", str(prices.input), str(prices.output)]
+        arguments += ["--desk-pause", str(desk_pause.total_seconds()), "--collection", collection, "--tenant", tenant]
         if documents is not None:
-            asked += ["--documents", str(documents.resolve())]
+            arguments += ["--documents", str(documents.resolve())]
         if not worker:
-            asked += ["--no-worker"]
+            arguments += ["--no-worker"]
         if tools is not None:
-            asked += ["--tools", str(tools.resolve())]
+            arguments += ["--tools", str(tools.resolve())]
         own = {} if agents is None else {"PERDURE_PATHS__AGENTS": str(agents.resolve())}
         for name, value in {**own, **settings}.items():
-            asked += ["--setting", f"{name}={value}"]
-        program = checkout.begin("the stack", "deploy.testing.stack", *asked, log=place / "logs" / "stack.log")
+            arguments += ["--setting", f"{name}={value}"]
+        program = checkout.begin("the stack", "deploy.testing.stack", *arguments, log=place / "logs" / "stack.log")
         try:
             yield RunningStack(program, prices)
         finally:

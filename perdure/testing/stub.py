@@ -1,4 +1,4 @@
-"""The stub model of a checkout: it says what the script in the task says, over real HTTP, and keeps the bill."""
+"""The stub model of a checkout: it replies over real HTTP what the script in the task says, and keeps the bill."""
 
 import tempfile
 from collections.abc import Generator
@@ -13,32 +13,35 @@ from perdure.testing.checkout import Checkout
 __all__ = ["PRICES", "StubModel", "stub_model"]
 
 PRICES = Prices(input=400_000, output=1_600_000)
-"""What the stub asks for a million tokens, in micro-dollars, where a test says nothing else."""
+"""The default prices of the stub."""
 
 
 @dataclass(frozen=True)
 class StubModel:
-    """A stub that serves."""
+    """A stub model that is running."""
 
     url: str
-    """The endpoint, as a catalogue names it."""
+    """The endpoint, in the form that a catalogue of models uses."""
     bill: Bill
+    """The bill of all its calls."""
     prices: Prices
+    """The prices of its tokens."""
 
 
 @contextmanager
 def stub_model(checkout: Checkout, *, folder: Path | None = None, prices: Prices = PRICES) -> Generator[StubModel]:
-    """The stub model by itself, for a worker that the test starts in its own way.
+    """Start only the stub model, for a worker that the test starts in its own way.
 
-    Its bill is in `folder`, a temporary one if left out, and a stub that is started again there goes on with it.
+    Its bill is in `folder`; None for a temporary one. A stub that is started again in the same folder continues the
+    bill.
     """
     with tempfile.TemporaryDirectory(prefix="perdure-stub-") as temporary:
         place = folder or Path(temporary)
-        asked = ("--bill", str(place / "bill.db"), "--prices", str(prices.input), str(prices.output))
+        arguments = ("--bill", str(place / "bill.db"), "--prices", str(prices.input), str(prices.output))
         program = checkout.begin(
-            "the stub model", "deploy.testing.stub", *asked, "--end-with-input", log=place / "stub.log"
+            "the stub model", "deploy.testing.stub", *arguments, "--end-with-input", log=place / "stub.log"
         )
         try:
-            yield StubModel(program.told["url"], Bill(Path(program.told["bill"])), prices)
+            yield StubModel(program.report["url"], Bill(Path(program.report["bill"])), prices)
         finally:
             program.stop()

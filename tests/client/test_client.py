@@ -11,7 +11,7 @@ from deploy.processes.ports import free_ports
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput
 from perdure.errors import NoServer, RunFailed, UnknownRun
-from perdure.runs import TRANSIENT_TRIES, patiently, workflow_id
+from perdure.runs import TRANSIENT_TRIES, retry_lost_namespace, workflow_id
 
 
 async def test_no_server_is_one_line_that_names_the_address_and_the_remedy() -> None:
@@ -58,19 +58,19 @@ class Stumbles:
 
 async def test_a_lost_namespace_is_asked_for_again() -> None:
     call = Stumbles(2, "Namespace default is not found.")
-    assert await patiently(call) == "done"
+    assert await retry_lost_namespace(call) == "done"
     assert call.calls == 3
 
 
 async def test_a_namespace_that_stays_lost_is_an_error() -> None:
     call = Stumbles(100, "Namespace default is not found.")
     with pytest.raises(RPCError):
-        await patiently(call)
+        await retry_lost_namespace(call)
     assert call.calls == TRANSIENT_TRIES
 
 
 async def test_a_run_that_is_not_found_is_not_asked_for_again() -> None:
     call = Stumbles(100, "workflow not found for ID: x")
     with pytest.raises(RPCError):
-        await patiently(call)
+        await retry_lost_namespace(call)
     assert call.calls == 1

@@ -60,7 +60,7 @@ def test_a_reply_writes_a_text_that_has_a_body_as_the_plain_string_it_is(body: s
 
 def test_arguments_travel_with_a_thought_where_they_are_shorter_than_their_name() -> None:
     short, long = Text.of("x" * BRIEF), Text.of("x" * (BRIEF + 1))
-    assert (short.told(), long.told()) == (short, long.reference())
+    assert (short.inline_if_brief(), long.inline_if_brief()) == (short, long.reference())
     call = AskedCall(id="call-1-1", tool="read", arguments=short)
     assert len(written(call)) < len(written(call.model_copy(update={"arguments": long.reference()})))
 

@@ -1,4 +1,4 @@
-"""One decision on its way from what was typed to its run: the step is looked at, shown, confirmed, and bound."""
+"""One decision from the command line to its run: look the step up, show it, confirm, and send the decision."""
 
 import base64
 import json
@@ -28,10 +28,11 @@ VERBS = {
     Waiting.OUTCOME: "what became of it: use perdure answer with --did-happen, --did-not-happen or --retry",
     Waiting.ANSWER: "an answer: use perdure answer with its words, or deny",
 }
+"""The commands for each question."""
 
 
 class Decision:
-    """One decision as it was typed, on its way to its run."""
+    """A decision as it was typed."""
 
     def __init__(self, context: typer.Context, run: str, step: str | None, **typed: Any) -> None:
         self.session = session_of(context)
@@ -43,32 +44,33 @@ class Decision:
         self.out = Output(as_json=typed["as_json"])
         self.claims: bool = typed["claims"]
         self.unseen = False
-        """Whether it may be about arguments that nobody was shown."""
-        self.said: dict[str, Any] = {"reason": typed["reason"]}
+        """Whether it may be about arguments that are too large to be shown."""
+        self.fields: dict[str, Any] = {"reason": typed["reason"]}
         signed: dict[str, Any] = {}
         if typed["credential"] is not None:
-            self.said["credential"] = from_file(typed["credential"], "--credential").strip()
-            signed = claims_in(self.said["credential"])
-            # What is signed is what was seen: another digest by now is another step.
+            self.fields["credential"] = from_file(typed["credential"], "--credential").strip()
+            signed = claims_in(self.fields["credential"])
+            # The signed digest is the one that was seen: with another digest the step has changed.
             self.step, self.digest = self.step or signed.get("step"), self.digest or signed.get("digest")
-        self.said["by"] = name_of(typed["by"] or signed.get("sub"))
-        self.said["decision_id"] = typed["decision_id"] or signed.get("jti") or str(uuid.uuid4())
+        self.fields["by"] = name_of(typed["by"] or signed.get("sub"))
+        self.fields["decision_id"] = typed["decision_id"] or signed.get("jti") or str(uuid.uuid4())
 
-    def send(self, verb: str, say: Callable[[PendingStep | None], dict[str, Any]]) -> None:
-        """Look at the step, show it, ask where somebody can be asked, and say it to the run."""
-        self.session.work(lambda platform: self._send(platform, verb, say))
+    def send(self, verb: str, rule: Callable[[PendingStep | None], dict[str, Any]]) -> None:
+        """Look the step up, show it, ask for confirmation in a terminal, and send the decision to the run."""
+        self.session.work(lambda platform: self._send(platform, verb, rule))
 
-    async def _send(self, platform: Platform, verb: str, say: Callable[[PendingStep | None], dict[str, Any]]) -> None:
-        seen = await self._seen(platform)
-        step, digest = self.step or (seen.step if seen else ""), self.digest or (seen.digest if seen else "")
-        said = say(seen)
-        if seen is not None and said["ruling"] is Ruling.APPROVE and said.get("arguments") is None:
-            self.require_seen(seen)
-        decision = StepDecision.strictly({**self.said, **said, "step": step, "digest": digest})
+    async def _send(self, platform: Platform, verb: str, rule: Callable[[PendingStep | None], dict[str, Any]]) -> None:
+        pending = await self._pending(platform)
+        step = self.step or (pending.step if pending else "")
+        digest = self.digest or (pending.digest if pending else "")
+        ruling = rule(pending)
+        if pending is not None and ruling["ruling"] is Ruling.APPROVE and ruling.get("arguments") is None:
+            self.require_seen(pending)
+        decision = StepDecision.strictly({**self.fields, **ruling, "step": step, "digest": digest})
         if self.claims:
             self.out.json(claims_of(decision, workflow_id(self.tenant, self.run), now=datetime.now(UTC)))
             return
-        self._confirm(verb, seen, step, said)
+        self._confirm(verb, pending, step, ruling)
         reply = await answered(platform.decide(self.run, decision, tenant=self.tenant), self.run)
         if self.out.as_json:
             self.out.json({"run": self.run, "tenant": self.tenant, "step": step, **reply.model_dump(mode="json")})
@@ -76,17 +78,17 @@ class Decision:
             raise Ended(Exit.REJECTED, "" if self.out.as_json else f"run {self.run!r} rejected it: {reply.came.reason}")
         unverified = "" if reply.came.verified else ", unverified"
         missing = f"; {reply.came.missing} more have to agree" if reply.came.missing else ""
-        self.out.say(f"{verb}: {step} of {self.run}, by {self.said['by']}{unverified}{missing}")
+        self.out.say(f"{verb}: {step} of {self.run}, by {self.fields['by']}{unverified}{missing}")
 
-    async def _seen(self, platform: Platform) -> PendingStep | None:
-        """The step as it waits now; None where it does not, but the digest binds the decision all the same."""
+    async def _pending(self, platform: Platform) -> PendingStep | None:
+        """Return the step that waits; None where it does not, but a digest was given: the run then decides."""
         steps = await answered(platform.pending(self.run, tenant=self.tenant), self.run)
         chosen = [step for step in steps if self.step is None or step.step == self.step]
         match chosen:
-            case [one]:
-                return one
+            case [step]:
+                return step
             case [] if self.digest is not None and self.step is not None:
-                return None  # the run says why not, and keeps that it was said
+                return None  # the run rejects the decision with the reason, and records it
             case []:
                 waits = ", ".join(step.step for step in steps) or "nothing"
                 named = f"the step {self.step!r} of run {self.run!r}" if self.step else f"nothing in run {self.run!r}"
@@ -97,39 +99,39 @@ class Decision:
                 raise BadInput(f"STEP: several wait in run {self.run!r}: name one of {names}")
 
     def require_seen(self, step: PendingStep) -> None:
-        """Nobody says yes to what they were not shown, unless they say that too."""
+        """Raise `BadInput` for an approval of arguments that cannot be shown, unless `unseen` allows it."""
         if step.unseen and not self.unseen:
             raise BadInput(
                 f"{step.step}: its arguments are {step.unseen:,} bytes, of which nothing is shown here: read the text "
                 f"{step.arguments.digest} in the platform's database and approve it with --unseen, or deny it"
             )
 
-    def _confirm(self, verb: str, seen: PendingStep | None, step: str, said: dict[str, Any]) -> None:
-        if seen is not None:
-            self.out.note(*render.waiting(self.run, seen, tenant=self.tenant)[:-1])
-        if said.get("arguments") is not None:
-            self.out.note("  with these arguments instead:", *render.shown(said["arguments"]))
+    def _confirm(self, verb: str, pending: PendingStep | None, step: str, ruling: dict[str, Any]) -> None:
+        if pending is not None:
+            self.out.note(*render.waiting(self.run, pending, tenant=self.tenant)[:-1])
+        if ruling.get("arguments") is not None:
+            self.out.note("  with these arguments instead:", *render.shown(ruling["arguments"]))
         if self.yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise BadInput(f"nobody can be asked here whether to {verb} {step}: look at it, and say it with --yes")
-        if not typer.confirm(f"{verb} {step} as {self.said['by']}?", err=True):
-            raise Ended(Exit.REJECTED, "nothing was said to the run")
+        if not typer.confirm(f"{verb} {step} as {self.fields['by']}?", err=True):
+            raise Ended(Exit.REJECTED, "no decision was sent to the run")
 
 
-def fitting(ruling: Ruling, seen: PendingStep | None) -> Ruling:
-    """The ruling, where it says something to what is asked."""
-    if seen is not None and ruling not in RULINGS[seen.waiting]:
-        raise BadInput(f"STEP: {seen.step} waits for {VERBS[seen.waiting]}")
+def fitting(ruling: Ruling, pending: PendingStep | None) -> Ruling:
+    """Return the ruling if it fits the question of the pending step. Raises `BadInput` where it does not."""
+    if pending is not None and ruling not in RULINGS[pending.waiting]:
+        raise BadInput(f"STEP: {pending.step} waits for {VERBS[pending.waiting]}")
     return ruling
 
 
-def answer_of(typed: str, seen: PendingStep | None) -> Any:
-    """An answer in the form that was asked for: the run says what is wrong with one that is not."""
-    asked: dict[str, Any] = arguments_of(seen) if seen is not None else {}
-    if asked.get("choices"):
+def answer_of(typed: str, pending: PendingStep | None) -> Any:
+    """Return an answer in the form that the question asks for. The run rejects one in another form."""
+    question: dict[str, Any] = arguments_of(pending) if pending is not None else {}
+    if question.get("choices"):
         return typed
-    match asked.get("answer"):
+    match question.get("answer"):
         case "yes_no":
             return {"yes": True, "true": True, "no": False, "false": False}.get(typed.strip().lower(), typed)
         case "number":
@@ -139,20 +141,20 @@ def answer_of(typed: str, seen: PendingStep | None) -> Any:
 
 
 def claims_in(credential: str) -> dict[str, Any]:
-    """What a signed credential says. Nobody has verified it here: it only saves typing, and the run verifies it."""
+    """Return the claims of a signed credential, unverified: they only save typing, and the run verifies it."""
     try:
         _, payload, _ = credential.split(".")
-        said: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (ValueError, RecursionError):
         raise BadInput("--credential: the file holds no signed JWT: give what the identity service signed") from None
-    if not isinstance(said, dict):
+    if not isinstance(claims, dict):
         return {}
-    return {name: value for name, value in cast("dict[str, Any]", said).items() if isinstance(value, str)}
+    return {name: value for name, value in cast("dict[str, Any]", claims).items() if isinstance(value, str)}
 
 
-def arguments_of(seen: PendingStep | None) -> dict[str, Any]:
-    """The arguments as they are now. Raises `PlatformError` where they cannot be seen."""
-    body = None if seen is None else seen.arguments.body
+def arguments_of(pending: PendingStep | None) -> dict[str, Any]:
+    """Return the arguments of the pending step. Raises `PlatformError` where they cannot be seen."""
+    body = None if pending is None else pending.arguments.body
     if body is None:
         raise PlatformError("the arguments as they are now cannot be seen: say all of them with --arguments")
     return json_object(body, "the arguments as they are now")

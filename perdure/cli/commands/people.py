@@ -1,4 +1,4 @@
-"""Commands by which people decide: what waits, and what they say about it. What is approved is shown before it is."""
+"""Commands by which people decide: list what waits, approve, edit, deny, answer. Each shows the step first."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.decisions import PendingStep, Ruling
 
 SHOWN = 60
-"""Characters of a call's arguments in the list; `perdure show RUN` has all of them."""
+"""The most characters of a call's arguments in the list. `perdure show RUN` prints all."""
 
 COLUMNS = ("run", "step", "asked for", "agent", "tool", "arguments", "since", "who decides", "digest")
 
@@ -24,16 +24,16 @@ def inbox(
     context: typer.Context,
     *,
     tenant: options.Tenant = "default",
-    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="Of all tenants.")] = False,
-    limit: Annotated[int, typer.Option("--limit", help="Of so many runs at most.")] = 200,
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="List those of all tenants.")] = False,
+    limit: Annotated[int, typer.Option("--limit", help="The most runs to look at.")] = 200,
     as_json: options.Json = False,
 ) -> None:
-    """List everything that waits for a person: what exactly, since when, and in which run."""
+    """List the steps that wait for a person: what, since when, and in which run."""
     out = Output(as_json=as_json)
     whose = None if every_tenant else tenant
-    found = session_of(context).work(lambda platform: platform.inbox(whose, limit=limit))
+    entries = session_of(context).work(lambda platform: platform.inbox(whose, limit=limit))
     if as_json:
-        out.json(found)
+        out.json(entries)
         return
     rows = [
         (
@@ -47,12 +47,12 @@ def inbox(
             render.deciders(step),
             step.digest,
         )
-        for entry in found
+        for entry in entries
         if (step := entry.step) is not None
     ]
     out.rows(COLUMNS, rows)
-    out.note(*(f"{entry.business_id}: {entry.problem}" for entry in found if entry.problem))
-    if not found:
+    out.note(*(f"{entry.business_id}: {entry.problem}" for entry in entries if entry.problem))
+    if not entries:
         out.note("nothing waits for a person")
 
 
@@ -66,7 +66,7 @@ def approve(
     reason: options.Reason = "",
     yes: options.Yes = False,
     unseen: Annotated[
-        bool, typer.Option("--unseen", help="Approve arguments that are too large to be shown, by their digest alone.")
+        bool, typer.Option("--unseen", help="Approve arguments that are too large to be shown, by digest only.")
     ] = False,
     digest: options.Digest = None,
     credential: options.Credential = None,
@@ -74,11 +74,11 @@ def approve(
     claims: options.Claims = False,
     as_json: options.Json = False,
 ) -> None:
-    """Approve a step that waits: exactly what is shown may be called, once."""
+    """Approve a pending step: the call that is shown may be made, once."""
     typed = {"tenant": tenant, "by": by, "reason": reason, "yes": yes, "digest": digest, "credential": credential}
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
     decision.unseen = unseen
-    decision.send("approve", lambda seen: {"ruling": fitting(Ruling.APPROVE, seen)})
+    decision.send("approve", lambda pending: {"ruling": fitting(Ruling.APPROVE, pending)})
 
 
 def edit(
@@ -102,7 +102,7 @@ def edit(
     claims: options.Claims = False,
     as_json: options.Json = False,
 ) -> None:
-    """Approve a step with other arguments than the model's. They are held against the tool's schema first."""
+    """Approve a pending step with other arguments. They are first checked against the tool's schema."""
     if (arguments is None) == (not changes):
         raise BadInput("say what to change: either --arguments JSON, or --set NAME=VALUE")
     whole = None if arguments is None else json_object(arguments, "--arguments")
@@ -110,11 +110,11 @@ def edit(
     typed = {"tenant": tenant, "by": by, "reason": reason, "yes": yes, "digest": digest, "credential": credential}
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
 
-    def say(seen: PendingStep | None) -> dict[str, Any]:
-        edited = whole if whole is not None else {**arguments_of(seen), **parts}
-        return {"ruling": fitting(Ruling.APPROVE, seen), "arguments": edited}
+    def rule(pending: PendingStep | None) -> dict[str, Any]:
+        edited = whole if whole is not None else {**arguments_of(pending), **parts}
+        return {"ruling": fitting(Ruling.APPROVE, pending), "arguments": edited}
 
-    decision.send("edit", say)
+    decision.send("edit", rule)
 
 
 def deny(
@@ -132,10 +132,10 @@ def deny(
     claims: options.Claims = False,
     as_json: options.Json = False,
 ) -> None:
-    """Deny a step that waits: it is not called, and the model is told the reason."""
+    """Deny a pending step: it is not called, and the model is shown the reason."""
     typed = {"tenant": tenant, "by": by, "reason": reason, "yes": yes, "digest": digest, "credential": credential}
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
-    decision.send("deny", lambda seen: {"ruling": fitting(Ruling.DENY, seen)})
+    decision.send("deny", lambda pending: {"ruling": fitting(Ruling.DENY, pending)})
 
 
 def answer(
@@ -144,18 +144,23 @@ def answer(
     step: options.Step = None,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[ANSWER]", help="What the agent wants to know; @FILE reads it.", show_default=False),
+        typer.Argument(
+            metavar="[ANSWER]", help="The answer to the agent's question; @FILE reads a file.", show_default=False
+        ),
     ] = None,
     *,
     did_happen: Annotated[
         str | None,
-        typer.Option("--did-happen", metavar="RESULT", help="It was called, with this result: it is not called again."),
+        typer.Option(
+            "--did-happen", metavar="RESULT", help="The call happened, with this result: it is not made again."
+        ),
     ] = None,
     did_not_happen: Annotated[
-        bool, typer.Option("--did-not-happen", help="It surely was not called: it is called once more.")
+        bool, typer.Option("--did-not-happen", help="The call surely did not happen: it is made once more.")
     ] = False,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Nobody knows, and twice is better than not at all: it is called once more.")
+        bool,
+        typer.Option("--retry", help="It is unknown, and twice is better than not at all: the call is made once more."),
     ] = False,
     tenant: options.Tenant = "default",
     by: options.By = None,
@@ -167,18 +172,18 @@ def answer(
     claims: options.Claims = False,
     as_json: options.Json = False,
 ) -> None:
-    """Answer what an agent asks, or say what became of a call of which nobody knows whether it was made."""
+    """Answer an agent's question, or say whether a call with an unknown outcome happened."""
     if [text is not None, did_happen is not None, did_not_happen, retry].count(True) != 1:
         raise BadInput("say one thing: an ANSWER, or --did-happen RESULT, --did-not-happen, or --retry")
-    said: dict[str, Any] = {"ruling": Ruling.RETRY if retry else Ruling.DID_NOT_HAPPEN}
+    ruling: dict[str, Any] = {"ruling": Ruling.RETRY if retry else Ruling.DID_NOT_HAPPEN}
     if did_happen is not None:
-        said = {"ruling": Ruling.DID_HAPPEN, "result": words(did_happen, "--did-happen")}
+        ruling = {"ruling": Ruling.DID_HAPPEN, "result": words(did_happen, "--did-happen")}
     typed = {"tenant": tenant, "by": by, "reason": reason, "yes": yes, "digest": digest, "credential": credential}
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
 
-    def say(seen: PendingStep | None) -> dict[str, Any]:
+    def rule(pending: PendingStep | None) -> dict[str, Any]:
         if text is None:
-            return {**said, "ruling": fitting(said["ruling"], seen)}
-        return {"ruling": fitting(Ruling.ANSWER, seen), "answer": answer_of(words(text, "ANSWER"), seen)}
+            return {**ruling, "ruling": fitting(ruling["ruling"], pending)}
+        return {"ruling": fitting(Ruling.ANSWER, pending), "answer": answer_of(words(text, "ANSWER"), pending)}
 
-    decision.send("answer", say)
+    decision.send("answer", rule)

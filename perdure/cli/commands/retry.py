@@ -1,4 +1,4 @@
-"""`perdure retry`: failed runs go on from where they failed, one by its id or all that failed since a time."""
+"""`perdure retry`: continue failed runs from where they failed, one by its id or all that failed within a time."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -18,7 +18,7 @@ from perdure.errors import PlatformError
 COLUMNS = ("run", "agent", "failed", "goes on from", "reason")
 
 SHOWN = 100
-"""Characters of a reason in the list."""
+"""The most characters of a reason in the list."""
 
 
 def retry(
@@ -27,16 +27,16 @@ def retry(
         str | None, typer.Argument(metavar="[RUN]", help="The run's business id.", show_default=False)
     ] = None,
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="All runs that failed within --since.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Retry all runs that failed within --since.")] = False,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="With --failed: failed within 2h, 7d ...")
+        str | None, typer.Option("--since", metavar="TIME", help="With --failed: how far back, 2h, 7d ...")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --failed: only list what would be retried.")] = False,
     tenant: options.Tenant = "default",
-    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="With --failed: of all tenants.")] = False,
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="With --failed: those of all tenants.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Let a failed run go on from the step that failed. What was paid for and written before is not done again."""
+    """Continue a failed run from the step that failed. What was paid for or written before is not done again."""
     session, out = session_of(context), Output(as_json=as_json)
     if failed == (run is not None):
         raise BadInput("say which: either RUN, or --failed --since TIME")
@@ -52,61 +52,62 @@ def retry(
 
 
 async def _one(session: Session, platform: Platform, run: str, tenant: str, out: Output) -> None:
-    found = await platform.retry(run, tenant=tenant)
-    link = session.link(platform, found.workflow_id, found.temporal_run_id or "")
+    retried = await platform.retry(run, tenant=tenant)
+    link = session.link(platform, retried.workflow_id, retried.temporal_run_id or "")
     if out.as_json:
-        out.json({"run": run, "tenant": tenant, "link": link, "retry": found})
+        out.json({"run": run, "tenant": tenant, "link": link, "retry": retried})
         return
     whose = "" if tenant == "default" else f" --tenant {tenant}"
-    out.say(f"{run} goes on from {_from(found)}")
-    out.note(f"failed   {one_line(found.reason, 300)}", f"run      {link}", f"perdure watch {run}{whose}")
+    out.say(f"{run} goes on from {_from(retried)}")
+    out.note(f"failed   {one_line(retried.reason, 300)}", f"run      {link}", f"perdure watch {run}{whose}")
 
 
 async def _all(platform: Platform, since: datetime, tenant: str | None, out: Output, *, dry_run: bool) -> None:
-    listed = [found async for found in platform.retry_failed(since, tenant=tenant, dry_run=True)]
+    failures = [failure async for failure in platform.retry_failed(since, tenant=tenant, dry_run=True)]
     if dry_run and out.as_json:
-        out.json(listed)
+        out.json(failures)
         return
     if dry_run:
-        out.rows(COLUMNS, [_row(found, tenant) for found in listed])
-        out.note(f"{_runs(len(listed))} would be retried")
+        out.rows(COLUMNS, [_row(failure, tenant) for failure in failures])
+        out.note(f"{_runs(len(failures))} would be retried")
         return
-    out.note(*("  ".join(one_line(cell) for cell in _row(found, tenant)) for found in listed))
-    out.note(f"{_runs(len(listed))} to retry")
+    out.note(*("  ".join(one_line(cell) for cell in _row(failure, tenant)) for failure in failures))
+    out.note(f"{_runs(len(failures))} to retry")
     refused = 0
-    for number, found in enumerate(listed, 1):
-        # One after the other, and what was listed: what fails while this goes on is for the next time.
-        came = await _retried(platform, found)
-        refused += bool(came.problem)
+    for number, failure in enumerate(failures, 1):
+        # Retry the listed runs one after the other. Runs that fail meanwhile are left for the next time.
+        retried = await _retried(platform, failure)
+        refused += bool(retried.problem)
         if out.as_json:
-            out.json({"retry": came})
+            out.json({"retry": retried})
         else:
-            told = f"not retried: {one_line(came.problem)}" if came.problem else f"goes on from {_from(came)}"
-            out.say(f"[{number}/{len(listed)}] {_name(came, tenant)}  {told}")
+            problem = one_line(retried.problem)
+            line = f"not retried: {problem}" if problem else f"goes on from {_from(retried)}"
+            out.say(f"[{number}/{len(failures)}] {_name(retried, tenant)}  {line}")
     if refused:
-        raise Ended(Exit.ERROR, f"{refused} of {_runs(len(listed))} were not retried")
+        raise Ended(Exit.ERROR, f"{refused} of {_runs(len(failures))} were not retried")
 
 
-async def _retried(platform: Platform, found: Retry) -> Retry:
+async def _retried(platform: Platform, failure: Retry) -> Retry:
     try:
-        return await platform.retry(found.business_id, tenant=found.tenant)
+        return await platform.retry(failure.business_id, tenant=failure.tenant)
     except PlatformError as error:
-        return found.model_copy(update={"problem": str(error)})
+        return failure.model_copy(update={"problem": str(error)})
 
 
-def _row(found: Retry, tenant: str | None) -> tuple[str, ...]:
-    when = "" if found.failed is None else ago(found.failed)
-    reason = one_line(found.problem or found.reason, SHOWN)
-    return _name(found, tenant), found.agent or found.kind, when, _from(found), reason
+def _row(failure: Retry, tenant: str | None) -> tuple[str, ...]:
+    when = "" if failure.failed is None else ago(failure.failed)
+    reason = one_line(failure.problem or failure.reason, SHOWN)
+    return _name(failure, tenant), failure.agent or failure.kind, when, _from(failure), reason
 
 
-def _name(found: Retry, tenant: str | None) -> str:
-    return found.business_id if tenant else f"{found.tenant}:{found.business_id}"
+def _name(failure: Retry, tenant: str | None) -> str:
+    return failure.business_id if tenant else f"{failure.tenant}:{failure.business_id}"
 
 
-def _from(found: Retry) -> str:
-    """Where it goes on, in words."""
-    return ", ".join(found.again) or ("its last task" if found.event else "")
+def _from(failure: Retry) -> str:
+    """Return where the run continues, in words."""
+    return ", ".join(failure.again) or ("its last task" if failure.event else "")
 
 
 def _runs(count: int) -> str:

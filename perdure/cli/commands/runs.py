@@ -1,4 +1,4 @@
-"""Commands that start runs, follow them, look at them and hold them."""
+"""Commands that start runs, follow them, list them, and pause, resume or cancel them."""
 
 import asyncio
 import getpass
@@ -42,18 +42,18 @@ def ask(
     """Ask a chain a question, and wait for the answer."""
     default = AskRequest.model_fields["budget"].default
     limits = budget(default, dollars=dollars, steps=steps, tool_calls=None, until=until)
-    said = words(question, "question")
-    asked: dict[str, Any] = {"question": said, "chain": chain, "tenant": tenant, "tier": tier, "budget": limits}
+    fields: dict[str, Any] = {"question": words(question, "question")}
+    fields |= {"chain": chain, "tenant": tenant, "tier": tier, "budget": limits}
     if patience is not None:
-        asked["within"] = span(patience, "--patience")
-    request = AskRequest.strictly(asked)
+        fields["within"] = span(patience, "--patience")
+    request = AskRequest.strictly(fields)
     _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
 
 
 def run(
     context: typer.Context,
     agent: Annotated[str, typer.Argument(help="The agent: its file in agents/.")],
-    task: Annotated[str, typer.Argument(help="What it is to do; - reads it from standard input, @FILE from a file.")],
+    task: Annotated[str, typer.Argument(help="The task; - reads it from standard input, @FILE from a file.")],
     *,
     tenant: options.Tenant = "default",
     run_id: options.RunId = None,
@@ -68,13 +68,13 @@ def run(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Have an agent do a task, and wait for what comes of it. What waits for a person is shown."""
+    """Give an agent a task, and wait for the result. Steps that wait for a person are shown."""
     default = AgentRequest.model_fields["budget"].default
     limits = budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=until)
-    said, session = words(task, "task"), session_of(context)
+    session = session_of(context)
     request = AgentRequest.strictly(
         {
-            "task": said,
+            "task": words(task, "task"),
             "agent": agent,
             "tenant": tenant,
             "tier": tier,
@@ -93,7 +93,7 @@ def watch(
     within: options.Within = None,
     as_json: options.Json = False,
 ) -> None:
-    """Follow a run from its beginning to its end, step by step. With --json a line for each step, then the result."""
+    """Follow a run step by step until it ends. With --json: a line for each step, then the result."""
     session, out = session_of(context), Output(as_json=as_json)
     limit = None if within is None else span(within, "--within").total_seconds()
     session.work(lambda platform: _limited(_follow(session, platform, run, tenant, out, steps=True), limit, run))
@@ -102,7 +102,7 @@ def watch(
 def cancel(
     context: typer.Context, run: options.Run, *, tenant: options.Tenant = "default", as_json: options.Json = False
 ) -> None:
-    """Ask a run to stop. Its outcome is then cancelled, with what was spent; a run that is over stays as it is."""
+    """Ask a run to stop. Its outcome is then cancelled, with its cost; a run that is over stays as it is."""
     out = Output(as_json=as_json)
     session_of(context).work(lambda platform: platform.cancel(run, tenant=tenant))
     _did(out, run, tenant, f"asked {run} to stop", asked_to_stop=True)
@@ -117,7 +117,7 @@ def pause(
     reason: options.Reason = "",
     as_json: options.Json = False,
 ) -> None:
-    """Have an agent begin nothing new until it is resumed. What is on its way comes to its end."""
+    """Pause an agent's run: it starts nothing new until it is resumed. Calls under way finish first."""
     who = name_of(by)
     held = session_of(context).work(
         lambda platform: answered(platform.pause(run, by=who, reason=reason, tenant=tenant), run)
@@ -133,7 +133,7 @@ def resume(
     by: options.By = None,
     as_json: options.Json = False,
 ) -> None:
-    """Have an agent go on."""
+    """Resume a paused agent's run."""
     who = name_of(by)
     held = session_of(context).work(lambda platform: answered(platform.resume(run, by=who, tenant=tenant), run))
     _did(Output(as_json=as_json), run, tenant, f"{run} goes on", paused=held.paused)
@@ -143,14 +143,20 @@ def list_runs(
     context: typer.Context,
     *,
     tenant: options.Tenant = "default",
-    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="Of all tenants.")] = False,
-    agent: Annotated[str | None, typer.Option("--agent", help="Of this agent, chain or schema.")] = None,
-    phase: Annotated[str | None, typer.Option("--phase", help="In this phase: generating, paused ...")] = None,
-    outcome: Annotated[str | None, typer.Option("--outcome", help="With this outcome: answered ...")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="In Temporal's state: running, failed ...")] = None,
-    waiting: Annotated[bool, typer.Option("--waiting", help="In which something waits for a person.")] = False,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Started within 24h, 7d ...")] = None,
-    limit: Annotated[int, typer.Option("--limit", help="So many at most, the newest first.")] = 50,
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="List those of all tenants.")] = False,
+    agent: Annotated[str | None, typer.Option("--agent", help="Only runs of this agent, chain or schema.")] = None,
+    phase: Annotated[
+        str | None, typer.Option("--phase", help="Only runs in this phase: generating, paused ...")
+    ] = None,
+    outcome: Annotated[str | None, typer.Option("--outcome", help="Only runs with this outcome: answered ...")] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only runs in this state of Temporal's: running, failed ...")
+    ] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only runs in which a step waits for a person.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only runs that started within this time: 24h, 7d ...")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="The most runs to list.")] = 50,
     as_json: options.Json = False,
 ) -> None:
     """List runs, the newest first."""
@@ -159,9 +165,9 @@ def list_runs(
     fields["phase"] = None if phase is None else _phase(phase)
     fields["since"] = None if since is None else datetime.now(UTC) - span(since, "--since")
     which = RunFilter.strictly(fields)
-    out, found = Output(as_json=as_json), session_of(context).work(lambda platform: platform.list_runs(which))
+    out, runs = Output(as_json=as_json), session_of(context).work(lambda platform: platform.list_runs(which))
     if as_json:
-        out.json(found)
+        out.json(runs)
         return
     out.rows(
         ("run", "agent", "state", "phase", "outcome", "cost", "started"),
@@ -175,18 +181,18 @@ def list_runs(
                 "" if run.micro_dollars is None else dollars(run.micro_dollars),
                 ago(run.started),
             )
-            for run in found
+            for run in runs
         ),
     )
 
 
 def _starter(session: Session, by: str | None) -> str:
-    """Who starts a run by their own word; empty where a token says it."""
+    """Return the name that the starter gives; empty where a token names them."""
     return "" if by is None and session.caller_token is not None else name_of(by)
 
 
 def name_of(by: str | None) -> str:
-    """Who says something: the name that was given, or the one of whoever sits here."""
+    """Return the name that was typed, or the user's login name."""
     try:
         return getpass.getuser() if by is None else by
     except (KeyError, OSError):
@@ -252,19 +258,19 @@ async def _limited(following: Any, limit: float | None, run: str) -> None:
 async def _follow(
     session: Session, platform: Platform, run: str, tenant: str, out: Output, *, steps: bool, quiet: bool = False
 ) -> None:
-    """Tell the steps of a run as they come, and then what came of it; ends with the outcome's exit code."""
+    """Print the steps of a run as they come, then its result; end with the outcome's exit code."""
     say = out.say if steps else out.note
     async for entry in platform.timeline(run, tenant=tenant, follow=True):
         if out.as_json:
             if steps:
                 out.json({"entry": entry})
         elif not quiet:
-            say(*render.told(entry))
+            say(*render.entry_lines(entry))
         if entry.kind is EntryKind.WAITS and entry.state is EntryState.RUNNING and not out.as_json:
             for step in await _now_waiting(platform, run, tenant):
                 out.note(*render.waiting(run, step, tenant=tenant))
     try:
-        found: RunResult = await platform.result(run, tenant=tenant)
+        result: RunResult = await platform.result(run, tenant=tenant)
     except RunFailed as error:
         if error.how is not None and not out.as_json:
             render.failed(out, error.how, run, tenant=tenant)
@@ -272,16 +278,16 @@ async def _follow(
     status = await platform.status(run, tenant=tenant)
     link = session.link(platform, status.workflow_id, status.temporal_run_id)
     if out.as_json:
-        out.json({"run": run, "tenant": tenant, "link": link, "result": found})
+        out.json({"run": run, "tenant": tenant, "link": link, "result": result})
     else:
-        render.result(out, found, link)
-    raise Ended(exit_of(found.outcome))
+        render.result(out, result, link)
+    raise Ended(exit_of(result.outcome))
 
 
 async def _now_waiting(platform: Platform, run: str, tenant: str) -> Any:
-    """What waits now; nothing where nobody can say: the run goes on all the same."""
+    """Return the steps that wait now; none where no worker answers: the run goes on all the same."""
     try:
-        # Not `wait_for`: before Python 3.12 it forgets a Ctrl-C that comes together with the answer.
+        # Not `wait_for`: before Python 3.12 it loses a Ctrl-C that comes together with the answer.
         async with asyncio.timeout(5):
             return await platform.pending(run, tenant=tenant)
     except (PlatformError, TimeoutError):

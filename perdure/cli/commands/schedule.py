@@ -1,4 +1,4 @@
-"""`perdure schedule`: runs that a calendar starts."""
+"""`perdure schedule`: create, list and change schedules of runs."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.run import AgentRequest, AskRequest
 from perdure.contracts.runs.schedules import Calendar, Overlap, ScheduleStatus, Timetable
 
-schedule = typer.Typer(help="Runs that a calendar starts.")
+schedule = typer.Typer(help="Create, list and change schedules, which start runs by a calendar.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.", show_default=False)]
 
@@ -28,22 +28,31 @@ def create(
     chain: Annotated[str | None, typer.Option("--chain", help="The chain that answers the question.")] = None,
     cron: Annotated[
         list[str] | None,
-        typer.Option("--cron", metavar="EXPRESSION", help="'0 9 * * 1-5', '@daily'; several are fine."),
+        typer.Option("--cron", metavar="EXPRESSION", help="'0 9 * * 1-5', '@daily'; may be repeated."),
     ] = None,
     calendar: Annotated[
-        list[str] | None, typer.Option("--calendar", metavar="FIELDS", help="'hour=9-17 day_of_week=1-5'; several too.")
+        list[str] | None,
+        typer.Option("--calendar", metavar="FIELDS", help="'hour=9-17 day_of_week=1-5'; may be repeated."),
     ] = None,
-    every: Annotated[list[str] | None, typer.Option("--every", metavar="TIME", help="6h, 1d; several too.")] = None,
-    time_zone: Annotated[str | None, typer.Option("--time-zone", help="Europe/Oslo (default: UTC).")] = None,
-    begins: Annotated[str | None, typer.Option("--begins", metavar="MOMENT", help="Not before this.")] = None,
-    ends: Annotated[str | None, typer.Option("--ends", metavar="MOMENT", help="Not after this.")] = None,
-    jitter: Annotated[str | None, typer.Option("--jitter", metavar="TIME", help="Late by a random part of it.")] = None,
-    overlap: Annotated[Overlap, typer.Option("--overlap", help="Where the run before goes on still.")] = Overlap.SKIP,
+    every: Annotated[
+        list[str] | None, typer.Option("--every", metavar="TIME", help="An interval: 6h, 1d; may be repeated.")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", help="The time zone: Europe/Oslo (default: UTC).")
+    ] = None,
+    begins: Annotated[str | None, typer.Option("--begins", metavar="MOMENT", help="The earliest firing.")] = None,
+    ends: Annotated[str | None, typer.Option("--ends", metavar="MOMENT", help="The latest firing.")] = None,
+    jitter: Annotated[
+        str | None, typer.Option("--jitter", metavar="TIME", help="The largest random delay of a firing.")
+    ] = None,
+    overlap: Annotated[
+        Overlap, typer.Option("--overlap", help="What to do while the run before is still running.")
+    ] = Overlap.SKIP,
     catch_up: Annotated[
-        str, typer.Option("--catch-up", metavar="TIME", help="How late a firing may be that a server missed.")
+        str, typer.Option("--catch-up", metavar="TIME", help="How late a missed firing may still start.")
     ] = "1h",
     by: options.StartedBy = None,
-    paused: Annotated[bool, typer.Option("--paused", help="Begin paused.")] = False,
+    paused: Annotated[bool, typer.Option("--paused", help="Create it paused.")] = False,
     tenant: options.Tenant = "default",
     tier: options.Tier = None,
     dollars: options.Dollars = None,
@@ -51,18 +60,18 @@ def create(
     tool_calls: options.ToolCalls = None,
     as_json: options.Json = False,
 ) -> None:
-    """Start an agent or a chain again and again. Each run is named NAME-<moment in UTC>."""
+    """Create a schedule for an agent or a chain. Each run is named NAME-<moment in UTC>."""
     if (agent is None) == (chain is None):
         raise BadInput("say what to start: either --agent NAME or --chain NAME")
     kind: type[AgentRequest | AskRequest] = AskRequest if agent is None else AgentRequest
     limits = budget(
         kind.model_fields["budget"].default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=None
     )
-    said = words(text, "text")
+    task_or_question = words(text, "text")
     what = (
-        {"question": said, "chain": chain}
+        {"question": task_or_question, "chain": chain}
         if agent is None
-        else {"task": said, "agent": agent, "started_by": name_of(by)}
+        else {"task": task_or_question, "agent": agent, "started_by": name_of(by)}
     )
     request = kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits})
     timetable = Timetable.strictly(
@@ -82,7 +91,7 @@ def create(
         await platform.schedules.create(name, request, timetable, overlap=overlap, catch_up=late, paused=paused)
         return await platform.schedules.status(name, tenant=tenant)
 
-    _tell(out, session.work(do))
+    _print(out, session.work(do))
 
 
 @schedule.command("list")
@@ -90,14 +99,14 @@ def list_schedules(
     context: typer.Context,
     *,
     tenant: options.Tenant = "default",
-    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="Of all tenants.")] = False,
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="List those of all tenants.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """List schedules, with what they start and when next."""
+    """List schedules, with what they start and their next firing."""
     out, whose = Output(as_json=as_json), None if every_tenant else tenant
-    found = session_of(context).work(lambda platform: platform.schedules.list(tenant=whose))
+    schedules = session_of(context).work(lambda platform: platform.schedules.list(tenant=whose))
     if as_json:
-        out.json(found)
+        out.json(schedules)
         return
     out.rows(
         ("schedule", "starts", "next", "last", "note"),
@@ -109,7 +118,7 @@ def list_schedules(
                 one.recent[-1].business_id if one.recent else "",
                 one.note,
             )
-            for one in found
+            for one in schedules
         ),
     )
 
@@ -118,9 +127,9 @@ def list_schedules(
 def show(
     context: typer.Context, name: Name, *, tenant: options.Tenant = "default", as_json: options.Json = False
 ) -> None:
-    """Show how a schedule stands, and the runs that it started last."""
-    found = session_of(context).work(lambda platform: platform.schedules.status(name, tenant=tenant))
-    _tell(Output(as_json=as_json), found)
+    """Show the status of a schedule, and the last runs that it started."""
+    status = session_of(context).work(lambda platform: platform.schedules.status(name, tenant=tenant))
+    _print(Output(as_json=as_json), status)
 
 
 @schedule.command("pause")
@@ -133,7 +142,7 @@ def pause(
     reason: options.Reason = "",
     as_json: options.Json = False,
 ) -> None:
-    """Start nothing until it is resumed. What runs goes on."""
+    """Pause a schedule: it starts nothing until it is resumed. Running runs go on."""
     note = f"paused by {name_of(by)}" + (f": {reason}" if reason else "")
     session_of(context).work(lambda platform: platform.schedules.pause(name, tenant=tenant, note=note))
     _did(Output(as_json=as_json), name, f"{name} is {note}", paused=True)
@@ -148,7 +157,7 @@ def resume(
     by: options.By = None,
     as_json: options.Json = False,
 ) -> None:
-    """Go on with the next firing. What was missed meanwhile is not made up for."""
+    """Resume a schedule from its next firing. Missed firings are not made up for."""
     note = f"resumed by {name_of(by)}"
     session_of(context).work(lambda platform: platform.schedules.resume(name, tenant=tenant, note=note))
     _did(Output(as_json=as_json), name, f"{name} goes on", paused=False)
@@ -160,10 +169,12 @@ def trigger(
     name: Name,
     *,
     tenant: options.Tenant = "default",
-    overlap: Annotated[Overlap | None, typer.Option("--overlap", help="This time (default: the schedule's).")] = None,
+    overlap: Annotated[
+        Overlap | None, typer.Option("--overlap", help="What to do for this firing (default: the schedule's rule).")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Fire now, as if it were time, also where it is paused."""
+    """Fire a schedule now, also where it is paused."""
     session_of(context).work(lambda platform: platform.schedules.trigger(name, tenant=tenant, overlap=overlap))
     _did(Output(as_json=as_json), name, f"{name} fires", triggered=True)
 
@@ -172,7 +183,7 @@ def trigger(
 def delete(
     context: typer.Context, name: Name, *, tenant: options.Tenant = "default", as_json: options.Json = False
 ) -> None:
-    """Forget a schedule. What it has started goes on."""
+    """Delete a schedule. The runs that it started go on."""
     session_of(context).work(lambda platform: platform.schedules.delete(name, tenant=tenant))
     _did(Output(as_json=as_json), name, f"{name} is deleted", deleted=True)
 
@@ -188,15 +199,15 @@ def _next(one: ScheduleStatus) -> str:
     return f"{one.next_times[0]:%Y-%m-%d %H:%M:%S %Z}" if one.next_times else "never"
 
 
-def _tell(out: Output, found: ScheduleStatus) -> None:
+def _print(out: Output, status: ScheduleStatus) -> None:
     if out.as_json:
-        out.json(found)
+        out.json(status)
         return
-    overlap = found.overlap.value if found.overlap else "?"
-    out.say(f"{found.name}  {found.kind} {found.agent or ''}  next {_next(found)}  overlap {overlap}")
-    if found.paused or found.note:
-        out.say(f"  {'paused' if found.paused else 'running'}{f': {found.note}' if found.note else ''}")
-    out.say(*(f"  started {firing.business_id}  {ago(firing.started)}" for firing in found.recent))
+    overlap = status.overlap.value if status.overlap else "?"
+    out.say(f"{status.name}  {status.kind} {status.agent or ''}  next {_next(status)}  overlap {overlap}")
+    if status.paused or status.note:
+        out.say(f"  {'paused' if status.paused else 'running'}{f': {status.note}' if status.note else ''}")
+    out.say(*(f"  started {firing.business_id}  {ago(firing.started)}" for firing in status.recent))
 
 
 def _did(out: Output, name: str, line: str, **more: Any) -> None:

@@ -1,4 +1,4 @@
-"""`perdure show` and `perdure history`: a run as its history tells it, and the history itself."""
+"""`perdure show` and `perdure history`: a run's timeline, and its raw history."""
 
 import asyncio
 import os
@@ -18,36 +18,38 @@ from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
 from perdure.contracts.tool_calls.decisions import PendingStep
 from perdure.errors import PlatformError, RunFailed
 
-history = typer.Typer(help="The history of a run: all that Temporal recorded of it.", no_args_is_help=False)
+history = typer.Typer(help="Export the history of a run: everything that Temporal recorded.", no_args_is_help=False)
 
 LASTS = {EntryKind.EFFECT, EntryKind.TIMER, EntryKind.CHILD}
-"""What has a beginning and an end of its own."""
+"""The kinds with a beginning and an end of their own."""
 
 
-class Seen(Contract):
-    """A run as it is shown."""
+class ShownRun(Contract):
+    """A run as `perdure show` prints it."""
 
     status: RunStatus
     link: str
+    """The URL in the Temporal UI, or the run's ids."""
     entries: tuple[TimelineEntry, ...]
     pending: tuple[PendingStep, ...] | None
-    """What waits for a person; None where no worker says."""
+    """The steps that wait for a person; None where no worker answers."""
     result: RunResult | None
+    """The result; None for a run without an outcome."""
     failed: FailedRun | None = None
-    """What a failed run had spent, and which of its writes are in doubt."""
+    """The failure of a failed run; None for any other."""
 
 
 def show(
     context: typer.Context, run: options.Run, *, tenant: options.Tenant = "default", as_json: options.Json = False
 ) -> None:
-    """Show what happened in a run, what it cost, what guards said, what waits, and what came of it."""
+    """Show what happened in a run, its cost, the guards' verdicts, what waits for a person, and the result."""
     session, out = session_of(context), Output(as_json=as_json)
 
     async def do(platform: Platform) -> None:
         status = await platform.status(run, tenant=tenant)
         entries = tuple([entry async for entry in platform.timeline(run, tenant=tenant)])
         well = entries[-1].kind is EntryKind.ENDED and entries[-1].state is EntryState.DONE
-        seen = Seen(
+        shown = ShownRun(
             status=status,
             link=session.link(platform, status.workflow_id, status.temporal_run_id),
             entries=entries,
@@ -56,15 +58,15 @@ def show(
             failed=await _failed(platform, status) if status.state == "failed" else None,
         )
         if out.as_json:
-            out.json(seen)
+            out.json(shown)
         else:
-            _tell(out, seen)
+            _print(out, shown)
 
     session.work(do)
 
 
 async def _failed(platform: Platform, status: RunStatus) -> FailedRun | None:
-    """What a run that failed says of itself."""
+    """Return the details of a failed run; None where it could not report them."""
     try:
         await platform.result(status.business_id, tenant=status.tenant)
     except RunFailed as error:
@@ -73,7 +75,7 @@ async def _failed(platform: Platform, status: RunStatus) -> FailedRun | None:
 
 
 async def _pending(platform: Platform, status: RunStatus) -> tuple[PendingStep, ...] | None:
-    """What waits for a person; None where no worker can say."""
+    """Return the steps that wait for a person; None where no worker answers."""
     if status.state != "running":
         return ()
     try:
@@ -85,42 +87,40 @@ async def _pending(platform: Platform, status: RunStatus) -> tuple[PendingStep, 
         return ()
 
 
-def _tell(out: Output, seen: Seen) -> None:
-    status, entries = seen.status, seen.entries
+def _print(out: Output, shown: ShownRun) -> None:
+    status, entries = shown.status, shown.entries
     how = status.outcome or (status.phase.value if status.phase and status.state == "running" else status.state)
-    out.say(f"{status.business_id}  {how}  since {status.started:%Y-%m-%d %H:%M:%S %Z}", seen.link)
+    out.say(f"{status.business_id}  {how}  since {status.started:%Y-%m-%d %H:%M:%S %Z}", shown.link)
     for entry in entries:
-        out.say(*render.told(entry, every_guard=True))
+        out.say(*render.entry_lines(entry, every_guard=True))
     ended = {(entry.execution, entry.began) for entry in entries}
     for entry in entries if status.state == "running" else ():
         if entry.state is EntryState.RUNNING and entry.kind in LASTS and (entry.execution, entry.event) not in ended:
             out.say(f"{entry.at:%H:%M:%S}  {entry.name:<13} {entry.summary}  is going on")
-    if seen.pending is None:
+    if shown.pending is None:
         out.note("no worker says what waits for people: is one running?")
-    for step in seen.pending or ():
+    for step in shown.pending or ():
         out.say(*render.waiting(status.business_id, step, tenant=status.tenant))
-    if seen.result is not None:
-        render.result(out, seen.result, seen.link)
-    if seen.failed is not None:
-        render.failed(out, seen.failed, status.business_id, tenant=status.tenant)
+    if shown.result is not None:
+        render.result(out, shown.result, shown.link)
+    if shown.failed is not None:
+        render.failed(out, shown.failed, status.business_id, tenant=status.tenant)
 
 
 @history.command("export")
 def export(
     context: typer.Context,
     run: options.Run,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to write it: JSON, as Temporal's replayers read it.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write: JSON for Temporal's replayers.")],
     *,
     tenant: options.Tenant = "default",
     execution: Annotated[
-        int | None, typer.Option("--execution", help="Which one of a run that was continued (default: the newest).")
+        int | None, typer.Option("--execution", help="Which execution of a long run (default: the newest).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a run's history to a file that can be replayed. It holds the run's texts: nobody else may read the file."""
+    """Write a run's history to a file that can be replayed. It holds the run's texts, so only you may read the file."""
     out = Output(as_json=as_json)
     if file.exists() and not force:
         raise BadInput(f"FILE: {str(file)!r} is there already: choose another name, or replace it with --force")
@@ -138,7 +138,7 @@ def export(
 
 
 def _write(file: Path, text: str) -> None:
-    """All of it or nothing, readable for its owner alone."""
+    """Write all of the text or nothing, readable only for its owner."""
     part = file.with_name(f".{file.name}.part")
     try:
         opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,1 +1,1 @@
-"""Agents: what one is, the requests and replies of its effects, its transcript and its compaction."""
+"""Agents: their specs and runs, the requests and replies of their effects, transcripts and compaction."""

@@ -1,4 +1,4 @@
-"""An agent and its run: what it is, what it may call, and all that a run of it knows, in one contract."""
+"""An agent and its run: the pinned spec, the calls that it asked for, and the whole state of a run in one contract."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -20,24 +20,24 @@ from perdure.contracts.windows import WindowShortage
 
 
 class AgentPhase(StrEnum):
-    """What an agent's run is doing."""
+    """The phase of an agent's run."""
 
     PINNING = "pinning"
-    """What decides the run is being pinned, and the task is being screened."""
+    """The spec and the deployment are being pinned, and the task is being screened."""
     THINKING = "thinking"
     """The model is choosing its next move."""
     COMPACTING = "compacting"
-    """The model's window is nearly full: it is summing the older turns up."""
+    """The model is summarizing the older turns, because its context window is nearly full."""
     ACTING = "acting"
     """The tools that the model asked for are being called."""
     AWAITING_APPROVAL = "awaiting_approval"
-    """A step that changes the world was chosen; a person has not yet said yes or no."""
+    """A call that changes the world was chosen, and waits for a person's approval."""
     AWAITING_DECISION = "awaiting_decision"
-    """A step may have changed the world and nobody knows; a person has to say so."""
+    """A call may have changed the world, and waits for a person to say whether it did."""
     AWAITING_ANSWER = "awaiting_answer"
-    """The agent has asked a person something and has no answer yet."""
+    """A question of the agent waits for a person's answer."""
     PAUSED = "paused"
-    """Somebody paused the run: nothing new begins until it is resumed."""
+    """The run was paused: nothing new starts until it is resumed."""
     CHECKING = "checking"
     """The answer is being checked."""
     CLOSED = "closed"
@@ -51,14 +51,15 @@ class AgentSpec(Contract):
     digest: Digest
     """SHA-256 of the TOML file: which edition of the agent this run follows."""
     tier: Name
+    """The tier of models that the agent uses."""
     instructions: Text
     """The fixed beginning of every prompt: the system message and the worked examples, as JSON messages."""
     collection: Name | None = None
     """The documents that its tools may search; None for none."""
     tools: tuple[ToolSpec, ...] = ()
-    """All that it may call, as it was granted. There are no others."""
+    """The tools that it may call, as they were granted. It may call no others."""
     begins_with: ToolName | None = None
-    """The tool that the first thought has to call; None where it is free to choose."""
+    """The tool that the first thought has to call; None for a free choice."""
     screen: tuple[GuardSpec, ...] = ()
     """Guards over the task."""
     arguments: tuple[GuardSpec, ...] = ()
@@ -68,142 +69,152 @@ class AgentSpec(Contract):
     check: tuple[GuardSpec, ...] = ()
     """Guards over the answer."""
     result_bytes: int = Field(default=16 * 1024, ge=1)
-    """How much of one result the model is shown at most."""
+    """The most bytes of one result that the model is shown."""
     max_output_tokens: int = Field(ge=1)
-    """Of one thought."""
+    """The most tokens of one thought."""
     attempts: int = Field(default=3, ge=1, le=10)
-    """How often one paid call of the model is tried at most."""
+    """The most attempts of one paid call of the model."""
     tool_attempts: int = Field(default=5, ge=1, le=20)
-    """How often one call of a tool is tried at most, where trying again is safe; lost workers count."""
+    """The most attempts of one tool call that is safe to repeat. Attempts of lost workers count."""
     wait: timedelta = timedelta(seconds=1)
-    """Before the second attempt; doubled for each further one."""
+    """The wait before the second attempt; it doubles for each further one."""
     compaction: Compaction | None = None
-    """When older turns are summed up; None for never, as for runs that began before there were summaries."""
+    """When older turns are summarized; None for never, as in runs that began before there were summaries."""
 
     def tool(self, name: str) -> ToolSpec | None:
-        """The tool of this name, as it was granted; None where none was."""
+        """Return the granted tool of this name; None where none was granted."""
         return next((tool for tool in self.tools if tool.name == name), None)
 
 
 class CallStage(StrEnum):
-    """Where a call that the model asked for stands."""
+    """The stage of a call that the model asked for."""
 
     ASKED = "asked"
-    """Nothing was done for it yet."""
+    """Nothing was done for the call yet."""
     AWAITING_APPROVAL = "awaiting_approval"
-    """A person has to agree first."""
+    """The call waits for a person's approval."""
     ALLOWED = "allowed"
-    """It may be made: nobody has to agree, or somebody has."""
+    """The call may be made: it was approved, or needs no approval."""
     ASKING = "asking"
-    """It is a question to a person, who has not answered it."""
+    """The call is a question that waits for a person's answer."""
     UNKNOWN = "unknown"
-    """It may have been made, and nobody knows: a person has to say so."""
+    """The call may have been made, and waits for a person to say whether it was."""
     ANSWERED = "answered"
-    """Its result, or the reason why there is none, is there."""
+    """The call has its result, or the reason why there is none."""
 
 
 class RequestedCall(Contract):
-    """A call of a tool that the model asked for, from the asking to its answer."""
+    """A tool call that the model asked for, from the request to its answer."""
 
     id: str
-    """`call-3-1` is the first call of the third turn: the step's name in its run, the same for all attempts."""
+    """The step's name in its run, the same for all attempts. `call-3-1` is the first call of the third turn."""
     tool: str
-    """As the model wrote it: it may be no tool at all."""
+    """The tool's name as the model wrote it; a tool of this name need not exist."""
     arguments: Text
-    """JSON. Its body comes along where a person has to see it."""
+    """The arguments, as JSON. The body is included where a person has to see it."""
     stage: CallStage = CallStage.ASKED
+    """The stage of the call."""
     attempts: int = Field(default=0, ge=0)
-    """Attempts started so far: their numbers rise over the whole life of the call."""
+    """The number of attempts started so far, in the whole life of the call."""
     tries: int = Field(default=0, ge=0)
-    """Attempts since a person last had a word in it: these are limited."""
+    """The number of attempts since a person last decided about the call. These are limited."""
     failure: str = ""
-    """Why the last attempt told nothing, or what is unknown."""
+    """Why the last attempt had no outcome, or what is unknown; empty for neither."""
     since: AwareDatetime | None = None
-    """How long a person has been waited for."""
+    """The moment from which a person has been waited for; None where nobody is."""
     unknown_attempt: int | None = None
-    """Whose outcome is unknown."""
+    """The attempt whose outcome is unknown; None for none."""
     binding: Digest | None = None
-    """What a decision has to name: the digest of the call as it is now, in this run."""
+    """The digest that a decision has to name: of the call as it is now, in this run. None where nobody is asked."""
     unproven: bool = False
-    """Whether it was to be made and nothing recorded allowed it, so that people were asked again."""
+    """Whether no record allowed the call when it was to be made, so that people were asked again."""
     voices: tuple[Voice, ...] = ()
-    """Who has agreed to it as it is now, where more than one has to."""
+    """The approvals so far, where more than one is needed."""
     reminders: int = Field(default=0, ge=0)
-    """How often people were reminded that it waits."""
+    """The number of reminders so far."""
     escalations: int = Field(default=0, ge=0)
-    """How often others were allowed to decide as well."""
+    """The number of escalations so far."""
     result: Text | None = None
+    """The text for the model; None until the call is answered."""
     ended: ToolEnded | None = None
+    """How the call ended; None until it is answered."""
     happened: Happened | None = None
+    """Whether the call changed the world; None until it is answered."""
     kept: bool = False
-    """Whether its answer is stored with its place in the conversation, right after the turn that asked for it."""
+    """Whether the answer is stored with its place in the conversation, right after the turn that asked for it."""
 
 
 class Shortfall(Contract):
-    """What the budget did not cover."""
+    """The limit of the budget that does not cover the next effect."""
 
     limit: str
-    """A field of `Budget`; `daily_` and a field of `WindowLimit` for the tenant's day."""
+    """A field of `Budget`; for the tenant's day `daily_` and a field of `WindowLimit`."""
     needed: Spend
-    """The worst case of what would have come next."""
+    """The worst case of the next effect."""
     window: WindowShortage | None = None
-    """How the tenant's day stood, where that was the limit."""
+    """The shortage of the tenant's day, where that was the limit; None otherwise."""
 
 
 class AgentRun(Contract):
-    """All that a run of an agent knows. It goes on from here wherever it is picked up again."""
+    """The whole state of an agent's run. A run can continue from it in any execution."""
 
     spec: AgentSpec
     pinned: Text
-    """The spec's own JSON, by digest: effects read it from the store, so that no request carries it."""
+    """The spec's JSON, by digest. Effects read it from the store, so requests do not carry it."""
     deployment: Deployment
-    """Where the first attempt of a thought goes."""
+    """The deployment for the first attempt of a thought."""
     allowance: Allowance
+    """The budget in use."""
     transcript: Transcript
+    """The conversation so far."""
     turn: int = Field(default=0, ge=0)
-    """Thoughts so far."""
+    """The number of thoughts so far."""
     calls: tuple[RequestedCall, ...] = ()
-    """Of the newest turn, in the order in which the model asked."""
+    """The calls of the newest turn, in the order in which the model asked for them."""
     answer: Text | None = None
-    """What the model said when it asked for nothing more."""
+    """The model's answer, once it asks for no more calls; None before."""
     silent: bool = False
-    """Whether it asked for nothing and said nothing."""
+    """Whether the model neither asked for a call nor answered."""
     short: Shortfall | None = None
+    """The limit that stopped the run; None for none."""
     paused: str | None = None
-    """Who paused the run and why; None while it goes on."""
+    """Who paused the run and why; None where it is not paused."""
     verdicts: tuple[Verdict, ...] = ()
+    """The verdicts of all guards so far."""
     notices: tuple[str, ...] = ()
+    """Notes for a reader of the result, one line each."""
     started_by: str = ""
-    """Who started the run; empty where nobody said."""
+    """The name that the starter gave; empty for none."""
     tenant: str = ""
-    """Whose run it is; empty as long as `run` is."""
+    """The tenant whose run it is; empty as long as `run` is."""
     run: str = ""
-    """Its first run id, to which decisions are bound from the first call on that waits for one: each is recorded then.
-    Empty before, and in runs that an older version has asked people about, whose decisions name no run."""
+    """The first run id, to which decisions are bound. It is set from the first call that waits for a decision; each
+    decision is recorded from then on. Empty before, and in older runs whose decisions name no run."""
     decisions: tuple[DecisionRecord, ...] = ()
-    """What people have said and were answered, the newest last."""
+    """The answered decisions, the newest last."""
     strays: int = Field(default=0, ge=0)
-    """Signals that were no decision."""
+    """The number of signals that held no valid decision."""
     window: Window | None = None
-    """How full the model's window is; None before the first thought."""
+    """How full the model's context window is; None before the first thought."""
     returned: tuple[ToolName, ...] = ()
-    """The tools that have returned something in earlier turns, in the order in which each did so first."""
+    """The tools that returned something in earlier turns, in the order of their first return."""
     compactions: int = Field(default=0, ge=0)
-    """Summaries so far, those that came to nothing among them."""
+    """The number of summaries so far, empty ones included."""
     attempted: int = Field(default=0, ge=0)
-    """Attempts of the thought or summary under way that earlier executions have made: their numbers go on."""
+    """The number of attempts of the current thought or summary in earlier executions. The next attempt continues this
+    count."""
     wrote: bool = False
-    """Whether a call that may change the world was tried."""
+    """Whether a call that may change the world was attempted."""
 
     def call(self, id: str) -> RequestedCall:
-        """The call of this id. Raises `KeyError`."""
-        found = next((call for call in self.calls if call.id == id), None)
-        if found is None:
+        """Return the call with this id. Raises `KeyError`."""
+        match = next((call for call in self.calls if call.id == id), None)
+        if match is None:
             raise KeyError(id)
-        return found
+        return match
 
     def with_call(self, changed: RequestedCall) -> "AgentRun":
-        """With one of its calls in its new state."""
+        """Return the run with one of its calls in a new state."""
         calls = tuple(changed if call.id == changed.id else call for call in self.calls)
         tool = self.spec.tool(changed.tool)
         tried = changed.attempts > self.call(changed.id).attempts

@@ -1,4 +1,4 @@
-"""Compaction: how full the model's window is, when the older turns are summed up, and what is asked for a summary."""
+"""Compaction: how full the model's context window is, when older turns are summarized, and the paid summary."""
 
 from pydantic import Field
 
@@ -11,80 +11,83 @@ from perdure.contracts.text import Text
 
 
 class Compaction(Contract):
-    """When an agent's older turns are summed up, and how. Pinned with its spec."""
+    """The rule for summarizing an agent's older turns. It is pinned with the spec."""
 
     at: float = Field(gt=0, le=1)
-    """The share of the model's window that a thought, its prompt and its reply together, may fill."""
+    """The share of the context window, 0 to 1, that a thought (its prompt and its reply) may fill."""
     tokens: int = Field(ge=1)
-    """Of one summary at most."""
+    """The most tokens of one summary."""
     instructions: Text
-    """What the model is told about summaries: the system message."""
+    """The system message for a summary."""
 
 
 class Mark(Contract):
-    """A place in a conversation at which it can be cut: a thought was had there, and no call was open."""
+    """A place in a conversation where it can be cut: a thought began there, and no call was open."""
 
     link: Digest
-    """Of the last turn before it."""
+    """The link of the last turn before the place."""
     tokens: int = Field(ge=0)
-    """An upper bound for all bodies that the thought's prompt showed."""
+    """An upper bound of the tokens of all bodies that the thought's prompt showed."""
     turns: int = Field(ge=0)
-    """How many turns it showed."""
+    """The number of turns that the prompt showed."""
     prompt: int = Field(ge=0)
-    """Tokens of the whole prompt, as the model's server counted them; an upper bound where it has not."""
+    """The tokens of the whole prompt, as the model's server counted them; an upper bound where it did not."""
 
 
 class Window(Contract):
-    """How full the model's window is, as far as it is known."""
+    """How full the model's context window is, as far as it is known."""
 
     opening: Mark
-    """The first thought: what stands before it, the task, is shown as long as the run lasts."""
+    """The first thought. The turns before it, the task, are shown as long as the run lasts."""
     floor: Mark
-    """What cannot be left out: the opening, and the newest summary where there is one."""
+    """The part that cannot be cut: the opening, and the newest summary where there is one."""
     marks: tuple[Mark, ...] = ()
-    """Places after the floor at which the conversation can be cut, the newest last; older ones than these few are never
-    chosen."""
+    """The places after the floor where the conversation can be cut, the newest last. Only the few newest are kept:
+    older ones are never chosen."""
     counted: bool = False
-    """Whether the newest prompt was counted by its server as it is: not where a summary has changed it since."""
+    """Whether the server counted the newest prompt as it is now. False where a summary has changed it since."""
     density: int | None = Field(default=None, ge=0, le=1000)
-    """Tokens as they are counted for a thousand that there might be at most; None where no two prompts were counted one
-    after the other."""
+    """Counted tokens per thousand tokens of the upper bound, 0 to 1000; None before two prompts were counted one after
+    the other."""
     empty: int = Field(default=0, ge=0)
-    """How many summaries in a row came to nothing, the newest ones: they have changed nothing."""
+    """The number of empty summaries in a row, up to the newest one. They changed nothing."""
     rest: int = Field(default=0, ge=0)
-    """Thoughts until another one is tried, whatever the window holds."""
+    """The number of thoughts before another summary is tried, however full the window is."""
 
     @property
     def newest(self) -> Mark:
-        """The last place whose prompt is known."""
+        """The last mark, or the floor."""
         return self.marks[-1] if self.marks else self.floor
 
 
 class Compact(Contract):
-    """Sum the older turns up. One paid attempt."""
+    """Summarize the older turns. One paid attempt."""
 
     key: StepKey
     attempt: int = Field(ge=1)
+    """The number of the attempt, from 1."""
     deployment: PricedDeployment
     pinned: Text
+    """The spec's JSON, by digest."""
     transcript: Transcript
-    """Without what prices it."""
+    """The conversation, without its `tokens` and `turns`."""
     covers: Digest
-    """The link up to which the turns are summed up; the task, and what comes later, stays as it is."""
+    """The link of the last turn to summarize. The task, and later turns, stay as they are."""
     worst: Spend
-    """What is reserved for this attempt: the prompt and the reply are kept within it."""
+    """The reservation of this attempt. The prompt and the reply are kept within it."""
 
 
 class Compacted(PaidReply):
     """A summary of the older turns, made by the model."""
 
     summary: Text
-    """The turn for the transcript: the model's words as data, with the word that they are a summary."""
+    """The turn for the transcript: the model's words as data, marked as a summary."""
     turns: int = Field(ge=0)
-    """How many turns it stands for. An earlier summary among them is one."""
+    """The number of turns that it replaces. An earlier summary among them counts as one."""
     empty: bool = False
-    """Whether the model wrote nothing: the turns stay as they are then."""
+    """Whether the model wrote nothing. Then the turns stay as they are."""
     model: str
+    """The model that answered, as its server names itself."""
     finish_reason: str
     prompt_digest: Digest
-    """The name of the exact request: `python -m evals show-prompt` rebuilds it."""
+    """The digest of the exact request: `python -m evals show-prompt` rebuilds it."""

@@ -1,4 +1,4 @@
-"""What an agent's workflow asks of its effects, and what each of them replies."""
+"""The requests of an agent's workflow to its effects, and the replies of the effects."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -19,241 +19,254 @@ from perdure.contracts.tool_calls.tools import ToolName
 
 
 class PinAgent(Contract):
-    """Pin what decides this run, and store the task."""
+    """Pin the spec and the deployment of this run, and store the task."""
 
     tenant: Name
     agent: Name
     tier: Name | None
+    """The tier of models to use; None for the agent's own tier."""
     task: Text
-    """With its body: the first hop carries the caller's text and stores it."""
+    """The task, with its body: this first request carries the caller's text, and the effect stores it."""
     budget: Budget = Budget()
-    """The run's own: its account is opened with it."""
+    """The run's budget. Its account is opened with it."""
     started_by: str = ""
-    """Who started the run, by the starter's own word."""
+    """The name that the starter gave, unverified; empty for none."""
     caller: Digest | None = None
-    """The ticket of the token that the starter has shown; None where none was shown."""
+    """The ticket of the caller's token; None for an anonymous start."""
 
 
 class PinnedAgent(Contract):
-    """What decides this run, and where its first thought goes."""
+    """The pinned spec of this run, and the deployment of its first thought."""
 
     spec: AgentSpec
     pinned: Text
-    """The spec's own JSON, by digest: it is in the store."""
+    """The spec's JSON, by digest: it is stored."""
     deployment: Deployment
 
 
 class Think(Contract):
-    """Choose the next move. One paid attempt."""
+    """Choose the agent's next move. One paid attempt."""
 
     key: StepKey
     attempt: int = Field(ge=1)
+    """The number of the attempt, from 1."""
     deployment: PricedDeployment
     pinned: Text
+    """The spec's JSON, by digest."""
     transcript: Transcript
-    """Without what prices it."""
+    """The conversation, without its `tokens` and `turns`."""
     worst: Spend
-    """What is reserved for this attempt: the prompt and the reply are kept within it."""
+    """The reservation of this attempt. The prompt and the reply are kept within it."""
 
 
 class AskedCall(Contract):
-    """A tool that the model asks for."""
+    """A tool call that the model asks for."""
 
     id: str
-    """`call-3-1`, given by us: a model's own names may repeat."""
+    """Our own id, `call-3-1`: ids from a model may repeat."""
     tool: str
     arguments: PlainText
-    """JSON as the model wrote it: by digest, since the thought's own text holds it, unless it is shorter than that."""
+    """The arguments as the model wrote them, in JSON. Short ones have their body; longer ones travel by digest, because
+    the thought's own text holds them."""
 
 
 class Thought(PaidReply):
-    """The model's next move: calls of tools, or its answer."""
+    """The model's next move: tool calls, or its answer."""
 
     said: PlainText
     """The turn for the transcript: JSON with the words and the calls. Without its body where it is the answer."""
     calls: tuple[AskedCall, ...] = ()
+    """The calls in the order in which the model asked; empty where it answers."""
     dropped: int = Field(default=0, ge=0)
-    """Calls beyond what one turn may ask for: they were left out."""
+    """The number of calls beyond the most that one turn may ask for. They were left out."""
     answer: Text | None = None
-    """What it says, where it asks for nothing more; None also where it says nothing."""
+    """The answer; None where the model asks for calls, or says nothing."""
     model: str
+    """The model that answered, as its server names itself."""
     finish_reason: str
     prompt_digest: Digest
-    """The name of the exact request: `python -m evals show-prompt` rebuilds it."""
+    """The digest of the exact request: `python -m evals show-prompt` rebuilds it."""
     kept: bool = False
-    """Whether this turn is stored with its place in the conversation, so that the next request need not tell it."""
+    """Whether this turn is stored with its place in the conversation, so that the next request need not carry it."""
 
 
 class ScreenCall(Contract):
-    """Look at a call before a person is asked for it: what cannot be called needs nobody's time."""
+    """Check whether a call is allowed, before a person is asked to approve it."""
 
     key: StepKey
     pinned: Text
     tool: str
     arguments: Text
     missing: tuple[ToolName, ...] = ()
-    """What has to return before it and has not."""
+    """The tools that have to return before this one, and have not."""
 
 
 class ScreenedCall(Contract):
-    """Whether the call can be made, and what exactly it would be."""
+    """The verdict on a call: whether it can be made, and with which arguments."""
 
     arguments: Text
-    """With its body, for the person who decides."""
+    """The arguments with their body, for the person who decides."""
     rejected: ToolOutcome | None = None
-    """What the model is told, where it cannot be made; None where it can."""
+    """The outcome for the model where the call is not allowed; None where it is."""
     problem: str = ""
-    """The same for a person who has edited the arguments."""
+    """Why the call is not allowed, for a person who has edited the arguments; empty where it is."""
     verdicts: tuple[Verdict, ...] = ()
-    """What guards found in the arguments."""
+    """The verdicts of guards on the arguments."""
 
 
 class Act(Contract):
     """Call a tool. One attempt."""
 
     key: StepKey
-    """Of the call: the same for all its attempts."""
+    """The key of the call, the same for all its attempts."""
     attempt: int = Field(ge=1)
+    """The number of the attempt, from 1."""
     pinned: Text
     tool: str
     arguments: Text
-    """JSON, by digest."""
+    """The arguments in JSON, by digest."""
     missing: tuple[ToolName, ...] = ()
-    """What has to return before it and has not: it is not called then."""
+    """The tools that have to return before this one, and have not. With any, the tool is not called."""
     call_off: bool = False
-    """Only see to it that no attempt of this call begins any more: the run is cancelled, or fails."""
+    """Whether to call nothing, and only make sure that no attempt of this call begins any more: the run was cancelled,
+    or fails."""
     may_resume: bool = False
-    """Of what is called off: whether a later attempt of the run may call all the same, since the run may be retried."""
+    """Only with `call_off`: whether an attempt after a retry of the run may call the tool nevertheless."""
     parent: Digest | None = None
-    """The link of the turn that what is answered comes right after, where that is known before: of several calls in one
-    turn it is not."""
+    """The link of the turn right before the answer; None where it is not known yet, as with several calls in one turn.
+    """
 
 
 class CallAnswered(Variant):
-    """There is an outcome, which the model is shown."""
+    """The call has an outcome, which the model is shown."""
 
     kind: Literal["answered"] = "answered"
     outcome: ToolOutcome
 
 
 class Again(Variant):
-    """Nothing is known yet; another attempt is safe, and may tell."""
+    """The outcome is unknown so far. Another attempt is safe, and may bring it."""
 
     kind: Literal["again"] = "again"
     reason: str
     by: int = Field(default=0, ge=0)
-    """The attempt that came first, where one did, as after a reset: only one of a higher number may call."""
+    """The attempt that came first, as after a reset; 0 for none. Only an attempt with a higher number may call."""
 
 
 class AskPerson(Variant):
-    """It may have happened, and only a person can say so."""
+    """The call may have happened, and only a person can say whether it did."""
 
     kind: Literal["ask_person"] = "ask_person"
     attempt: int = Field(ge=1)
-    """Whose outcome is unknown: a decision is about this one."""
+    """The attempt whose outcome is unknown: a decision is about this one."""
     intended_at: AwareDatetime
+    """The moment when that attempt was allowed to call, in UTC."""
     reason: str
     arguments: Text | None = None
-    """With their body, for the person; None where the run is over and nobody is asked."""
+    """The arguments with their body, for the person; None where the run is over and nobody is asked."""
 
 
 class Unproven(Variant):
-    """It was not called: nothing that is recorded allows this call to be made in this run."""
+    """The tool was not called: no record allows this call in this run."""
 
     kind: Literal["unproven"] = "unproven"
     reason: str
     outcome: ToolOutcome
-    """What the model is told where nobody is asked about calls of this tool: its words are in the store."""
+    """The outcome for the model, where nobody is asked about calls of this tool. Its text is stored."""
 
 
 class Acted(Contract):
-    """What came of one attempt."""
+    """The result of one attempt."""
 
     came: Annotated[CallAnswered | Again | AskPerson | Unproven, Field(discriminator="kind")]
+    """The state of the call after the attempt; `kind` says which."""
     verdicts: tuple[Verdict, ...] = ()
-    """What guards found in the arguments and in the result."""
+    """The verdicts of guards on the arguments and on the result."""
     charges: dict[int, Spend] = Field(default_factory=dict[int, Spend])
-    """What attempts of this call are known to have cost, by number."""
+    """The known cost of attempts of this call, by attempt number."""
     stopped: bool = False
-    """Whether it was called off while it ran."""
+    """Whether the call was cancelled while it ran."""
     kept: bool = False
-    """Whether the answer is stored with its place in the conversation, so that the next request need not tell it."""
+    """Whether the answer is stored with its place in the conversation, so that the next request need not carry it."""
     account: Charged | None = None
-    """As of a `PaidReply`."""
+    """The run's account after it; None in the first execution, which knows all that was charged."""
 
 
 class SettleCall(Contract):
-    """Take a person's word: that a call is denied, or what became of a call whose outcome is unknown."""
+    """Apply a decision: a denial, an answer, or a ruling on a call whose outcome is unknown."""
 
     key: StepKey
     pinned: Text
     tool: str
     decision: StepDecision
     unknown_attempt: int | None = None
-    """Whose outcome is decided; None where the call is denied, or a question is answered."""
+    """The attempt whose outcome is decided; None for a denial, or for an answer to a question."""
     question: Text | None = None
-    """The call's arguments, by digest: what is answered, and what tells this call from another under its key."""
+    """The call's arguments, by digest: they are the question that is answered, and they tell this call from another one
+    under its key."""
     lapsed: bool = False
-    """Whether nobody said anything in time, and the policy speaks."""
+    """Whether the policy decides, because no person did in time."""
 
 
 class SettledCall(Contract):
-    """What the word came to."""
+    """The result of applying a decision."""
 
     outcome: ToolOutcome | None = None
-    """What the model is told; None where the call is to be made again, or the word was refused."""
+    """The outcome for the model; None where the call is to be made again, or the decision was refused."""
     refused: str = ""
-    """Why the word changed nothing; empty where it holds."""
+    """Why the decision changed nothing; empty where it counts."""
     unproven: bool = False
-    """Whether that is because no such decision is recorded."""
+    """Whether it was refused because no such decision is recorded."""
 
 
 class CheckDecision(Contract):
-    """Say whether a decision counts, and write down one that does: `act` and `settle_call` believe nothing else."""
+    """Check whether a decision counts, and record it if it does. `act` and `settle_call` trust only that record."""
 
     key: StepKey
     decision: StepDecision
     pinned: Text | None = None
-    """The spec by whose policy it counts; None from runs that began before decisions were recorded, which only ask
-    whose word it is."""
+    """The spec whose policy applies. None from runs that began before decisions were recorded: then only the credential
+    is checked."""
     tool: str = ""
     arguments: Text | None = None
-    """What the call would be made with, or was, by digest."""
+    """The arguments of the call, by digest."""
     stage: CallStage = CallStage.AWAITING_APPROVAL
+    """The stage in which the call waits."""
     unknown_attempt: int | None = None
-    """Whose outcome is decided."""
+    """The attempt whose outcome is decided; None for other decisions."""
     escalations: int = Field(default=0, ge=0)
-    """How often others were allowed to decide as well, by the run's own clock: the effect holds it against its own."""
+    """The number of escalations by the workflow's clock. The effect compares it with the database's clock."""
     lapsed: bool = False
-    """Whether nobody said anything in time, and the policy speaks."""
+    """Whether the policy decides, because no person did in time."""
 
 
 class CheckedDecision(Contract):
-    """Whose word it is, and whether it counts."""
+    """The verdict on a decision: whether it counts, and who made it."""
 
     groups: tuple[str, ...] = ()
-    """The groups that the credential says they are in."""
+    """The person's groups, as the credential names them."""
     refused: str = ""
     """Why the decision does not count; empty where it does."""
     verified: bool = False
-    """Whether a credential says whose word it is."""
+    """Whether a credential proves who decided."""
     wait: timedelta | None = None
-    """How much longer people have to be waited for, where a policy spoke too early by the database's clock."""
+    """How much longer people have to be waited for, where the policy decided too early by the database's clock; None
+    otherwise."""
 
 
 class AuditDecision(Contract):
-    """Write down a decision that no run could take."""
+    """Record a decision that no run could take."""
 
     tenant: Name
     business_id: str
     decision: StepDecision
-    """Without its credential."""
+    """The decision, without its credential."""
     reason: str
-    """Why it was not taken."""
+    """Why no run took it."""
 
 
 class Audited(Contract):
-    """It is written down."""
+    """The confirmation that the decision is recorded."""
 
     number: int = Field(ge=1)
-    """The decisions with this id that were written down for this run so far."""
+    """The number of decisions with this id that were recorded for this run so far."""

@@ -1,1 +1,1 @@
-"""The chain: its pinned spec, the requests and replies of its effects, extraction, and citations."""
+"""Chains: the pinned spec, the requests and replies of the effects, extraction, and citations."""

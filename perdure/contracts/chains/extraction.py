@@ -1,4 +1,4 @@
-"""Extraction: a document and a schema in, a validated record out, each field with the place that it was read from."""
+"""Extraction: a validated record from a document by a schema, each value with the place that it was read from."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -12,32 +12,37 @@ from perdure.contracts.text import Text
 
 
 class FieldKind(StrEnum):
-    """What a field holds."""
+    """The type of a field's value."""
 
     TEXT = "text"
-    """Words, as they stand in the document."""
+    """Words, as they are in the document."""
     INTEGER = "integer"
+    """A whole number."""
     DECIMAL = "decimal"
-    """A number or an amount of money; on the wire a string of digits, `1234.50`."""
+    """A number or an amount of money; on the wire a string such as `1234.50`."""
     DATE = "date"
-    """A day; on the wire `2026-04-17`."""
+    """A day; on the wire a string such as `2026-04-17`."""
     BOOLEAN = "boolean"
+    """True or false."""
     CHOICE = "choice"
     """One of the field's `choices`."""
 
 
 class FieldSpec(Contract):
-    """One field of a record."""
+    """One field of a schema."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    """The field's name: lower-case letters, digits and underscores, 1 to 63 characters."""
     kind: FieldKind
     description: str
-    """What the model reads about it."""
+    """The description that the model sees."""
     required: bool = True
+    """Whether the record is invalid without a value."""
     choices: tuple[str, ...] = ()
+    """The allowed values of a `choice`; empty for other kinds."""
     words: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
-    """Other words by which a document states a choice, such as `€` for `EUR`. Where there are any, a choice must be
-    stated by its name or one of its words; where there are none, it may rest on any line."""
+    """Other words by which a document states a choice, such as `€` for `EUR`. If there are any, the evidence must
+    contain the choice's name or one of its words; if there are none, it may be any line."""
 
 
 class ExtractionSpec(Contract):
@@ -47,6 +52,7 @@ class ExtractionSpec(Contract):
     digest: Digest
     """SHA-256 of the TOML file."""
     tier: Name
+    """The tier of models that the extraction uses."""
     instructions: Text
     """The fixed beginning of every prompt: the system message and the worked examples, as JSON messages."""
     fields: tuple[FieldSpec, ...]
@@ -55,51 +61,53 @@ class ExtractionSpec(Contract):
     screen: tuple[GuardSpec, ...] = ()
     """Guards over the document."""
     max_output_tokens: int = Field(ge=1)
+    """The most tokens of one reply."""
     attempts: int = Field(ge=1, le=10)
-    """How often one paid call is tried at most."""
+    """The most attempts of one paid call."""
     repairs: int = Field(ge=0, le=5)
-    """How often the model is shown what is wrong and asked again."""
+    """How often the model is shown the problems of its reply and asked again."""
     wait: timedelta = timedelta(seconds=1)
-    """Before the second attempt of a call; doubled for each further one."""
+    """The wait before the second attempt of a call; it doubles for each further one."""
 
 
 class Evidence(Contract):
-    """Where in the document a value stands."""
+    """The place of a value in the document."""
 
     start: int = Field(ge=0)
-    """Its first character in the document's text."""
+    """The position of its first character in the document's text, from 0."""
     end: int = Field(ge=0)
-    """One past its last character."""
+    """The position after its last character."""
     quote: str
     """The characters there, word for word."""
 
 
 class FieldValue(Contract):
-    """One field of a record that was read."""
+    """The value of one field in a record."""
 
     name: str
     value: str | int | bool | None
-    """None where the document does not state it. Decimals and dates are strings."""
+    """The value; None where the document does not state it. Decimals and dates are strings."""
     evidence: Evidence | None = None
-    """None where there is no value."""
+    """The place that the value was read from; None where there is no value."""
 
 
 class Record(Contract):
-    """What was read from a document."""
+    """The record that was read from a document."""
 
     fields: tuple[FieldValue, ...]
 
     def values(self) -> dict[str, Any]:
-        """The values by field name."""
+        """Return the values by field name."""
         return {field.name: field.value for field in self.fields}
 
 
 class Problem(Contract):
-    """Why what a model wrote cannot be used: one line that names the place, the value and what is wrong with it."""
+    """A problem that makes a model's reply unusable."""
 
     where: str
     """The field, or the part of the reply."""
     reason: str
+    """The value, and what is wrong with it."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -1,4 +1,4 @@
-"""What documents say: passages with their edition, and citations that quote them word for word."""
+"""Passages of documents, each with its edition, and citations that quote them word for word."""
 
 from collections.abc import Callable
 from datetime import date
@@ -17,55 +17,56 @@ class Edition(Contract):
     version: int
     title: str
     effective: date | None = None
-    """The day from which it applies; None where the document does not say."""
+    """The day from which the edition applies; None where the document does not say."""
 
 
 class Superseded(Contract):
-    """An older edition that speaks to the same point, and the text there that a newer edition replaced."""
+    """A passage of an older edition that a newer edition replaced."""
 
     edition: Edition
     chunk: int = Field(ge=0)
+    """The passage's place in its document, from 0."""
     text: Text
 
 
 class Sentence(Contract):
-    """A sentence of a passage that speaks to the question, by its place."""
+    """A sentence of a passage that is relevant to the question, by its position."""
 
     start: int = Field(ge=0)
-    """Its first character in the passage."""
+    """The position of its first character in the passage, from 0."""
     end: int = Field(ge=0)
-    """One past its last character."""
+    """The position after its last character."""
     relevance: float
     """Cosine similarity of question and sentence, -1 to 1."""
 
 
 class Passage(Contract):
-    """A piece of a document, as it was found for a question."""
+    """A passage of a document that was found for a question."""
 
     edition: Edition
     chunk: int = Field(ge=0)
     """Its place in the document, from 0."""
     part: int = Field(default=0, ge=0)
-    """Which part of the question it was found for, from 0."""
+    """The number of the question's part that it was found for, from 0."""
     relevance: float
     """Cosine similarity of question and passage, -1 to 1."""
     text: Text
     sentences: tuple[Sentence, ...] = ()
-    """Those among the best for the question, in the order of the passage."""
+    """The sentences of it that are among the best for the question, in the order of the passage."""
     older: tuple[Superseded, ...] = ()
-    """What older editions said in the passage's place, newest first."""
+    """The texts of older editions in this passage's place, the newest first."""
 
     @property
     def tokens(self) -> int:
-        """An upper bound for all of its text."""
+        """An upper bound of the tokens of all its texts."""
         return self.text.tokens + sum(former.text.tokens for former in self.older)
 
     def reference(self) -> "Passage":
-        """The same passage by digest alone."""
+        """Return the passage with its texts by digest alone."""
         return self._with(Text.reference)
 
     def carried(self) -> "Passage":
-        """As a reply carries it: with bodies, where they are small enough."""
+        """Return the passage as a reply carries it: with bodies where they are small enough."""
         return self._with(Text.carried)
 
     def _with(self, change: Callable[[Text], Text]) -> "Passage":
@@ -74,16 +75,17 @@ class Passage(Contract):
 
 
 class Citation(Contract):
-    """Where an answer comes from: a quote that stands word for word in a recorded passage."""
+    """A citation: a quote that is, word for word, in a recorded passage."""
 
     edition: Edition
     chunk: int = Field(ge=0)
+    """The passage's place in its document, from 0."""
     start: int = Field(ge=0)
-    """First character of the quote in the passage."""
+    """The position of the quote's first character in the passage, from 0."""
     end: int = Field(ge=0)
-    """One past the last character of the quote."""
+    """The position after the quote's last character."""
     quote: str
     passage: Text
-    """The passage it quotes, by digest."""
+    """The passage that it quotes, by digest."""
     superseded: bool = False
-    """Whether it quotes an older edition, to show what a newer one replaced."""
+    """Whether it quotes an older edition, to show the text that a newer one replaced."""

@@ -1,4 +1,4 @@
-"""What decides a run, pinned in its history by its first effect."""
+"""The spec, the prices and the deployment of a run, which its first effect pins in its history."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -12,12 +12,12 @@ from perdure.contracts.text import Text
 
 
 class ScreeningOrder(StrEnum):
-    """When a question is screened."""
+    """When a question is screened, relative to the rest of the run."""
 
     FIRST = "first"
-    """Before anything else is done for it: a refused question costs nothing."""
+    """Before anything else: a refused question costs nothing."""
     BESIDE = "beside"
-    """While the answer is already sought: nothing is shown before the verdict, and a refusal calls the rest off."""
+    """While the answer is being written. Nothing is shown before the verdict, and a refusal cancels the rest."""
 
 
 class ChainSpec(Contract):
@@ -27,66 +27,76 @@ class ChainSpec(Contract):
     digest: Digest
     """SHA-256 of the TOML file: which edition of the chain this run follows."""
     collection: Name
-    """The knowledge it answers from."""
+    """The collection of documents that it answers from."""
     tier: Name
+    """The tier of models that the chain uses."""
     instructions: Text
     """The system prompt."""
     passages: int = Field(ge=1, le=20)
-    """How many passages each part of a question may use."""
+    """The most passages for each part of a question."""
     sentences: int = Field(ge=1, le=50)
-    """How many sentences of these passages the model sees for each part at most."""
+    """The most sentences of these passages that the model sees for each part."""
     sentence_margin: float = Field(default=1.0, ge=0)
-    """Cosine similarity: a sentence that is this much further from the question than the best one is left out."""
+    """The largest distance from the best sentence, in cosine similarity. A sentence further away is left out."""
     minimum_relevance: float
-    """Cosine similarity below which a passage says nothing about the question; below it for all, the chain abstains."""
+    """The cosine similarity below which a passage is irrelevant. If all passages are, the chain abstains."""
     max_output_tokens: int = Field(ge=1)
+    """The most tokens of one reply."""
     attempts: int = Field(ge=1, le=10)
-    """How often a paid effect is tried at most."""
+    """The most attempts of a paid effect."""
     wait: timedelta = timedelta(0)
-    """Before the second attempt of a paid effect; doubled for each further one."""
+    """The wait before the second attempt of a paid effect; it doubles for each further one."""
     repairs: int = Field(default=0, ge=0, le=5)
-    """How often the model is shown what is wrong with its reply, and asked again."""
+    """How often the model is shown the problems of its reply and asked again."""
     screening: ScreeningOrder = ScreeningOrder.FIRST
+    """When the question is screened."""
     screen: tuple[GuardSpec, ...] = ()
+    """Guards over the question."""
     check: tuple[GuardSpec, ...] = ()
+    """Guards over the answer."""
 
 
 class Prices(Contract):
-    """Micro-dollars for a million tokens, which is the same as dollars for a million million."""
+    """The prices of a model, in micro-dollars per million tokens."""
 
     input: int = Field(ge=0)
+    """The price of prompt tokens."""
     output: int = Field(ge=0)
+    """The price of reply tokens."""
 
     def of(self, *, input_tokens: int, output_tokens: int) -> int:
-        """The price in micro-dollars, rounded up."""
+        """Return the price in micro-dollars, rounded up."""
         return -(-(input_tokens * self.input + output_tokens * self.output) // 1_000_000)
 
 
 class PricedDeployment(Contract):
-    """What a paid call has to know of its deployment: a run makes thousands, and its history has each request."""
+    """The part of a deployment that a paid call needs.
+
+    It is small on purpose: a run makes thousands of calls, and its history holds each request.
+    """
 
     name: Name
     prices: Prices
 
 
 class Deployment(Contract):
-    """Which deployment a paid attempt uses. Its endpoint is looked up when the call is made."""
+    """The deployment of a paid attempt. Its endpoint is looked up when the call is made."""
 
     name: Name
     tier: Name
     task_queue: str
-    """The endpoint's own queue: a hung endpoint starves no other."""
+    """The endpoint's own task queue, so that a hung endpoint does not block others."""
     context_window: int = Field(ge=1)
-    """Tokens, prompt and answer together."""
+    """The most tokens of prompt and answer together."""
     prices: Prices
 
     @property
     def priced(self) -> PricedDeployment:
-        """What of it is told to a paid call."""
+        """The part of it that a paid call needs."""
         return PricedDeployment(name=self.name, prices=self.prices)
 
     def worst_case(self, *, input_tokens: int, output_tokens: int) -> Spend:
-        """What one attempt may cost at most."""
+        """Return the most that one attempt may cost."""
         return Spend(
             steps=1,
             input_tokens=input_tokens,

@@ -1,4 +1,4 @@
-"""What a workflow asks of each effect, and what each effect replies."""
+"""The requests of chains and extractions to their effects, and the replies of the effects."""
 
 import hashlib
 import json
@@ -15,45 +15,48 @@ from perdure.contracts.text import Text
 
 
 class StepKey(Contract):
-    """The name of one step of one run, under which attempts and replies are kept. The tenant is in every key."""
+    """The key of one step of one run: attempts and replies are stored under it. It always names the tenant."""
 
     tenant: Name
     workflow_id: str
+    """Temporal's workflow id of the run, `tenant:business id`."""
     run_id: str
-    """The first execution's run id: it outlives a reset and a continue-as-new, and no other run has it."""
+    """The first execution's run id. It stays the same after a reset and a continue-as-new, and no other run has it."""
     step: str
+    """The step's name, unique in its run."""
 
     @property
     def idempotency_key(self) -> str:
-        """What an idempotent tool passes on: the same for all attempts, another for every other step.
+        """The key that an idempotent tool passes on: the same for all attempts of a step, different for every step.
 
-        SHA-256 of tenant, run and step, in hexadecimal: it tells nobody whose it is.
+        SHA-256 of tenant, run and step, in hexadecimal: it reveals none of them.
         """
         named = json.dumps([self.tenant, self.run_id, self.step])
         return hashlib.sha256(named.encode()).hexdigest()
 
 
 class Route(Contract):
-    """Pin what decides this run."""
+    """Pin the spec and the deployment of this run."""
 
     tenant: Name
     chain: Name
     tier: Name | None
+    """The tier of models to use; None for the chain's own tier."""
     question: Text
-    """With its body: the first hop carries the caller's text and stores it."""
+    """The question, with its body: this first request carries the caller's text, and the effect stores it."""
     budget: Budget = Budget()
-    """The run's own: its account is opened with it."""
+    """The run's budget. Its account is opened with it."""
     caller: Digest | None = None
-    """The ticket of the token that the starter has shown; None where none was shown."""
+    """The ticket of the caller's token; None for an anonymous start."""
 
 
 class Routed(Contract):
-    """What decides this run, and where its first paid attempt goes."""
+    """The pinned spec of this run, and the deployment of its first paid attempt."""
 
     spec: ChainSpec
     deployment: Deployment
     parts: tuple[Text, ...]
-    """The question, taken apart where it asks several things at once; at least one part."""
+    """The question, split where it asks several things at once; at least one part."""
 
 
 class BindDeployment(Contract):
@@ -61,14 +64,14 @@ class BindDeployment(Contract):
 
     tier: Name
     excluding: tuple[Name, ...] = ()
-    """Deployments that would not serve the request: the last choice, where the tier has others."""
+    """Deployments that would not serve the request. One of them is chosen only where the tier has no other."""
     window: int | None = Field(default=None, ge=0)
-    """Tokens that the request is expected to take, its reply among them: a deployment whose window holds less is no
-    choice, where the tier has another. None where any will do."""
+    """The expected tokens of the request and its reply. A deployment with a smaller context window is chosen only where
+    the tier has no other. None for any deployment."""
 
 
 class BoundDeployment(Contract):
-    """Where the next paid attempt goes."""
+    """The deployment of the next paid attempt."""
 
     deployment: Deployment
 
@@ -79,67 +82,70 @@ class Screen(Contract):
     tenant: Name
     chain: Name
     question: Text
-    """With its body: the first hop carries the caller's text, and `route` stores it."""
+    """The question, with its body: this first request carries the caller's text, and `route` stores it."""
     spec: ChainSpec | None = None
-    """Whose guards to run; None to take the chain's as they are now, in the first hop, before anything is pinned."""
+    """The spec whose guards run; None for the chain's current guards, as in the first request, before the spec is
+    pinned."""
     guards: tuple[GuardSpec, ...] | None = None
-    """The guards themselves, where something other than a chain has pinned them."""
+    """The guards to run, where an extraction or an agent has pinned them; None to use the chain's."""
 
 
 class Screened(Contract):
-    """What the guards found in the question."""
+    """The verdicts of guards on the question."""
 
     spec_digest: Digest | None
-    """The edition of the chain whose guards ran; None where they were named themselves."""
+    """The edition of the chain whose guards ran; None where the request named the guards."""
     verdicts: tuple[Verdict, ...]
 
 
 class Retrieve(Contract):
-    """Find the passages that speak to each part of a question."""
+    """Find the passages that are relevant to each part of a question."""
 
     tenant: Name
     collection: Name
     parts: tuple[Text, ...]
+    """The parts of the question."""
     passages: int = Field(ge=1)
-    """Passages for each part."""
+    """The most passages for each part."""
     sentences: int = Field(ge=1)
-    """Sentences for each part at most, from all of its passages together."""
+    """The most sentences for each part, from all of its passages together."""
     sentence_margin: float = Field(default=1.0, ge=0)
-    """Cosine similarity: a sentence this much further from its part than the best one is left out."""
+    """The largest distance from the best sentence of a part, in cosine similarity. A sentence further away is left out.
+    """
 
 
 class Retrieved(Contract):
-    """The passages that apply today, best first within each part."""
+    """The passages that apply today, the best first within each part."""
 
     passages: tuple[Passage, ...]
 
 
 class PaidReply(Contract):
-    """What every paid effect replies: what its step is known to have cost."""
+    """The base of the reply of every paid effect: the known cost of its step."""
 
     charges: dict[int, Spend]
-    """What each attempt of this step is known to have cost, by attempt number."""
+    """The known cost of each attempt of this step, by attempt number."""
     stopped: bool = False
-    """Whether the call was called off while it ran. It says nothing then, and its charge is what it cost at least."""
+    """Whether the call was cancelled while it ran. Then there is no reply, and the charge is the least that it cost."""
     notice: str = ""
-    """What a reader of the run's result should know of the call: that it cost more than was reserved for it."""
+    """A note for a reader of the run's result, such as a cost above the reservation; empty for none."""
     first_token_ms: float | None = None
     """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
     account: Charged | None = None
-    """What the run's account holds after it; None in a run's first execution, which knows of all that was charged."""
+    """The run's account after it; None in a run's first execution, which knows all that was charged."""
 
     @property
     def charge(self) -> Spend | None:
-        """What the attempt that bought the reply was charged; None where no charge is known.
+        """The charge of the attempt that bought the reply; None where no charge is known.
 
-        It need not be the newest: one whose worker died between saving and acknowledging is followed by an attempt
-        that gets its reply and is charged nothing.
+        It need not be the newest attempt. Where a worker dies between saving and acknowledging a reply, the next
+        attempt gets that reply and is charged nothing.
         """
         return max(self.charges.values(), key=lambda one: (one.input_tokens, one.output_tokens), default=None)
 
 
 class Repair(Contract):
-    """What the model is shown of its own reply when it is asked again."""
+    """The model's own reply and its problems, shown to the model when it is asked again."""
 
     said: Text
     """The reply, word for word."""
@@ -151,24 +157,27 @@ class Generate(Contract):
 
     key: StepKey
     attempt: int = Field(ge=1)
+    """The number of the attempt, from 1."""
     deployment: Deployment
     instructions: Text
+    """The system prompt."""
     parts: tuple[Text, ...]
+    """The parts of the question."""
     passages: tuple[Passage, ...]
     worst: Spend
-    """What is reserved for this attempt: the prompt and the answer are kept within it."""
+    """The reservation of this attempt. The prompt and the answer are kept within it."""
     repair: Repair | None = None
-    """What was wrong with the reply before; None for the first."""
+    """The problems of the reply before; None for the first reply."""
     gate: Digest | None = None
-    """The edition of the chain by whose guards the question must have passed before a word is shown; None where it has.
+    """The edition of the chain whose guards have to pass the question before any word is shown; None where they have.
     """
 
 
 class Generated(PaidReply):
-    """What the model wrote, or what an earlier attempt of the step had saved."""
+    """The model's reply, or the saved reply of an earlier attempt of the step."""
 
     answer: Text | None
-    """None where the model found that the passages do not answer the question."""
+    """The answer; None where the model found that the passages do not answer the question."""
     citations: tuple[Citation, ...]
     model: str
     """The model that answered, as its server names itself."""
@@ -176,9 +185,9 @@ class Generated(PaidReply):
     prompt_digest: Digest
     """SHA-256 of the exact request that was sent."""
     said: Text | None = None
-    """What the model said, word for word, where there are problems with it."""
+    """The model's reply, word for word, where it has problems; None otherwise."""
     problems: tuple[Problem, ...] = ()
-    """Why the reply cannot be used; nothing where it can."""
+    """The problems that make the reply unusable; empty where it can be used."""
 
 
 class Check(Contract):
@@ -191,44 +200,47 @@ class Check(Contract):
 
 
 class Checked(Contract):
-    """What the guards found in the answer."""
+    """The verdicts of guards on the answer."""
 
     verdicts: tuple[Verdict, ...]
 
 
 class DocumentFile(Contract):
-    """A document as a caller hands it over: its text, or the bytes of its file."""
+    """A document from a caller: its text, or the bytes of its file."""
 
     name: str = Field(default="document.txt", min_length=1, max_length=200)
-    """The file's name. Its ending says what it is: `.txt`, `.md`, `.html`, `.pdf`."""
+    """The file's name. Its ending says the type: `.txt`, `.md`, `.html`, `.pdf`."""
     text: Text | None = None
+    """The document's text; None where `content` is given."""
     content: bytes | None = None
-    """The file's bytes; Base64 in JSON."""
+    """The file's bytes, Base64 in JSON; None where `text` is given."""
 
 
 class Parse(Contract):
-    """Read a document's text, and pin what decides its extraction."""
+    """Read a document's text, and pin the schema and the deployment of its extraction."""
 
     tenant: Name
     schema_name: Name
     tier: Name | None
+    """The tier of models to use; None for the schema's own tier."""
     file: DocumentFile
     budget: Budget = Budget()
-    """The run's own: its account is opened with it."""
+    """The run's budget. Its account is opened with it."""
     caller: Digest | None = None
-    """The ticket of the token that the starter has shown; None where none was shown."""
+    """The ticket of the caller's token; None for an anonymous start."""
 
 
 class Parsed(Contract):
-    """What decides this extraction, where its first paid attempt goes, and the document's text."""
+    """The pinned schema of this extraction, the deployment of its first paid attempt, and the document's text."""
 
     spec: ExtractionSpec
     deployment: Deployment
     document: Text
+    """The document's text."""
     lines: int = Field(default=0, ge=0)
-    """How many lines the text has: the model points at their numbers."""
+    """The number of lines in the text. The model refers to lines by number."""
     unreadable: str = ""
-    """Why the document has no text that can be read; empty where it has."""
+    """Why the document has no readable text; empty where it has."""
 
 
 class Extract(Contract):
@@ -236,37 +248,40 @@ class Extract(Contract):
 
     key: StepKey
     attempt: int = Field(ge=1)
+    """The number of the attempt, from 1."""
     deployment: Deployment
     spec: ExtractionSpec
     document: Text
+    """The document's text, by digest."""
     worst: Spend
-    """What is reserved for this attempt: the prompt and the reply are kept within it."""
+    """The reservation of this attempt. The prompt and the reply are kept within it."""
     repair: Repair | None = None
-    """What was wrong with the reply before; None for the first."""
+    """The problems of the reply before; None for the first reply."""
 
 
 class RecordRead(PaidReply):
-    """What the model read, as it wrote it."""
+    """The model's reply with a record, as it wrote it."""
 
     said: Text
-    """Its reply, word for word: nothing of it is checked yet."""
+    """The reply, word for word. Nothing in it is checked yet."""
     model: str
     finish_reason: str
     prompt_digest: Digest
 
 
 class Validate(Contract):
-    """Read the model's reply as a record, find each value in the document, and check the business rules."""
+    """Read a record from the model's reply, find each value in the document, and check the business rules."""
 
     tenant: Name
     spec: ExtractionSpec
     document: Text
     said: Text
+    """The model's reply, word for word."""
 
 
 class Validated(Contract):
-    """The record as far as it could be read, and everything that is wrong with it."""
+    """The record as far as it could be read, and its problems."""
 
     record: Record
     problems: tuple[Problem, ...]
-    """Nothing where the record is valid."""
+    """All problems of the record; empty where it is valid."""

@@ -1,4 +1,4 @@
-"""Who starts a run: the claims of a caller's token, how it is handed over, and who it says they are."""
+"""The caller of a run: the claims of a caller's token, how it reaches the platform, and the verified identity."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -10,71 +10,75 @@ from perdure.contracts.contract import BadInput, Contract, Digest, Name
 from perdure.contracts.runs.registry import ANONYMOUS
 
 AUDIENCE = "perdure-callers"
-"""Whom a caller's token is for, unless the workers' settings say otherwise. Not that of signed decisions: where one key
-signs both, neither counts as the other."""
+"""The default audience of a caller's token; the workers' settings can change it. It differs from the audience of signed
+decisions: where one key signs both, a token for one use is invalid for the other."""
 
 LIFETIME = timedelta(minutes=5)
-"""How long one is good for, unless who signs says otherwise."""
+"""The default lifetime of a token."""
 
 LONGEST_TOKEN = 16 * 1024
-"""Characters of a token."""
+"""The most characters of a token."""
 
 LONGEST_NAME = 200
-"""Characters of a subject, a group or a role."""
+"""The most characters of a subject, a group or a role."""
 
 MOST_NAMES = 500
-"""Groups, and roles, in one token."""
+"""The most groups in one token, and the most roles."""
 
 
 class Identity(Contract):
-    """Who started a run, as far as anybody has verified it."""
+    """The verified identity of the caller who started a run."""
 
     subject: str = ANONYMOUS
     """The claim `sub`; `anonymous` where no token was shown."""
     groups: tuple[str, ...] = ()
+    """The groups that the token names; empty for none."""
     roles: tuple[str, ...] = ()
+    """The roles that the token names; empty for none."""
 
     @classmethod
     def anonymous(cls) -> "Identity":
-        """Whoever shows no token: nobody knows who they are, and they are in no group."""
+        """Return the identity of a caller without a token: no name and no groups."""
         return cls()
 
 
 class PresentCaller(Contract):
-    """Verify the token of who is about to start a run, and keep who they are: a client asks for it, no workflow does.
+    """Verify the token of the caller who is about to start a run, and store the identity.
 
-    The run itself is told the ticket alone, since everything in its start stands in its history.
+    A client requests it, never a workflow. The run itself gets only the ticket, because its history records everything
+    that starts it.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     tenant: Name
     workflow_id: str
-    """Of the run that will be started; it begins with `tenant:`."""
+    """The workflow id of the run that will be started; it begins with `tenant:`."""
     token: str = Field(repr=False)
+    """The signed JWT."""
 
     @property
     def ticket(self) -> Digest:
-        """What the run is told in the place of the token."""
+        """The ticket that the run gets in the place of the token."""
         return ticket_of(self.token, self.workflow_id)
 
 
 class PresentedCaller(Contract):
-    """What came of it."""
+    """The verdict on a caller's token. Both fields are empty where no worker has verified it yet."""
 
     subject: str = ""
-    """Who they are; empty where the token was refused."""
+    """The caller's name; empty where the token was refused."""
     refused: str = ""
-    """Why the token cannot be believed, in words that hold nothing of it; empty where it can."""
+    """Why the token was refused, without any part of the token; empty where it is valid."""
 
 
 def ticket_of(token: str, workflow_id: str) -> Digest:
-    """A digest of the token and of the one run that it was shown for: it is worth nothing for another run."""
+    """Return the ticket: a digest of the token and of the run it was shown for. It is useless for any other run."""
     return hashlib.sha256(f"perdure caller\n{workflow_id}\n{token}".encode()).hexdigest()
 
 
 def checked_token(token: object) -> str:
-    """A token as a client sends it. Raises `BadInput`, whose words hold nothing of it."""
+    """Return a valid token as a client sends it. Raises `BadInput`, whose message holds no part of the token."""
     remedy = "give the signed JWT that says who starts the run, or None for nobody in particular"
     if not isinstance(token, str):
         raise BadInput(f"caller_token: is of the type {type(token).__name__!r}: {remedy}")
@@ -100,9 +104,10 @@ def claims_of_caller(
     lifetime: timedelta = LIFETIME,
     token_id: str | None = None,
 ) -> dict[str, Any]:
-    """What an identity service signs, as a JWT with a key that the workers know, once it knows who the caller is.
+    """Return the claims that an identity service signs once it has authenticated the caller.
 
-    It is good for runs of `tenant`, and with `run`, a Temporal workflow id `tenant:business id`, for that one alone.
+    It signs them as a JWT, with a key that the workers know. The token is valid for runs of `tenant`; with `run`, a
+    Temporal workflow id `tenant:business id`, only for that one.
     """
     issued = int(now.timestamp())
     claims: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What one execution of an agent's run hands to the next, so that each history stays short and nothing is lost."""
+"""The state that one execution of an agent's run hands over to the next: histories stay short, and nothing is lost."""
 
 from datetime import date
 from typing import Self
@@ -13,46 +13,47 @@ from perdure.contracts.text import Text
 
 
 class Telling(Contract):
-    """What operators have been told of a run so far."""
+    """The progress of a run that operators have been shown so far."""
 
     lines: tuple[str, ...] = ()
-    """The newest lines of its timeline."""
+    """The newest lines of the run's timeline."""
     earlier: int = Field(default=0, ge=0)
-    """Lines before those."""
+    """The number of lines before those."""
     timings: tuple[StageTiming, ...] = ()
-    """What each phase has taken, up to the present one."""
+    """The time that each phase took, up to the current one."""
     since: AwareDatetime | None = None
-    """When the present phase began."""
+    """The moment when the current phase began; None before the first."""
     day: date | None = None
-    """The last one that a line names."""
+    """The last day that a line names; None before the first line."""
 
 
 class HandOver(Contract):
-    """Everything that the next execution of a run goes on from."""
+    """Everything that the next execution of a run needs to continue."""
 
     run: AgentRun
     phase: AgentPhase
     telling: Telling
     deployment: str | None = None
-    """Where the last paid attempt went."""
+    """The deployment of the last paid attempt; None before the first."""
     execution: int = Field(ge=2)
-    """Which execution of its run the next one is."""
+    """The number of the next execution in its run, from 2."""
     account: Charged | None = None
-    """What the run's account held when it was last told of."""
+    """The run's account as the last reply reported it; None where no reply has."""
 
 
 class AgentInput(AgentRequest):
-    """What an agent's workflow takes: a request; and from its second execution on, what the one before hands over.
+    """The input of an agent's workflow: a request, and from its second execution on the state of the one before.
 
-    Only an execution that was continued may have one: a client that sends it is refused.
+    Only a continued execution may have that state: a client that sends it is refused.
     """
 
     handed_over: HandOver | None = None
+    """The state of the execution before; None for the first."""
 
     @field_validator("task", mode="after")
     @classmethod
     def _is_a_task(cls, task: Text) -> Text:
-        """A task's words are stored once a run goes on, and are named by digest alone."""
+        """Check the words of a task. From the second execution on they are stored, and only the digest travels."""
         return task if task.body is None else legible_task(task)
 
     @model_validator(mode="after")
@@ -62,5 +63,5 @@ class AgentInput(AgentRequest):
         return self
 
     def continued(self, handed_over: HandOver) -> Self:
-        """The same for the next execution."""
+        """Return the input of the next execution."""
         return self.model_copy(update={"task": self.task.reference(), "handed_over": handed_over})

@@ -1,4 +1,4 @@
-"""Pausing a run, and letting it go on."""
+"""The requests and the reply for pausing a run and resuming it."""
 
 from typing import ClassVar
 
@@ -8,28 +8,29 @@ from perdure.contracts.contract import Contract
 
 
 class Pause(Contract):
-    """Begin nothing new until the run is resumed. What is on its way comes to its end."""
+    """Start nothing new until the run is resumed. Calls under way finish first."""
 
     spelled_out: ClassVar[bool] = True
 
     by: str = Field(min_length=1, max_length=200)
-    """Who says so."""
+    """The person who pauses the run."""
     reason: str = Field(default="", max_length=2000)
 
 
 class Resume(Contract):
-    """Go on."""
+    """Let a paused run continue."""
 
     spelled_out: ClassVar[bool] = True
 
     by: str = Field(min_length=1, max_length=200)
+    """The person who resumes the run."""
 
 
 class Held(Contract):
-    """Whether the run stands still now."""
+    """The reply: whether the run is paused now."""
 
     spelled_out: ClassVar[bool] = True
 
     paused: bool
     by: str = ""
-    """Who paused it and why; empty where it goes on."""
+    """Who paused it and why; empty where it is not paused."""

@@ -1,4 +1,4 @@
-"""Runs as a list shows them: which ones somebody asks for, and a line for each."""
+"""Lists of runs: the filter, and one summary per run."""
 
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -15,63 +15,70 @@ RunState: TypeAlias = Literal[
 
 
 class RunFilter(Contract):
-    """Which runs to list. What is None does not matter."""
+    """A filter for runs. A field that is None filters nothing."""
 
     tenant: Name | None = "default"
-    """None for every tenant."""
+    """The tenant; None for every tenant."""
     agent: Name | None = None
-    """The chain, the schema or the agent."""
+    """The chain, the schema or the agent that the run follows."""
     phase: AnyPhase | None = None
-    """Of the phases of a running run, those that last can be searched for; what is quick is not written down."""
+    """The phase of a running run. Only phases that last can be searched for: short ones are not indexed."""
     outcome: str | None = Field(default=None, pattern=r"^[a-z_]{1,40}$")
-    """`answered`, `abstained`, `refused` ..."""
+    """The `kind` of the outcome: `answered`, `abstained`, `refused` ..."""
     state: RunState | None = None
     awaiting: bool | None = None
-    """Whether something in it waits for a person."""
+    """Whether something in the run waits for a person."""
     since: AwareDatetime | None = None
-    """Started at this moment or later."""
+    """The earliest start."""
     limit: int = Field(default=50, ge=1, le=10_000)
+    """The most runs to return."""
 
     @property
     def query(self) -> str:
-        """The same for Temporal's visibility. No value can say more than itself: each is of a closed kind."""
-        said = ["Tenant IS NOT NULL" if self.tenant is None else f"Tenant = '{self.tenant}'"]
-        # The earlier executions of a run that was continued are no runs of their own.
-        said.append("ExecutionStatus != 'ContinuedAsNew'")
+        """The filter as a query for Temporal's visibility. Every value has a closed format, so none can inject."""
+        conditions = ["Tenant IS NOT NULL" if self.tenant is None else f"Tenant = '{self.tenant}'"]
+        # The earlier executions of a continued run are not runs of their own.
+        conditions.append("ExecutionStatus != 'ContinuedAsNew'")
         if self.agent is not None:
-            said.append(f"Agent = '{self.agent}'")
+            conditions.append(f"Agent = '{self.agent}'")
         if self.phase is not None:
-            said.append(f"Phase = '{self.phase.value}'")
+            conditions.append(f"Phase = '{self.phase.value}'")
         if self.outcome is not None:
-            said.append(f"Outcome = '{self.outcome}'")
+            conditions.append(f"Outcome = '{self.outcome}'")
         if self.state is not None:
-            said.append(f"ExecutionStatus = '{''.join(word.capitalize() for word in self.state.split('_'))}'")
+            conditions.append(f"ExecutionStatus = '{''.join(word.capitalize() for word in self.state.split('_'))}'")
         if self.awaiting is not None:
-            said.append(f"AwaitingApproval = {str(self.awaiting).lower()}")
+            conditions.append(f"AwaitingApproval = {str(self.awaiting).lower()}")
         if self.since is not None:
-            said.append(f"StartTime >= '{self.since.isoformat()}'")
-        return " AND ".join(said)
+            conditions.append(f"StartTime >= '{self.since.isoformat()}'")
+        return " AND ".join(conditions)
 
 
 class RunSummary(Contract):
-    """One run in a list. It may be a second behind."""
+    """One run in a list. It may lag a second behind."""
 
     business_id: str
+    """The caller's own name for the run."""
     tenant: str
     workflow_id: str
+    """Temporal's id of the run: the tenant and the business id."""
     temporal_run_id: str
+    """Temporal's id of the execution."""
     kind: str
     """The workflow type: `chain`, `extraction`, `agent`."""
     agent: str | None = None
-    """The chain, the schema or the agent that it follows."""
+    """The chain, the schema or the agent that the run follows."""
     state: RunState
     phase: str | None = None
+    """The last indexed phase; None before the first."""
     outcome: str | None = None
+    """The `kind` of the outcome; None while the run has none."""
     micro_dollars: int | None = None
-    """Settled cost; None while it runs."""
+    """The settled cost, in micro-dollars; None while it runs."""
     steps: int | None = None
-    """Paid attempts; None while it runs."""
+    """The number of paid attempts; None while it runs."""
     awaiting: bool = False
-    """Whether something in it waits for a person."""
+    """Whether something in the run waits for a person."""
     started: datetime
     closed: datetime | None = None
+    """The end of the run; None while it runs."""

@@ -1,4 +1,4 @@
-"""The registry of runs: what an effect may believe of the run that asks for it, whatever the request says."""
+"""The registry of runs: what an effect may trust about a run, whatever the request says."""
 
 from pydantic import AwareDatetime, Field
 
@@ -13,38 +13,39 @@ ANONYMOUS = "anonymous"
 
 
 class RegisteredRun(Contract):
-    """One run, as its first effect registered it. Effects that spend, act or settle look here, at no request's word.
+    """A run, as its first effect registered it. Effects that spend, act or settle trust this, and no request.
 
-    All executions of a run are one: those after a continue-as-new, a reset or a retry keep the first one's run id.
+    All executions of a run share one entry: those after a continue-as-new, a reset or a retry keep the first
+    execution's run id.
     """
 
     tenant: Name
     workflow_id: str
     """It begins with `tenant:`."""
     run_id: str
-    """The first execution's run id: with the tenant it is the key."""
+    """The first execution's run id. It is the key, together with the tenant."""
     kind: str
     """The workflow type: `chain`, `extraction` or `agent`."""
     spec: str
-    """The name of the spec that the run follows."""
+    """The name of the spec that the run follows: a chain, a schema or an agent."""
     pinned: Digest
-    """Of the pinned spec: an agent's as JSON in the store, a chain's or a schema's as its file. It covers the policies
-    and the tools, whose digests stand below for whoever reads the registry."""
+    """The digest of the pinned spec: of the stored JSON for an agent, of the file for a chain or a schema. It covers
+    policies and tools; their digests are repeated below for readers of the registry."""
     tools: dict[str, Digest] = Field(default_factory=dict[str, Digest])
-    """By the tool's name: the edition that was granted."""
+    """The digests of the granted tools, by the tool's name."""
     policies: dict[str, Digest] = Field(default_factory=dict[str, Digest])
-    """By the tool's name: of what its grant says about approval, SHA-256."""
+    """The SHA-256 of each grant's approval rules, by the tool's name."""
     budget: Budget
-    """What the run may use up at most: the limit of its account."""
+    """The budget of the run: the limit of its account."""
     subject: str = ANONYMOUS
-    """Who started it, as a verified caller token says."""
+    """The caller who started the run, from a verified token."""
     started_by: str = ""
-    """Who started it by the starter's own word; empty where nobody said. It bars, and never grants."""
+    """The name that the starter gave, unverified; empty for none. It can bar from deciding, and grants nothing."""
     groups: tuple[str, ...] = ()
-    """The subject's groups, as the token says."""
+    """The subject's groups, from the token."""
     roles: tuple[str, ...] = ()
-    """The subject's roles, as the token says."""
+    """The subject's roles, from the token."""
     parent: str = ""
     """The first run id of the run that started this one as its child; empty for none."""
     registered_at: AwareDatetime | None = None
-    """UTC, by the database's clock."""
+    """The moment of registration, in UTC by the database's clock."""

@@ -1,4 +1,4 @@
-"""Runs that failed, and what came of letting them go on."""
+"""Retries of failed runs."""
 
 from datetime import datetime
 
@@ -6,27 +6,29 @@ from perdure.contracts.contract import Contract, Name
 
 
 class Retry(Contract):
-    """A run that failed: why, where it goes on, and what came of the retry."""
+    """A failed run: why it failed, where it continues, and the result of the retry."""
 
     business_id: str
+    """The caller's own name for the run."""
     tenant: Name
     workflow_id: str
+    """Temporal's id of the run: the tenant and the business id."""
     failed_run_id: str = ""
     """Temporal's id of the execution that failed."""
     kind: str = ""
     """The workflow type: `chain`, `extraction`, `agent`."""
     agent: str | None = None
-    """The chain, the schema or the agent that it follows."""
+    """The chain, the schema or the agent that the run follows."""
     failed: datetime | None = None
-    """When it ended."""
+    """The moment when the run ended."""
     reason: str = ""
-    """Why it ended."""
+    """Why the run failed."""
     again: tuple[str, ...] = ()
-    """The steps that are done again, each with its effect: `think think-2`. Empty where none was to blame: the run then
-    does what it did last."""
+    """The steps that are done again, each with its effect: `think think-2`. Empty where no step is to blame: then the
+    last workflow task is done again."""
     event: int | None = None
-    """The end of the workflow task that is done anew, in the history of the execution that failed."""
+    """The event that ends the workflow task to be done again, in the history of the execution that failed."""
     temporal_run_id: str | None = None
-    """Temporal's id of the execution in which the run goes on; None where it was not retried."""
+    """Temporal's id of the execution that continues the run; None where it was not retried."""
     problem: str = ""
-    """Why it was not retried; empty where it was, or is only looked at."""
+    """Why the run was not retried; empty where it was retried, or only listed."""

@@ -1,4 +1,4 @@
-"""A run from the outside: what starts it, how far it is, and what came of it."""
+"""Runs from the outside: requests, phases, outcomes, results and statuses."""
 
 import unicodedata
 from datetime import datetime, timedelta
@@ -19,32 +19,37 @@ from perdure.contracts.windows import WindowShortage
 
 
 class RunRequest(Contract):
-    """What starts a run. A request that does not decode fails the run with the reason."""
+    """A request that starts a run. One that does not decode fails the run with the reason."""
 
     spelled_out: ClassVar[bool] = True
 
     tenant: Name = "default"
     budget: Budget = Budget()
+    """The most that the run may use up."""
     caller: Digest | None = None
-    """The ticket of who starts it: `Platform` makes it of the caller's token, which itself never travels here."""
+    """The ticket of the caller; None for an anonymous start. `Platform` derives it from the caller's token; the token
+    itself is never in a request."""
 
 
 Within: TypeAlias = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
-"""How long, from its start, a run waits for what is away: a store, a worker, a model's server."""
+"""How long after its start a run waits for a service that is away: a store, a worker, a model's server."""
 
 PATIENCE = timedelta(minutes=15)
+"""The default of `Within`."""
 
 
 class AskRequest(RunRequest):
     """A question for a chain."""
 
     question: Text
+    """The question, with its body: up to 1 MiB, not blank."""
     chain: Name = "handbook"
+    """The chain that answers."""
     tier: Name | None = None
-    """Overrides the chain's own tier; None to keep it."""
+    """The tier of models to use; None for the chain's own tier."""
     within: Within = PATIENCE
-    """What is away is waited for until so long after the run's start; then the run fails and says what was away. An
-    agent waits without an end."""
+    """How long after its start the run waits for a service that is away. Then it fails and names the service. An agent
+    waits without a limit."""
 
     @field_validator("question", mode="after")
     @classmethod
@@ -56,12 +61,16 @@ class AgentRequest(RunRequest):
     """A task for an agent."""
 
     task: Text
+    """The task, with its body: up to 1 MiB, not blank."""
     agent: Name
+    """The agent that does the task."""
     tier: Name | None = None
-    """Overrides the agent's own tier; None to keep it."""
+    """The tier of models to use; None for the agent's own tier."""
     budget: Budget = Budget(steps=24, tool_calls=24)
+    """The most that the run may use up."""
     started_by: str = Field(default="", max_length=200)
-    """Who has it done: under a policy with four eyes they decide about none of its calls. Empty where nobody says."""
+    """The person who starts the run; empty for nobody. Under a policy with four eyes they may decide about none of its
+    calls."""
 
     @field_validator("task", mode="after")
     @classmethod
@@ -70,35 +79,35 @@ class AgentRequest(RunRequest):
 
 
 def legible_task(task: Text) -> Text:
-    """A task that an agent can be given. Raises `ValueError` with the remedy."""
+    """Return the task of an agent if it can be used. Raises `ValueError` with the remedy."""
     return _legible(task, "say what is to be done")
 
 
-def _legible(said: Text, remedy: str) -> Text:
-    """What a person asks for. Raises `ValueError` with the remedy."""
-    body = said.body
+def _legible(text: Text, remedy: str) -> Text:
+    """Return a person's text if it can be used. Raises `ValueError` with the remedy."""
+    body = text.body
     if body is None:
         raise ValueError("has no text: send the words themselves, not their digest alone")
-    if said.tokens > INLINE_LIMIT:
-        raise ValueError(f"is {said.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
+    if text.tokens > INLINE_LIMIT:
+        raise ValueError(f"is {text.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
     if not body.strip():
         raise ValueError(f"is empty: {remedy}")
     odd = next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), None)
     if odd is not None:
         raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
-    return said
+    return text
 
 
 class ExtractRequest(RunRequest):
-    """A document to read a record from."""
+    """A document to read a record from: either its text or the bytes of its file, up to 1 MiB."""
 
     schema_name: Name
-    """The schema's name: its file in `agents/schemas/`."""
+    """The name of the schema: its file in `agents/schemas/`."""
     file: DocumentFile
     tier: Name | None = None
-    """Overrides the schema's own tier; None to keep it."""
+    """The tier of models to use; None for the schema's own tier."""
     within: Within = PATIENCE
-    """As a question's."""
+    """How long after its start the run waits for a service that is away. Then it fails and names the service."""
 
     @model_validator(mode="after")
     def _has_one_document(self) -> Self:
@@ -115,10 +124,10 @@ class ExtractRequest(RunRequest):
 
 
 class Phase(StrEnum):
-    """How far a run is."""
+    """The phase of a chain's or an extraction's run."""
 
     ROUTING = "routing"
-    """What decides the run is being pinned, and the question is being screened."""
+    """The spec and the deployment are being pinned, and the question is being screened."""
     RETRIEVING = "retrieving"
     """The documents are being searched."""
     GENERATING = "generating"
@@ -126,136 +135,145 @@ class Phase(StrEnum):
     CHECKING = "checking"
     """The answer and its citations are being checked."""
     PARSING = "parsing"
-    """The document's text is being read, and what decides the run is being pinned."""
+    """The document's text is being read, and the spec and the deployment are being pinned."""
     EXTRACTING = "extracting"
     """The model is reading the document's fields."""
     VALIDATING = "validating"
-    """The record is being held against the document and the business rules."""
+    """The record is being checked against the document and the business rules."""
     CLOSED = "closed"
     """The run is over; its outcome says how it ended."""
 
 
 AnyPhase: TypeAlias = Phase | AgentPhase
-"""How far a run of whatever kind is."""
+"""The phase of a run of any kind."""
 
 
 class Answered(Variant):
-    """The documents answer the question, or the agent has done its task."""
+    """The answer: the documents answer the question, or the agent has done its task."""
 
     kind: Literal["answered"] = "answered"
     answer: Text
     citations: tuple[Citation, ...] = ()
-    """What a chain's answer rests on; an agent's says itself."""
+    """The quotes that a chain's answer rests on; empty for an agent, whose answer names its sources itself."""
 
 
 class Abstained(Variant):
-    """The documents do not answer the question, and the run says so instead of guessing."""
+    """No answer: the documents do not answer the question, and the run does not guess."""
 
     kind: Literal["abstained"] = "abstained"
     reason: str
     citations: tuple[Citation, ...] = ()
-    """What came nearest, if anything did."""
+    """The quotes that came nearest; empty where there are none."""
 
 
 class Extracted(Variant):
-    """A record was read from the document, and everything in it holds."""
+    """The record that was read from the document. All of its fields passed every check."""
 
     kind: Literal["extracted"] = "extracted"
     record: Record
     document: Text
-    """The document's text, by digest: the evidence's places are places in it."""
+    """The document's text, by digest. The positions in the evidence are positions in this text."""
 
 
 class Refused(Variant):
-    """A guard stopped the question, or the document gave no record that holds."""
+    """A refusal: a guard stopped the question, or the document gave no valid record."""
 
     kind: Literal["refused"] = "refused"
     reason: str
     reasons: tuple[str, ...] = ()
-    """Each by itself, where there are several."""
+    """The single reasons, where there are several; otherwise empty."""
 
 
 class Exhausted(Variant):
-    """The budget, or the tenant's day, does not cover what would have come next."""
+    """A limit was reached: the budget, or the tenant's day, does not cover the next effect."""
 
     kind: Literal["exhausted"] = "exhausted"
     limit: str
     """The limit that would have been broken: a field of `Budget`, or `daily_` and a field of `WindowLimit`."""
     needed: Spend
-    """The worst case of what would have come next."""
+    """The worst case of the next effect."""
     reserved: Spend
-    """What attempts of unknown outcome still held: those of the run, or those of all its tenant's runs on that day."""
+    """The reservations of attempts with an unknown outcome: of the run, or of all runs of the tenant on that day."""
     reason: str
     window: WindowShortage | None = None
-    """How the tenant's day stood, where that was the limit."""
+    """The shortage of the tenant's day, where that was the limit; None otherwise."""
 
 
 class Cancelled(Variant):
-    """Somebody cancelled the run."""
+    """The end of a run that somebody cancelled."""
 
     kind: Literal["cancelled"] = "cancelled"
     phase: AnyPhase
-    """What it was doing when it was cancelled."""
+    """The phase in which it was cancelled."""
     unknown: tuple[str, ...] = ()
-    """Calls of tools whose outcome is unknown, a line each."""
+    """One line for each tool call whose outcome is unknown."""
 
 
 Outcome = Annotated[Answered | Abstained | Extracted | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
+"""The outcome of a run; `kind` says which."""
 
 
 class StageTiming(Contract):
-    """How long one stage took, in milliseconds of workflow time."""
+    """The time that one stage took, in milliseconds of workflow time."""
 
     stage: str
+    """The phase's name."""
     milliseconds: int = Field(ge=0)
 
 
 class RunResult(Contract):
-    """What came of a run, with its evidence."""
+    """The result of a run: the outcome, the verdicts and the cost."""
 
     spelled_out: ClassVar[bool] = True
 
     outcome: Outcome
     verdicts: tuple[Verdict, ...] = ()
+    """The verdicts of all guards that checked something."""
     spent: Spend = Spend()
-    """Settled: what is known to have been used."""
+    """Settled amounts: they are known to be used."""
     unsettled: Spend = Spend()
-    """What attempts of unknown outcome may have cost at most, on top of `spent`."""
+    """The most that attempts of unknown outcome may have cost on top of `spent`."""
     account: Charged | None = None
-    """What the run's account holds: all that was ever charged, attempts before a reset included, which this history
-    does not know of. None where it holds no more than `spent` and `unsettled` say."""
+    """The run's account: all that was ever charged, also for attempts before a reset, which this history does not
+    contain. None where it holds no more than `spent` and `unsettled`."""
     deployment: str | None = None
+    """The deployment of the last paid attempt; None where there was none."""
     timings: tuple[StageTiming, ...] = ()
+    """The time that each phase took, in order."""
     notices: tuple[str, ...] = ()
-    """What a reader of the result should know, a line each: that a tier fell back to another deployment."""
+    """Notes for a reader of the result, one line each, for example that a tier fell back to another deployment."""
 
 
 class FailedRun(Contract):
-    """How a run ended that has no outcome: the detail of its failure, for whoever has to mend it."""
+    """The failure of a run without an outcome: the details that help to fix it."""
 
     spelled_out: ClassVar[bool] = True
 
     phase: AnyPhase
-    """What it was doing."""
+    """The phase in which it failed."""
     reason: str
     spent: Spend = Spend()
-    """Settled: what is known to have been used."""
+    """Settled amounts: they are known to be used."""
     unsettled: Spend = Spend()
-    """What attempts of unknown outcome may have cost at most, on top of `spent`."""
+    """The most that attempts of unknown outcome may have cost on top of `spent`."""
     account: Charged | None = None
-    """As of a `RunResult`."""
+    """The run's account: all that was ever charged, also for attempts before a reset. None where it holds no more than
+    `spent` and `unsettled`."""
     unknown: tuple[str, ...] = ()
-    """Calls of tools whose outcome is unknown, a line each: look at the other side."""
+    """One line for each tool call whose outcome is unknown: check in the other system whether it happened."""
     repeatable: bool = False
-    """Whether nothing was written, so that starting it again under another id does nothing twice."""
+    """Whether nothing was written: then a new start under another id does nothing twice."""
     deployment: str | None = None
+    """The deployment of the last paid attempt; None where there was none."""
     notices: tuple[str, ...] = ()
+    """Notes for a reader, one line each."""
 
 
 class RunStatus(Contract):
-    """How a run stands now."""
+    """The status of a run now."""
 
     business_id: str
+    """The caller's own name for the run."""
     tenant: Name
     workflow_id: str
     """Temporal's id of the run: the tenant and the business id."""
@@ -264,6 +282,9 @@ class RunStatus(Contract):
     state: Literal["running", "completed", "failed", "canceled", "terminated", "timed_out", "continued_as_new"]
     """Temporal's own state of the run."""
     phase: AnyPhase | None = None
+    """The last indexed phase; None before the first."""
     outcome: str | None = None
+    """The `kind` of the outcome; None while the run has none."""
     started: datetime
     closed: datetime | None = None
+    """The end of the run; None while it runs."""

@@ -1,4 +1,4 @@
-"""Runs that a calendar starts: when, what happens where two would overlap, and how a schedule stands."""
+"""Schedules: when they start runs, what happens where two runs would overlap, and the status of a schedule."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,29 +14,30 @@ ScheduleName = Name
 _RANGE = r"(\*|\d{1,4}(-\d{1,4})?)(/\d{1,4})?"
 
 Ranges = Annotated[str, StringConstraints(pattern=rf"^{_RANGE}(,{_RANGE})*$")]
-"""`*`, `9`, `9-17`, `*/2`, `0-30/10`, and several with commas between them."""
+"""Numbers of one calendar field: `*`, `9`, `9-17`, `*/2`, `0-30/10`, or several of these with commas between them."""
 
 
 class Overlap(StrEnum):
-    """What becomes of a firing whose run before goes on still.
+    """The rule for a firing while the run before is still running.
 
-    Temporal could also terminate that one: a terminated run cannot say what it spent, nor call its tools off.
+    Temporal could also terminate that run. It is not offered: a terminated run can neither report its spend nor cancel
+    its tool calls.
     """
 
     SKIP = "skip"
-    """This time nothing is started."""
+    """Skip this firing."""
     BUFFER_ONE = "buffer_one"
-    """It starts when the one before is over; one waits at most."""
+    """Start the run when the one before is over. At most one waits."""
     BUFFER_ALL = "buffer_all"
-    """All start, one after the other."""
+    """Start all runs, one after the other."""
     CANCEL_OTHER = "cancel_other"
-    """The one before is cancelled, and this one starts once that has ended."""
+    """Cancel the run before, and start this one when that has ended."""
     ALLOW_ALL = "allow_all"
-    """They run side by side."""
+    """Let the runs overlap."""
 
 
 class Calendar(Contract):
-    """Moments by the calendar: those at which every field matches."""
+    """A calendar expression: it names every moment at which all fields match."""
 
     second: Ranges = "0"
     """0 to 59."""
@@ -49,26 +50,28 @@ class Calendar(Contract):
     month: Ranges = "*"
     """1 to 12."""
     year: Ranges = "*"
+    """Four digits, 2000 or later."""
     day_of_week: Ranges = "*"
     """0 to 6, Sunday is 0."""
 
 
 class Timetable(Contract):
-    """When a schedule fires: at every moment that one of these names."""
+    """The times at which a schedule fires: every moment that `cron`, `calendars` or `every` names."""
 
     cron: tuple[str, ...] = ()
     """`0 9 * * 1-5`: minute, hour, day of the month, month, day of the week; `@daily` and the like."""
     calendars: tuple[Calendar, ...] = ()
+    """Calendar expressions."""
     every: tuple[timedelta, ...] = ()
-    """An interval, counted from the epoch."""
+    """Intervals, counted from the epoch; one second at least."""
     time_zone: str | None = None
-    """A name of the IANA database, `Europe/Oslo`; None for UTC."""
+    """A name from the IANA database, `Europe/Oslo`; None for UTC."""
     begins: AwareDatetime | None = None
-    """Not before this moment."""
+    """The moment of the earliest firing; None for now."""
     ends: AwareDatetime | None = None
-    """Not after this moment."""
+    """The moment of the latest firing; None for no end."""
     jitter: timedelta = Field(default=timedelta(0), ge=timedelta(0))
-    """Each firing is late by a random part of this, so that many schedules do not fire at once."""
+    """The largest random delay of a firing, so that many schedules do not fire at once."""
 
     @model_validator(mode="after")
     def _fires(self) -> Self:
@@ -84,29 +87,32 @@ class Firing(Contract):
     """One run that a schedule started."""
 
     business_id: str
-    """The run's own name: the schedule's, and the moment for which it was started."""
+    """The run's business id: the schedule's name, and the scheduled moment."""
     scheduled: datetime
+    """The moment for which it was started, in UTC."""
     started: datetime
+    """The moment when it was started, in UTC."""
 
 
 class ScheduleStatus(Contract):
-    """How a schedule stands."""
+    """The status of a schedule."""
 
     name: str
     tenant: str
     kind: str
-    """What it starts: `chain` or `agent`."""
+    """The workflow type that it starts: `chain` or `agent`."""
     agent: str | None = None
-    """Which of them."""
+    """The name of the chain or of the agent."""
     paused: bool = False
     note: str = ""
-    """Who paused it and why."""
+    """Who paused or resumed it, and why; empty for no note."""
     overlap: Overlap | None = None
-    """None in a list, which does not know it."""
+    """The rule for overlapping runs; None in a list, where it is not known."""
     next_times: tuple[datetime, ...] = ()
+    """The next firings, the earliest first."""
     recent: tuple[Firing, ...] = ()
     """The last runs, the oldest first."""
     fired: int | None = None
-    """Runs started; None in a list."""
+    """The number of runs started; None in a list."""
     skipped: int | None = None
-    """Firings that were not started because a run went on; None in a list."""
+    """The number of firings skipped because a run was still running; None in a list."""

@@ -1,17 +1,18 @@
-"""Temporal's own configuration of a connection, read so that what is wrong with it is said without what it holds."""
+"""Temporal's own connection configuration. Error messages about it show none of its content."""
 
 import re
 
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
 PLACE = re.compile(r"\bline \d+, column \d+")
+"""The place in a TOML file, as Temporal's error messages write it."""
 
 
 def connect_config(*, environment: bool = True) -> ClientConnectConfig:
-    """What `TEMPORAL_ADDRESS` and the like, or Temporal's TOML file, say.
+    """Return the connection configuration from `TEMPORAL_ADDRESS` and the like, or from Temporal's TOML file.
 
-    Raises `ConnectionError`, whose message quotes nothing: Temporal's own shows the line that it cannot read, keys
-    included.
+    Raises `ConnectionError`. Its message quotes nothing from the file: Temporal's own message shows the line that it
+    cannot read, keys included.
     """
     try:
         return ClientConfig.load_client_connect_config(disable_env=not environment)

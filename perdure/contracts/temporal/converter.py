@@ -1,4 +1,4 @@
-"""How contracts become payloads: pydantic's JSON, with a reason instead of an endless retry for a bad request."""
+"""The payload converter: contracts as pydantic's JSON, and a bad request fails its run instead of retrying for ever."""
 
 import copy
 from collections.abc import Sequence
@@ -26,10 +26,11 @@ _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class ContractPayloadConverter(PydanticJSONPlainPayloadConverter):
-    """JSON by pydantic. A run request that does not decode fails its run with the reason.
+    """A JSON converter based on pydantic. A run request that does not decode fails its run with the reason.
 
-    Every other payload that does not decode is an unforeseen error: the workflow task is retried until it is mended.
-    What effects are asked and reply is written without the fields that hold their default: a quarter of it is that.
+    Every other payload that does not decode is an unforeseen error: Temporal retries the workflow task until a fix is
+    deployed. Requests and replies of effects leave out the fields that hold their default: that is a quarter of their
+    bytes.
     """
 
     def to_payload(self, value: Any) -> Payload | None:
@@ -51,19 +52,20 @@ _CONVERTERS = (
 
 
 class ContractCompositeConverter(CompositePayloadConverter):
-    """Temporal's converters with the JSON one replaced by ours.
+    """Temporal's converters, with the JSON converter replaced by ours.
 
-    The SDK makes a new one for most payloads. All share the converters below, which remember how each type is read.
+    The SDK makes a new one for most payloads. All share the converters of `_CONVERTERS`, which cache how each type is
+    read.
     """
 
     def __init__(self) -> None:
         super().__init__(*_CONVERTERS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """The values. What anybody may have sent never raises an error that is tried again for ever.
+        """Return the values. A payload that anybody may have sent never raises an error that is retried for ever.
 
-        A run request that is none is a `BadRequest` with the reason. Where nobody says what a payload is to be (a
-        number of inputs that no handler takes, a memo, the details of a failure) it is left as it is.
+        A payload that is not a valid run request raises a `BadRequest` with the reason. Without a type hint (an input
+        that no handler takes, a memo, the details of a failure) a payload that does not decode stays raw.
         """
         try:
             return _checked(super().from_payloads(payloads, type_hints), type_hints or ())
@@ -77,15 +79,15 @@ class ContractCompositeConverter(CompositePayloadConverter):
     def _value_or_raw(self, payload: Payload) -> Any:
         try:
             return super().from_payloads([payload])[0]
-        except Exception:  # noqa: BLE001 - anybody may have sent it, and nobody has said what it is to be
+        except Exception:  # noqa: BLE001 - anybody may have sent it, and no type is expected
             return RawValue(payload)
 
 
 def _checked(values: list[Any], hints: Sequence[Any]) -> list[Any]:
-    """The same. Raises `TypeError` for what is no contract where one is expected.
+    """Return the values unchanged. Raises `TypeError` for a value that is not a contract where one is expected.
 
-    JSON of another shape has raised before. Temporal's converters of bytes, null and protobuf ask nobody what they are
-    to be, and a handler that takes them for its contract would fail its run's task for ever.
+    JSON of a wrong shape has raised before. Temporal's converters for bytes, null and protobuf ignore the expected
+    type: a handler that took their values for its contract would fail its workflow task for ever.
     """
     for value, hint in zip(values, hints, strict=False):
         if not isinstance(value, Contract) and _is(hint, Contract):
@@ -98,7 +100,7 @@ def _is(hint: Any, contract: type[Contract]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Why an input is no request, in one line."""
+    """Return in one line why an input is not a valid request."""
     if isinstance(error, ValidationError):
         return explain(error)
     if isinstance(error, ApplicationError):
@@ -109,44 +111,44 @@ def _reason(error: Exception) -> str:
 
 
 class ContractDataConverter(DataConverter):
-    """Temporal's, in which no payload raises before our code runs, and which costs little for each payload.
+    """Temporal's data converter, made cheap per payload, in which no payload raises before our code runs.
 
-    What refers to external storage and may not be read becomes a payload that no contract reads: a signal of it is
-    an unknown one, an update is refused, a start fails with the reason. The overridden methods are the SDK's own
-    and private: `tests/contracts/test_references.py` holds them to its version.
+    A reference to external storage that may not be read becomes a payload that no contract reads: then a signal counts
+    as unknown, an update is refused, and a start fails with the reason. The overridden methods are private methods of
+    the SDK: `tests/contracts/test_references.py` checks them against its version.
     """
 
     def with_context(self, context: SerializationContext) -> Self:
-        """The same for one run or activity. Of ours only the external storage is another then: see there."""
+        """Return the converter for one run or activity. Only the external storage depends on the context."""
         storage: Any = self.external_storage
         if self.payload_codec is not None or not isinstance(storage, WithSerializationContext):
             return super().with_context(context)
-        # A new object of the SDK's would make its payload converter and its failure converter anew.
+        # The SDK's own method would build a new payload converter and a new failure converter.
         bound = copy.copy(self)
         object.__setattr__(bound, "external_storage", storage.with_context(context))
         return bound
 
     def _with_store_context(self, store_ctx: StorageDriverStoreContext) -> DataConverter:
-        """As it is, where the storage has its context already: the same one on the way in and out."""
+        """Return this converter where the storage has its context already: reading and writing use the same one."""
         if isinstance(self.external_storage, WithSerializationContext):
             return self
         return super()._with_store_context(store_ctx)
 
     async def _decode_reference_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Leave what is marked as a reference to the next: the SDK raises for a mark without a reference."""
+        """Leave marked references to the next step: the SDK raises for a mark without a reference."""
         if self.payload_codec is not None:
             return await super()._decode_reference_payload_sequence(payloads)
         return cast("list[Payload]", payloads)
 
     async def _external_retrieve_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Replace references, each by what it refers to or by what no contract reads; the rest stays untouched."""
+        """Replace references by their texts, or by payloads that no contract reads. The others stay untouched."""
         if not any(map(is_reference, payloads)):
-            # The very same object: the SDK copies every payload of an activation that it gets in another list.
+            # Return the same list object: the SDK copies every payload of an activation that it gets in another list.
             return cast("list[Payload]", payloads)
         storage: Any = self.external_storage
         if storage is None:
             return [unreadable(_ONLY_WORKERS) if is_reference(payload) else payload for payload in payloads]
-        return await storage._retrieve_payload_sequence(payloads)  # noqa: SLF001 - see above
+        return await storage._retrieve_payload_sequence(payloads)  # noqa: SLF001 - the class docstring says why
 
     async def _decode_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
         if self.payload_codec is not None:

@@ -1,13 +1,13 @@
-"""Where work waits: the task queues, and how a run says which of them serve it."""
+"""The task queues, and the memo field that says whether a run uses the queues by role."""
 
 from enum import StrEnum
 
 
 class Queue(StrEnum):
-    """The task queues. Generation has one for each deployment besides."""
+    """A task queue. Besides these, each deployment has a queue of its own for generation."""
 
     PLATFORM = "perdure"
-    """Everything but generation, for workers of all roles: most effects then start without asking the server."""
+    """Everything but generation, for workers of all roles. Most effects then start without a request to the server."""
     WORKFLOWS = "perdure-workflows"
     """Workflows, and effects that need no slow library, where each role has workers of its own."""
     RETRIEVAL = "perdure-retrieval"
@@ -15,10 +15,11 @@ class Queue(StrEnum):
     GUARDS = "perdure-guards"
     """Guardrail checks."""
     TOOLS = "perdure-tools"
-    """Calls of tools."""
+    """Tool calls."""
     AGENTS = "perdure-agents"
-    """Agents' workflows, for workers of a version: a run of many days stays with the code that it began with."""
+    """Workflows of agents, for versioned workers: a run of many days stays with the code that it began with."""
 
 
 BY_ROLE = "by_role"
-"""The memo field that says whether workers of one role each serve the run. It decides, so it is in the history."""
+"""The memo field that says whether workers with one role each serve the run. Workflow code branches on it, so it is in
+the history."""

@@ -1,4 +1,4 @@
-"""What stands where a payload refers to a text that nobody here may read: a payload that no contract reads."""
+"""Payloads in the place of references to external storage that this process may not read. No contract reads them."""
 
 from typing import Any, Final
 
@@ -7,42 +7,43 @@ from temporalio.converter import EncodingPayloadConverter
 from temporalio.exceptions import ApplicationError
 
 LEGACY_ENCODING: Final = b"json/external-storage-reference"
+"""The encoding of a reference, as older SDKs wrote it."""
 MESSAGE_ENCODING: Final = b"json/protobuf"
 MESSAGE_TYPE: Final = b"temporal.api.sdk.v1.ExternalStorageReference"
 MARKER: Final = "__temporal_external_storage_reference"
-"""How Temporal tells a reference to external storage, held to its source by a test."""
+"""The metadata key of a reference to external storage. A test compares it with the SDK's source."""
 
 UNREADABLE: Final = "perdure/unreadable"
-"""The encoding of a payload that only says why it is not read."""
+"""The encoding of a payload that only holds the reason why it cannot be read."""
 
 LONGEST_REASON: Final = 400
-"""Characters of a reason: the payload may be anybody's."""
+"""The most characters of a reason: anybody may have sent the payload."""
 
 
 def is_reference(payload: Payload) -> bool:
-    """Whether Temporal would take a payload for a reference to external storage, marked or not."""
+    """Return whether Temporal would take a payload for a reference to external storage, marked or not."""
     metadata = payload.metadata
     encoding = metadata.get("encoding")
     if encoding == MESSAGE_ENCODING:
         return metadata.get("messageType") == MESSAGE_TYPE or MARKER in metadata
-    # One look is enough for nearly every payload: what has no other metadata than its encoding has no mark.
+    # This is quick for nearly every payload: one with no other metadata than its encoding has no mark.
     return encoding == LEGACY_ENCODING or ((encoding is None or len(metadata) > 1) and MARKER in metadata)
 
 
 def unreadable(reason: str) -> Payload:
-    """A payload that no contract reads, and that says why."""
+    """Return a payload that no contract reads, and that holds the reason."""
     return Payload(metadata={"encoding": UNREADABLE.encode()}, data=reason.encode())
 
 
 def why_unreadable(payload: Payload) -> str | None:
-    """Why a payload is not read; None where it is as it was sent."""
+    """Return the reason why a payload cannot be read; None where it is as it was sent."""
     if payload.metadata.get("encoding") != UNREADABLE.encode():
         return None
     return payload.data.decode(errors="replace")[:LONGEST_REASON] or "it cannot be read"
 
 
 class UnreadableConverter(EncodingPayloadConverter):
-    """Reads nothing: whoever asks for a value gets the reason, as an error that is not tried again."""
+    """A converter that reads nothing: reading a value raises the reason as an error that is not retried."""
 
     @property
     def encoding(self) -> str:

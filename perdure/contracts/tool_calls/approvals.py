@@ -1,4 +1,4 @@
-"""Who may decide about a tool's calls, how their word is believed, and what happens while nobody says anything."""
+"""Approval policies: who may decide about a tool's calls, how a decision is trusted, and what a timeout does."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -9,51 +9,54 @@ from pydantic import AwareDatetime, Field, model_validator
 from perdure.contracts.contract import Contract
 
 MOST_REMINDERS = 50
-"""Reminders about one step: each costs the history some events, and who has not looked after fifty will not."""
+"""The most reminders about one step. Each adds events to the history, and more than fifty help nobody."""
 
 SHORTEST = timedelta(seconds=1)
-"""Of a timeout, a reminder or an escalation."""
+"""The shortest timeout, reminder interval or escalation delay."""
 
 
 class Trust(StrEnum):
-    """Whose word counts."""
+    """The kind of decision that counts."""
 
     SIGNED = "signed"
-    """Only that of who brings a credential, which an effect verifies."""
+    """Only a decision with a credential, which an effect verifies."""
     NAMESPACE = "namespace"
-    """That of everybody who can reach the namespace, under whatever name; it shows as unverified."""
+    """A decision of everybody who can reach the namespace, under any name. It is marked as unverified."""
 
 
 class Escalation(Contract):
-    """Others may decide too, once a step has waited so long."""
+    """More people who may decide once a step has waited for `after`."""
 
     after: timedelta = Field(ge=SHORTEST)
-    """Since the step began to wait."""
+    """The delay, counted from when the step began to wait."""
     names: tuple[str, ...] = ()
+    """People who may decide then."""
     groups: tuple[str, ...] = ()
+    """Groups whose members may decide then."""
 
 
 class ApprovalPolicy(Contract):
-    """What an agent's grant says of the people who decide about a tool's calls."""
+    """The policy of an agent's grant for the people who decide about a tool's calls."""
 
     trust: Trust = Trust.NAMESPACE
     names: tuple[str, ...] = ()
     """People who may decide."""
     groups: tuple[str, ...] = ()
-    """Groups whose members may. Without names and groups, anybody may."""
+    """Groups whose members may decide. With neither names nor groups, anybody may."""
     members: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
-    """Who is in a group, beside those of whom a credential says so."""
+    """The members of each group, in addition to those whose credential names the group."""
     quorum: int = Field(default=1, ge=1, le=20)
-    """How many different people have to approve a call. One no is enough."""
+    """How many different people have to approve a call. One denial is enough."""
     four_eyes: bool = True
-    """Whether who started the run is kept from deciding about it; questions they may answer."""
+    """Whether the person who started the run may not decide about its calls. They may answer questions."""
     remind: timedelta | None = Field(default=None, ge=SHORTEST)
-    """How often the step is brought up again; None for never."""
+    """The interval between reminders; None for no reminders."""
     escalate: tuple[Escalation, ...] = ()
+    """The escalations, the earliest first; empty for none."""
     timeout: timedelta | None = Field(default=None, ge=SHORTEST)
-    """How long a call waits for its approval, or a question for its answer; None for ever."""
+    """How long a call waits for approval, or a question for its answer; None for no limit."""
     on_timeout: Literal["approve", "deny"] = "deny"
-    """What happens to a call then. A question is told to be unanswered."""
+    """The ruling on a call after the timeout. A question then counts as unanswered."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -74,7 +77,7 @@ class ApprovalPolicy(Contract):
         return self
 
     def deciders(self, escalated: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The names and the groups that may decide after so many escalations."""
+        """Return the names and the groups that may decide after `escalated` escalations."""
         steps = self.escalate[:escalated]
         names = (*self.names, *(name for step in steps for name in step.names))
         groups = (*self.groups, *(group for step in steps for group in step.groups))
@@ -82,10 +85,12 @@ class ApprovalPolicy(Contract):
 
 
 class Voice(Contract):
-    """One person's yes to a call as it is."""
+    """One person's approval of a call as it is now."""
 
     by: str
+    """The person who approves."""
     verified: bool = False
-    """Whether a credential says that it is them."""
+    """Whether a credential proves who it is."""
     decision_id: str
     at: AwareDatetime
+    """The moment of the approval."""

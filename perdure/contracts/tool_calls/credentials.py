@@ -1,4 +1,4 @@
-"""The claims of a signed decision: who says what about which step of which run, and until when."""
+"""The claims of a signed decision: who decides what about which step of which run, and until when."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from perdure.contracts.tool_calls.decisions import StepDecision
 
 AUDIENCE = "perdure"
-"""Whom a credential is for, unless the workers' settings say otherwise."""
+"""The default audience of a credential; the workers' settings can change it."""
 
 LIFETIME = timedelta(minutes=5)
-"""How long one is good for, unless who signs says otherwise."""
+"""The default lifetime of a credential."""
 
 
 def claims_of(
@@ -22,12 +22,13 @@ def claims_of(
     audience: str = AUDIENCE,
     lifetime: timedelta = LIFETIME,
 ) -> dict[str, Any]:
-    """What an identity service signs, as a JWT with a key that the workers know, once it knows that it is `by`.
+    """Return the claims that an identity service signs once it has authenticated the person `by`.
 
-    `run` is the Temporal workflow id, `tenant:business id`; an id may be used again, so the `digest` of what was seen
-    names the tenant and the run's first execution as well. The claims name one step as it was seen, one ruling and, by
-    `said`, every word of the decision: whoever reads the credential later can only say the same again about the same
-    run, and is answered as before. The signed JWT becomes the decision's `credential`.
+    It signs them as a JWT, with a key that the workers know; the JWT becomes the decision's `credential`. `run` is the
+    Temporal workflow id, `tenant:business id`. An id may be used again, so the `digest` of what the person saw also
+    names the tenant and the run's first execution. The claims name one step as it was seen, one ruling and, by `said`,
+    all content of the decision. So a stolen credential can only repeat the same decision about the same run, and gets
+    the same reply.
     """
     issued = int(now.timestamp())
     claims: dict[str, Any] = {

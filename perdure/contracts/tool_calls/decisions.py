@@ -1,4 +1,4 @@
-"""What waits for a person, what a person says about it, and what the run answers."""
+"""Decisions: the step that waits for a person, the person's decision, and the run's reply."""
 
 import hashlib
 import json
@@ -13,41 +13,41 @@ from perdure.contracts.tool_calls.approvals import Trust, Voice
 from perdure.contracts.tool_calls.tools import ToolEffect
 
 REASON = 2000
-"""Characters of a reason that are kept."""
+"""The most characters of a reason that are stored."""
 
 PROBLEM_SHOWN = 600
-"""Characters of what is wrong with a decision that are told."""
+"""The most characters of an error about an invalid decision."""
 
 EDITED = 64 * 1024
-"""Bytes of edited arguments, of a result or of an answer, as JSON."""
+"""The largest edited arguments, result or answer, in bytes of JSON."""
 
 
 class Waiting(StrEnum):
-    """What a person is asked."""
+    """The question that a person is asked."""
 
     APPROVAL = "approval"
     """May this call be made?"""
     OUTCOME = "outcome"
     """Has this call been made?"""
     ANSWER = "answer"
-    """What the agent wants to know."""
+    """What does the agent want to know?"""
 
 
 class Ruling(StrEnum):
-    """What a person says."""
+    """The ruling of a person."""
 
     APPROVE = "approve"
-    """It may be called, once; with `arguments`, with these instead."""
+    """The call may be made, once. If `arguments` are given, it is made with these."""
     DENY = "deny"
-    """It may not be called, or the question is not answered; the model is told the reason."""
+    """The call may not be made, or the question is not answered. The model is shown the reason."""
     DID_HAPPEN = "did_happen"
-    """It happened, with this `result`: it is not called again."""
+    """The call happened, with this `result`: it is not made again."""
     DID_NOT_HAPPEN = "did_not_happen"
-    """It surely did not happen, and cannot any more: it is called once more."""
+    """The call surely did not happen, and cannot happen any more: it is made once more."""
     RETRY = "retry"
-    """Nobody knows, and twice is better than not at all: it is called once more."""
+    """It is unknown whether the call happened, and twice is better than not at all: it is made once more."""
     ANSWER = "answer"
-    """This `answer` is what the agent wants to know."""
+    """The `answer` is what the agent wants to know."""
 
 
 RULINGS: dict[Waiting, tuple[Ruling, ...]] = {
@@ -55,73 +55,85 @@ RULINGS: dict[Waiting, tuple[Ruling, ...]] = {
     Waiting.OUTCOME: (Ruling.DID_HAPPEN, Ruling.DID_NOT_HAPPEN, Ruling.RETRY),
     Waiting.ANSWER: (Ruling.ANSWER, Ruling.DENY),
 }
-"""What can be said to what is asked."""
+"""The rulings that are possible for each question."""
 
 
 class PendingStep(Contract):
-    """A step that waits for a person."""
+    """A step of a run that waits for a person."""
 
     step: str
-    """Its name in the run, `call-3-1`."""
+    """The step's name in the run, `call-3-1`."""
     waiting: Waiting
+    """The question for the person."""
     tool: str
+    """The tool's name."""
     effect: ToolEffect
+    """What a call of the tool does to the world."""
     arguments: Text
-    """JSON, exactly what is, or was, to be called: with its body below 64 KiB, by its digest alone from there on."""
+    """The arguments of the call, as JSON: with the body below 64 KiB, otherwise by digest alone."""
     digest: Digest
-    """A decision names it: it binds the decision to the run, the tool, its edition, these arguments and the policy."""
+    """The digest that a decision has to name. It binds the decision to the run, the tool, its edition, these arguments
+    and the policy."""
     run: str = ""
-    """The first run id of the run that the digest names: another run of the same id has another one."""
+    """The first run id of the run. Another run with the same business id has another one."""
     since: AwareDatetime
+    """The moment when the step began to wait."""
     reason: str = ""
-    """Why nobody knows, where an outcome is asked for."""
+    """Why it is unknown whether the call happened; empty for other questions."""
     names: tuple[str, ...] = ()
+    """People who may decide now."""
     groups: tuple[str, ...] = ()
-    """Who may decide now; without names and groups anybody may."""
+    """Groups whose members may decide now. With neither names nor groups, anybody may."""
     trust: Trust = Trust.NAMESPACE
+    """The kind of decision that counts."""
     barred: str = ""
-    """Who may not, whatever else is said: they started the run."""
+    """The person who may not decide, because they started the run; empty for nobody."""
     quorum: int = 1
-    """How many people have to say yes."""
+    """How many different people have to approve."""
     voices: tuple[Voice, ...] = ()
-    """Who has, to exactly this."""
+    """The approvals so far, of exactly this step."""
     until: AwareDatetime | None = None
-    """When it is decided without them; None for never."""
+    """The moment at which the policy decides without people; None for never."""
     on_timeout: Ruling | None = None
-    """What is decided then."""
+    """The policy's ruling at that moment; None where it never decides."""
     reminders: int = 0
-    """How often it was brought up again."""
+    """The number of reminders so far."""
     escalations: int = 0
-    """How often others were allowed to decide as well."""
+    """The number of escalations so far."""
 
     @property
     def unseen(self) -> int:
-        """Bytes of arguments that are too large to be shown: a yes would be to their digest alone. 0 where all are."""
+        """The size in bytes of arguments that are too large to be shown; 0 where they are shown.
+
+        An approval of such arguments approves only their digest.
+        """
         return self.arguments.tokens if self.arguments.body is None else 0
 
 
 class StepDecision(Contract):
-    """What a person says about a step that waits."""
+    """A person's decision about a step that waits."""
 
     spelled_out: ClassVar[bool] = True
 
     decision_id: str = Field(min_length=1, max_length=200)
-    """The sender's own name for it: sent again, it changes nothing and is answered as before."""
+    """The sender's own id for the decision. Sent again, it changes nothing and gets the same reply."""
     step: str = Field(min_length=1, max_length=200)
+    """The step's name in the run."""
     digest: Digest
-    """Of what the person saw: where the step is another one by now, the decision is rejected."""
+    """The `PendingStep.digest` that the person saw. The decision is rejected where the step has another one by now."""
     ruling: Ruling
     by: str = Field(min_length=1, max_length=200)
-    """Who says so."""
+    """The person who decides."""
     reason: str = ""
     arguments: dict[str, JsonValue] | None = None
-    """Other arguments than the model's, for an approval."""
+    """Arguments in the place of the model's, only for an approval; None for the model's own."""
     result: str | None = None
-    """What the call returned, where it did happen."""
+    """The text that the call returned, only for `did_happen`."""
     answer: JsonValue | None = None
-    """What the agent wanted to know, in the form that it asked for."""
+    """The answer to the agent's question, in the form that it asked for; only for the ruling `answer`."""
     credential: str | None = Field(default=None, max_length=16 * 1024, repr=False)
-    """A signed JWT that says that `by` says exactly this in this run; `contracts.credentials` makes its claims."""
+    """A signed JWT which proves that `by` decides exactly this in this run. `contracts.tool_calls.credentials` makes
+    its claims. None for an unverified decision."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -135,52 +147,55 @@ class StepDecision(Contract):
 
     @property
     def content(self) -> Digest:
-        """SHA-256 of all that it says: its fields but the credential as JSON, without nulls, sorted and compact."""
-        said = self.model_dump(mode="json", exclude={"credential"}, exclude_none=True)
-        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """The SHA-256 of the decision without its credential: JSON without nulls, sorted and compact."""
+        fields = self.model_dump(mode="json", exclude={"credential"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def bare(self) -> Self:
-        """The same without its credential, for whatever keeps it."""
+        """Return the decision without its credential, to be stored."""
         return self.model_copy(update={"credential": None})
 
 
 class Accepted(Variant):
-    """The decision holds."""
+    """The decision counts."""
 
     kind: Literal["accepted"] = "accepted"
     decision_id: str
     verified: bool = False
-    """Whether a credential says who spoke."""
+    """Whether a credential proves who decided."""
     missing: int = 0
-    """How many more people have to say yes before anything is called."""
+    """How many more people have to approve before anything is called."""
 
 
 class Rejected(Variant):
-    """The decision changed nothing."""
+    """The decision does not count, and changed nothing."""
 
     kind: Literal["rejected"] = "rejected"
     decision_id: str
     reason: str
+    """Why it does not count, and what to do."""
 
 
 class DecisionReply(Contract):
-    """What came of a decision."""
+    """The run's reply to a decision."""
 
     spelled_out: ClassVar[bool] = True
 
     came: Annotated[Accepted | Rejected, Field(discriminator="kind")]
+    """Whether the decision counts."""
 
 
 class DecisionRecord(Contract):
-    """A decision that a run has answered: the same one again is answered the same."""
+    """A decision that a run has answered. The same decision again gets the same reply."""
 
     decision_id: str
     content: Digest
+    """The decision's `content`: tells a repeated decision from another one with the same id."""
     reply: DecisionReply
 
 
 class Pending(Contract):
-    """Everything in a run that waits for a person."""
+    """All steps of a run that wait for a person."""
 
     spelled_out: ClassVar[bool] = True
 
@@ -188,28 +203,29 @@ class Pending(Contract):
 
 
 class InboxEntry(Contract):
-    """One step that waits, and whose it is."""
+    """A step that waits, and the run that it belongs to."""
 
     business_id: str
     tenant: str
     agent: str
+    """The agent that runs."""
     step: PendingStep | None = None
-    """None where something waits in the run and its worker does not say what."""
+    """The step; None where only `problem` is known."""
     problem: str = ""
-    """Why it does not; empty where it does."""
+    """Why the step is not known: no worker answers, or the run has failed; empty where it is known."""
 
 
-def read_decision(said: Any) -> StepDecision:
-    """The decision that a payload holds. Raises `BadInput`, in whose words no value stands: one may be a credential."""
-    if not isinstance(said, dict):
-        kind = type(said).__name__
+def read_decision(payload: Any) -> StepDecision:
+    """Return the decision in a payload. Raises `BadInput`, whose message holds no value: one may be a credential."""
+    if not isinstance(payload, dict):
+        kind = type(payload).__name__
         raise BadInput(f"a decision is one JSON object with decision_id, step, digest, ruling and by: this is a {kind}")
     try:
-        return StepDecision.model_validate(said, strict=False)
+        return StepDecision.model_validate(payload, strict=False)
     except ValidationError as error:
-        found = (
+        problems = (
             f"{'.'.join(str(step) for step in problem['loc']) or 'decision'}: "
             f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         )
-        raise BadInput("; ".join(found)[:PROBLEM_SHOWN]) from None
+        raise BadInput("; ".join(problems)[:PROBLEM_SHOWN]) from None

@@ -1,4 +1,4 @@
-"""The ledger of tool calls: what was intended, what came of it, and who said so where nobody knew."""
+"""The ledger of tool calls: which calls were intended, their outcomes, and decisions about unknown outcomes."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -11,28 +11,28 @@ from perdure.contracts.text import Text
 
 
 class CallPhase(StrEnum):
-    """Where a tool call stands."""
+    """The phase of a tool call."""
 
     INTENDED = "intended"
-    """An attempt was allowed to call, and nobody has missed its outcome yet."""
+    """An attempt was allowed to call, and its outcome is still expected."""
     UNKNOWN = "unknown"
-    """An attempt was allowed to call, and nobody knows whether it did: it may have happened."""
+    """An attempt was allowed to call, and it is unknown whether it did: the call may have happened."""
     CLEARED = "cleared"
-    """It is known not to have happened, or a person takes the risk: the next attempt may call, and no second one."""
+    """The call is known not to have happened, or a person accepts the risk: the next attempt may call, and no other."""
     DONE = "done"
-    """An outcome is there, and stays."""
+    """An outcome is recorded, and stays."""
 
 
 class IntendedCall(Contract):
-    """What is to be called. It is the same for every attempt under one key."""
+    """The call that is intended. It is the same for every attempt under one key."""
 
     tool: str = Field(min_length=1, max_length=200)
+    """The tool's name."""
     tool_digest: Digest
-    """The tool that the run has pinned."""
+    """The edition of the tool that the run has pinned."""
     arguments_digest: Digest
     repeatable: bool = False
-    """Whether the tool changes nothing more when it is called again with the same key; else it is called at most once.
-    """
+    """Whether a second call with the same key changes nothing more. Otherwise it is called at most once."""
 
 
 class Succeeded(Variant):
@@ -40,7 +40,7 @@ class Succeeded(Variant):
 
     kind: Literal["succeeded"] = "succeeded"
     result: Text
-    """What the tool returned. Its body, where it comes along, is stored with the outcome; what is read holds none."""
+    """The text that the tool returned. A body is stored with the outcome; the ledger returns the digest alone."""
 
 
 class Failed(Variant):
@@ -49,9 +49,9 @@ class Failed(Variant):
     kind: Literal["failed"] = "failed"
     reason: str = Field(max_length=2000)
     did_not_happen: bool
-    """Whether it surely did not happen. Where that is not sure, the call is unknown, whatever the reason."""
+    """Whether the call surely did not happen. Where this is not sure, the outcome is unknown, whatever the reason."""
     may_retry: bool = False
-    """Of what surely did not happen: whether the next attempt may call; otherwise this is the call's outcome."""
+    """Only with `did_not_happen`: whether the next attempt may call. Otherwise this is the call's outcome."""
 
     @model_validator(mode="after")
     def _what_may_have_happened_is_not_retried(self) -> Self:
@@ -61,42 +61,43 @@ class Failed(Variant):
 
 
 ToolOutcome = Annotated[Succeeded | Failed, Field(discriminator="kind")]
+"""The outcome that an attempt reports; `kind` says which."""
 
 
 class Word(StrEnum):
-    """What somebody says about a call whose outcome is unknown."""
+    """The content of a decision about a call whose outcome is unknown."""
 
     DID_HAPPEN = "did_happen"
-    """It happened, with this result: it is not called again."""
+    """The call happened, with this result: it is not made again."""
     DID_NOT_HAPPEN = "did_not_happen"
-    """It surely did not happen, and cannot any more: one new attempt may call."""
+    """The call surely did not happen, and cannot happen any more: one new attempt may call."""
     RETRY = "retry"
-    """Nobody knows, and twice is better than not at all: one new attempt may call."""
+    """It is unknown whether the call happened, and twice is better than not at all: one new attempt may call."""
 
 
 class Source(StrEnum):
-    """Whose word it is."""
+    """The source of a decision."""
 
     PERSON = "person"
-    """A person's, who answers for it."""
+    """A person, who is responsible for it."""
     RECONCILE = "reconcile"
-    """That of the tool's own `reconcile`, which asked the other side."""
+    """The tool's own `reconcile`, which asked the other system."""
 
 
 class Decision(Contract):
-    """A word on an unknown call."""
+    """A decision about a call whose outcome is unknown."""
 
     decision_id: str = Field(min_length=1, max_length=200)
-    """The sender's own name for it: sent again, it changes nothing and is answered as before."""
+    """The sender's own id for the decision. Sent again, it changes nothing and gets the same reply."""
     attempt: int = Field(ge=1)
     """The attempt whose outcome is unknown, as the sender saw it."""
     word: Word
     source: Source = Source.PERSON
     by: str = Field(min_length=1, max_length=200)
-    """Who says so."""
+    """The name of the person or of the tool that decides."""
     reason: str = Field(default="", max_length=2000)
     result: Text | None = None
-    """What the call returned, where it did happen."""
+    """The text that the call returned; None where it did not happen."""
 
     @model_validator(mode="after")
     def _result_and_risk(self) -> Self:
@@ -108,74 +109,77 @@ class Decision(Contract):
 
 
 class Refusal(StrEnum):
-    """Why a decision was not taken."""
+    """The reason why a decision was refused."""
 
     NEVER_INTENDED = "never_intended"
-    """No attempt ever had this key."""
+    """No attempt has this key."""
     IN_FLIGHT = "in_flight"
-    """An attempt was allowed to call, and nobody has missed its outcome yet."""
+    """An attempt was allowed to call, and its outcome is still expected."""
     OUTCOME_CAME_FIRST = "outcome_came_first"
-    """An attempt has told its outcome, perhaps late: there is nothing to decide."""
+    """An attempt has reported its outcome, perhaps late: there is nothing to decide."""
     DECIDED_ALREADY = "decided_already"
     """Another decision came first."""
     MAY_CALL_ALREADY = "may_call_already"
-    """It is known not to have happened, or somebody took the risk already: the next attempt may call."""
+    """The call is known not to have happened, or somebody accepted the risk: the next attempt may call already."""
     ANOTHER_ATTEMPT = "another_attempt"
-    """What is unknown now is the outcome of another attempt than the one that was seen."""
+    """The unknown outcome belongs to another attempt than the one that the sender saw."""
     ID_TAKEN = "id_taken"
     """Another decision about this call has the same id."""
 
 
 class Happening(StrEnum):
-    """What an entry of the ledger tells."""
+    """The kind of a ledger entry."""
 
     INTENDED = "intended"
     """An attempt was allowed to call."""
     MISSED = "missed"
-    """An attempt found an intent without its outcome, and was not allowed to call."""
+    """An attempt found an intent without an outcome, and was not allowed to call."""
     TOLD = "told"
-    """An attempt told its outcome."""
+    """An attempt reported its outcome."""
     KEPT = "kept"
-    """An attempt told an outcome that changes nothing: it is kept as evidence."""
+    """An attempt reported an outcome that changes nothing: it is stored as evidence."""
     DECIDED = "decided"
-    """Somebody decided on an unknown outcome."""
+    """A decision was made about an unknown outcome."""
 
 
 class LedgerEvent(Contract):
-    """One entry. Entries are only ever added."""
+    """An entry of the ledger. Entries are only ever added."""
 
     number: int = Field(ge=1)
-    """Its place among the entries of its call."""
+    """The entry's number among the entries of its call, from 1."""
     at: AwareDatetime
-    """UTC."""
+    """The moment of the entry, in UTC."""
     happening: Happening
     attempt: int = Field(ge=1)
-    """Whose it is; of a decision, which attempt it is about."""
+    """The attempt that made the entry; for a decision, the attempt that it is about."""
     phase: CallPhase
-    """Where the call stands after it."""
+    """The phase of the call after the entry."""
     call: IntendedCall | None = None
-    """Of an intent."""
+    """The intended call; None unless the entry is an intent."""
     asking: str = ""
-    """Of an intent: who asked, so that a transaction that is done twice knows itself again."""
+    """The id of the worker's request, for an intent: a repeated transaction recognizes its own entry by it. Empty for
+    other entries."""
     outcome: ToolOutcome | None = None
-    """What was told, or what a decision makes of the call."""
+    """The reported outcome, or the outcome that a decision sets; None for other entries."""
     decision: Decision | None = None
+    """The decision; None for other entries."""
     late: bool = False
-    """Of an outcome that counts: whether the call was taken for unknown or for not happened, or another attempt was on
-    its way."""
+    """For an outcome that counts: whether the call counted as unknown or as not happened by then, or another attempt
+    was under way."""
 
 
 class CallRecord(Contract):
-    """All that is known of one call."""
+    """The record of one call: everything that is known of it."""
 
     key: StepKey
     call: IntendedCall
     phase: CallPhase
+    """The phase of the call now."""
     attempt: int = Field(ge=1)
-    """The attempt that was allowed to call last."""
+    """The last attempt that was allowed to call."""
     intended_at: AwareDatetime
-    """When it was."""
+    """The moment when that attempt was allowed to call, in UTC."""
     outcome: ToolOutcome | None
-    """The one that counts; None until the call is done."""
+    """The outcome that counts; None until the call is done."""
     events: tuple[LedgerEvent, ...]
-    """The earliest first."""
+    """All entries of the call, the earliest first."""

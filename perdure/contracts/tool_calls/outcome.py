@@ -1,4 +1,4 @@
-"""How a call of a tool ended: one of a closed set, whatever the tool's code did."""
+"""Outcomes of tool calls: a closed set of endings, whatever the tool's code did."""
 
 from enum import StrEnum
 from typing import Any, cast
@@ -11,65 +11,68 @@ from perdure.contracts.text import PlainText
 
 
 class ToolEnded(StrEnum):
-    """How a call came to its end."""
+    """The ending of a tool call."""
 
     RETURNED = "returned"
-    """It returned text, which the model is shown."""
+    """The tool returned text, which the model is shown."""
     BLOCKED = "blocked"
-    """It returned text that a guard keeps from the model."""
+    """The tool returned text that a guard hides from the model."""
     UNUSABLE = "unusable"
-    """It returned what is no text: bytes, binary, nothing."""
+    """The tool returned something that is not text: bytes, binary data, or nothing."""
     REJECTED = "rejected"
-    """Its arguments broke the schema or a constraint."""
+    """The arguments broke the schema or a constraint."""
     TOO_EARLY = "too_early"
-    """Tools that have to return before it have not, so it was not called."""
+    """A tool that has to return before this one has not returned, so this one was not called."""
     FAILED = "failed"
-    """It said that it could not, or its code broke."""
+    """The tool reported a failure, or its code broke."""
     TIMED_OUT = "timed_out"
-    """It did not end within its timeout, and was stopped."""
+    """The call did not end within the tool's timeout, and was stopped."""
     UNKNOWN_TOOL = "unknown_tool"
-    """The agent was granted no tool of this name."""
+    """The agent was not granted a tool of this name."""
     DENIED = "denied"
-    """A person said no to it, so it was not called."""
+    """A person denied the call, so it was not made."""
     CALLED_OFF = "called_off"
-    """The run was cancelled before it was called."""
+    """The run was cancelled before the call was made."""
     TOOL_CHANGED = "tool_changed"
-    """It is no longer the tool that the run pinned, so it was not called."""
+    """The tool is no longer the edition that the run pinned, so it was not called."""
     SUPERSEDED = "superseded"
-    """Before the run was reset, this step was another call: that one stays, this one is never made. Whether it happened
-    is said of the one before."""
+    """This step was another call before the run was reset. That call stays, and this one is never made. `happened` is
+    about the earlier call."""
 
 
 class Happened(StrEnum):
     """Whether the call changed the world."""
 
     YES = "yes"
-    """It did what it does."""
+    """The call did what the tool does."""
     NO = "no"
-    """Nothing was changed; so it is for every call of a tool that only reads."""
+    """Nothing was changed. Every call of a read-only tool ends so."""
     UNKNOWN = "unknown"
-    """It may have: never call it again before that is known."""
+    """The call may have changed the world: never make it again before this is known."""
 
 
 USUAL = {"ended": ToolEnded.RETURNED.value, "happened": Happened.NO.value}
-"""How most calls end. Their payloads do not say it, so it never changes. Code has to: it is no default."""
+"""The most frequent ending. Payloads leave these fields out, so the values must never change. They are no field
+defaults: code has to pass them."""
 
 
 class ToolOutcome(Contract):
-    """What a call of a tool came to."""
+    """The outcome of a tool call."""
 
     tool: str
-    """Its name, as the model wrote it."""
+    """The tool's name, as the model wrote it."""
     ended: ToolEnded
+    """How the call ended."""
     happened: Happened
+    """Whether the call changed the world."""
     result: PlainText
-    """What the model is shown: data within a fence, or one line that says why there is none."""
+    """The text for the model: data within a fence, or one line that says why there is none."""
     verdicts: tuple[Verdict, ...] = ()
-    """What guards found in the result."""
+    """The verdicts of guards on the result."""
     size: int = Field(default=0, ge=0)
-    """Bytes that the tool returned."""
+    """The number of bytes that the tool returned."""
     cut: int = Field(default=0, ge=0)
-    """Bytes of these that are not shown."""
+    """The number of those bytes that the model is not shown."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,4 +81,4 @@ class ToolOutcome(Contract):
 
     @model_serializer(mode="wrap", when_used="json")
     def _without_the_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {field: said for field, said in write(self).items() if USUAL.get(field) != said}
+        return {field: value for field, value in write(self).items() if USUAL.get(field) != value}

@@ -1,4 +1,4 @@
-"""What stands in the ledger of decisions: who said what about a step of a run, and when people began to be asked."""
+"""The ledger of decisions: who decided what about a step of a run, and when people were first asked."""
 
 from pydantic import AwareDatetime, Field
 
@@ -7,38 +7,43 @@ from perdure.contracts.tool_calls.decisions import Ruling
 
 
 class RecordedDecision(Contract):
-    """One decision that counts, or the moment from which a call waits for one. Nothing is ever taken out or changed."""
+    """A decision that counts, or the moment from which a call waits for one. Entries are never changed or removed."""
 
     ruling: Ruling | None = None
-    """None: nobody has said anything yet: the call begins to wait."""
+    """The ruling; None where the call only begins to wait for one."""
     decision_id: str = ""
+    """The sender's own id for the decision; empty where nobody has decided yet."""
     content: Digest
-    """Of all that the decision says; of what is asked, where nobody has spoken yet."""
+    """The digest of the whole decision, or of the question where nobody has decided yet."""
     by: str = ""
+    """The person who decided; empty where nobody has."""
     verified: bool = False
-    """Whether a credential says that it is them."""
+    """Whether a credential proves who decided."""
     groups: tuple[str, ...] = ()
-    """The groups that the credential says they are in."""
+    """The person's groups, as the credential names them."""
     lapsed: bool = False
-    """Whether nobody spoke in time, and the policy did."""
+    """Whether the policy decided, because no person did in time."""
     escalations: int = Field(default=0, ge=0)
-    """How often others had been allowed to decide as well, by the database's clock."""
+    """The number of escalations by then, by the database's clock."""
     binding: Digest
-    """Of what was seen: the run, the step, the tool, the arguments, the policy."""
+    """The digest of what the person saw: the run, the step, the tool, the arguments and the policy."""
     tool: str
+    """The tool's name."""
     tool_digest: Digest
+    """The edition of the tool."""
     arguments: Digest
-    """Of what is decided about: of the edited arguments, where there are such."""
+    """The digest of the arguments that are decided about: of the edited ones, where the decision edits them."""
     policy: Digest
+    """The digest of the approval policy."""
     asked_at: AwareDatetime | None = None
-    """From when on people were asked, by the database's clock, where a policy decides."""
+    """The moment from which people were asked, by the database's clock; None where no policy decides."""
     at: AwareDatetime | None = None
-    """When it was written down, by the database's clock."""
+    """The moment of the record, by the database's clock; None before it is stored."""
 
     def same_as(self, other: "RecordedDecision") -> bool:
-        """Whether both are one decision, or one asking."""
+        """Return whether both are the same decision, or the same question."""
         return _identity(self) == _identity(other)
 
 
-def _identity(one: RecordedDecision) -> tuple[object, ...]:
-    return one.ruling, one.decision_id, one.content, one.lapsed, one.binding, one.asked_at
+def _identity(decision: RecordedDecision) -> tuple[object, ...]:
+    return decision.ruling, decision.decision_id, decision.content, decision.lapsed, decision.binding, decision.asked_at

@@ -1,4 +1,4 @@
-"""Tools as a run pins them: what one does to the world, what it may be called with, and who has to agree."""
+"""Tools as a run pins them: their effect on the world, their allowed arguments, and who approves their calls."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -15,14 +15,14 @@ ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class ToolEffect(StrEnum):
-    """What calling a tool does to the world, and so how it may be retried."""
+    """The effect of a call on the world. It decides how a call may be retried."""
 
     READ_ONLY = "read_only"
-    """It changes nothing: it may be called again at will."""
+    """A call changes nothing: it may be repeated freely."""
     IDEMPOTENT = "idempotent"
-    """Called again with the same key, it changes nothing more."""
+    """A second call with the same key changes nothing more."""
     AT_MOST_ONCE = "at_most_once"
-    """It must never be called again unless it is known that it did not happen."""
+    """A call must not be repeated unless it is known not to have happened."""
 
 
 class Approval(StrEnum):
@@ -35,24 +35,25 @@ class Approval(StrEnum):
 
 
 class AllowedHosts(Variant):
-    """A URL's host must be one of these, at the usual ports of the web unless another is named."""
+    """A constraint on a URL: its host must be one of these, at the usual ports of the web unless a port is given."""
 
     kind: Literal["hosts"] = "hosts"
     hosts: tuple[str, ...] = Field(min_length=1)
-    """Lower-case names, `docs.example.com`; `*.example.com` allows every name below it, and `docs.example.com:8443`
-    that port alone."""
+    """Host names in lower case, `docs.example.com`. `*.example.com` allows every name below it; `docs.example.com:8443`
+    allows only that port."""
 
 
 class AllowedPaths(Variant):
-    """A path must lie under one of these."""
+    """A constraint on a path: it must lie under one of these."""
 
     kind: Literal["paths"] = "paths"
     under: tuple[str, ...] = Field(min_length=1)
-    """`handbook/`; each ends with a slash, or names one thing exactly."""
+    """Paths such as `handbook/`. A path with a slash at its end allows all below it; one without allows exactly itself.
+    """
 
 
 class AllowedAmount(Variant):
-    """An amount must lie between these, both included."""
+    """A constraint on an amount: it must lie between these two, both included."""
 
     kind: Literal["amount"] = "amount"
     least: Decimal = Decimal(0)
@@ -60,32 +61,35 @@ class AllowedAmount(Variant):
 
 
 Constraint = Annotated[AllowedHosts | AllowedPaths | AllowedAmount, Field(discriminator="kind")]
-"""What an agent's grant allows for one argument."""
+"""The values that an agent's grant allows for one argument."""
 
 
 class ToolSpec(Contract):
-    """A tool as an agent was granted it, pinned when the run starts."""
+    """A tool as it was granted to an agent. It is pinned when the run starts."""
 
     name: ToolName
     digest: Digest
-    """Of name, description, effect, schema and what is constrained: another one means that the tool was changed."""
+    """The digest of name, description, effect, schema and constrained arguments. Another digest means that the tool was
+    changed."""
     description: str
-    """As the model sees it."""
+    """The description that the model sees."""
     parameters: dict[str, Any]
-    """The JSON schema of its arguments."""
+    """The JSON schema of the arguments."""
     effect: ToolEffect
+    """What a call does to the world."""
     timeout: timedelta
     """How long one call may take."""
     price: int = Field(default=0, ge=0)
-    """Micro-dollars that one call costs at most."""
+    """The most that one call costs, in micro-dollars."""
     approval: Approval = Approval.NEVER
+    """Whether each call waits for a person."""
     policy: ApprovalPolicy | None = None
-    """Who decides about its calls, and what happens meanwhile; None for the policy's own defaults."""
+    """Who decides about the calls, and what happens meanwhile; None for the defaults of `ApprovalPolicy`."""
     asks: bool = False
-    """Whether a call is a question to a person, whose answer is its result: nothing is called."""
+    """Whether a call is a question to a person, whose answer is the result: no code is called."""
     quick: bool = False
-    """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
+    """Whether a call takes less than 50 ms and waits for nothing outside its process."""
     after: tuple[ToolName, ...] = ()
-    """What has to have returned in an earlier turn of the run before this is called, every one of them."""
+    """Tools that must all have returned in an earlier turn of the run before this one is called."""
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
-    """By argument. An argument that needs one and has none here is refused."""
+    """The constraints by argument name. An argument that needs a constraint and has none here is refused."""
