@@ -17,7 +17,7 @@ from activities.adapters.guards.guardrails_detectors import (
     Toxicity,
 )
 from activities.adapters.guards.guardrails_validators import CitationsVerbatim, FiguresQuoted, NamesQuoted, Secrets
-from activities.adapters.lazy import Loaded
+from activities.adapters.lazy import Lazy
 from activities.ports import Subject
 
 
@@ -103,7 +103,7 @@ class Guard:
     arguments: type[Arguments]
     reason: Callable[[Subject, Any, str], str]
     """Why it failed, in plain words and without the text, from the subject, the arguments and the library's message."""
-    load: Loaded[Any] | None = None
+    load: Lazy[Any] | None = None
     """What has to be loaded before the first text, where that takes long."""
 
 

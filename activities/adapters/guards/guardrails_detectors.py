@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from guardrails import validator_base
 from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator
 
-from activities.adapters.lazy import Loaded
+from activities.adapters.lazy import Lazy
 
 if TYPE_CHECKING:
     from activities.adapters.guards.injection.classifier import Classifier
@@ -35,9 +35,9 @@ def _profanity() -> Callable[[str], float]:
     return probability
 
 
-PERSONAL_DATA = Loaded(_personal_data)
-CLASSIFIER = Loaded(_classifier)
-PROFANITY = Loaded(_profanity)
+PERSONAL_DATA = Lazy(_personal_data)
+CLASSIFIER = Lazy(_classifier)
+PROFANITY = Lazy(_profanity)
 
 
 @_register(name="perdure/pii", data_type="string")

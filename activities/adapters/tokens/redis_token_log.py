@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
-from activities.adapters.shared.redis_client import plainly
+from activities.adapters.shared.redis_client import as_port_errors
 from activities.adapters.tokens.rules import START, Head, View, follow, unended, unwritten
 from activities.ports import LogEntry, Position
 from perdure.contracts.chains.steps import StepKey
@@ -118,7 +118,7 @@ class RedisTokenLog:
     async def begin(self, key: StepKey, attempt: int, gate: str | None = None, *, ended: bool = False) -> None:
         """Begin an attempt and delete what the one before it said. Raises `StorageFull`, `StorageFailed`."""
         gated = [] if gate is None else ["gate", gate]
-        async with plainly(self._redis):
+        async with as_port_errors(self._redis):
             await self._begin(keys=_keys(key), args=[attempt, self._keep, *gated])
         if ended:
             await self.end(key, Position(attempt))
@@ -141,7 +141,7 @@ class RedisTokenLog:
 
     async def open(self, tenant: str, run_id: str, gate: str) -> None:
         """Open a gate. Raises `StorageFull`, `StorageFailed`."""
-        async with plainly(self._redis):
+        async with as_port_errors(self._redis):
             await self._open(keys=[_gates(tenant, run_id)], args=[gate, self._keep])
 
     def read(self, key: StepKey, after: Position = START) -> AsyncGenerator[LogEntry]:
@@ -149,11 +149,11 @@ class RedisTokenLog:
         keys = _keys(key)
 
         async def look(at: Position) -> View[_Mark]:
-            async with plainly(self._redis):
+            async with as_port_errors(self._redis):
                 return _view(await self._look(keys=keys, args=[at.attempt, at.offset, AT_ONCE]))
 
         async def wait(mark: _Mark) -> None:
-            async with plainly(self._redis):
+            async with as_port_errors(self._redis):
                 await self._redis.xread(
                     dict(zip(keys, mark, strict=True)), count=1, block=int(BLOCK.total_seconds() * 1000)
                 )
@@ -165,10 +165,10 @@ class RedisTokenLog:
         age = older_than // timedelta(milliseconds=1)
         forgotten, cursor = 0, -1
         while cursor:
-            async with plainly(self._redis):
+            async with as_port_errors(self._redis):
                 cursor, logs = await self._redis.scan(max(cursor, 0), match=f"{PREFIX}*:step:*", count=500)
             for log in logs:
-                async with plainly(self._redis):
+                async with as_port_errors(self._redis):
                     forgotten += cast("int", await self._forget(keys=[log], args=[age]))
         return forgotten
 
@@ -176,7 +176,7 @@ class RedisTokenLog:
         self, key: StepKey, at: Position, new: int, field: str, body: bytes
     ) -> Head | Literal["written"] | None:
         """Add an entry at a position; says how far the step is where nothing can be added there."""
-        async with plainly(self._redis):
+        async with as_port_errors(self._redis):
             said = await self._append(keys=_keys(key), args=[at.attempt, at.offset, new, field, body])
         if said == b"written":
             return _WRITTEN
