@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from activities.adapters.databases.changes import Changes
-from activities.adapters.databases.migrations import Move
+from activities.adapters.databases.migrations import SchemaUpgrade
 from activities.adapters.databases.sqlite_database import Durability, SqliteDatabase, open_sqlite
 from activities.adapters.tokens.rules import START, Head, View, follow, unended, unwritten
 from activities.ports import LogEntry, Position
@@ -82,9 +82,9 @@ def open_token_database(path: Path) -> SqliteDatabase:
     return open_sqlite(path, _make_tables, Durability.KILLED_PROCESS)
 
 
-def _make_tables(connection: Connection, _: str) -> Move:
+def _make_tables(connection: Connection, _: str) -> SchemaUpgrade:
     _schema.create_all(connection)
-    return Move(None, "tokens")
+    return SchemaUpgrade(None, "tokens")
 
 
 class SqlTokenLog:
@@ -145,10 +145,10 @@ class SqlTokenLog:
 
         async def look(at: Position) -> View[int]:
             # Taken before the look: what is committed while it looks makes the version another one.
-            seen = self._changes.seen
+            seen = self._changes.version
             return await self._database.read(lambda connection: _view(connection, key, at, seen))
 
-        return follow(look, self._changes.beyond, after)
+        return follow(look, self._changes.wait_for_change, after)
 
     async def forget(self, older_than: timedelta) -> int:
         """Delete old steps, and old gates of runs that have no steps left. Raises `StorageFailed`."""
