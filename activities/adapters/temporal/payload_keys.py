@@ -30,7 +30,7 @@ class PayloadKeys:
     """
 
     def __init__(self, configured: Sequence[bytes], database: Database | None) -> None:
-        """`configured`: the keys of the settings, of which the first signs. `database`: None for a reader without one."""
+        """`configured`: the keys of the settings; the first one signs. `database`: None for a reader without one."""
         self._configured = {key_id(key): key for key in configured}
         self._database = database
         self._stored: dict[str, bytes] = {}

@@ -134,7 +134,7 @@ class SignedReferences(ExternalStorage, WithSerializationContext):
         return cast("BlobPayloads", self.drivers[0])
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Return this storage bound to the run of a workflow's or an activity's context; to no run where it has none."""
+        """Return this storage bound to the run of a workflow's or an activity's context, or to no run."""
         run = str(getattr(context, "workflow_id", None) or "")
         if run == self._run:
             return self
