@@ -74,7 +74,7 @@ class ChoiceReader:
 
 
 def _messages_with_tools(prompt: Prompt) -> Sequence[Message]:
-    """Return the messages with the tools. A required tool is named in the schema only, so the messages stay the same."""
+    """Return the messages with the tools. A required tool is named only in the schema: the messages stay the same."""
     tools = [
         json.dumps({"tool": tool.name, "does": tool.description, "arguments": dict(tool.parameters)})
         for tool in prompt.tools
