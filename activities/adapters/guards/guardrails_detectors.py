@@ -18,9 +18,9 @@ _register = cast("Any", validator_base).register_validator
 def _personal_data() -> "PersonalData":
     from activities.adapters.guards.personal_data import PersonalData
 
-    made = PersonalData()
-    made.find("Warm up: ann@example.com")  # its first call compiles its patterns
-    return made
+    personal_data = PersonalData()
+    personal_data.find("Warm up: ann@example.com")  # the first call compiles the patterns
+    return personal_data
 
 
 def _classifier() -> "Classifier":
@@ -52,9 +52,9 @@ class Pii(Validator):
     def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
         from activities.adapters.guards.personal_data import KINDS
 
-        found = PERSONAL_DATA().find(str(value), self._kinds, self._threshold)
-        if found:
-            return FailResult(error_message=f"it holds personal data: {', '.join(KINDS[kind].words for kind in found)}")
+        kinds = PERSONAL_DATA().find(str(value), self._kinds, self._threshold)
+        if kinds:
+            return FailResult(error_message=f"it holds personal data: {', '.join(KINDS[kind].words for kind in kinds)}")
         return PassResult()
 
 
