@@ -91,7 +91,7 @@ class GuardrailsGuards:
             loaded = guard.load is None or guard.load.ready
             late = f"within {spec.deadline.total_seconds():g} s" if loaded else "because the guard is still loading"
             ended, reason = Ended.TIMED_OUT, f"it could not be checked {late}"
-        except Exception as error:  # noqa: BLE001 - a guard that breaks is a verdict, whatever it broke by
+        except Exception as error:  # noqa: BLE001 - any error of a guard becomes a verdict
             ended, reason = Ended.FAILED, f"it could not be checked: the guard broke ({type(error).__name__})"
             # The error's own text may hold the checked text, so it is not logged.
             self._log.warning("guard_failed", guard=spec.guard, error=type(error).__name__, where=_where(error))

@@ -56,11 +56,9 @@ def shortened(tenant: str) -> str:
 
     No tenant's own name has an underscore.
     """
-    return (
-        tenant
-        if len(tenant) <= _MAX_TENANT_LENGTH
-        else f"{tenant[:13]}_{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
-    )
+    if len(tenant) <= _MAX_TENANT_LENGTH:
+        return tenant
+    return f"{tenant[:13]}_{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
 
 
 def is_generation_of(tenant: str, name: str) -> bool:
