@@ -1,1 +1,1 @@
-"""Where vendors are known, and nowhere else. Each module is imported by the worker roles that need it."""
+"""The only package that imports vendors' libraries. Worker roles import the modules that they need."""

@@ -1,4 +1,4 @@
-"""Blocking calls in threads: so many at a time, each with a deadline, and none that keeps the process from ending."""
+"""Runs blocking calls in a limited number of daemon threads, each call with a deadline."""
 
 import asyncio
 import contextvars
@@ -8,60 +8,63 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Overrun(Exception):
-    """A call did not end within its deadline, or none could begin because of those that did not."""
+    """A call did not end within its deadline, or could not begin because overrun calls hold every thread."""
 
 
 class BoundedThreads:
     """The threads of one kind of call, for use from one event loop.
 
-    A thread cannot be killed: a call that overruns keeps its thread until it ends by itself. So there are `limit`
-    threads and no more, and while all of them are held by calls that overran, the next call is refused at once. The
-    threads are daemons, because an executor's threads would be waited for when the process ends.
+    A thread cannot be killed: a call that overruns keeps its thread until it ends by itself. So there are at most
+    `limit` threads. While overrun calls hold all of them, the next call is refused at once. The threads are daemons,
+    because a process that ends would wait for the threads of an executor.
 
-    A call that never lets go of the interpreter's lock (a runaway regular expression, say) stops the whole process,
-    and nothing here helps against that.
+    This does not help against a call that never releases the interpreter's lock, for example a runaway regular
+    expression: it stops the whole process.
     """
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
         self._limit = limit
         self._free = asyncio.Semaphore(limit)
-        self._overrun = 0
+        self._overrun_calls = 0
 
-    async def call(self, work: Callable[[], Answer], deadline: timedelta) -> Answer:
-        """What `work` returns or raises, waiting for a free thread included. Raises `Overrun`."""
-        if self._overrun >= self._limit:
+    async def call(self, work: Callable[[], Result], deadline: timedelta) -> Result:
+        """Run `work` in a thread; return or raise what it does. Raises `Overrun`.
+
+        The deadline includes the wait for a free thread.
+        """
+        if self._overrun_calls >= self._limit:
             raise Overrun(f"{self._name}: all {self._limit} threads are held by calls that did not end")
         limit = asyncio.timeout(deadline.total_seconds())
         try:
             async with limit:
                 await self._free.acquire()
-                return await self._begin(work)
+                return await self._run_in_thread(work)
         except TimeoutError:
             if limit.expired():
                 raise Overrun(f"{self._name}: it did not end within {deadline.total_seconds():g} s") from None
             raise
 
-    async def _begin(self, work: Callable[[], Answer]) -> Answer:
+    async def _run_in_thread(self, work: Callable[[], Result]) -> Result:
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        future: asyncio.Future[Result] = loop.create_future()
         context = contextvars.copy_context()
 
         def run() -> None:
             try:
                 result = context.run(work)
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                tell(self._failed, answer, error)
+            except BaseException as error:  # noqa: BLE001 - the caller that awaits the future gets it
+                call_in_loop(self._failed, future, error)
             else:
-                tell(self._returned, answer, result)
+                call_in_loop(self._returned, future, result)
 
-        def tell(told: Callable[..., None], *about: object) -> None:
+        def call_in_loop(callback: Callable[..., None], *arguments: object) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(told, *about)
+                loop.call_soon_threadsafe(callback, *arguments)
 
         try:
             threading.Thread(target=run, name=f"perdure-{self._name}", daemon=True).start()
@@ -69,22 +72,22 @@ class BoundedThreads:
             self._free.release()
             raise
         try:
-            return await answer
+            return await future
         finally:
-            if answer.cancelled():
-                self._overrun += 1
+            if future.cancelled():
+                self._overrun_calls += 1
 
-    def _returned(self, answer: asyncio.Future[Answer], result: Answer) -> None:
-        self._release(answer)
-        if not answer.done():
-            answer.set_result(result)
+    def _returned(self, future: asyncio.Future[Result], result: Result) -> None:
+        self._release(future)
+        if not future.done():
+            future.set_result(result)
 
-    def _failed(self, answer: asyncio.Future[Answer], error: BaseException) -> None:
-        self._release(answer)
-        if not answer.done():
-            answer.set_exception(error)
+    def _failed(self, future: asyncio.Future[Result], error: BaseException) -> None:
+        self._release(future)
+        if not future.done():
+            future.set_exception(error)
 
-    def _release(self, answer: asyncio.Future[Answer]) -> None:
+    def _release(self, future: asyncio.Future[Result]) -> None:
         self._free.release()
-        if answer.cancelled():
-            self._overrun -= 1
+        if future.cancelled():
+            self._overrun_calls -= 1

@@ -1,30 +1,30 @@
-"""Something that takes long to make: made once for the process, by whoever asks first."""
+"""A value that takes long to make: the first call makes it, once for the process."""
 
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-Thing = TypeVar("Thing")
+Value = TypeVar("Value")
 
-_UNMADE = object()
+_MISSING = object()
 
 
-class Loaded(Generic[Thing]):
-    """A thing that is made when it is first asked for. One that could not be made is tried again at the next call."""
+class Lazy(Generic[Value]):
+    """A value that the first call makes. If making it fails, the next call tries again."""
 
-    def __init__(self, make: Callable[[], Thing]) -> None:
+    def __init__(self, make: Callable[[], Value]) -> None:
         self._make = make
-        self._one_at_a_time = threading.Lock()
-        self._thing: object = _UNMADE
+        self._lock = threading.Lock()
+        self._value: object = _MISSING
 
     @property
     def ready(self) -> bool:
-        """Whether it is made, so that a call returns at once."""
-        return self._thing is not _UNMADE
+        """Whether the value is made, so that a call returns at once."""
+        return self._value is not _MISSING
 
-    def __call__(self) -> Thing:
+    def __call__(self) -> Value:
         if not self.ready:
-            with self._one_at_a_time:
+            with self._lock:
                 if not self.ready:
-                    self._thing = self._make()
-        return cast("Thing", self._thing)
+                    self._value = self._make()
+        return cast("Value", self._value)

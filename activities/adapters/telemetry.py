@@ -49,7 +49,7 @@ GUARD_NAME = "perdure.guard.name"
 GUARD_PASSED = "perdure.guard.passed"
 GUARD_ACTION = "perdure.guard.action"
 GUARD_ENDED = "perdure.guard.ended"
-"""No convention for guards is settled yet; these names are the platform's own."""
+"""The platform's own attribute names: OpenTelemetry has no settled convention for guards yet."""
 
 
 def log_events(level: str) -> None:
@@ -73,7 +73,7 @@ def log_events(level: str) -> None:
 
 
 def _with_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Whose event it is: the activity's run and attempt, and the span that it belongs to."""
+    """Add the ids of the activity's run and attempt, and of the current span."""
     if activity.in_activity():
         info = activity.info()
         event["workflow_id"] = info.workflow_id
@@ -88,8 +88,8 @@ def _with_ids(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
 
 
 def log_lost_tokens(key: StepKey, attempt: int, error: Exception) -> None:
-    """Log that from here on nobody sees what a paid attempt says; its reply is not affected."""
-    # A port's error says what failed in words of its own; another's text may hold anything.
+    """Log that readers get no more tokens of a paid attempt; its reply is not affected."""
+    # The text of a port's error is the platform's own. Any other error's text may hold anything, so it is left out.
     reason = str(error) if isinstance(error, PortError) else ""
     structlog.get_logger(SCOPE).warning(
         "tokens_lost", step=key.step, paid_attempt=attempt, error=type(error).__name__, reason=reason
@@ -97,7 +97,7 @@ def log_lost_tokens(key: StepKey, attempt: int, error: Exception) -> None:
 
 
 def log_overspent(key: StepKey, charge: Spend, reserved: Spend) -> None:
-    """Log that a call cost more than was reserved for it: alert on this event, its server does not keep to requests."""
+    """Log that a call cost more than was reserved for it. Alert on this event: a server ignores its limits."""
     structlog.get_logger(SCOPE).error(
         "overspent",
         tenant=key.tenant,
@@ -111,46 +111,49 @@ def log_overspent(key: StepKey, charge: Spend, reserved: Spend) -> None:
 
 
 def log_broken_tool(tool: str, kind: str, where: str) -> None:
-    """Log which tool's code broke, by which kind of error and where: its words may be anybody's."""
+    """Log a tool whose code raised: the tool, the error's class and the place. The error's text may hold anything."""
     structlog.get_logger(SCOPE).error("tool_broke", tool=tool, error=kind, where=where)
 
 
 class LoggedEffects(Interceptor):
-    """Worker interceptor that logs one event for each effect: which, for whom, how long, and how it ended."""
+    """Worker interceptor that logs one event for each effect: its ids, duration and outcome."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Logged(next)
+        return _LoggedActivity(next)
 
 
-class _Logged(ActivityInboundInterceptor):
+class _LoggedActivity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         log = structlog.get_logger(SCOPE)
-        began = time.perf_counter()
+        started = time.perf_counter()
         try:
             reply = await super().execute_activity(input)
         except BaseException as error:
             if isinstance(error, ApplicationError) and AWAY in error.details:
-                # For whoever is to be woken up: runs wait until it is back.
-                log.error(  # noqa: TRY400 - a port's error says all: its traceback tells nothing
-                    "outage", away=error.type, reason=error.message, milliseconds=_since(began)
+                # Alert on this event: runs wait until the service is back.
+                log.error(  # noqa: TRY400 - the message is complete: a traceback adds nothing
+                    "outage", away=error.type, reason=error.message, milliseconds=_milliseconds_since(started)
                 )
                 raise
-            # A port's error says what failed in words of its own; another's text may hold anything.
+            # The text of an `ApplicationError` is the platform's own. Any other error's text may hold anything.
             reason = str(error) if isinstance(error, ApplicationError) else ""
-            log.warning("effect_failed", error=type(error).__name__, reason=reason, milliseconds=_since(began))
+            log.warning(
+                "effect_failed", error=type(error).__name__, reason=reason, milliseconds=_milliseconds_since(started)
+            )
             raise
-        log.info("effect_done", milliseconds=_since(began))
+        log.info("effect_done", milliseconds=_milliseconds_since(started))
         return reply
 
 
-def _since(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 1)
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
 
 
 def record_spans(settings: Settings, exporter: SpanExporter | None = None) -> Callable[[], None]:
     """Install the tracer provider: spans go to `exporter`, to an OTLP collector, or to a file under the state.
 
-    Returns what writes the last ones and ends it; without that they are written when the interpreter ends.
+    Return a function that writes the last spans and shuts the provider down. Without a call of it, they are written
+    when the interpreter ends.
     """
     if exporter is None:
         exporter = _configured_exporter(settings)
@@ -251,13 +254,13 @@ class TracedGuards:
         self._tracer = trace.get_tracer(SCOPE)
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
-        began = time.time_ns()
+        started = time.time_ns()
         verdicts = await self._guards.run(guards, subject)
         for verdict in verdicts:
-            # They ran in parallel inside the port, which says how long each took.
+            # The guards ran in parallel inside the port; each verdict says how long its guard took.
             span = self._tracer.start_span(
                 f"run_guard {verdict.guard}",
-                start_time=began,
+                start_time=started,
                 attributes={
                     GUARD_NAME: verdict.guard,
                     GUARD_PASSED: verdict.passed,
@@ -265,5 +268,5 @@ class TracedGuards:
                     GUARD_ENDED: verdict.ended.value,
                 },
             )
-            span.end(began + round(verdict.milliseconds * 1_000_000))
+            span.end(started + round(verdict.milliseconds * 1_000_000))
         return verdicts

@@ -1,4 +1,4 @@
-"""Waits for commits to a database file, whichever process makes them, on behalf of everybody in this process."""
+"""Waits for commits to a database file by any process, with one poll for all readers in this process."""
 
 import asyncio
 import itertools
@@ -6,41 +6,44 @@ from datetime import timedelta
 
 from activities.adapters.databases.sqlite_database import SqliteDatabase
 
-CALM = 40
-"""After so many looks without a change they come half as often."""
+IDLE_LOOKS = 40
+"""The number of looks without a change after which looks come half as often."""
 
 
 class Changes:
-    """One look at a time, however many wait; nobody looks while nobody waits. Belongs to one event loop."""
+    """The changes of one database file. One poll serves all waiting readers, and runs only while one waits.
+
+    Belongs to one event loop.
+    """
 
     def __init__(self, database: SqliteDatabase, every: timedelta) -> None:
-        """Look every so often."""
+        """Poll at intervals of `every`."""
         self._database = database
         self._every = every.total_seconds()
-        self._waiting = 0
-        self._next: asyncio.Task[None] | None = None
-        self.seen = 0
-        """The database's version when it was last looked at; 0 before that. What is committed later changes it."""
+        self._waiting_readers = 0
+        self._pending_look: asyncio.Task[None] | None = None
+        self.version = 0
+        """The database's version at the last look; 0 before the first. A later commit changes it."""
 
-    async def beyond(self, seen: int) -> None:
-        """Wait until the version is another one than `seen`. Raises `StorageFailed`."""
-        if self.seen != seen:
+    async def wait_for_change(self, version: int) -> None:
+        """Wait until the version differs from `version`. Raises `StorageFailed`."""
+        if self.version != version:
             return
-        self._waiting += 1
+        self._waiting_readers += 1
         try:
-            if self._next is None or self._next.done():
-                self._next = asyncio.create_task(self._change())
-            await asyncio.shield(self._next)
+            if self._pending_look is None or self._pending_look.done():
+                self._pending_look = asyncio.create_task(self._look_until_changed())
+            await asyncio.shield(self._pending_look)
         finally:
-            self._waiting -= 1
-            if not self._waiting and self._next is not None:
-                self._next.cancel()
-                self._next = None
+            self._waiting_readers -= 1
+            if not self._waiting_readers and self._pending_look is not None:
+                self._pending_look.cancel()
+                self._pending_look = None
 
-    async def _change(self) -> None:
+    async def _look_until_changed(self) -> None:
         for looks in itertools.count():
-            await asyncio.sleep(self._every * (1 if looks < CALM else 2))
+            await asyncio.sleep(self._every * (1 if looks < IDLE_LOOKS else 2))
             version = await self._database.version()
-            if version != self.seen:
-                self.seen = version
+            if version != self.version:
+                self.version = version
                 return

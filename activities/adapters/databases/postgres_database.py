@@ -1,4 +1,4 @@
-"""Production's database: PostgreSQL, whose transactions are repeated where others came first or the server was away."""
+"""The production database: PostgreSQL. A transaction is repeated after a write conflict or a lost connection."""
 
 import asyncio
 import random
@@ -18,133 +18,139 @@ from sqlalchemy.pool import QueuePool
 
 from activities.adapters.databases import migrations
 from activities.adapters.databases.database import Result
-from activities.adapters.databases.migrations import Move
-from activities.adapters.databases.postgres_errors import crowded, trouble, unreadable
+from activities.adapters.databases.migrations import SchemaUpgrade
+from activities.adapters.databases.postgres_errors import classify, no_free_connection, unusable_address
 
 CONNECTIONS: Final = 8
-"""Of each process, and so its transactions at the same time; a PostgreSQL server accepts 100 unless it is told more."""
+"""The connections of each process, and so its concurrent transactions. A PostgreSQL server accepts 100 by default."""
 CONNECT_SECONDS: Final = 5
-"""How long one try to connect may take; psycopg counts whole seconds from 2."""
+"""How long one attempt to connect may take, in seconds. psycopg takes whole seconds, from 2."""
 MIGRATION_SECONDS: Final = 3600.0
-"""How long a migration may take: one that is cut off is undone, and would be begun anew."""
+"""How long a migration may take, in seconds. One that is cut off is rolled back and has to start again."""
 _PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.5
-_MIGRATING: Final = 7_305_611_420_563
-"""The advisory lock of whoever migrates, in each database: any number that nobody else uses."""
+_MIGRATION_LOCK: Final = 7_305_611_420_563
+"""The number of the advisory lock that a migration holds: an arbitrary one that nothing else uses."""
 
 
 class PostgresDatabase:
-    """A `Database` on a server. Writes are SERIALIZABLE: one that others came between is done again."""
+    """A `Database` on a server. Writes are SERIALIZABLE: one that conflicts with another is repeated."""
 
     def __init__(self, engine: Engine, server: str, patience: float) -> None:
         """Use `open_postgres`."""
         self._engine = engine
         self._server = server
         self._patience = patience
-        self._bringing = engine.execution_options(isolation_level="READ COMMITTED")
-        self._writing = engine.execution_options(isolation_level="SERIALIZABLE")
-        self._reading = engine.execution_options(isolation_level="REPEATABLE READ")
+        self._upgrade_engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self._write_engine = engine.execution_options(isolation_level="SERIALIZABLE")
+        self._read_engine = engine.execution_options(isolation_level="REPEATABLE READ")
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="database")
-        self._moving = asyncio.Lock()
-        self._move: Move | None = None
+        self._upgrade_lock = asyncio.Lock()
+        self._upgrade: SchemaUpgrade | None = None
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Do `work` in one transaction that no other writer interleaves with; it is on disk afterwards.
 
-        It is done again where another writer came first, and where the connection broke, for as long as the patience
-        lasts. Raises `StorageFull`, `StorageFailed`.
+        It is repeated after a conflict with another writer and after a broken connection, until the patience is used
+        up. Raises `StorageFull`, `StorageFailed`.
         """
-        if self._move is None:
+        if self._upgrade is None:
             await self.bring_up()
-        return await self._patiently(self._writing, work)
+        return await self._run_on_thread(self._write_engine, work)
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Do `work` on a snapshot; it waits for no writer. Raises `StorageFailed`."""
-        if self._move is None:
+        """Do `work` on a snapshot, without waiting for writers. Raises `StorageFailed`."""
+        if self._upgrade is None:
             await self.bring_up()
-        return await self._patiently(self._reading, work)
+        return await self._run_on_thread(self._read_engine, work)
 
-    async def bring_up(self) -> Move:
-        """Make or upgrade the tables; one process at a time. Raises `StorageFull`, `StorageFailed`."""
-        async with self._moving:
-            if self._move is None:
-                self._move = await self._patiently(self._bringing, self._brought_up, MIGRATION_SECONDS)
-        return self._move
+    async def bring_up(self) -> SchemaUpgrade:
+        """Create or upgrade the tables; one process at a time. Raises `StorageFull`, `StorageFailed`."""
+        async with self._upgrade_lock:
+            if self._upgrade is None:
+                self._upgrade = await self._run_on_thread(
+                    self._upgrade_engine, self._bring_up_tables, MIGRATION_SECONDS
+                )
+        return self._upgrade
 
     async def dispose(self) -> None:
-        """Finish what is in hand and close every connection."""
+        """Finish the running transactions and close every connection."""
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
-    def _brought_up(self, connection: Connection) -> Move:
-        # Whoever migrates may take long. Each statement sees what was committed before it, so whoever waited here finds
-        # the tables up to date.
+    def _bring_up_tables(self, connection: Connection) -> SchemaUpgrade:
+        # Another process may migrate for a long time. Each statement sees what was committed before it, so a process
+        # that waited here finds the tables up to date.
         connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATING})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         connection.execute(text(f"SET LOCAL lock_timeout = {_milliseconds(self._patience)}"))
         return migrations.bring_up(connection, f"PostgreSQL at {self._server}")
 
-    async def _patiently(
-        self, engine: Engine, work: Callable[[Connection], Result], longest: float | None = None
+    async def _run_on_thread(
+        self, engine: Engine, work: Callable[[Connection], Result], time_limit: float | None = None
     ) -> Result:
-        longest = longest or self._patience
-        hold = _Hold(time.monotonic() + self._patience, time.monotonic() + longest)
-        # A server that says nothing holds its thread for ever: what is in hand is cut off when the patience is over.
-        watch = asyncio.get_running_loop().call_later(longest, hold.give_up)
+        time_limit = time_limit or self._patience
+        transaction = _RunningTransaction(time.monotonic() + self._patience, time.monotonic() + time_limit)
+        # A server that never answers would hold its thread for ever: the connection is cut when the time is over.
+        timer = asyncio.get_running_loop().call_later(time_limit, transaction.cut_connection)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, engine, work, hold)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._repeat_until_done, engine, work, transaction
+            )
         finally:
-            if hold.over:
-                watch.cancel()
+            if transaction.finished:
+                timer.cancel()
 
-    def _run(self, engine: Engine, work: Callable[[Connection], Result], hold: "_Hold") -> Result:
+    def _repeat_until_done(
+        self, engine: Engine, work: Callable[[Connection], Result], transaction: "_RunningTransaction"
+    ) -> Result:
         pause = _PAUSE
         try:
             while True:
-                if time.monotonic() >= hold.cut:
-                    raise crowded(self._server, self._patience)
+                if time.monotonic() >= transaction.cut_off_at:
+                    raise no_free_connection(self._server, self._patience)
                 try:
-                    with engine.connect() as connection, hold.of(connection), connection.begin():
+                    with engine.connect() as connection, transaction.using(connection), connection.begin():
                         return work(connection)
                 except (SQLAlchemyError, psycopg.Error, OSError) as error:
-                    found = trouble(error, self._server, self._patience)
-                    if not found.passing or time.monotonic() + pause >= hold.until:
-                        raise found.error from None
-                # By chance, so that two which met once do not meet again.
+                    failure = classify(error, self._server, self._patience)
+                    if not failure.transient or time.monotonic() + pause >= transaction.retry_until:
+                        raise failure.error from None
+                # A random pause, so that two transactions that conflicted once do not conflict again.
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - a pause, not a secret
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            hold.over = True
+            transaction.finished = True
 
 
-class _Hold:
-    """What a transaction holds: its connection can be cut off from outside."""
+class _RunningTransaction:
+    """A running transaction, whose connection another thread can cut."""
 
-    def __init__(self, until: float, cut: float) -> None:
-        self.until = until
-        """Until when it is tried again, by the monotonic clock."""
-        self.cut = cut
-        """When it is cut off, however far it is."""
-        self.over = False
+    def __init__(self, retry_until: float, cut_off_at: float) -> None:
+        self.retry_until = retry_until
+        """The end of the repetitions, by the monotonic clock."""
+        self.cut_off_at = cut_off_at
+        """The moment, by the monotonic clock, when its connection is cut, finished or not."""
+        self.finished = False
         self._lock = Lock()
         self._socket: int | None = None
 
     @contextmanager
-    def of(self, connection: Connection) -> Generator[None]:
-        """While the transaction uses this connection."""
+    def using(self, connection: Connection) -> Generator[None]:
+        """Name the connection that the transaction uses, until the context ends."""
         driver: Any = connection.connection.driver_connection
         with self._lock:
             self._socket = driver.fileno()
-        if time.monotonic() >= self.cut:
-            self.give_up()
+        if time.monotonic() >= self.cut_off_at:
+            self.cut_connection()
         try:
             yield
         finally:
             with self._lock:
                 self._socket = None
 
-    def give_up(self) -> None:
-        """Cut the connection: whoever waits for its server hears that it is lost."""
+    def cut_connection(self) -> None:
+        """Shut the socket down: the thread that waits for the server gets a connection error."""
         with self._lock:
             if self._socket is not None:
                 with suppress(OSError), socket.fromfd(self._socket, socket.AF_INET, socket.SOCK_STREAM) as held:
@@ -152,18 +158,17 @@ class _Hold:
 
 
 def open_postgres(url: str, patience: float) -> PostgresDatabase:
-    """The database at `postgresql://user:password@host:port/name`; it connects at its first use.
+    """Return the database at `postgresql://user:password@host:port/name`; it connects at its first use.
 
-    TLS and the rest are the address's own options, as libpq has them: `?sslmode=verify-full`. A transaction waits for
-    `patience` seconds for other writers and for a server that is away. Raises `StorageFailed` for an address that is
-    none.
+    TLS and more are set by the address's libpq options: `?sslmode=verify-full`. A transaction waits up to `patience`
+    seconds for other writers and for a server that is away. Raises `StorageFailed` for an invalid address.
     """
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
-        raise unreadable() from None
+        raise unusable_address() from None
     if address.drivername not in ("postgresql", "postgres") or not address.database:
-        raise unreadable()
+        raise unusable_address()
     engine = create_engine(
         address.set(drivername="postgresql+psycopg").update_query_dict(
             {"connect_timeout": str(CONNECT_SECONDS), "application_name": "perdure", **address.query}
@@ -173,16 +178,16 @@ def open_postgres(url: str, patience: float) -> PostgresDatabase:
         max_overflow=0,
         hide_parameters=True,
     )
-    event.listen(engine, "connect", _bounded(patience))
+    event.listen(engine, "connect", _session_timeouts(patience))
     server = f"{address.host or 'localhost'}:{address.port or 5432}/{address.database}"
     return PostgresDatabase(engine, server, patience)
 
 
-def _bounded(patience: float) -> Callable[[Any, object], None]:
+def _session_timeouts(patience: float) -> Callable[[Any, object], None]:
     milliseconds = _milliseconds(patience)
 
     def on_connect(connection: Any, _record: object) -> None:
-        # What a worker left that lost its power or its network would hold others up for hours otherwise.
+        # Otherwise an open transaction of a worker that lost its power or network would block others for hours.
         connection.autocommit = True
         connection.execute(
             f"SET lock_timeout = {milliseconds}; SET idle_in_transaction_session_timeout = {milliseconds}"

@@ -1,4 +1,4 @@
-"""What PostgreSQL raises as the ports' errors: one line, without the password, and whether waiting helps."""
+"""Turns PostgreSQL's errors into the ports' errors of one line, without the password, and says if waiting helps."""
 
 import re
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ SETTING: Final = "PERDURE_DATABASE__POSTGRES"
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What went wrong."""
+class Failure:
+    """An error of the database, as the port's error."""
 
     error: PortError
-    """What to raise where it is not tried again."""
-    passing: bool
-    """Whether doing the transaction again may help."""
+    """The error to raise where the transaction is not repeated."""
+    transient: bool
+    """Whether repeating the transaction may help."""
 
 
 @dataclass(frozen=True)
 class _Meaning:
     pattern: str
-    """Of a five-character SQLSTATE, or of words."""
-    says: str
-    """After the server's name; with the `reason` that the server gave and the `patience` that was had."""
-    passing: bool = False
+    """A regular expression for a five-character SQLSTATE, or for the words of an error."""
+    message: str
+    """The text after the server's name; it may use the server's `reason` and the `patience` in seconds."""
+    transient: bool = False
     kind: type[PortError] = StorageFailed
 
 
@@ -37,14 +37,14 @@ _BY_STATE: Final = (
     _Meaning("42501", "forbids this user what the platform does ({reason}): GRANT it, or let it own the schema"),
     _Meaning("42P01", "lacks a table ({reason}): restore the database, or name another in " + SETTING),
     _Meaning(
-        "40001|40P01|55P03", "was busy with other writers for {patience:g} s: see what holds its locks", passing=True
+        "40001|40P01|55P03", "was busy with other writers for {patience:g} s: see what holds its locks", transient=True
     ),
-    _Meaning("08.*|57P.*|53300|25P03", "was away for {patience:g} s ({reason}): see that it runs", passing=True),
+    _Meaning("08.*|57P.*|53300|25P03", "was away for {patience:g} s ({reason}): see that it runs", transient=True),
     _Meaning(".*", "failed: {reason}; see its log"),
 )
 
-# A server that refuses a connection, and a client that makes none, say why in words alone. In another language than
-# English they are taken for a server that is away, and told after the patience.
+# An error while connecting has no SQLSTATE, only words. Words in another language than English count as a server that
+# is away, so the error is raised after the patience.
 _BY_WORDS: Final = (
     _Meaning(
         "password authentication failed|no password supplied|role .* does not exist|not permitted to log in"
@@ -62,34 +62,34 @@ _BY_WORDS: Final = (
         f"has an option in its address that is none: check {SETTING}",
     ),
     _Meaning("session is read-only|hot standby", f"is a standby that only reads: name the primary in {SETTING}"),
-    _Meaning(".*", "cannot be reached, tried for {patience:g} s ({reason}): see that it runs", passing=True),
+    _Meaning(".*", "cannot be reached, tried for {patience:g} s ({reason}): see that it runs", transient=True),
 )
 
 
-def unreadable() -> StorageFailed:
-    """The error for an address that is none. It is not shown: it may hold a password."""
+def unusable_address() -> StorageFailed:
+    """Return the error for an invalid address. It does not show the address, which may hold a password."""
     return StorageFailed(
         f"the address of PostgreSQL cannot be used: write {SETTING}=postgresql://user:password@host/db"
     )
 
 
-def crowded(server: str, patience: float) -> StorageFailed:
-    """The error of a transaction that waited for nothing but its turn."""
+def no_free_connection(server: str, patience: float) -> StorageFailed:
+    """Return the error of a transaction that never got a connection from the pool."""
     return StorageFailed(
         f"PostgreSQL at {server} was not reached for {patience:g} s: this worker's other transactions held every "
         "connection; see what holds them up"
     )
 
 
-def trouble(error: Exception, server: str, patience: float) -> Trouble:
-    """What an error of SQLAlchemy or psycopg means; `server` is host, port and database."""
+def classify(error: Exception, server: str, patience: float) -> Failure:
+    """Return what an error of SQLAlchemy or psycopg means; `server` is host, port and database."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(cause, "sqlstate", None)
-    said = str(getattr(getattr(cause, "diag", None), "message_primary", None) or cause)
-    reason = next(iter(said.strip().splitlines()), "")[:200].strip()
+    text = str(getattr(getattr(cause, "diag", None), "message_primary", None) or cause)
+    reason = next(iter(text.strip().splitlines()), "")[:200].strip()
     if state is None:
-        meaning = next(one for one in _BY_WORDS if re.search(one.pattern, said))
+        meaning = next(meaning for meaning in _BY_WORDS if re.search(meaning.pattern, text))
     else:
-        meaning = next(one for one in _BY_STATE if re.fullmatch(one.pattern, state))
-    says = meaning.says.format(reason=reason, patience=patience)
-    return Trouble(meaning.kind(f"PostgreSQL at {server} {says}"), meaning.passing)
+        meaning = next(meaning for meaning in _BY_STATE if re.fullmatch(meaning.pattern, state))
+    message = meaning.message.format(reason=reason, patience=patience)
+    return Failure(meaning.kind(f"PostgreSQL at {server} {message}"), meaning.transient)

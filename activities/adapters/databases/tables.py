@@ -1,4 +1,4 @@
-"""The tables of the main database, as the newest migration leaves them: a test compares the two."""
+"""The tables of the main database, as the newest migration leaves them. A test compares the two."""
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
 
@@ -10,7 +10,7 @@ bodies = Table(
     Column("tenant", String, primary_key=True),
     Column("digest", String, primary_key=True),
     Column("body", LargeBinary, nullable=False),
-    # The key is the table: one look-up instead of two.
+    # Without a row id the rows are stored by their key: one look-up instead of two.
     sqlite_with_rowid=False,
 )
 
@@ -20,18 +20,18 @@ paid_attempts = Table(
     Column("tenant", String, primary_key=True),
     Column("run_id", String, primary_key=True),
     Column("step", String, primary_key=True),
-    Column("attempt", Integer, primary_key=True),  # from 1, in the order in which they began, resets among them
+    Column("attempt", Integer, primary_key=True),  # from 1, in the order in which they began, also across resets
     Column("workflow_id", String, nullable=False),
     Column("begun_at", String, nullable=False),  # UTC, ISO 8601
     Column("charge", String),  # JSON of a Spend; null while it is unknown
     Column("reply", String),  # JSON of the step's reply
-    Column("place", Integer),  # of the reply among the step's saved ones, from 0
-    # Null in each of these: an attempt from before there were accounts.
-    Column("asking", String),  # unique to one asking
-    Column("question", String),  # the digest of what was asked: a saved reply answers no other question
-    Column("numbered", Integer),  # the attempt's number in the workflow, which a reset lets begin again
-    Column("worst", String),  # JSON of a Spend: what the account set aside
-    Column("day", String),  # in whose window it is reserved; null where its tenant has no limit
+    Column("place", Integer),  # the reply's position among the step's saved ones, from 0
+    # The next columns are null for an attempt from before there were accounts.
+    Column("asking", String),  # the id of one request to begin, unique
+    Column("question", String),  # the digest of the prompt: a saved reply is used for the same prompt only
+    Column("numbered", Integer),  # the attempt's number in the workflow, which starts anew after a reset
+    Column("worst", String),  # JSON of a Spend: the worst case that the account reserved
+    Column("day", String),  # the day whose window holds the reservation; null where its tenant has no limit
     sqlite_with_rowid=False,
 )
 
@@ -39,7 +39,7 @@ runs = Table(
     "runs",
     schema,
     Column("tenant", String, primary_key=True),
-    Column("run_id", String, primary_key=True),  # the first execution's
+    Column("run_id", String, primary_key=True),  # of the first execution
     Column("workflow_id", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("registered_at", String, nullable=False),  # UTC, ISO 8601
@@ -53,8 +53,8 @@ accounts = Table(
     Column("tenant", String, primary_key=True),
     Column("run_id", String, primary_key=True),
     Column("budget", String, nullable=False),  # JSON of a Budget
-    Column("settled", String, nullable=False),  # JSON of a Spend, as is the next
-    Column("reserved", String, nullable=False),
+    Column("settled", String, nullable=False),  # JSON of a Spend
+    Column("reserved", String, nullable=False),  # JSON of a Spend
     sqlite_with_rowid=False,
 )
 
@@ -74,7 +74,7 @@ upgrades = Table(
     "upgrades",
     schema,
     Column("revision", String, primary_key=True),
-    Column("at", String, nullable=False),  # UTC, ISO 8601: what began before is an older version's
+    Column("at", String, nullable=False),  # UTC, ISO 8601: runs that began earlier began under an older version
     sqlite_with_rowid=False,
 )
 
@@ -92,8 +92,8 @@ ledger_events = Table(
     sqlite_with_rowid=False,
 )
 
-# The inbox: few entries leave a call unknown, so it stays small however many calls there were. It holds all that is
-# read, or SQLite would take the key for as good.
+# The index of the inbox. Few entries leave a call unknown, so it stays small however many calls there were. It holds
+# every column that the query reads; otherwise SQLite would choose the primary key instead.
 Index(
     "ledger_events_unknown",
     ledger_events.c.tenant,
@@ -108,8 +108,8 @@ budget_windows = Table(
     schema,
     Column("tenant", String, primary_key=True),
     Column("day", String, primary_key=True),  # UTC, ISO 8601
-    Column("settled", String, nullable=False),  # JSON of a Spend, as is each of the next
-    Column("reserved", String, nullable=False),
+    Column("settled", String, nullable=False),  # JSON of a Spend
+    Column("reserved", String, nullable=False),  # JSON of a Spend
     sqlite_with_rowid=False,
 )
 
@@ -122,9 +122,9 @@ budget_reservations = Table(
     Column("name", String, primary_key=True),
     Column("workflow_id", String, nullable=False),
     Column("reserved_at", String, nullable=False),  # UTC, ISO 8601
-    Column("amount", String, nullable=False),
-    Column("closed_at", String),  # null while it is open
-    Column("spent", String),  # null while it is open, and where it was released
+    Column("amount", String, nullable=False),  # JSON of a Spend
+    Column("closed_at", String),  # UTC, ISO 8601; null while it is open
+    Column("spent", String),  # JSON of a Spend; null while it is open, and where it was released
     sqlite_with_rowid=False,
 )
 
@@ -132,14 +132,14 @@ callers = Table(
     "callers",
     schema,
     Column("tenant", String, primary_key=True),
-    Column("ticket", String, primary_key=True),  # a digest of the token and the workflow id; no token is ever kept
+    Column("ticket", String, primary_key=True),  # a digest of the token and the workflow id; the token is never stored
     Column("workflow_id", String, nullable=False),
-    Column("asked_at", String),  # UTC, ISO 8601, as all times here: when a run first asked for it in vain
-    Column("sent_at", String),  # null while nothing was shown
-    Column("expires_at", String),  # null where it was refused
-    Column("identity", String),  # JSON of an Identity; null where it was refused
-    Column("refused", String),  # why; null where it was not
-    Column("run_id", String),  # the first execution's, of the run that has used it up
+    Column("asked_at", String),  # UTC, ISO 8601, as all times here: when a run first asked for a token not yet shown
+    Column("sent_at", String),  # null until a token is shown
+    Column("expires_at", String),  # null where the token was refused
+    Column("identity", String),  # JSON of an Identity; null where the token was refused
+    Column("refused", String),  # the reason for the refusal; null where there was none
+    Column("run_id", String),  # of the first execution of the run that used the ticket
     sqlite_with_rowid=False,
 )
 
@@ -149,10 +149,10 @@ decisions_in_vain = Table(
     Column("tenant", String, primary_key=True),
     Column("business_id", String, primary_key=True),
     Column("decision_id", String, primary_key=True),
-    Column("content", String, primary_key=True),  # the digest of all that it says
+    Column("content", String, primary_key=True),  # the digest of the whole decision
     Column("at", String, nullable=False),  # UTC, ISO 8601
     Column("decision", String, nullable=False),  # JSON of a StepDecision, without its credential
-    Column("reason", String, nullable=False),  # why no run took it
+    Column("reason", String, nullable=False),  # why no run accepted it
     sqlite_with_rowid=False,
 )
 
@@ -160,12 +160,12 @@ recorded_decisions = Table(
     "recorded_decisions",
     schema,
     Column("tenant", String, primary_key=True),
-    Column("run_id", String, primary_key=True),  # the first execution's
+    Column("run_id", String, primary_key=True),  # of the first execution
     Column("step", String, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("workflow_id", String, nullable=False),
-    Column("decision_id", String, nullable=False),  # empty where nobody has said anything yet
-    Column("ruling", String, nullable=False),  # `asked` then
+    Column("decision_id", String, nullable=False),  # empty for the request itself, before anybody decided
+    Column("ruling", String, nullable=False),  # `asked` for the request itself
     Column("at", String, nullable=False),  # UTC, ISO 8601
     Column("decision", String, nullable=False),  # JSON of a RecordedDecision
     sqlite_with_rowid=False,

@@ -1,4 +1,4 @@
-"""Inserts of rows whose key may be there already: the one statement that each database has in a dialect of its own."""
+"""Inserts rows whose key may exist already: the one statement that differs between the databases' dialects."""
 
 from functools import cache
 
@@ -9,12 +9,12 @@ from sqlalchemy.sql.dml import Insert
 
 
 def insert_or_keep(connection: Connection, table: Table) -> Insert:
-    """Insert rows; one whose key is there already changes nothing."""
+    """Return a statement that inserts rows; a row whose key exists already changes nothing."""
     return _keep(connection.dialect.name, table)
 
 
 def insert_or_replace(connection: Connection, table: Table) -> Insert:
-    """Insert rows; one whose key is there already replaces what is beside the key."""
+    """Return a statement that inserts rows; a row whose key exists already replaces the stored row."""
     return _replace(connection.dialect.name, table)
 
 
@@ -29,7 +29,7 @@ def _keep(dialect: str, table: Table) -> Insert:
 
 @cache
 def _replace(dialect: str, table: Table) -> Insert:
-    into = _insert(dialect, table)
+    insertion = _insert(dialect, table)
     key = [column.name for column in table.primary_key.columns]
-    beside = {column.name: into.excluded[column.name] for column in table.columns if column.name not in key}
-    return into.on_conflict_do_update(index_elements=key, set_=beside)
+    other_columns = {column.name: insertion.excluded[column.name] for column in table.columns if column.name not in key}
+    return insertion.on_conflict_do_update(index_elements=key, set_=other_columns)

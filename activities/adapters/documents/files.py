@@ -1,4 +1,4 @@
-"""The documents port over the files that are known here."""
+"""Reads the text of files for the documents port."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from activities.adapters.documents.plain import read_text
 
 
 class FileDocuments:
-    """Reads text, Markdown, HTML and PDF. Parsing is CPU-bound, so it runs on a thread."""
+    """A `Documents` for text, Markdown, HTML and PDF. Parsing is CPU-bound, so it runs on a thread."""
 
     async def text(self, name: str, data: bytes) -> str:
         return await asyncio.to_thread(read_text, name, data)

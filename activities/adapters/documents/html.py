@@ -1,4 +1,4 @@
-"""Reads HTML: the article without the page around it."""
+"""Reads HTML: the article of a page, without navigation and other parts of the page."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _PAGE = (
     "nav, footer, aside, script, style, form, template, noscript, iframe, svg, button, dialog, [hidden], "
     "[role=navigation], [role=banner], [role=contentinfo], [role=search], [aria-hidden=true]"
 )
-"""What belongs to the page and not to the article."""
+"""The elements that belong to the page and not to the article."""
 
 _INLINE = frozenset(
     [
@@ -49,20 +49,20 @@ _INLINE = frozenset(
         "wbr",
     ]
 )
-"""Tags that leave a sentence whole; every other tag begins and ends a line."""
+"""The tags within a line; every other tag begins and ends a line."""
 
 _META = {"id": "DC.identifier", "version": "DC.hasVersion", "date": "DC.date", "replaces": "DC.replaces"}
 _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
-_DEEPEST = 400
-"""Tags inside tags; a page beyond it was made to break readers."""
+_MAX_DEPTH = 400
+"""The deepest nesting of tags that is read; only a page that attacks readers is deeper."""
 
 
 def read_html(path: Path, data: bytes) -> Document:
-    """Read an HTML page: its `main` or `article` where it has one, else its body, without navigation and the like.
+    """Read an HTML page: its `main` or `article` if it has one, else its body, without navigation and similar parts.
 
     Metadata is in `<title>` and the meta names `DC.identifier`, `DC.hasVersion`, `DC.date` and `DC.replaces`; each may
-    be missing. Raises `UnreadableDocument` for bytes that are not in the page's encoding (UTF-8 unless it says
-    otherwise), for a page that is nested too deeply, and for one without text.
+    be missing. Raises `UnreadableDocument` for bytes that are not in the page's encoding (UTF-8 unless it names
+    another), for a page that is nested too deeply, and for one without text.
     """
     declared = _CHARSET.search(data[:2048])
     charset = declared[1].decode("ascii") if declared else "utf-8"
@@ -73,42 +73,42 @@ def read_html(path: Path, data: bytes) -> Document:
     except UnicodeDecodeError as error:
         raise unreadable(path, f"byte {error.start} is not {charset}", "save the file as UTF-8") from None
     page = LexborHTMLParser(text)
-    described = _described(page)
-    found = page.css("main") or page.css("article")
-    # A header inside an article holds its heading; the page's own header holds the page's.
-    for noise in page.css(_PAGE if found else f"{_PAGE}, header"):
-        noise.decompose()
-    walk = _Walk()
-    for root in found or page.css("body"):
-        walk.children(root, 0)
-        walk.flush()
-    if walk.too_deep:
-        raise unreadable(path, f"its tags are nested more than {_DEEPEST} deep", "save a simpler page")
-    return assemble(path, described, walk.outline)
+    metadata = _metadata(page)
+    articles = page.css("main") or page.css("article")
+    # A header inside an article has the article's heading; a header outside belongs to the page.
+    for element in page.css(_PAGE if articles else f"{_PAGE}, header"):
+        element.decompose()
+    reader = _ArticleReader()
+    for root in articles or page.css("body"):
+        reader.children(root, 0)
+        reader.flush()
+    if reader.too_deep:
+        raise unreadable(path, f"its tags are nested more than {_MAX_DEPTH} deep", "save a simpler page")
+    return assemble(path, metadata, reader.outline)
 
 
 def plain_text(fragment: str) -> str:
-    """The text of a fragment of HTML, without its tags."""
+    """Return the text of a fragment of HTML, without its tags."""
     body = LexborHTMLParser(fragment).body
     return "" if body is None else body.text(separator=" ")
 
 
-def _described(page: LexborHTMLParser) -> dict[str, str]:
-    described: dict[str, str] = {}
+def _metadata(page: LexborHTMLParser) -> dict[str, str]:
+    metadata: dict[str, str] = {}
     title = page.css_first("head > title")
     if title is not None:
-        described["title"] = title.text()
+        metadata["title"] = title.text()
     contents = {
         (meta.attributes.get("name") or "").lower(): meta.attributes.get("content") or "" for meta in page.css("meta")
     }
     for name, meta in _META.items():
-        described[name] = contents.get(meta.lower(), "")
-    return described
+        metadata[name] = contents.get(meta.lower(), "")
+    return metadata
 
 
 @dataclass
-class _Walk:
-    """Walks the article from top to bottom and gathers words until a block ends."""
+class _ArticleReader:
+    """Reads an article from top to bottom; collects words and adds them to the outline when a block ends."""
 
     outline: Outline = field(default_factory=Outline)
     words: list[str] = field(default_factory=list[str])
@@ -119,8 +119,8 @@ class _Walk:
     too_deep: bool = False
 
     def children(self, node: LexborNode, depth: int) -> None:
-        """Visit what is inside a node."""
-        if depth > _DEEPEST:
+        """Visit the children of a node."""
+        if depth > _MAX_DEPTH:
             self.too_deep = True
             return
         for child in node.iter(include_text=True):
@@ -154,7 +154,7 @@ class _Walk:
             self.item = self.item and tag != "li"
 
     def flush(self) -> None:
-        """End a line."""
+        """End the current line and add it to the outline."""
         text = "".join(self.words)
         self.words = []
         if self.item:
@@ -165,13 +165,14 @@ class _Walk:
 
 
 def _table(table: LexborNode, outline: Outline) -> None:
-    """Read a table. Its first row names the columns where it has header cells or stands in a `thead`."""
+    """Read a table. Its first row is the header if it has header cells or is in a `thead`."""
     for caption in table.css("caption"):
         outline.line(caption.text())
     rows = [[cell.text(separator=" ") for cell in row.css("th, td")] for row in table.css("tr")]
     rows = [row for row in rows if any(cell.strip() for cell in row)]
-    first = table.css_first("tr")
-    named = first is not None and (
-        len(first.css("th")) > 1 or (len(rows) > 1 and first.parent is not None and first.parent.tag == "thead")
+    first_row = table.css_first("tr")
+    has_header = first_row is not None and (
+        len(first_row.css("th")) > 1
+        or (len(rows) > 1 and first_row.parent is not None and first_row.parent.tag == "thead")
     )
-    outline.table(rows[0] if named else (), rows[1:] if named else rows)
+    outline.table(rows[0] if has_header else (), rows[1:] if has_header else rows)

@@ -1,4 +1,4 @@
-"""Reads Markdown with front matter."""
+"""Reads Markdown files with front matter."""
 
 import re
 from pathlib import Path
@@ -25,36 +25,36 @@ def read_markdown(path: Path, data: bytes) -> Document:
         text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise unreadable(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from None
-    described: dict[str, str] = {}
-    if matter := _FRONT_MATTER.match(text):
-        described = {name.lower(): value.strip().strip("\"'") for name, value in _FIELD.findall(matter[1])}
-        text = text[matter.end() :]
+    metadata: dict[str, str] = {}
+    if front_matter := _FRONT_MATTER.match(text):
+        metadata = {name.lower(): value.strip().strip("\"'") for name, value in _FIELD.findall(front_matter[1])}
+        text = text[front_matter.end() :]
     elif text.startswith("---\n") and _FIELD.match(text, 4):
         raise unreadable(path, "its front matter has no end", "close it with a line of three dashes")
     outline = Outline()
     _read(_parser.parse(text), outline)
-    return assemble(path, described, outline)
+    return assemble(path, metadata, outline)
 
 
 def _read(tokens: list[Token], outline: Outline) -> None:
     """Walk the flat list of block tokens once."""
-    inside = ""
+    open_tag = ""
     rows: list[list[str]] = []
     for token in tokens:
         match token.type:
             case "heading_open" | "list_item_open" | "th_open" | "td_open":
-                inside = token.tag
+                open_tag = token.tag
             case "list_item_close" | "heading_close" | "th_close" | "td_close":
-                inside = ""
+                open_tag = ""
             case "tr_open":
                 rows.append([])
             case "table_close":
                 outline.table(rows[0], rows[1:])
                 rows = []
             case "inline":
-                _place(inside, _words(token), rows, outline)
-                # Only the first paragraph of a list item bears its mark.
-                inside = "" if inside == "li" else inside
+                _add_block(open_tag, _words(token), rows, outline)
+                # Only the first paragraph of a list item is the item; later ones are plain lines.
+                open_tag = "" if open_tag == "li" else open_tag
             case "fence" | "code_block":
                 for line in token.content.splitlines():
                     outline.line(line)
@@ -64,22 +64,22 @@ def _read(tokens: list[Token], outline: Outline) -> None:
                 pass
 
 
-def _place(inside: str, words: str, rows: list[list[str]], outline: Outline) -> None:
-    """Put the words of one block where they belong."""
-    match inside:
+def _add_block(open_tag: str, text: str, rows: list[list[str]], outline: Outline) -> None:
+    """Add the text of one block to the table's rows or to the outline."""
+    match open_tag:
         case "":
-            for line in words.split("\n"):
+            for line in text.split("\n"):
                 outline.line(line)
         case "li":
-            outline.item(words)
+            outline.item(text)
         case "th" | "td":
-            rows[-1].append(words)
+            rows[-1].append(text)
         case heading:
-            outline.heading(int(heading[1:]), words)
+            outline.heading(int(heading[1:]), text)
 
 
 def _words(token: Token) -> str:
-    """The plain text of an inline token; a hard break stays a line break."""
+    """Return the plain text of an inline token; a hard break becomes a line break."""
     parts: list[str] = []
     for child in token.children or []:
         match child.type:

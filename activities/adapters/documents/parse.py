@@ -1,4 +1,4 @@
-"""Turns a file into a document, by its ending."""
+"""Reads a file as a document, by the ending of its name."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from activities.adapters.documents.markdown import read_markdown
 from activities.adapters.documents.pdf import read_pdf
 
 READERS = {".md": read_markdown, ".html": read_html, ".htm": read_html, ".pdf": read_pdf}
-"""The reader of each kind of file. Each takes the path, for its messages, and the file's bytes."""
+"""The reader for each ending. It takes the path, for its messages, and the file's bytes."""
 
 
 def parse(path: Path) -> Document:
     """Read one document.
 
-    Raises `UnreadableDocument`, which names the file, the reason and the remedy: for a file that is missing, empty,
-    damaged or not in its encoding, and for a kind of file that is not known here.
+    Raises `UnreadableDocument`, with the file, the reason and the remedy: for a file that is missing, empty, damaged or
+    not in its encoding, and for an unknown ending.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:

@@ -1,19 +1,19 @@
-"""Tables in laid-out text: rows whose cells stand in the same columns."""
+"""Finds tables in laid-out text: rows whose cells stand in the same columns."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _CELL = re.compile(r"\S+(?: \S+)*")
-COLUMNS = 2
-"""Columns that a table has at least."""
-_SLACK = 2
-"""Characters by which a cell may miss its column."""
+MIN_COLUMNS = 2
+"""The least number of columns of a table."""
+_TOLERANCE = 2
+"""The largest distance between a cell and its column, in characters."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands between wide gaps."""
+    """A piece of a line between wide gaps, with its offsets."""
 
     text: str
     start: int
@@ -22,62 +22,64 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table, with as many cells as the table has columns; missing ones are empty."""
+    """A row of a table, with one cell for each column; a missing cell is empty."""
 
     cells: tuple[str, ...]
     line: int
-    """The position of the line on which it ends."""
+    """The number of the line on which it ends."""
 
 
 def cells_in(line: str) -> list[Cell]:
-    """The pieces of a line that two or more spaces part."""
-    return [Cell(found[0], found.start(), found.end()) for found in _CELL.finditer(line)]
+    """Return the pieces of a line that two or more spaces separate."""
+    return [Cell(match[0], match.start(), match.end()) for match in _CELL.finditer(line)]
 
 
 def table_at(lines: Sequence[str | None], first: int) -> list[Row]:
-    """The table that begins on line `first`, its header first; empty where none does.
+    """Return the rows of the table that begins on line `first`, its header first; no rows where no table begins.
 
-    A table is a line of at least two cells and, blank lines apart, more lines whose cells begin or end in the columns
-    of the first. A line whose first column is empty continues the row above it: cells that are centred vertically
-    cannot be told from that. None stands for a line of another kind.
+    A table is a line of at least two cells, followed by lines whose cells begin or end in the columns of the first
+    line; blank lines are skipped. A line whose first column is empty continues the row above it, since it looks the
+    same as a row with vertically centred cells. A line that is None, which is no text, ends the table.
     """
     header = cells_in(lines[first] or "")
-    if len(header) < COLUMNS:
+    if len(header) < MIN_COLUMNS:
         return []
     rows = [Row(tuple(cell.text for cell in header), first)]
     for number in range(first + 1, len(lines)):
         line = lines[number]
         if line is None:
             break
-        found = cells_in(line)
-        if not found:
+        cells = cells_in(line)
+        if not cells:
             continue
-        placed = _placed(found, header)
-        # A lone cell in the first column may as well be the text after the table.
-        if placed is None or (len(found) < COLUMNS and placed[0]):
+        cells_by_column = _in_columns(cells, header)
+        # A single cell in the first column may also be the text after the table, so it ends the table.
+        if cells_by_column is None or (len(cells) < MIN_COLUMNS and cells_by_column[0]):
             break
-        if placed[0] or len(rows) == 1:
-            rows.append(Row(placed, number))
+        if cells_by_column[0] or len(rows) == 1:
+            rows.append(Row(cells_by_column, number))
         else:
-            above = rows.pop()
-            joined = (f"{over} {under}".strip() for over, under in zip(above.cells, placed, strict=True))
+            previous_row = rows.pop()
+            joined = (
+                f"{upper} {lower}".strip() for upper, lower in zip(previous_row.cells, cells_by_column, strict=True)
+            )
             rows.append(Row(tuple(joined), number))
     return rows if len(rows) > 1 else []
 
 
-def _placed(found: list[Cell], header: list[Cell]) -> tuple[str, ...] | None:
-    """The cells in the header's columns; None where one fits none of them."""
-    placed = [""] * len(header)
+def _in_columns(cells: list[Cell], header: list[Cell]) -> tuple[str, ...] | None:
+    """Return the cells' texts in the header's columns; None where a cell fits no column."""
+    cells_by_column = [""] * len(header)
     column = 0
-    for cell in found:
+    for cell in cells:
         while column < len(header) and not _fits(cell, header[column]):
             column += 1
         if column == len(header):
             return None
-        placed[column] = cell.text
+        cells_by_column[column] = cell.text
         column += 1
-    return tuple(placed)
+    return tuple(cells_by_column)
 
 
 def _fits(cell: Cell, column: Cell) -> bool:
-    return abs(cell.start - column.start) <= _SLACK or abs(cell.end - column.end) <= _SLACK
+    return abs(cell.start - column.start) <= _TOLERANCE or abs(cell.end - column.end) <= _TOLERANCE

@@ -1,1 +1,1 @@
-"""Guards through Guardrails AI, the validators and classifiers behind them, and rules over records."""
+"""Guards through Guardrails AI, with their validators and classifiers, and rules over records."""

@@ -1,4 +1,4 @@
-"""The guards that a spec may name: how each is made, what arguments it takes, and how it says why."""
+"""The catalogue of the guards that a spec may name, each with its arguments, its validator and its reasons."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from activities.adapters.guards.guardrails_detectors import (
     Toxicity,
 )
 from activities.adapters.guards.guardrails_validators import CitationsVerbatim, FiguresQuoted, NamesQuoted, Secrets
-from activities.adapters.lazy import Loaded
+from activities.adapters.lazy import Lazy
 from activities.ports import Subject
 
 
 class Arguments(BaseModel):
-    """The settings of a guard in a spec's `arguments`."""
+    """The arguments of a guard in a spec."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NoArguments(Arguments):
-    """Of a guard that has no settings."""
+    """The arguments of a guard that takes none."""
 
 
 class LengthArguments(Arguments):
-    """Characters."""
+    """The allowed length of a text, in characters."""
 
     min: int = Field(default=1, ge=0)
     max: int = Field(ge=1)
@@ -55,7 +55,7 @@ PersonalKind = Literal[
     "PERSON",
     "LOCATION",
 ]
-"""Presidio's names of the kinds that `activities.adapters.guards.personal_data.KINDS` knows."""
+"""The kinds of personal data, by Presidio's names; the keys of `activities.adapters.guards.personal_data.KINDS`."""
 
 USUAL_KINDS: tuple[PersonalKind, ...] = (
     "EMAIL_ADDRESS",
@@ -72,25 +72,25 @@ USUAL_KINDS: tuple[PersonalKind, ...] = (
     "PL_PESEL",
     "FI_PERSONAL_IDENTITY_CODE",
 )
-"""Names of people and places stand in honest questions, so they are only looked for on demand."""
+"""The kinds that are searched by default. Names of people and places are not: honest questions contain them."""
 
 
 class PiiArguments(Arguments):
-    """Which kinds of personal data count, and from which of Presidio's scores on."""
+    """The kinds of personal data to find, and the least of Presidio's scores that counts."""
 
     entities: tuple[PersonalKind, ...] = Field(default=USUAL_KINDS, min_length=1)
     threshold: float = Field(default=0.4, gt=0, le=1)
-    """0.4 is what a phone number scores where no word beside it says that it is one."""
+    """0.4 is the score of a phone number without a word beside it that says so."""
 
 
 class InjectionArguments(Arguments):
-    """From which probability on a text counts as an attempt; None for the model's own threshold."""
+    """The probability from which on a text counts as an attempt; None for the model's own threshold."""
 
     threshold: float | None = Field(default=None, gt=0, lt=1)
 
 
 class ToxicityArguments(Arguments):
-    """From which probability on a text counts as an insult."""
+    """The probability from which on a text counts as an insult."""
 
     threshold: float = Field(default=0.9, gt=0, lt=1)
 
@@ -102,9 +102,9 @@ class Guard:
     make: Callable[[Any], Validator]
     arguments: type[Arguments]
     reason: Callable[[Subject, Any, str], str]
-    """Why it failed, in plain words and without the text, from the subject, the arguments and the library's message."""
-    load: Loaded[Any] | None = None
-    """What has to be loaded before the first text, where that takes long."""
+    """A function of the subject, the arguments and the library's message: the reason of a failure, without the text."""
+    load: Lazy[Any] | None = None
+    """The model that has to be loaded before the first text, where loading takes long."""
 
 
 def _length_reason(subject: Subject, arguments: Any, _: str) -> str:
@@ -121,10 +121,14 @@ def _secret_reason(_: Subject, __: Any, ___: str) -> str:
 
 GUARDS: dict[str, Guard] = {
     "secrets_present": Guard(lambda _: Secrets(), NoArguments, _secret_reason),
-    "valid_length": Guard(lambda given: ValidLength(min=given.min, max=given.max), LengthArguments, _length_reason),
-    "pii": Guard(lambda given: Pii(given.entities, given.threshold), PiiArguments, _own_reason, PERSONAL_DATA),
-    "injection": Guard(lambda given: Injection(given.threshold), InjectionArguments, _own_reason, CLASSIFIER),
-    "toxicity": Guard(lambda given: Toxicity(given.threshold), ToxicityArguments, _own_reason, PROFANITY),
+    "valid_length": Guard(
+        lambda arguments: ValidLength(min=arguments.min, max=arguments.max), LengthArguments, _length_reason
+    ),
+    "pii": Guard(
+        lambda arguments: Pii(arguments.entities, arguments.threshold), PiiArguments, _own_reason, PERSONAL_DATA
+    ),
+    "injection": Guard(lambda arguments: Injection(arguments.threshold), InjectionArguments, _own_reason, CLASSIFIER),
+    "toxicity": Guard(lambda arguments: Toxicity(arguments.threshold), ToxicityArguments, _own_reason, PROFANITY),
     "citations_verbatim": Guard(lambda _: CitationsVerbatim(), NoArguments, _own_reason),
     "figures_quoted": Guard(lambda _: FiguresQuoted(), NoArguments, _own_reason),
     "names_quoted": Guard(lambda _: NamesQuoted(), NoArguments, _own_reason),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from guardrails import validator_base
 from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator
 
-from activities.adapters.lazy import Loaded
+from activities.adapters.lazy import Lazy
 
 if TYPE_CHECKING:
     from activities.adapters.guards.injection.classifier import Classifier
@@ -18,9 +18,9 @@ _register = cast("Any", validator_base).register_validator
 def _personal_data() -> "PersonalData":
     from activities.adapters.guards.personal_data import PersonalData
 
-    made = PersonalData()
-    made.find("Warm up: ann@example.com")  # its first call compiles its patterns
-    return made
+    personal_data = PersonalData()
+    personal_data.find("Warm up: ann@example.com")  # the first call compiles the patterns
+    return personal_data
 
 
 def _classifier() -> "Classifier":
@@ -35,9 +35,9 @@ def _profanity() -> Callable[[str], float]:
     return probability
 
 
-PERSONAL_DATA = Loaded(_personal_data)
-CLASSIFIER = Loaded(_classifier)
-PROFANITY = Loaded(_profanity)
+PERSONAL_DATA = Lazy(_personal_data)
+CLASSIFIER = Lazy(_classifier)
+PROFANITY = Lazy(_profanity)
 
 
 @_register(name="perdure/pii", data_type="string")
@@ -52,9 +52,9 @@ class Pii(Validator):
     def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
         from activities.adapters.guards.personal_data import KINDS
 
-        found = PERSONAL_DATA().find(str(value), self._kinds, self._threshold)
-        if found:
-            return FailResult(error_message=f"it holds personal data: {', '.join(KINDS[kind].words for kind in found)}")
+        kinds = PERSONAL_DATA().find(str(value), self._kinds, self._threshold)
+        if kinds:
+            return FailResult(error_message=f"it holds personal data: {', '.join(KINDS[kind].words for kind in kinds)}")
         return PassResult()
 
 

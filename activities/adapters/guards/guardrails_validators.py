@@ -13,13 +13,13 @@ from activities.ports import Subject
 from activities.text.facts import codes, figures, names
 
 _register = cast("Any", validator_base).register_validator
-# The decorator that registers it loses its type.
+# The library's decorator loses the type.
 _SecretsPresent = cast("type[Validator]", SecretsPresent)
 
 _WORD = re.compile(r"\w+(?:-\w+)*")
 
 SUBJECT = "subject"
-"""The metadata key under which a validator finds the citations and the passages."""
+"""The metadata key of the subject, which has the citations and the passages."""
 
 
 def _subject(metadata: dict[str, Any]) -> Subject:
@@ -44,7 +44,7 @@ class CitationsVerbatim(Validator):
 
 @_register(name="perdure/figures_quoted", data_type="string")
 class FiguresQuoted(Validator):
-    """Every figure and code in the answer stands in what it cites: a wrong number is the costliest invention."""
+    """Every figure and code in the answer stands in a cited passage: an invented number is the costliest error."""
 
     def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
         return _quoted(lambda text: [*figures(text), *codes(text)], str(value), _subject(metadata))
@@ -52,28 +52,28 @@ class FiguresQuoted(Validator):
 
 @_register(name="perdure/names_quoted", data_type="string")
 class NamesQuoted(Validator):
-    """Every name in the answer stands in what it cites. A name may come from the question, so this is for flagging."""
+    """Every name in the answer stands in a cited passage. A name may come from the question, so only flag a failure."""
 
     def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
         return _quoted(names, str(value), _subject(metadata))
 
 
-def _quoted(kind: Callable[[str], list[str]], answer: str, subject: Subject) -> ValidationResult:
+def _quoted(facts_in: Callable[[str], list[str]], answer: str, subject: Subject) -> ValidationResult:
     cited = " ".join(passage.body or "" for passage in subject.passages)
     dates = " ".join(f"{day.day} {day:%B %Y}" for citation in subject.citations if (day := citation.edition.effective))
     stated = {word.casefold() for word in _WORD.findall(f"{cited} {dates}")} | set(figures(f"{cited} {dates}"))
-    invented = [fact for fact in kind(answer) if fact not in stated]
+    invented = [fact for fact in facts_in(answer) if fact not in stated]
     if invented:
         return FailResult(error_message=f"it states {invented[0]!r}, which stands in no cited passage")
     return PassResult()
 
 
 class Secrets(_SecretsPresent):
-    """The library's secret detector, one call at a time: it scans under settings that are global to the process."""
+    """The library's secret detector, one call at a time: its settings are global to the process."""
 
-    _one_at_a_time = threading.Lock()
+    _scan_lock = threading.Lock()
 
     def validate(self, value: str, metadata: dict[str, Any]) -> ValidationResult:
-        with self._one_at_a_time:
-            # A text of a single line would be scanned as well, but with a warning each time.
+        with self._scan_lock:
+            # The newline avoids a warning that the library writes for a text of a single line.
             return super().validate(value + "\n", metadata)

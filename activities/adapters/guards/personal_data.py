@@ -1,4 +1,4 @@
-"""Finds kinds of personal data with Presidio and spaCy's small English model: all in this process, no network."""
+"""Finds personal data with Presidio and spaCy's small English model, in this process and without the network."""
 
 import threading
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from spacy.tokens import Doc
 
 from activities.adapters.guards.text_windows import text_windows
 
-# The recogniser of e-mail addresses asks this for the domain: by default that fetches a list of all domains' endings.
+# Presidio's recogniser of e-mail addresses uses this extractor. By default it would download a list of all suffixes.
 tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 ENGLISH = "en"
 WINDOW = 4_000
-"""Characters looked at together: the time for a text grows with its length and not faster."""
+"""The characters that are analysed together, so that the time for a text grows only linearly with its length."""
 OVERLAP = 200
-"""Characters: longer than any personal datum with the words around it that make it likely."""
+"""The characters that two windows share: more than any personal datum with its context words."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Kind:
     """One kind of personal data."""
 
     words: str
-    """What it is called in a reason."""
+    """Its name in the reason of a verdict."""
     recognizer: str | None = None
-    """Presidio's class for it; None where it is found by the language model."""
+    """Presidio's class for it; None where the language model finds it."""
 
 
 KINDS: dict[str, Kind] = {
@@ -51,61 +51,66 @@ KINDS: dict[str, Kind] = {
     "PERSON": Kind("a person's name"),
     "LOCATION": Kind("a place"),
 }
-"""By Presidio's own names."""
+"""The kinds by Presidio's names."""
 
 USUAL = tuple(name for name, kind in KINDS.items() if kind.recognizer is not None)
-"""The kinds that are looked for unless others are asked for: names of people and places stand in honest questions."""
+"""The kinds that are searched by default. Names of people and places are not: honest questions contain them."""
 
 
 IGNORED = [
     *("CARDINAL", "ORDINAL", "QUANTITY", "PERCENT", "MONEY", "DATE", "TIME"),
     *("FAC", "LAW", "WORK_OF_ART", "LANGUAGE", "PRODUCT", "EVENT", "ORG", "NORP"),
 ]
-"""What else the language model names."""
+"""The other entities that the language model finds."""
 
 
 @Language.component("perdure_lower_case_lemmas")
 def _lower_case_lemmas(doc: Doc) -> Doc:
-    """What Presidio compares with its context words ("call", "phone"): a tagger would cost twenty times as much."""
+    """Set the lemmas, which Presidio compares with its context words ("call"); a tagger would take 20 times as long."""
     for token in doc:
         token.lemma_ = token.lower_
     return doc
 
 
 class PersonalData:
-    """Presidio's analyzer, twice: by patterns alone, and with the language model's names."""
+    """Two of Presidio's analyzers: one with patterns only, and one with the names of the language model too."""
 
     def __init__(self) -> None:
-        slow = ["parser", "tagger", "attribute_ruler", "lemmatizer"]
-        self._named = _pipeline(exclude=slow)
-        self._plain = _pipeline(exclude=[*slow, "tok2vec", "ner"])
-        self._by_pattern = _analyzer(self._plain)
-        self._by_name = _analyzer(self._named)
-        self._one_at_a_time = threading.Lock()
+        unused = ["parser", "tagger", "attribute_ruler", "lemmatizer"]
+        self._name_pipeline = _pipeline(exclude=unused)
+        self._pattern_pipeline = _pipeline(exclude=[*unused, "tok2vec", "ner"])
+        self._pattern_analyzer = _analyzer(self._pattern_pipeline)
+        self._name_analyzer = _analyzer(self._name_pipeline)
+        self._lock = threading.Lock()
 
     def find(self, text: str, kinds: Iterable[str] = USUAL, threshold: float = 0.4) -> list[str]:
-        """The kinds found, of those asked for, in the order of `KINDS`. `threshold` is Presidio's score, 0 to 1.
+        """Return the kinds found in the text, among those given, in the order of `KINDS`.
 
-        0.4 is what it gives a phone number without a word that says so. 200 KB take about 1.5 s of
-        processor time by patterns alone; with `PERSON` or `LOCATION` about ten times that.
+        `threshold` is Presidio's score, 0 to 1; a phone number without a word that says so scores 0.4. 200 KB take
+        about 1.5 s of processor time with patterns only; with `PERSON` or `LOCATION` about ten times that.
         """
-        wanted = set(kinds)
-        named = any(KINDS[kind].recognizer is None for kind in wanted)
-        pipeline, analyzer = (self._named, self._by_name) if named else (self._plain, self._by_pattern)
+        wanted_kinds = set(kinds)
+        needs_names = any(KINDS[kind].recognizer is None for kind in wanted_kinds)
+        pipeline, analyzer = (
+            (self._name_pipeline, self._name_analyzer)
+            if needs_names
+            else (self._pattern_pipeline, self._pattern_analyzer)
+        )
         found: set[str] = set()
         for window in text_windows(text, WINDOW, OVERLAP):
-            # spaCy keeps every word that it ever saw, other people's data too, except in a zone; and there can be one.
-            with self._one_at_a_time, pipeline.memory_zone():
-                results = analyzer.analyze(window, ENGLISH, entities=sorted(wanted), score_threshold=threshold)
-                found |= {result.entity_type for result in results if not _overruled(result, results)}
-            if found >= wanted:
+            # Outside of a memory zone spaCy keeps every word that it has seen, also private data. Only one zone can be
+            # open at a time.
+            with self._lock, pipeline.memory_zone():
+                results = analyzer.analyze(window, ENGLISH, entities=sorted(wanted_kinds), score_threshold=threshold)
+                found |= {result.entity_type for result in results if not _is_outscored(result, results)}
+            if found >= wanted_kinds:
                 break
         return [kind for kind in KINDS if kind in found]
 
 
-def _overruled(one: RecognizerResult, results: list[RecognizerResult]) -> bool:
-    """Whether the same characters are more likely something else: the digits of an IP address make a phone number."""
-    return any(one.score < other.score and one.intersects(other) for other in results)
+def _is_outscored(result: RecognizerResult, results: list[RecognizerResult]) -> bool:
+    """Return whether the same characters score higher as another kind: an IP address also looks like a phone number."""
+    return any(result.score < other.score and result.intersects(other) for other in results)
 
 
 def _pipeline(*, exclude: list[str]) -> Language:
@@ -115,16 +120,16 @@ def _pipeline(*, exclude: list[str]) -> Language:
 
 
 def _analyzer(pipeline: Language) -> AnalyzerEngine:
-    # Given a pipeline, the engine has nothing to load: its own way to load one is to download it.
+    # The engine gets a loaded pipeline: it would load one by downloading it.
     names = NerModelConfiguration(labels_to_ignore=IGNORED)
     engine = SpacyNlpEngine([{"lang_code": ENGLISH, "model_name": "given"}], names)
     cast("Any", engine).nlp = {ENGLISH: pipeline}
-    made: list[Any] = [
+    recognizers: list[Any] = [
         getattr(predefined_recognizers, kind.recognizer)(supported_language=ENGLISH)
         for kind in KINDS.values()
         if kind.recognizer is not None
     ]
     if "ner" in pipeline.pipe_names:
-        made.append(predefined_recognizers.SpacyRecognizer(supported_language=ENGLISH))
-    registry = RecognizerRegistry(recognizers=made, supported_languages=[ENGLISH])
+        recognizers.append(predefined_recognizers.SpacyRecognizer(supported_language=ENGLISH))
+    registry = RecognizerRegistry(recognizers=recognizers, supported_languages=[ENGLISH])
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[ENGLISH])

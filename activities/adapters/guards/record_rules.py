@@ -1,4 +1,4 @@
-"""Business rules over a record, as Guardrails AI validators, with the library's telemetry and tracing off."""
+"""Checks business rules over a record with Guardrails AI validators, with the library's telemetry and tracing off."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -31,30 +31,30 @@ from agents.rules import (
 from perdure.contracts.chains.extraction import Problem, Record
 from perdure.contracts.guards import GuardSpec
 
-# Both must be off before the first validator is made: one reports to a remote host, the other writes what is checked
-# into spans.
+# Both must be off before the first validator is made: metrics are sent to a remote host, and tracing writes the checked
+# values into spans.
 settings.rc.enable_metrics = False
 settings.disable_tracing = True
 
 _register = cast("Any", validator_base).register_validator
 
-Given = TypeVar("Given", bound=Rule)
+RuleType = TypeVar("RuleType", bound=Rule)
 
 
-class _RecordRule(Validator, Generic[Given]):
+class _RecordRule(Validator, Generic[RuleType]):
     """A validator over a record's values by field name. Its failures name the values, never the document."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, rule: RuleType) -> None:
         super().__init__()
-        self.given = given
+        self.rule = rule
 
     def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
-        """Passes where a field that the rule needs is not stated: `required` is a rule of its own."""
+        """Check the rule. It passes where a field that it needs is not stated: `required` is a rule of its own."""
         fault = self.fault(cast("Mapping[str, Any]", value))
         return PassResult() if fault is None else FailResult(error_message=fault)
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        """What is wrong, in plain words; None where nothing is."""
+        """Return what is wrong, in plain words; None where nothing is."""
         raise NotImplementedError
 
 
@@ -63,7 +63,7 @@ class RequiredFields(_RecordRule[Required]):
     """All of these fields are stated."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        missing = [name for name in self.given.fields if values.get(name) is None]
+        missing = [name for name in self.rule.fields if values.get(name) is None]
         return f"not stated: {', '.join(missing)}" if missing else None
 
 
@@ -72,9 +72,9 @@ class OneOfRequiredFields(_RecordRule[OneOfRequired]):
     """At least one of these fields is stated."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        if any(values.get(name) is not None for name in self.given.fields):
+        if any(values.get(name) is not None for name in self.rule.fields):
             return None
-        return f"none of {', '.join(self.given.fields)} is stated: one is needed"
+        return f"none of {', '.join(self.rule.fields)} is stated: one is needed"
 
 
 @_register(name="perdure/record_in_range", data_type="object")
@@ -82,16 +82,16 @@ class WithinRange(_RecordRule[InRange]):
     """A number or a day is within its bounds."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        value = values.get(self.given.field)
+        value = values.get(self.rule.field)
         if value is None:
             return None
-        bounds = [None if bound is None else measure(bound) for bound in (self.given.min, self.given.max)]
-        least, most = cast("list[Decimal | None]", bounds)  # days compare as numbers do
-        found = cast("Decimal", measure(value))
-        if least is not None and found < least:
-            return f"{self.given.field} is {value}, below {self.given.min}"
-        if most is not None and found > most:
-            return f"{self.given.field} is {value}, above {self.given.max}"
+        bounds = [None if bound is None else measure(bound) for bound in (self.rule.min, self.rule.max)]
+        minimum, maximum = cast("list[Decimal | None]", bounds)  # days compare as numbers do
+        number = cast("Decimal", measure(value))
+        if minimum is not None and number < minimum:
+            return f"{self.rule.field} is {value}, below {self.rule.min}"
+        if maximum is not None and number > maximum:
+            return f"{self.rule.field} is {value}, above {self.rule.max}"
         return None
 
 
@@ -100,10 +100,10 @@ class NotBeforeOther(_RecordRule[NotBefore]):
     """A day is not before another."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        later, earlier = values.get(self.given.field), values.get(self.given.other)
+        later, earlier = values.get(self.rule.field), values.get(self.rule.other)
         if later is None or earlier is None or date.fromisoformat(later) >= date.fromisoformat(earlier):
             return None
-        return f"{self.given.field} {later} is before {self.given.other} {earlier}"
+        return f"{self.rule.field} {later} is before {self.rule.other} {earlier}"
 
 
 @_register(name="perdure/record_sums_to", data_type="object")
@@ -111,8 +111,8 @@ class SumsToTotal(_RecordRule[SumsTo]):
     """The parts add up to the total."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        given = self.given
-        return _equal(values, given.total, given.parts, given.tolerance, sign="+", compute=sum)
+        rule = self.rule
+        return _equal(values, rule.total, rule.parts, rule.tolerance, sign="+", compute=sum)
 
 
 @_register(name="perdure/record_product_of", data_type="object")
@@ -120,12 +120,12 @@ class ProductOfFactors(_RecordRule[ProductOf]):
     """The factors multiply to the product."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        given = self.given
+        rule = self.rule
         return _equal(
             values,
-            given.product,
-            given.factors,
-            given.tolerance,
+            rule.product,
+            rule.factors,
+            rule.tolerance,
             sign="\u00d7",
             compute=lambda parts: reduce(mul, parts),
         )
@@ -136,13 +136,13 @@ class MatchesPattern(_RecordRule[Matches]):
     """A text matches a pattern as a whole."""
 
     def fault(self, values: Mapping[str, Any]) -> str | None:
-        value = values.get(self.given.field)
+        value = values.get(self.rule.field)
         if value is None:
             return None
         try:
-            full_match(self.given.pattern).validate_python(value)
+            full_match(self.rule.pattern).validate_python(value)
         except ValidationError:
-            return f"{self.given.field} is {value!r}, which does not match {self.given.pattern!r}"
+            return f"{self.rule.field} is {value!r}, which does not match {self.rule.pattern!r}"
         return None
 
 
@@ -155,7 +155,7 @@ def _equal(
     sign: str,
     compute: Callable[[list[Decimal]], Decimal | int],
 ) -> str | None:
-    """How a result differs from what its parts make, by more than the tolerance; None where it does not."""
+    """Return how a result differs from the value computed from its parts; None where it is within the tolerance."""
     if any(values.get(name) is None for name in (result, *parts)):
         return None
     computed = compute([Decimal(values[name]) for name in parts])
@@ -177,25 +177,25 @@ class RecordRules:
         ProductOf: ProductOfFactors,
         Matches: MatchesPattern,
     }
-    """One for each rule that a schema may name."""
+    """The validator of each rule that a schema may name."""
 
     async def check(self, rules: Sequence[GuardSpec], record: Record) -> tuple[Problem, ...]:
-        given = [_given(asked) for asked in rules]
-        return await asyncio.to_thread(self._check, given, record)
+        parsed_rules = [_parsed_rule(spec) for spec in rules]
+        return await asyncio.to_thread(self._check, parsed_rules, record)
 
-    def _check(self, given: Sequence[Rule], record: Record) -> tuple[Problem, ...]:
+    def _check(self, parsed_rules: Sequence[Rule], record: Record) -> tuple[Problem, ...]:
         values = record.values()
         problems: list[Problem] = []
-        for one in given:
-            result = self.validators[type(one)](one).validate(values, {})
+        for parsed_rule in parsed_rules:
+            result = self.validators[type(parsed_rule)](parsed_rule).validate(values, {})
             if isinstance(result, FailResult):
-                _, field, _ = next(iter(one.named()))
+                _, field, _ = next(iter(parsed_rule.named()))
                 problems.append(Problem(where=field, reason=result.error_message))
         return tuple(problems)
 
 
-def _given(asked: GuardSpec) -> Rule:
+def _parsed_rule(spec: GuardSpec) -> Rule:
     try:
-        return rule(asked.guard, asked.arguments)
+        return rule(spec.guard, spec.arguments)
     except BadRule as error:
         raise NotConfigured(str(error)) from None

@@ -1,12 +1,12 @@
-"""Cuts a long text into overlapping windows, so that what looks at one costs the same wherever it stands."""
+"""Cuts a long text into overlapping windows, so that the time to check a text grows only linearly with its length."""
 
 from collections.abc import Iterator
 
 
 def text_windows(text: str, size: int, overlap: int) -> Iterator[str]:
-    """Windows of at most `size` characters; each begins at most `overlap` characters before the last one's end.
+    """Yield windows of at most `size` characters that overlap by about `overlap` characters, at most twice that.
 
-    They begin and end between words where there is a space to cut at. A text that fits is its own only window.
+    They begin and end between words where there is a space to cut at. A text of up to `size` is a single window.
     """
     start = 0
     while len(text) - start > size:
@@ -16,9 +16,9 @@ def text_windows(text: str, size: int, overlap: int) -> Iterator[str]:
     yield text[start:]
 
 
-def _space_before(text: str, place: int, *, after: int) -> int:
-    """Just behind the last white space before `place`, or `place` itself where there is none after `after`."""
-    for at in range(place, max(after, 0), -1):
+def _space_before(text: str, position: int, *, after: int) -> int:
+    """Return the position after the last white space in `text[after:position]`; `position` where there is none."""
+    for at in range(position, max(after, 0), -1):
         if text[at - 1].isspace():
             return at
-    return place
+    return position

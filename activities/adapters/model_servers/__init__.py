@@ -1,1 +1,1 @@
-"""Model servers: the catalogue of deployments, connections to them, what they serve, and their errors."""
+"""Model servers: the catalogue of deployments, connections to them, the models they serve, and their errors."""

@@ -1,4 +1,4 @@
-"""The model catalogue: which deployments a tier may use, where each answers, what it can do, and what it costs.
+"""The model catalogue: the deployments of each tier, with their endpoints, capabilities and prices.
 
 `deploy/models/README.md` explains every key of the file.
 """
@@ -15,27 +15,27 @@ from perdure.contracts.chains.spec import Deployment, Prices
 from perdure.contracts.contract import Name, explain
 
 GENERATION_QUEUE = "perdure-generation-"
-"""Followed by the deployment's name: one task queue for each endpoint, so that a hung one starves no other."""
+"""The prefix of task queues, before the deployment's name: one queue each, so that a hung endpoint blocks no other."""
 
 Provider = Literal["hosted_vllm", "sglang", "openai", "anthropic"]
-"""What answers at an endpoint: a server of one's own, SGLang among them, OpenAI and what copies it, or Anthropic."""
+"""The kind of server at an endpoint: vLLM or llama.cpp, SGLang, OpenAI or a service with its API, or Anthropic."""
 
-Written = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Table(BaseModel):
-    """The base of what a catalogue file holds: unknown keys are mistakes."""
+    """The base of all tables of a catalogue file: unknown keys are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Capabilities(Table):
-    """What a deployment can do beyond text. A prompt that asks for more is refused before anything is sent."""
+    """The capabilities of a deployment beyond text. A prompt that needs more is refused before anything is sent."""
 
     tools: Literal["native", "schema", "none"] = "none"
-    """`native`: by its server's own tool calls; `schema`: by a reply held to a schema that lists the tools."""
+    """`native`: its server makes tool calls; `schema`: a JSON schema that lists the tools constrains the reply."""
     json_schema: bool = False
-    """Whether it holds a reply to a JSON schema."""
+    """Whether it constrains a reply to a JSON schema."""
     logprobs: bool = False
     """Whether it reports log probabilities."""
     adapters: bool = False
@@ -49,39 +49,39 @@ class Capabilities(Table):
 
 
 HIDDEN = frozenset({"api_key", "admin_key", "endpoint"})
-"""Where somebody may write a secret itself in place of its name, or beside an address: no error shows it."""
+"""The keys whose values no error shows: somebody may write a secret there, instead of its name or in an address."""
 
 
 class DeploymentEntry(Table):
     """One deployment, as the catalogue file describes it."""
 
-    model: Written
-    """The model as its server calls it."""
+    model: NonEmpty
+    """The model's name at its server."""
     provider: Provider
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$")]
     """The address up to and including `/v1`, without a user, a password or a query."""
     context_window: int = Field(ge=1)
-    """Tokens, prompt and answer together."""
+    """The size of the context window in tokens, prompt and answer together."""
     prices: Prices
     """Micro-dollars for a million tokens."""
     concurrency: int = Field(ge=1, le=1024)
-    """Calls in flight at the same time, for each worker process; the embedded server answers as many at once."""
+    """The largest number of calls in flight, for each worker process; the embedded server has as many slots."""
     capabilities: Capabilities = Capabilities()
-    answers_as: Written | None = None
-    """How replies name the model; a reply under another name is not used. None: replies are not compared."""
+    answers_as: NonEmpty | None = None
+    """The model's name in replies; a reply with another name is not used. None: any name is accepted."""
     api_key: Name | None = None
     """The name under which `PERDURE_MODEL__API_KEYS` holds this endpoint's key; None where it needs none."""
     adapter: Name | None = None
-    """The LoRA adapter that answers, by the name under which SGLang loaded it; None for the model itself."""
+    """The LoRA adapter to use, by the name under which SGLang loaded it; None for the model itself."""
     admin_key: Name | None = None
-    """The name under which `PERDURE_MODEL__API_KEYS` holds the key of SGLang's `--admin-api-key`, which stopping a call
-    and loading adapters need then; None where it has none."""
-    weights: Written | None = None
+    """The name under which `PERDURE_MODEL__API_KEYS` holds the key of SGLang's `--admin-api-key`; None where it has
+    none. A server with such a key requires it for stopping a call and for loading adapters."""
+    weights: NonEmpty | None = None
     """The `files` entry with the weights of an embedded deployment."""
 
     @property
     def protocol(self) -> str:
-        """LiteLLM's name for what the endpoint speaks."""
+        """LiteLLM's name for the endpoint's protocol."""
         return "hosted_vllm" if self.provider == "sglang" else self.provider
 
     @property
@@ -90,14 +90,14 @@ class DeploymentEntry(Table):
         return self.endpoint.rstrip("/").removesuffix("/v1")
 
     @property
-    def asked_as(self) -> str:
-        """The model's name in a request. SGLang takes an adapter only so: by its own name alone the base answers."""
+    def request_model(self) -> str:
+        """The model's name in a request. SGLang needs both names: given only an adapter's, its base model answers."""
         return self.model if self.adapter is None else f"{self.model}:{self.adapter}"
 
     @model_validator(mode="before")
     @classmethod
     def _no_unknown_price(cls, fields: Any) -> Any:
-        # A price is a contract, and contracts take unknown fields: here `inptu = 5` would be a price of nothing.
+        # `Prices` is a contract, and contracts accept unknown fields: with `inptu = 5` the price would be zero.
         prices: object = fields.get("prices") if isinstance(fields, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - TOML
         if isinstance(prices, dict) and (unknown := sorted(set(map(str, prices)) - set(Prices.model_fields))):  # pyright: ignore[reportUnknownArgumentType] - TOML
             raise ValueError(f"prices has no key {unknown[0]!r}: write input and output")
@@ -118,7 +118,7 @@ class DeploymentEntry(Table):
 
 
 class _File(Table):
-    """The whole file. `files` is read by what fetches them."""
+    """The whole file. The command that fetches files reads `files`."""
 
     deployments: dict[Name, DeploymentEntry] = Field(min_length=1)
     tiers: dict[Name, tuple[Name, ...]] = Field(min_length=1)
@@ -126,13 +126,13 @@ class _File(Table):
 
 
 class CatalogueFile:
-    """The catalogue in a TOML file, with endpoints from the settings over its own."""
+    """The catalogue in a TOML file. Endpoints from the settings replace those of the file."""
 
     def __init__(self, path: Path, endpoints: Mapping[str, str]) -> None:
         """Read the file. Raises `NotConfigured` with the file, the key and the reason."""
         self._path = path
         try:
-            found = _File.model_validate(tomllib.loads(path.read_text()))
+            file = _File.model_validate(tomllib.loads(path.read_text()))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise NotConfigured(
                 f"the model catalogue {str(path)!r} cannot be read: {error}; correct it, or set "
@@ -143,9 +143,9 @@ class CatalogueFile:
                 f"the model catalogue {path.name}: {explain(error, hidden=HIDDEN)}; "
                 "deploy/models/README.md explains every key"
             ) from None
-        self.entries: Mapping[str, DeploymentEntry] = found.deployments
+        self.entries: Mapping[str, DeploymentEntry] = file.deployments
         """Deployments by name."""
-        self.tiers: Mapping[str, tuple[str, ...]] = found.tiers
+        self.tiers: Mapping[str, tuple[str, ...]] = file.tiers
         """The deployments of each tier, the preferred one first."""
         self._check()
         self._endpoints = endpoints
@@ -155,8 +155,8 @@ class CatalogueFile:
         if names is None:
             tiers = ", ".join(self.tiers)
             raise NotConfigured(f"no deployment serves the tier {tier!r}: the tiers in {self._path.name} are {tiers}")
-        roomy = [name for name in names if self.entries[name].context_window >= (window or 0)] or names
-        name = next((name for name in roomy if name not in excluding), roomy[0])
+        candidates = [name for name in names if self.entries[name].context_window >= (window or 0)] or names
+        name = next((name for name in candidates if name not in excluding), candidates[0])
         entry = self.entries[name]
         return Deployment(
             name=name,
@@ -167,7 +167,7 @@ class CatalogueFile:
         )
 
     def entry(self, deployment: str) -> DeploymentEntry:
-        """The deployment's entry, with its endpoint as it is now. Raises `NotConfigured`."""
+        """Return the deployment's entry with its current endpoint. Raises `NotConfigured`."""
         entry = self.entries.get(deployment)
         if entry is None:
             known = ", ".join(self.entries)

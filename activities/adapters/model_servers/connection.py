@@ -1,7 +1,8 @@
-"""The wire to a model server: one connection for one request, watched as the reply comes back.
+"""Sends one request to a model server over one connection, and checks the reply as it arrives.
 
-LiteLLM hides what is read here: it sends a request again whose connection broke, drops events that it cannot parse,
-makes up a `finish_reason` and counts tokens itself where the server reports none, and calls an aborted reply finished.
+LiteLLM would hide errors that are detected here. It sends a request again after a broken connection, drops events that
+it cannot parse, invents a `finish_reason` and token counts where the server reports none, and treats an aborted reply
+as finished.
 """
 
 import asyncio
@@ -14,23 +15,23 @@ import httpx
 
 from activities.adapters.model_servers.provider_errors import port_error, read_event, read_refusal
 from activities.adapters.model_servers.stream_report import ModelReport
-from activities.adapters.model_servers.wire_errors import broken, shown
+from activities.adapters.model_servers.wire_errors import connection_error, display_name
 from activities.ports import ModelFailed, ModelUnusable, PortError, WrongModel
 
 CONNECT_SECONDS = 10.0
-"""How long a connection may take to be made."""
+"""How long connecting may take."""
 
 ERROR_SECONDS = 5.0
-"""How long an error reply may take to be read."""
+"""How long reading an error reply may take."""
 
 ERROR_BYTES = 64 * 1024
-"""How much of an error reply is read."""
+"""The largest part of an error reply that is read."""
 
 STREAM, WHOLE = "text/event-stream", "application/json"
 
 
 class ModelWire(httpx.AsyncBaseTransport):
-    """Carries one request, and keeps what came of it: a report of the reply, or the port error that it ended in."""
+    """A transport for one request. It keeps the report of the reply, or the port error in which the request ended."""
 
     def __init__(
         self,
@@ -38,88 +39,88 @@ class ModelWire(httpx.AsyncBaseTransport):
         provider: str,
         *,
         streams: bool,
-        most_bytes: int,
+        max_bytes: int,
         idle_seconds: float,
         answers_as: str | None,
         tls: ssl.SSLContext,
     ) -> None:
-        """`most_bytes` is what a reply may have at most; beyond it the connection is closed."""
+        """`max_bytes`: the largest reply; the connection is closed when a reply is larger."""
         self._deployment = deployment
         self._provider = provider
         self._expected = STREAM if streams else WHOLE
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._idle = idle_seconds
         self._answers_as = answers_as
-        # No connection is kept for the next call: llama.cpp's die after a stream, others grow stale, and what a call on
-        # a dead connection cost is unknown.
+        # No connection is kept for the next call: llama.cpp closes its own after a stream, others become stale, and the
+        # cost of a call on a dead connection is unknown.
         self._transport = httpx.AsyncHTTPTransport(verify=tls, limits=httpx.Limits(max_keepalive_connections=0))
         self._response: httpx.Response | None = None
         self._pieces: AsyncIterator[bytes] | None = None
         self._headers: Mapping[str, str] = {}
         self._sent = False
         self.report = ModelReport()
-        """What the server said so far."""
+        """The server's report so far."""
         self.failure: PortError | None = None
-        """What went wrong, once something did."""
+        """The error of the request; None while there is none."""
 
     @property
     def sent(self) -> bool:
-        """Whether the request left."""
+        """Whether the request was sent."""
         return self._sent
 
     @property
     def unfinished(self) -> bool:
-        """Whether the server may be at work for it: it was sent, and neither refused nor answered to the end."""
+        """Whether the server may still work on the request: it was sent, and neither refused nor fully answered."""
         return self._sent and self.report.ended is None and not (self.failure and self.failure.free_of_charge)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request; a second one fails as the first did."""
+        """Send the request. A second request fails: with the error of the first one, if it had one."""
         if self._sent:
             raise self.failure or self._failed("the call was to be sent twice: it was sent once")
         self._sent = True
-        request.headers["accept-encoding"] = "identity"  # what is counted is what is read
+        request.headers["accept-encoding"] = "identity"  # so that the counted bytes are the bytes of the text
         # The whole call has a deadline of its own.
         request.extensions["timeout"] = {"connect": CONNECT_SECONDS, "write": None, "read": None, "pool": None}
         try:
             response = await self._transport.handle_async_request(request)
         except Exception as error:  # noqa: BLE001 - whatever the transport raises is a failure of the wire
-            raise self._keep(broken(self._deployment, error, answering=False)) from None
+            raise self._record_failure(connection_error(self._deployment, error, reply_started=False)) from None
         self._response = response
         self._headers = {name.lower(): value for name, value in response.headers.items()}
         if response.status_code != httpx.codes.OK:
-            body = await _beginning(response)
+            body = await _read_error_body(response)
             refusal = read_refusal(response.status_code, self._headers, body)
-            raise self._keep(port_error(self._deployment, self._provider, refusal))
+            raise self._record_failure(port_error(self._deployment, self._provider, refusal))
         self._require_type()
-        self._pieces = self._watched(response)
+        self._pieces = self._watched_pieces(response)
         return httpx.Response(
             response.status_code,
             headers=response.headers,
-            stream=_Watched(self._pieces),
+            stream=_PieceStream(self._pieces),
             extensions=response.extensions,
         )
 
-    async def rest(self) -> None:
-        """Hear what is still to come of the reply, which nobody else reads any more."""
+    async def read_rest(self) -> None:
+        """Read the rest of the reply, for the report: LiteLLM does not read it."""
         if self._pieces is not None:
             async for _ in self._pieces:
                 pass
 
     async def aclose(self) -> None:
-        """Close the connection, whatever it is in the middle of."""
+        """Close the connection at once, also in the middle of a reply."""
         try:
             if self._response is not None:
                 await self._response.aclose()
         finally:  # also where a cancellation interrupts the line above
             await self._transport.aclose()
 
-    async def _watched(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _watched_pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
         received = 0
         pending = bytearray()
         pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
         while True:
             try:
-                async with asyncio.timeout(self._idle if self.report.speaking else None):
+                async with asyncio.timeout(self._idle if self.report.started else None):
                     piece = await anext(pieces)
             except StopAsyncIteration:
                 break
@@ -128,52 +129,52 @@ class ModelWire(httpx.AsyncBaseTransport):
                     f"the reply stopped in the middle: nothing came for {self._idle:g} s (PERDURE_MODEL__IDLE_SECONDS)"
                 ) from None
             except Exception as error:  # noqa: BLE001 - whatever the transport raises is a failure of the wire
-                raise self._keep(broken(self._deployment, error, answering=True)) from None
+                raise self._record_failure(connection_error(self._deployment, error, reply_started=True)) from None
             received += len(piece)
-            if received > self._most_bytes:
+            if received > self._max_bytes:
                 raise self._failed(
                     f"the reply was cut off after {received} bytes, far more than the tokens asked for can fill: the "
                     "server does not keep to max_tokens"
                 )
             pending += piece
             if self._expected == STREAM:
-                *lines, rest = pending.split(b"\n")
+                *lines, incomplete = pending.split(b"\n")
                 for line in lines:
-                    self._hear_line(bytes(line))
-                pending = bytearray(rest)
+                    self._read_line(bytes(line))
+                pending = bytearray(incomplete)
             yield piece
         if self._expected == STREAM:
-            self._hear_line(bytes(pending))
+            self._read_line(bytes(pending))
         else:
-            self._hear(bytes(pending))
+            self._read_json(bytes(pending))
 
-    def _hear_line(self, line: bytes) -> None:
-        """Read one line of a stream: only data are of interest, since events name themselves in it too."""
+    def _read_line(self, line: bytes) -> None:
+        """Read one line of a stream. Only `data` lines matter, since they name the event too."""
         data = line.strip().removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
         if data and data != b"[DONE]":
-            self._hear(data)
+            self._read_json(data)
 
-    def _hear(self, data: bytes) -> None:
+    def _read_json(self, data: bytes) -> None:
         try:
-            found: Any = json.loads(data)
+            parsed: Any = json.loads(data)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            parsed = None
+        if not isinstance(parsed, dict):
             raise self._failed("the reply is no JSON: is the endpoint the address of a model server?")
-        event = cast("dict[str, Any]", found)
-        refusal = read_event(event, self._headers, underway=self.report.speaking)
+        event = cast("dict[str, Any]", parsed)
+        refusal = read_event(event, self._headers, underway=self.report.started)
         if refusal is not None:
-            raise self._keep(port_error(self._deployment, self._provider, refusal))
+            raise self._record_failure(port_error(self._deployment, self._provider, refusal))
         try:
-            self.report.hear(event)
+            self.report.add_event(event)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError):
             raise self._failed("the reply has a shape that its protocol does not know") from None
-        named = self.report.model
-        if self._answers_as is not None and named is not None and named != self._answers_as:
-            raise self._keep(
+        model = self.report.model
+        if self._answers_as is not None and model is not None and model != self._answers_as:
+            raise self._record_failure(
                 WrongModel(
-                    f"{self._deployment}: another model answers ({shown(named)}, not {self._answers_as!r}): correct "
-                    "the endpoint, or `answers_as` in the catalogue"
+                    f"{self._deployment}: another model answers ({display_name(model)}, not {self._answers_as!r}): "
+                    "correct the endpoint, or `answers_as` in the catalogue"
                 )
             )
 
@@ -184,7 +185,7 @@ class ModelWire(httpx.AsyncBaseTransport):
         if kind == self._expected:
             return
         if kind == "text/html":
-            raise self._keep(
+            raise self._record_failure(
                 ModelUnusable(
                     f"{self._deployment}: its endpoint answers with a page for people ('text/html'): is the address "
                     "that of a model server, /v1 included?"
@@ -193,14 +194,14 @@ class ModelWire(httpx.AsyncBaseTransport):
         raise self._failed(f"the reply is of type {kind[:60]!r} and not {self._expected!r}")
 
     def _failed(self, what: str) -> PortError:
-        return self._keep(ModelFailed(f"{self._deployment}: {what}"))
+        return self._record_failure(ModelFailed(f"{self._deployment}: {what}"))
 
-    def _keep(self, failure: PortError) -> PortError:
+    def _record_failure(self, failure: PortError) -> PortError:
         self.failure = self.failure or failure
         return self.failure
 
 
-class _Watched(httpx.AsyncByteStream):
+class _PieceStream(httpx.AsyncByteStream):
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
 
@@ -208,8 +209,8 @@ class _Watched(httpx.AsyncByteStream):
         return self._pieces
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    """As much of an error reply as is worth reading."""
+async def _read_error_body(response: httpx.Response) -> bytes:
+    """Return the body of an error reply, cut at `ERROR_BYTES`."""
     body = bytearray()
     try:
         async with asyncio.timeout(ERROR_SECONDS):

@@ -1,7 +1,8 @@
-"""What a provider's error means: one function for each provider turns a refusal into the port's own error.
+"""Turns the errors of model providers into the port's errors, with one function for each provider.
 
-The port error's class says the remedy (retry, give up, circuit open, fall back) and whether the attempt is known to
-have cost nothing. A server's own words are read to judge, and never forwarded: they hold paths, prompts and keys.
+The class of a port error says the remedy (retry, give up, circuit open, fall back) and whether the attempt is known to
+have cost nothing. The text of a server's error is used to classify it and is never forwarded: it may hold paths,
+prompts and keys.
 """
 
 import json
@@ -21,13 +22,13 @@ from activities.ports import (
 )
 
 NOT_STARTED = frozenset({409, 425, 429, 503})
-"""Statuses with which a server says that it did not start, and may later."""
+"""The statuses with which a server says that it did not start the work, but may do so later."""
 
-ILL_FORMED = frozenset({400, 413, 415, 422})
-"""Statuses with which a server says that the same request would be refused again, before doing any work."""
+BAD_REQUEST = frozenset({400, 413, 415, 422})
+"""The statuses with which a server refuses a request before any work, and would refuse it again."""
 
-NO_SUCH_DOOR = frozenset({*range(300, 400), 405, 406, 410, 421, 426})
-"""Statuses with which something answers that is no model server's address."""
+WRONG_ADDRESS = frozenset({*range(300, 400), 405, 406, 410, 421, 426})
+"""The statuses of an address that is not a model server's."""
 
 LENGTH_WORDS = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 
@@ -36,38 +37,38 @@ STATUS = re.compile(r"[45]\d\d")
 TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|(prompt|input|request).{0,40}(too long|exceeds?)", re.IGNORECASE | re.DOTALL
 )
-"""How servers say in words that a prompt does not fit."""
+"""The words with which servers say that a prompt does not fit."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error reply, as far as it is read."""
+    """The parts of an error reply that classify it."""
 
     status: int
     headers: Mapping[str, str]
-    """By lower-case name."""
+    """The headers by lower-case name."""
     words: frozenset[str] = frozenset()
-    """Its `type`, `code` and `status`, lower-case: the machine's words for what happened."""
+    """The values of `type`, `code` and `status`, in lower case."""
     message: str = ""
-    """Its words for people, which only decide and are never shown."""
+    """The text for people. It is used to classify the error and is never shown."""
     underway: bool = False
-    """Whether it came after a part of the reply: then something was bought."""
+    """Whether it came after a part of the reply: then the attempt has cost something."""
 
 
 ByProvider: TypeAlias = Callable[[str, Refusal], PortError]
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    """Read an error reply. Nested bodies, flat ones, and what is no JSON at all are all understood."""
+    """Read an error reply, whose body may be nested JSON, flat JSON, or no JSON at all."""
     try:
-        found: Any = json.loads(body)
+        parsed: Any = json.loads(body)
     except (ValueError, RecursionError):
-        found = None
-    return _refusal(status, headers, found, underway=False)
+        parsed = None
+    return _refusal(status, headers, parsed, underway=False)
 
 
 def read_event(event: Mapping[str, Any], headers: Mapping[str, str], *, underway: bool) -> Refusal | None:
-    """The refusal that a reply with status 200 holds, if it holds one."""
+    """Return the refusal in an event of a reply with status 200; None where it holds none."""
     if event.get("error") is None and event.get("object") != "error" and event.get("type") != "error":
         return None
     inner = event.get("error")
@@ -77,7 +78,7 @@ def read_event(event: Mapping[str, Any], headers: Mapping[str, str], *, underway
 
 
 def port_error(deployment: str, provider: str, refusal: Refusal) -> PortError:
-    """The port's own error for a refusal of this provider."""
+    """Return the port's error for a refusal of this provider."""
     if refusal.underway:
         return ModelFailed(
             f"{deployment}: its server broke off in the middle of the reply (status {refusal.status})",
@@ -87,7 +88,7 @@ def port_error(deployment: str, provider: str, refusal: Refusal) -> PortError:
 
 
 def hosted(deployment: str, refusal: Refusal) -> PortError:
-    """vLLM, llama.cpp, and routers in front of them."""
+    """Return the error for a refusal of vLLM, llama.cpp, or a router in front of them."""
     if "no_available_workers" in refusal.words:
         return CircuitOpen(
             f"{deployment}: its router has no worker that is well: look at the model servers behind it",
@@ -97,8 +98,8 @@ def hosted(deployment: str, refusal: Refusal) -> PortError:
 
 
 def sglang(deployment: str, refusal: Refusal) -> PortError:
-    """SGLang itself, and `smg` in front of it. It says when to come back to nobody."""
-    if refusal.status in ILL_FORMED and "lora" in refusal.message.lower():
+    """Return the error for a refusal of SGLang or its router `smg`. Neither sends a `Retry-After` header."""
+    if refusal.status in BAD_REQUEST and "lora" in refusal.message.lower():
         return ModelUnusable(
             f"{deployment}: its server has not loaded the adapter: load it (`python -m deploy.models load`), or remove "
             "`adapter` from the catalogue"
@@ -112,7 +113,7 @@ def sglang(deployment: str, refusal: Refusal) -> PortError:
 
 
 def openai(deployment: str, refusal: Refusal) -> PortError:
-    """OpenAI, and services that copy its API."""
+    """Return the error for a refusal of OpenAI, or of a service with its API."""
     if refusal.words & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
         return _no_quota(deployment)
     if "model_not_found" in refusal.words:
@@ -121,7 +122,7 @@ def openai(deployment: str, refusal: Refusal) -> PortError:
 
 
 def anthropic(deployment: str, refusal: Refusal) -> PortError:
-    """Anthropic."""
+    """Return the error for a refusal of Anthropic."""
     if "billing_error" in refusal.words or "credit balance" in refusal.message:
         return _no_quota(deployment)
     if "overloaded_error" in refusal.words or refusal.status == 529:  # noqa: PLR2004 - Anthropic's own status
@@ -149,11 +150,11 @@ def _by_status(deployment: str, refusal: Refusal) -> PortError:
             error = _no_quota(deployment)
         case 404:
             error = _unknown_model(deployment)
-        case _ if status in ILL_FORMED:
-            error = _ill_formed(deployment, refusal)
+        case _ if status in BAD_REQUEST:
+            error = _bad_request(deployment, refusal)
         case _ if status in NOT_STARTED:
             error = _overloaded(deployment, refusal)
-        case _ if status in NO_SUCH_DOOR:
+        case _ if status in WRONG_ADDRESS:
             error = ModelUnusable(
                 f"{deployment}: its endpoint takes no requests (status {status}): is the address right, /v1 included?"
             )
@@ -165,7 +166,7 @@ def _by_status(deployment: str, refusal: Refusal) -> PortError:
     return error
 
 
-def _ill_formed(deployment: str, refusal: Refusal) -> ModelRefused:
+def _bad_request(deployment: str, refusal: Refusal) -> ModelRefused:
     if refusal.words & LENGTH_WORDS or TOO_LONG.search(refusal.message):
         return ModelRefused(
             f"{deployment}: the prompt is longer than the model's context window: use fewer passages, or a smaller "
@@ -206,5 +207,5 @@ def _refusal(status: int, headers: Mapping[str, str], body: object, *, underway:
     )
 
 
-def _mapping(found: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone, from the headers of its reply."""
+"""Reads from a reply's headers how long its server asks clients to wait."""
 
 import math
 import re
@@ -7,33 +7,34 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT = timedelta(hours=1)
-"""What a server may ask for; a clock that is wrong must not park a run for days."""
+"""The longest wait that is respected: a server with a wrong clock must not stop a run for days."""
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
-"""One part of `6m0s`, as OpenAI writes it."""
+"""One part of a duration in OpenAI's form, such as `6m0s`."""
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
-LONGEST_VALUE = 64
-"""Characters. What is longer is no time that anybody meant, and would take long to read."""
+MAX_VALUE_LENGTH = 64
+"""The longest header value that is read, in characters. A longer one is no time, and would be slow to parse."""
 
 EPOCH_FROM = 1_000_000_000
-"""From here on a number of seconds is a moment, not a wait."""
+"""The number from which on seconds are a moment since the epoch, and not a wait."""
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> timedelta | None:
-    """How long the server asks to be left alone, by any header that says so; None where none does."""
+    """Return how long the server asks clients to wait, by any of its headers; None where no header says it."""
     now = now or datetime.now(UTC)
-    headers = {name: value for name, value in headers.items() if len(value) <= LONGEST_VALUE}
-    if (exact := headers.get("retry-after-ms")) is not None and (wait := _seconds(exact)) is not None:
+    headers = {name: value for name, value in headers.items() if len(value) <= MAX_VALUE_LENGTH}
+    if (milliseconds := headers.get("retry-after-ms")) is not None and (wait := _seconds(milliseconds)) is not None:
         return _bounded(wait / 1000)
-    if (said := headers.get("retry-after")) is not None:
-        wait = _seconds(said)
+    if (value := headers.get("retry-after")) is not None:
+        wait = _seconds(value)
         if wait is None:
-            wait = _until(said, now)
+            wait = _until(value, now)
         if wait is not None:
             return _bounded(wait)
-    # A server may tell all its limits with every reply: of those whose remainder it tells, one that is used up refused.
+    # A server may send all its limits with every reply. Where it sends the remainder too, only a limit that is used up
+    # can have refused.
     waits = [
         wait
         for name, value in headers.items()
@@ -47,17 +48,17 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> time
 
 def _seconds(text: str) -> float | None:
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 def _until(text: str, now: datetime) -> float | None:
-    """Seconds until a moment, as an HTTP date or in ISO 8601."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
+    """Return the seconds until a moment that is written as an HTTP date or in ISO 8601; None for anything else."""
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            moment = read(text)
+            moment = parse(text)
             return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
         except (ValueError, TypeError, OverflowError):
             continue
@@ -65,7 +66,7 @@ def _until(text: str, now: datetime) -> float | None:
 
 
 def _reset(text: str, now: datetime) -> float | None:
-    """Seconds until a limit is reset: `20ms`, `6m0s`, seconds, seconds of the epoch, or a moment."""
+    """Return the seconds until a limit is reset, from `20ms`, `6m0s`, seconds, seconds of the epoch, or a moment."""
     if (number := _seconds(text)) is not None:
         return number - now.timestamp() if number > EPOCH_FROM else number
     if (parts := DURATION.findall(text)) and not DURATION.sub("", text):
@@ -74,7 +75,7 @@ def _reset(text: str, now: datetime) -> float | None:
 
 
 def _bounded(seconds: float) -> timedelta | None:
-    """The wait, within bounds: it is compared as a number, since few numbers of seconds fit into a `timedelta`."""
+    """Return the wait, from 0 to `LONGEST_WAIT`. The float is bounded first: a large one does not fit a `timedelta`."""
     if not math.isfinite(seconds):
         return None
     return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT.total_seconds()))

@@ -1,4 +1,4 @@
-"""Which models a server really serves. SGLang answers for any name with its base model, and repeats the name."""
+"""Checks which models a server really serves: SGLang answers any model name with its base model, under that name."""
 
 import asyncio
 import hashlib
@@ -13,23 +13,23 @@ from typing import Any, cast
 from activities.adapters.model_servers.catalogue import DeploymentEntry
 from activities.adapters.model_servers.provider_errors import port_error, read_refusal
 from activities.adapters.model_servers.server_queries import Answer, ServerQueries
-from activities.adapters.model_servers.wire_errors import shown
+from activities.adapters.model_servers.wire_errors import display_name
 from activities.ports import NO_TENANT, ModelUnreachable, ModelUnusable, PortError, SharedKey, SharedState
 
 ASK_EVERY = 60.0
-"""Seconds for which what a server said it serves is believed."""
+"""How long a server's list of models is believed, in seconds."""
 
-DOORS_CLOSED = frozenset({401, 403, 404, 429, 503})
-"""Statuses whose meaning does not depend on what was asked."""
+KEY_OR_LOAD_STATUSES = frozenset({401, 403, 404, 429, 503})
+"""The statuses that mean the same for any request: about the key, the address, or the load."""
 
 
-About = tuple[str, str, str]
-"""A deployment, its endpoint, and the model that it is asked for."""
+Target = tuple[str, str, str]
+"""A deployment, its endpoint, and the model's name in requests."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of a server's `/v1/models`."""
+    """An entry of a server's `/v1/models`."""
 
     name: str
     base: str | None
@@ -38,7 +38,7 @@ class Listed:
 
 
 def read_models(answer: Answer) -> Sequence[Listed] | None:
-    """The models of an answer; None where it is no list of models."""
+    """Return the models of an answer; None where it is no list of models."""
     data: object = answer.fields.get("data")
     if not isinstance(data, list):
         return None
@@ -47,17 +47,17 @@ def read_models(answer: Answer) -> Sequence[Listed] | None:
         Listed(
             name=str(line.get("id")),
             base=str(parent) if (parent := line.get("parent")) else None,
-            context_window=int(most) if isinstance(most := line.get("max_model_len"), int) else None,
+            context_window=int(length) if isinstance(length := line.get("max_model_len"), int) else None,
         )
         for line in lines
     ]
 
 
 def require_served(deployment: str, entry: DeploymentEntry, models: Sequence[Listed]) -> None:
-    """Raise `ModelUnusable` where the entry's model or its adapter is not among these."""
+    """Raise `ModelUnusable` unless the entry's model and adapter are among `models`."""
     bases = [model.name for model in models if model.base is None]
     if entry.model not in bases:
-        names = ", ".join(map(shown, bases[:4])) or "nothing"
+        names = ", ".join(map(display_name, bases[:4])) or "nothing"
         raise ModelUnusable(
             f"{deployment}: its server serves {names}, not {entry.model!r}, and would answer for it all the same: "
             "correct `model` or `endpoint` in the catalogue"
@@ -70,9 +70,9 @@ def require_served(deployment: str, entry: DeploymentEntry, models: Sequence[Lis
 
 
 class ServedModels:
-    """Sees that a server serves what the catalogue says, before the first call, now and then, and after a failure.
+    """Checks that servers serve the models of the catalogue: before the first call, once a minute, and after a failure.
 
-    What one worker saw it tells the others: a server is asked once a minute, however many call it.
+    Workers share their results: a server is asked once a minute, however many workers call it.
     """
 
     def __init__(
@@ -81,49 +81,51 @@ class ServedModels:
         self._queries = queries
         self._shared = shared
         self._clock = clock
-        self._doubted: set[str] = set()
-        """Deployments whose server is asked itself, whatever other workers have seen."""
-        self._believed: dict[About, float] = {}
-        self._asking: dict[About, asyncio.Task[None]] = {}
+        self._to_recheck: set[str] = set()
+        """The deployments whose server is asked next time, whatever other workers have found."""
+        self._verified_until: dict[Target, float] = {}
+        self._running_checks: dict[Target, asyncio.Task[None]] = {}
 
     async def require(self, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
-        """Raise `ModelUnusable` or `ModelUnreachable` unless the server serves the entry's model. Nothing is bought.
+        """Raise `ModelUnusable` or `ModelUnreachable` unless the server serves the entry's model. It costs nothing.
 
-        Calls that come at the same time share one question, and its answer.
+        Concurrent calls share one check.
         """
-        about = (deployment, entry.endpoint, entry.asked_as)
-        if self._believed.get(about, 0.0) > self._clock():
+        target = (deployment, entry.endpoint, entry.request_model)
+        if self._verified_until.get(target, 0.0) > self._clock():
             return
-        asking = self._asking.get(about)
-        if asking is None:
-            asking = self._asking[about] = asyncio.create_task(self._ask(about, deployment, entry, key))
-            asking.add_done_callback(lambda task: self._asked(about, task))
-        await asyncio.shield(asking)  # one caller's cancellation is not the others'
+        check = self._running_checks.get(target)
+        if check is None:
+            check = self._running_checks[target] = asyncio.create_task(self._check(target, deployment, entry, key))
+            check.add_done_callback(lambda task: self._check_done(target, task))
+        await asyncio.shield(check)  # one caller's cancellation is not the others'
 
-    def doubt(self, deployment: str) -> None:
-        """Ask again before the next call: who answers then may be another."""
-        self._believed = {about: until for about, until in self._believed.items() if about[0] != deployment}
-        self._doubted.add(deployment)
+    def recheck(self, deployment: str) -> None:
+        """Check again before the next call, since another server may answer then."""
+        self._verified_until = {
+            target: until for target, until in self._verified_until.items() if target[0] != deployment
+        }
+        self._to_recheck.add(deployment)
 
-    async def _seen_by_others(self, about: About) -> bool:
-        if self._shared is None or about[0] in self._doubted:
+    async def _verified_by_others(self, target: Target) -> bool:
+        if self._shared is None or target[0] in self._to_recheck:
             return False
-        with suppress(PortError):  # the server itself is asked then
-            return await self._shared.get(_key(about)) is not None
+        with suppress(PortError):  # then this worker asks the server itself
+            return await self._shared.get(_key(target)) is not None
         return False
 
-    async def _tell_others(self, about: About) -> None:
-        self._doubted.discard(about[0])
+    async def _share(self, target: Target) -> None:
+        self._to_recheck.discard(target[0])
         if self._shared is not None:
-            with suppress(PortError):  # the others ask themselves then
-                await self._shared.put(_key(about), b"served", timedelta(seconds=ASK_EVERY))
+            with suppress(PortError):  # then the other workers ask the server themselves
+                await self._shared.put(_key(target), b"served", timedelta(seconds=ASK_EVERY))
 
-    async def _ask(self, about: About, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
-        if await self._seen_by_others(about):
-            self._believed[about] = self._clock() + ASK_EVERY
+    async def _check(self, target: Target, deployment: str, entry: DeploymentEntry, key: str | None) -> None:
+        if await self._verified_by_others(target):
+            self._verified_until[target] = self._clock() + ASK_EVERY
             return
         answer = await self._queries.ask(deployment, f"{entry.endpoint}/models", key=key)
-        if not answer.ok and answer.status in DOORS_CLOSED:
+        if not answer.ok and answer.status in KEY_OR_LOAD_STATUSES:
             raise port_error(deployment, entry.provider, read_refusal(answer.status, {}, answer.text.encode()))
         models = read_models(answer) if answer.ok else None
         if models is None:
@@ -132,21 +134,22 @@ class ServedModels:
                 "that of SGLang, /v1 included?"
             )
         require_served(deployment, entry, models)
-        # Routers have no such door. A chat request ended an embedding server of SGLang 0.5.23 for everybody.
-        about_model = await self._queries.ask(deployment, f"{entry.root}/model_info", key=key)
-        if about_model.ok and about_model.fields.get("is_generation") is False:
+        # A router does not have this path. The check matters: a chat request crashed an embedding server of SGLang
+        # 0.5.23.
+        model_info = await self._queries.ask(deployment, f"{entry.root}/model_info", key=key)
+        if model_info.ok and model_info.fields.get("is_generation") is False:
             raise ModelUnusable(
                 f"{deployment}: its server makes embeddings and writes no text: correct `endpoint` in the catalogue"
             )
-        self._believed[about] = self._clock() + ASK_EVERY
-        await self._tell_others(about)
+        self._verified_until[target] = self._clock() + ASK_EVERY
+        await self._share(target)
 
-    def _asked(self, about: About, task: asyncio.Task[None]) -> None:
-        self._asking.pop(about, None)
+    def _check_done(self, target: Target, task: asyncio.Task[None]) -> None:
+        self._running_checks.pop(target, None)
         if not task.cancelled():
-            task.exception()  # where every caller was cancelled, nobody else looks at it
+            task.exception()  # mark it as retrieved: where every caller was cancelled, nobody else does
 
 
-def _key(about: About) -> SharedKey:
-    deployment, *where = about
-    return SharedKey(NO_TENANT, deployment, hashlib.sha256(json.dumps(where).encode()).hexdigest()[:32])
+def _key(target: Target) -> SharedKey:
+    deployment, *endpoint_and_model = target
+    return SharedKey(NO_TENANT, deployment, hashlib.sha256(json.dumps(endpoint_and_model).encode()).hexdigest()[:32])

@@ -1,4 +1,4 @@
-"""Short questions to a model server beside its calls: what it serves, how it is, and that it should stop."""
+"""Sends short queries to model servers beside the calls: the models served, the health, and requests to stop."""
 
 import asyncio
 import json
@@ -10,48 +10,49 @@ from typing import Any, cast
 
 import httpx
 
-from activities.adapters.model_servers.wire_errors import not_reached
+from activities.adapters.model_servers.wire_errors import unreachable_error
 from activities.ports import ModelUnreachable, PortError
 
 QUERY_SECONDS = 5.0
-"""How long a server may take to answer such a question."""
+"""How long a server may take to answer a query."""
 
 STOP_SECONDS = 1.0
-"""How long a cancelled call waits for its server to hear that it should stop."""
+"""How long a cancelled call waits until its server has received the request to stop."""
 
-MOST_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
+"""The largest part of an answer that is read."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered."""
+    """A server's answer to a query."""
 
     status: int
     text: str
 
     @property
     def ok(self) -> bool:
-        """Whether it did what it was asked."""
+        """Whether the query succeeded."""
         return self.status == httpx.codes.OK
 
     @property
     def fields(self) -> Mapping[str, Any]:
         """The answer as a JSON object; empty where it is none."""
         try:
-            found: Any = json.loads(self.text)
+            parsed: Any = json.loads(self.text)
         except (ValueError, RecursionError):
             return {}
-        return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+        return cast("Mapping[str, Any]", parsed) if isinstance(parsed, dict) else {}
 
 
 class ServerQueries:
-    """Asks model servers. No connection is kept: a server is asked seldom, and may be another the next time."""
+    """Queries to model servers. No connection is kept: queries are rare, and another server may answer the next."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, seconds: float = QUERY_SECONDS) -> None:
-        """`seconds` are what a server has for one answer."""
+        """`seconds`: how long a server may take for one answer."""
         self._tls = tls or httpx.create_ssl_context()
         self._seconds = seconds
-        self._stopping: set[asyncio.Task[None]] = set()
+        self._stop_requests: set[asyncio.Task[None]] = set()
 
     async def ask(
         self,
@@ -63,7 +64,7 @@ class ServerQueries:
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> Answer:
-        """Get what is at the address, or post a body to it; `headers` come in the place of the usual key's.
+        """Get the address, or post `body` to it. `headers` replace the usual header with the key.
 
         Raises `ModelUnreachable`, or `ModelUnusable` for an address that cannot be right.
         """
@@ -79,26 +80,26 @@ class ServerQueries:
             ):
                 async for piece in response.aiter_bytes():
                     text += piece
-                    if len(text) > MOST_BYTES:
+                    if len(text) > MAX_BYTES:
                         break
                 return Answer(response.status_code, text.decode(errors="replace"))
         except TimeoutError:
             raise ModelUnreachable(f"{deployment}: its server did not answer within {seconds:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise not_reached(deployment, error) or ModelUnreachable(
+            raise unreachable_error(deployment, error) or ModelUnreachable(
                 f"{deployment}: its server broke the connection: is it a model server?"
             ) from None
 
     async def stop(self, deployment: str, root: str, rid: str, key: str | None) -> None:
-        """Tell SGLang to stop working on a request, at best.
+        """Tell SGLang to stop working on a request, without a guarantee.
 
-        It goes on where the caller is cancelled meanwhile, as long as any question; the caller waits `STOP_SECONDS`.
+        The caller waits up to `STOP_SECONDS`. The query goes on after that, also where the caller is cancelled.
         """
-        task = asyncio.create_task(self._stop(deployment, root, rid, key))
-        self._stopping.add(task)
-        task.add_done_callback(self._stopping.discard)
+        task = asyncio.create_task(self._send_stop(deployment, root, rid, key))
+        self._stop_requests.add(task)
+        task.add_done_callback(self._stop_requests.discard)
         await asyncio.wait({task}, timeout=STOP_SECONDS)
 
-    async def _stop(self, deployment: str, root: str, rid: str, key: str | None) -> None:
-        with suppress(PortError):  # its connection is closed too, which SGLang notices later
+    async def _send_stop(self, deployment: str, root: str, rid: str, key: str | None) -> None:
+        with suppress(PortError):  # the call's connection is closed too, and SGLang notices that later
             await self.ask(deployment, f"{root}/abort_request", key=key, body={"rid": rid})

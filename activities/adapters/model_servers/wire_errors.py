@@ -1,4 +1,4 @@
-"""What a connection's failure means: nobody there, a wrong address, or a call whose cost is unknown."""
+"""Turns a failed connection into a port error: no server, a wrong address, or a call whose cost is unknown."""
 
 import ssl
 
@@ -7,8 +7,8 @@ import httpx
 from activities.ports import ModelFailed, ModelUnreachable, ModelUnusable, PortError
 
 
-def not_reached(deployment: str, error: Exception) -> PortError | None:
-    """The port's error where nothing can have been sent; None where something may have been."""
+def unreachable_error(deployment: str, error: Exception) -> PortError | None:
+    """Return the port's error if nothing was sent; None if something may have been sent."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         if _is_certificate(error):
             return ModelUnusable(
@@ -21,16 +21,16 @@ def not_reached(deployment: str, error: Exception) -> PortError | None:
     return None
 
 
-def broken(deployment: str, error: Exception, *, answering: bool) -> PortError:
-    """The port's error for a call whose connection failed."""
-    where = "in the middle of the reply" if answering else "before it answered"
-    return not_reached(deployment, error) or ModelFailed(
+def connection_error(deployment: str, error: Exception, *, reply_started: bool) -> PortError:
+    """Return the port's error for a call whose connection failed."""
+    where = "in the middle of the reply" if reply_started else "before it answered"
+    return unreachable_error(deployment, error) or ModelFailed(
         f"{deployment}: the connection broke {where}: what the call cost is unknown"
     )
 
 
-def shown(name: str) -> str:
-    """A model's name as a message may show it: some servers name a model by the path of its files."""
+def display_name(name: str) -> str:
+    """Return a model's name for a message. A path is hidden: some servers name a model by the path of its files."""
     return "a path" if name.startswith(("/", ".", "~")) or ":\\" in name else repr(name[:80])
 
 

@@ -1,1 +1,1 @@
-"""Calls of models through LiteLLM, and what each kind of server needs in a request and a reply."""
+"""Calls of models through LiteLLM, with the special requests and replies of each kind of server."""

@@ -1,4 +1,4 @@
-"""Models through LiteLLM as a library, with its router and all its retries off: the workflow retries."""
+"""Calls models through LiteLLM as a library, without its router and its retries: the workflow retries."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from activities.adapters.model_servers.catalogue import CatalogueFile, Deploymen
 from activities.adapters.model_servers.connection import ModelWire
 from activities.adapters.model_servers.served_models import ServedModels
 from activities.adapters.model_servers.server_queries import QUERY_SECONDS, ServerQueries
-from activities.adapters.models.litellm_reply import Gathered, choice_of
+from activities.adapters.models.litellm_reply import ReplyParts, choice_of
 from activities.adapters.models.litellm_request import arguments, require_capable
 from activities.adapters.models.schema_tools import ChoiceReader, as_choice, read_choice
 from activities.adapters.models.sglang_dialect import fields, request_name
@@ -42,7 +42,7 @@ litellm.suppress_debug_info = True
 litellm.drop_params = False
 litellm.turn_off_message_logging = True
 litellm.disable_streaming_logging = True
-# Its types make pydantic say so at the first call.
+# LiteLLM's types make pydantic warn at the first call.
 warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
 logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 
@@ -51,13 +51,13 @@ def _unpriced(**_: object) -> float:
     return 0.0
 
 
-# What a call costs is the catalogue's to say. LiteLLM prices each one before its first word, which takes milliseconds
+# The catalogue has the prices. LiteLLM computes a price before the first token of each call, which takes milliseconds
 # for a model that it does not know, and has no switch for that.
 setattr(litellm, "response_cost_calculator", _unpriced)  # noqa: B010 - its own has the same parameters by name
 
 SPARE_BYTES = 256 * 1024
 TOKEN_BYTES, LOGPROB_BYTES = 1024, 512
-"""What a reply may have: a streamed token is an event of a few hundred bytes, and each log probability adds to it."""
+"""The bytes that limit a reply: a streamed token is an event of a few hundred bytes, plus its log probabilities."""
 
 
 class LiteLLMModel:
@@ -72,7 +72,7 @@ class LiteLLMModel:
         api_keys: Mapping[str, SecretStr] | None = None,
         shared: SharedState | None = None,
     ) -> None:
-        """`api_keys` are by the name that an entry's `api_key` gives, or by deployment."""
+        """`api_keys`: by the name in an entry's `api_key`, or by deployment."""
         self._catalogue = catalogue
         self._timeout = timeout_seconds
         self._idle = idle_seconds
@@ -91,11 +91,11 @@ class LiteLLMModel:
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         require_capable(deployment, entry, prompt, sampling)
-        choosing = bool(prompt.tools) and entry.capabilities.tools == "schema"
+        uses_schema_tools = bool(prompt.tools) and entry.capabilities.tools == "schema"
         rid = request_name(caller) if entry.provider == "sglang" else None
-        asked = arguments(
+        request = arguments(
             entry,
-            as_choice(prompt) if choosing else prompt,
+            as_choice(prompt) if uses_schema_tools else prompt,
             sampling,
             streams=heard is not None,
             dialect={} if rid is None else fields(caller, rid),
@@ -106,19 +106,19 @@ class LiteLLMModel:
             deployment,
             entry.provider,
             streams=heard is not None,
-            most_bytes=SPARE_BYTES + sampling.max_output_tokens * (TOKEN_BYTES + LOGPROB_BYTES * sampling.logprobs),
+            max_bytes=SPARE_BYTES + sampling.max_output_tokens * (TOKEN_BYTES + LOGPROB_BYTES * sampling.logprobs),
             idle_seconds=self._idle,
             answers_as=entry.answers_as,
             tls=self._tls,
         )
-        reader = ChoiceReader() if choosing else CallText() if prompt.tools else None
+        reader = ChoiceReader() if uses_schema_tools else CallText() if prompt.tools else None
         deadline = asyncio.timeout(self._timeout)
         try:
             async with deadline:
                 if rid is not None:
                     await self._served.require(deployment, entry, key)
                 call = _Call(deployment, wire, reader)
-                return await call.made({**asked, **_way(entry, key, wire, self._timeout)}, heard)
+                return await call.run({**request, **_transport_arguments(entry, key, wire, self._timeout)}, heard)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -127,21 +127,21 @@ class LiteLLMModel:
             ) from None
         except PortError as error:
             if not isinstance(error, ModelRefused | ModelOverloaded | CircuitOpen):
-                self._served.doubt(deployment)
+                self._served.recheck(deployment)
             raise
         finally:
             try:
                 await wire.aclose()
             finally:  # also where a cancellation interrupts the line above
                 if rid is not None and wire.unfinished:
-                    # A closed connection stops a stream at once, and a reply that comes whole only seconds later.
+                    # A closed connection stops a stream at once, but a reply that is not streamed only seconds later.
                     await self._queries.stop(deployment, entry.root, rid, admin)
 
     def _key(self, deployment: str, name: str | None, *, own: bool = True) -> str:
-        """A key by its name; by the deployment's own name first where it is the deployment's `own` one."""
-        found = (self._keys.get(deployment) if own else None) or self._keys.get(name or "")
-        if found is not None:
-            return found.get_secret_value()
+        """Return a key by its name. For the deployment's `own` key, a key under the deployment's name comes first."""
+        key = (self._keys.get(deployment) if own else None) or self._keys.get(name or "")
+        if key is not None:
+            return key.get_secret_value()
         if name is None:
             return "none"
         raise NotConfigured(
@@ -151,39 +151,39 @@ class LiteLLMModel:
 
 
 class _Call:
-    """One call: what LiteLLM makes of the reply, held against what came over the wire."""
+    """One call: LiteLLM's reading of the reply, checked against the report of the wire."""
 
     def __init__(self, deployment: str, wire: ModelWire, reader: ChoiceReader | CallText | None) -> None:
         self._deployment = deployment
         self._wire = wire
         self._reader = reader
-        self._began = time.perf_counter()
+        self._started_at = time.perf_counter()
         self._first_token_ms: float | None = None
 
-    async def made(self, asked: Mapping[str, Any], heard: Heard | None) -> Completion:
-        """Make it. Raises the port's errors."""
-        reply = await self._guarded(litellm.acompletion(**asked))
-        gathered = Gathered()
+    async def run(self, request: Mapping[str, Any], heard: Heard | None) -> Completion:
+        """Send the request and return the completion; pass each piece of text to `heard`. Raises the port's errors."""
+        reply = await self._await_litellm(litellm.acompletion(**request))
+        parts = ReplyParts()
         if heard is None:
-            gathered.whole(reply)
+            parts.add_whole(reply)
         else:
-            # What LiteLLM reads of the provider's events. Its wrapper around them makes each piece anew for logs that
-            # nobody keeps, and takes words that come a hundred times for an error.
+            # The stream below LiteLLM's wrapper. The wrapper would copy each piece for logs that are switched off, and
+            # would treat text that repeats a hundred times as an error.
             pieces = aiter(reply.completion_stream)
-            while (piece := await self._guarded(anext(pieces, None))) is not None:
+            while (piece := await self._await_litellm(anext(pieces, None))) is not None:
                 if (choice := choice_of(piece)) is None:
                     continue
-                await self._tell(gathered.hear(choice), heard)
+                await self._forward(parts.add(choice), heard)
                 if choice.finish_reason:
-                    await self._guarded(self._wire.rest())  # the usage is still to come
+                    await self._await_litellm(self._wire.read_rest())  # the usage comes after the last piece
                     await reply.aclose()
                     break
-        return await self._completed(gathered, heard)
+        return await self._completion(parts, heard)
 
-    async def _guarded(self, awaited: Any) -> Any:
-        """Await LiteLLM. What it raises is its own reading of what the wire knows better."""
+    async def _await_litellm(self, awaitable: Any) -> Any:
+        """Await a call of LiteLLM. Raises the wire's error where there is one: it is more exact than LiteLLM's."""
         try:
-            found = await awaited
+            result = await awaitable
         except Exception as error:  # noqa: BLE001 - LiteLLM raises what its providers raise
             if self._wire.failure is not None:
                 raise self._wire.failure from None
@@ -197,14 +197,14 @@ class _Call:
             ) from None
         if self._wire.failure is not None:
             raise self._wire.failure
-        return found
+        return result
 
-    async def _tell(self, piece: str, heard: Heard) -> None:
-        if self._first_token_ms is None and self._wire.report.speaking:
-            self._first_token_ms = (time.perf_counter() - self._began) * 1000
-        await heard(self._reader.hear(piece) if self._reader else piece, self._wire.report.usage)
+    async def _forward(self, piece: str, heard: Heard) -> None:
+        if self._first_token_ms is None and self._wire.report.started:
+            self._first_token_ms = (time.perf_counter() - self._started_at) * 1000
+        await heard(self._reader.add(piece) if self._reader else piece, self._wire.report.usage)
 
-    async def _completed(self, gathered: Gathered, heard: Heard | None) -> Completion:
+    async def _completion(self, parts: ReplyParts, heard: Heard | None) -> Completion:
         report = self._wire.report
         where = self._deployment
         if report.ended is None:
@@ -216,30 +216,30 @@ class _Call:
             )
         if report.usage is None:
             raise ModelFailed(f"{where}: the server reported no usage, so the call cannot be priced")
-        content, calls, reason = gathered.content, gathered.tool_calls, report.finish_reason
+        content, calls, reason = parts.content, parts.tool_calls, report.finish_reason
         match self._reader:
             case ChoiceReader() if reason == "stop":
                 content, calls = read_choice(content)
             case CallText() if reason == "length":
-                # What was to be a call and was cut is neither: its server leaves it in the text, or half in the calls.
+                # A call that was cut off is neither text nor a call: its server leaves it in the text, or half parsed.
                 content, calls = before_call(content), whole_calls(calls)
             case _:
                 pass
-        if self._reader is not None and heard is not None and (rest := self._reader.rest(content)):
-            await heard(rest, report.usage)
+        if self._reader is not None and heard is not None and (unsent_rest := self._reader.unsent_rest(content)):
+            await heard(unsent_rest, report.usage)
         return Completion(
             content=content,
             model=report.model or "",
             finish_reason="tool_calls" if calls and reason == "stop" else reason,
             usage=report.usage,
             tool_calls=calls,
-            logprobs=gathered.logprobs,
+            logprobs=parts.logprobs,
             first_token_ms=self._first_token_ms,
         )
 
 
-def _way(entry: DeploymentEntry, key: str, wire: ModelWire, timeout: float) -> dict[str, Any]:
-    """Where a call goes and how: through the wire alone, once."""
+def _transport_arguments(entry: DeploymentEntry, key: str, wire: ModelWire, timeout: float) -> dict[str, Any]:
+    """Return the arguments of `litellm.acompletion` that send the request over the wire, once."""
     client: Any
     if entry.provider == "openai":
         client = AsyncOpenAI(

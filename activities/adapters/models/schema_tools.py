@@ -1,4 +1,4 @@
-"""Tools for a model whose server has none: the reply is held to a schema that lists them, and read back as a call."""
+"""Tool calls for a server without them: a JSON schema lists the tools, and the reply is parsed as a call."""
 
 import json
 import secrets
@@ -17,7 +17,7 @@ ANSWER = 'To answer, reply with {"answer": ...}.'
 
 
 def as_choice(prompt: Prompt) -> Prompt:
-    """The same prompt without tools: they stand in the first message, and the schema allows a call or an answer."""
+    """Return the prompt with the tools in its first message, and a schema that allows a call or an answer."""
     choices: list[Json] = [
         _object({"tool": {"const": tool.name}, "arguments": dict(tool.parameters)})
         for tool in prompt.tools
@@ -25,18 +25,18 @@ def as_choice(prompt: Prompt) -> Prompt:
     ]
     if prompt.tool_choice is None:
         choices.append(_object({"answer": dict(prompt.schema) if prompt.schema is not None else {"type": "string"}}))
-    return Prompt(_told(prompt), schema={"anyOf": choices})
+    return Prompt(_messages_with_tools(prompt), schema={"anyOf": choices})
 
 
 def read_choice(content: str) -> tuple[str, tuple[ToolCall, ...]]:
-    """The answer's text and the call, of which one is empty. What is not whole, such as a cut reply, stays text."""
+    """Return the answer's text and the call; one of them is empty. Anything else, such as a cut reply, stays text."""
     try:
-        chosen: Any = json.loads(content)
+        choice: Any = json.loads(content)
     except (ValueError, RecursionError):
         return content, ()
-    if not isinstance(chosen, dict):
+    if not isinstance(choice, dict):
         return content, ()
-    fields = cast("Json", chosen)
+    fields = cast("Json", choice)
     if isinstance(name := fields.get("tool"), str):
         arguments = json.dumps(fields.get("arguments", {}), ensure_ascii=False)
         return "", (ToolCall(id=f"call-{secrets.token_hex(8)}", name=name, arguments=arguments),)
@@ -46,55 +46,55 @@ def read_choice(content: str) -> tuple[str, tuple[ToolCall, ...]]:
 
 
 class ChoiceReader:
-    """Follows a choice while it streams, and tells the new characters of its answer."""
+    """Reads a choice while it streams, and returns the new characters of its answer."""
 
     def __init__(self) -> None:
         self._content = ""
-        self._told = ""
+        self._sent = ""
 
-    def hear(self, piece: str) -> str:
-        """The answer's new characters, empty for a call; an answer that is no string is told at its end."""
+    def add(self, piece: str) -> str:
+        """Add a piece; return the answer's new characters, empty for a call. An answer that is no string comes last."""
         self._content += piece
         try:
             so_far: Any = from_json(self._content, allow_partial="trailing-strings")
         except ValueError:
             return ""
         answer: object = cast("Json", so_far).get("answer") if isinstance(so_far, dict) else None
-        return self._new(answer) if isinstance(answer, str) else ""
+        return self._unsent(answer) if isinstance(answer, str) else ""
 
-    def rest(self, text: str) -> str:
-        """What of the whole text was not told yet."""
-        return self._new(text)
+    def unsent_rest(self, text: str) -> str:
+        """Return the part of the whole text that was not returned yet."""
+        return self._unsent(text)
 
-    def _new(self, text: str) -> str:
-        if not text.startswith(self._told):
+    def _unsent(self, text: str) -> str:
+        if not text.startswith(self._sent):
             return ""
-        new, self._told = text[len(self._told) :], text
-        return new
+        unsent, self._sent = text[len(self._sent) :], text
+        return unsent
 
 
-def _told(prompt: Prompt) -> Sequence[Message]:
-    """The messages. A tool that is due is left to the schema, so that their beginning is the same in every turn."""
+def _messages_with_tools(prompt: Prompt) -> Sequence[Message]:
+    """Return the messages with the tools. A required tool is named only in the schema: the messages stay the same."""
     tools = [
         json.dumps({"tool": tool.name, "does": tool.description, "arguments": dict(tool.parameters)})
         for tool in prompt.tools
     ]
-    told = "\n".join(["Tools:", *tools, CALL, *(() if prompt.tool_choice == ANY_TOOL else (ANSWER,))])
+    instructions = "\n".join(["Tools:", *tools, CALL, *(() if prompt.tool_choice == ANY_TOOL else (ANSWER,))])
     messages = [_as_text(message) for message in prompt.messages]
     if messages and messages[0].role == "system":
-        return [replace(messages[0], content=f"{messages[0].content}\n\n{told}"), *messages[1:]]
-    return [Message("system", told), *messages]
+        return [replace(messages[0], content=f"{messages[0].content}\n\n{instructions}"), *messages[1:]]
+    return [Message("system", instructions), *messages]
 
 
 def _as_text(message: Message) -> Message:
-    """A message of a conversation with tools, for a template that knows none."""
+    """Return a message of a conversation with tools as plain text, for a chat template without tools."""
     if message.role == "tool":
         return Message("user", f"Result of the tool:\n{message.content}")
     if message.tool_calls:
         calls = [f'{{"tool": {json.dumps(call.name)}, "arguments": {call.arguments}}}' for call in message.tool_calls]
         return Message("assistant", "\n".join(filter(None, [message.content, *calls])))
     if message.role == "assistant":
-        # As the model has to write it: where only calls stood in braces, a small model took every reply for a call.
+        # In the form that the model has to write: when only calls were JSON, a small model made every reply a call.
         return Message("assistant", json.dumps({"answer": message.content}, ensure_ascii=False))
     return message
 

@@ -1,4 +1,4 @@
-"""What SGLang takes beyond OpenAI's protocol: a name for each request, its priority, and a salt for each tenant."""
+"""SGLang's additions to OpenAI's protocol: a name for each request, its priority, and a salt for each tenant."""
 
 import hashlib
 import secrets
@@ -7,34 +7,34 @@ from typing import Any
 from activities.ports import Caller
 
 MOST_URGENT, LEAST_URGENT = 1, 5
-"""Temporal's priorities."""
+"""The range of Temporal's priorities."""
 
-STEP = 2
-"""Between two priorities. The widest difference, 8, stays below SGLang's preemption threshold of 10: an urgent request
-goes first in the queue, and none that is being answered is thrown back."""
+PRIORITY_STEP = 2
+"""The distance between two priorities. The largest difference, 8, stays below SGLang's preemption threshold of 10: an
+urgent request goes first in the queue, but preempts no request that is running."""
 
 SALT_DIGITS = 32
 
 
 def request_name(caller: Caller) -> str:
-    """The `rid` of one request.
+    """Return the `rid` of one request.
 
-    SGLang aborts every request whose name begins with the one it is given, and refuses a name that it is working on:
-    so no name is the beginning of another's, and none is used twice.
+    SGLang aborts every request whose name starts with the given one, and refuses the name of a running request. So no
+    name is the start of another one, and none is used twice.
     """
     return f"{caller.request_id}-{secrets.token_hex(8)}"
 
 
 def priority(temporal: int) -> int:
-    """SGLang's priority, of which the larger wins, for Temporal's, of which 1 does."""
-    return STEP * (LEAST_URGENT - min(max(temporal, MOST_URGENT), LEAST_URGENT))
+    """Return SGLang's priority, where a larger number is more urgent, for Temporal's, where 1 is the most urgent."""
+    return PRIORITY_STEP * (LEAST_URGENT - min(max(temporal, MOST_URGENT), LEAST_URGENT))
 
 
 def salt(tenant: str) -> str:
-    """What keeps a tenant's cached beginnings apart from the others'. A server's log shows it, so it is no name."""
+    """Return the salt that separates a tenant's cached prefixes. A server's log shows it, so it is a digest."""
     return hashlib.sha256(f"perdure/cache/{tenant}".encode()).hexdigest()[:SALT_DIGITS]
 
 
 def fields(caller: Caller, rid: str) -> dict[str, Any]:
-    """The fields of a request's body."""
+    """Return SGLang's own fields of a request's body."""
     return {"rid": rid, "priority": priority(caller.priority), "cache_salt": salt(caller.tenant)}

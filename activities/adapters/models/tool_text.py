@@ -1,4 +1,4 @@
-"""Calls of tools that stand in a reply's text, because `max_tokens` cut them before their server could read them."""
+"""Removes tool calls from a reply's text, where `max_tokens` cut them before their server could parse them."""
 
 import json
 
@@ -14,40 +14,40 @@ OPENINGS = (
     "<|tool_calls_section_begin|>",
     "<\uff5ctool\u2581calls\u2581begin\uff5c>",
 )
-"""How the models of SGLang's and vLLM's parsers begin a call."""
+"""The openings of a call, for the models that SGLang's and vLLM's parsers support."""
 
 
 class CallText:
-    """Follows a reply to a prompt with tools while it streams, and tells its text up to a call that begins in it."""
+    """Reads a reply to a prompt with tools while it streams, and returns its text up to the first call."""
 
     def __init__(self) -> None:
         self._content = ""
-        self._told = ""
+        self._sent = ""
 
-    def hear(self, piece: str) -> str:
-        """The new characters that are certainly text."""
+    def add(self, piece: str) -> str:
+        """Add a piece; return the new characters that are certainly text."""
         self._content += piece
-        words = before_call(self._content)
-        if words == self._content:
-            words = words[: len(words) - _half_open(words)]
-        return self.rest(words)
+        text = before_call(self._content)
+        if text == self._content:
+            text = text[: len(text) - _length_of_partial_opening(text)]
+        return self.unsent_rest(text)
 
-    def rest(self, text: str) -> str:
-        """What of the whole text was not told yet."""
-        if not text.startswith(self._told):
+    def unsent_rest(self, text: str) -> str:
+        """Return the part of the whole text that was not returned yet."""
+        if not text.startswith(self._sent):
             return ""
-        new, self._told = text[len(self._told) :], text
-        return new
+        unsent, self._sent = text[len(self._sent) :], text
+        return unsent
 
 
 def before_call(content: str) -> str:
-    """The text before the first call that begins in it; all of it where none does."""
-    places = [place for opening in OPENINGS if (place := content.find(opening)) >= 0]
-    return content[: min(places)] if places else content
+    """Return the text before the first call; all of it where there is none."""
+    positions = [position for opening in OPENINGS if (position := content.find(opening)) >= 0]
+    return content[: min(positions)] if positions else content
 
 
 def whole_calls(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
-    """Those whose arguments were written to their end."""
+    """Return the calls whose arguments are complete."""
     return tuple(call for call in calls if call.name and _is_json(call.arguments))
 
 
@@ -59,8 +59,8 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _half_open(text: str) -> int:
-    """How many characters at the end may be the beginning of a call."""
+def _length_of_partial_opening(text: str) -> int:
+    """Return how many characters at the end may be the start of a call's opening."""
     longest = max(map(len, OPENINGS)) - 1
     for count in range(min(longest, len(text)), 0, -1):
         if any(opening.startswith(text[-count:]) for opening in OPENINGS):

@@ -1,1 +1,1 @@
-"""State that workers share for a short time: in process, or in Redis."""
+"""Short-lived state that workers share: within a process, or in Redis."""

@@ -9,9 +9,9 @@ from activities.settings import Settings
 
 @asynccontextmanager
 async def open_shared(settings: Settings) -> AsyncGenerator[SharedState]:
-    """The shared state, for as long as the context lasts and for one event loop; it connects at its first use.
+    """Open the shared state for one event loop, until the context ends; it connects at its first use.
 
-    Raises `StorageFailed` where the address of Redis cannot be read.
+    Raises `StorageFailed` where the address of Redis cannot be parsed.
     """
     if settings.shared.redis is not None:
         from activities.adapters.shared.redis_client import open_redis

@@ -1,4 +1,4 @@
-"""A connection to Redis, and its errors as the ports' errors: one line, without the password."""
+"""Opens connections to Redis, and turns its errors into the ports' errors: one line, without the password."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -14,23 +14,23 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from activities.ports import StorageFailed, StorageFull
 
 SECONDS = 5.0
-"""How long an answer may take, connecting included."""
+"""How long one reply may take, in seconds, connecting included."""
 CONNECTIONS = 10_000
-"""At most; each waiting reader holds one. It is what a Redis server accepts unless it is told otherwise."""
+"""The largest number of connections; each waiting reader holds one. It is the default limit of a Redis server."""
 
 
 def open_redis(url: str) -> Redis:
-    """A client of the server at `redis://[user]:[password]@host:port/db`; connects at its first use.
+    """Return a client of the server at `redis://[user]:[password]@host:port/db`; it connects at its first use.
 
-    Only idempotent commands may be sent through it: a command is sent once more after a broken connection, since every
-    pooled connection breaks when the server restarts. Raises `StorageFailed` for an address that is none.
+    Send only idempotent commands through it: after a broken connection a command is sent again, since every pooled
+    connection breaks when the server restarts. Raises `StorageFailed` for an invalid address.
     """
     try:
         pool = ConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
-            # `plainly` keeps the time: with a timeout of its own redis-py 8.1 sends by `asyncio.wait_for`, which loses
-            # a cancellation in Python 3.11 if the sending is just done, and a reader that is cancelled goes on.
+            # `as_port_errors` bounds the time. With a timeout of its own, redis-py 8.1 sends by `asyncio.wait_for`. In
+            # Python 3.11 that loses a cancellation if the sending is just done, and a cancelled reader would go on.
             socket_timeout=None,
             socket_connect_timeout=None,
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
@@ -42,8 +42,8 @@ def open_redis(url: str) -> Redis:
 
 
 @asynccontextmanager
-async def plainly(redis: Redis) -> AsyncGenerator[None]:
-    """Around one command: bound its time, and turn what Redis raises into the port's errors, in one line."""
+async def as_port_errors(redis: Redis) -> AsyncGenerator[None]:
+    """Bound the time of one command, and turn what Redis raises into a port's error of one line."""
     try:
         async with asyncio.timeout(SECONDS):
             yield
@@ -64,6 +64,6 @@ async def plainly(redis: Redis) -> AsyncGenerator[None]:
 
 
 def address(redis: Redis) -> str:
-    """Its host, port and database, without user and password."""
-    of = redis.connection_pool.connection_kwargs
-    return f"{of.get('host', 'localhost')}:{of.get('port', 6379)}/{of.get('db', 0)}"
+    """Return the server's host, port and database, without user and password."""
+    options = redis.connection_pool.connection_kwargs
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db', 0)}"

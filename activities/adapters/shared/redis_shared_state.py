@@ -1,4 +1,4 @@
-"""Shared state in Redis: a hash for each key, with its value and by which call it was set."""
+"""Keeps shared state in Redis: a hash for each key, with its value and the id of the call that set it."""
 
 import uuid
 from datetime import timedelta
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
-from activities.adapters.shared.redis_client import plainly
+from activities.adapters.shared.redis_client import as_port_errors
 from activities.ports import SharedKey
 
 PREFIX: Final = "perdure:shared:"
@@ -16,7 +16,7 @@ _PUT = """
 redis.call('HSET', KEYS[1], 'value', ARGV[1], 'by', '')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-# The client sends a command again whose reply was lost: a call that finds itself was there before.
+# The client sends a command again whose reply was lost: a call that finds its own id has swapped already.
 _SWAP = """
 local now = redis.call('HMGET', KEYS[1], 'value', 'by')
 if now[2] == ARGV[1] then return 1 end
@@ -35,26 +35,29 @@ class RedisSharedState:
     """A `SharedState`."""
 
     def __init__(self, redis: Redis) -> None:
-        """Over a client that `open_redis` made; whoever opened it closes it."""
+        """Use a client that `open_redis` made; the caller closes it."""
         self._redis = redis
         self._put = redis.register_script(_PUT)
         self._swap = redis.register_script(_SWAP)
 
     async def get(self, key: SharedKey) -> bytes | None:
-        """The value. Raises `StorageFailed`."""
-        async with plainly(self._redis):
+        """Return the value, or None. Raises `StorageFailed`."""
+        async with as_port_errors(self._redis):
             return cast("bytes | None", await self._redis.hget(_name(key), "value"))
 
     async def put(self, key: SharedKey, value: bytes, ttl: timedelta) -> None:
         """Set the value. Raises `StorageFull`, `StorageFailed`."""
-        async with plainly(self._redis):
+        async with as_port_errors(self._redis):
             await self._put(keys=[_name(key)], args=[value, _milliseconds(ttl)])
 
     async def swap(self, key: SharedKey, expected: bytes | None, new: bytes, ttl: timedelta) -> bool:
-        """Set the value where it is what was expected, in one script. Raises `StorageFull`, `StorageFailed`."""
-        wanted = ["none", b""] if expected is None else ["value", expected]
-        async with plainly(self._redis):
-            arguments = [uuid.uuid4().hex, *wanted, new, _milliseconds(ttl)]
+        """Set the value where it equals `expected`, in one script; return whether it did.
+
+        Raises `StorageFull`, `StorageFailed`.
+        """
+        expectation = ["none", b""] if expected is None else ["value", expected]
+        async with as_port_errors(self._redis):
+            arguments = [uuid.uuid4().hex, *expectation, new, _milliseconds(ttl)]
             return bool(await self._swap(keys=[_name(key)], args=arguments))
 
 

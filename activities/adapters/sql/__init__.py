@@ -1,1 +1,1 @@
-"""What is kept in a SQL database: runs, accounts, paid replies, the ledger of calls, decisions, bodies."""
+"""The stores in a SQL database: runs, accounts, paid replies, the ledger of calls, decisions, bodies."""

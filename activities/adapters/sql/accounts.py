@@ -1,6 +1,6 @@
-"""The accounts of runs: what a run may use up, what is settled of it, and what open attempts hold.
+"""Keeps the accounts of runs: the budget, the settled spend, and the reservations of open attempts.
 
-An account is charged in the transaction that records what is paid for, so these are functions over a connection.
+An account is charged in the same transaction that records the paid call, so these are functions over a connection.
 """
 
 from datetime import datetime
@@ -27,11 +27,11 @@ class SqlAccounts:
         self._database = database
 
     async def look(self, tenant: str, run_id: str) -> Account | None:
-        """How a run's account stands; None where it has none. Raises `StorageFailed`."""
+        """Return a run's account; None where it has none. Raises `StorageFailed`."""
         return await self._database.read(lambda connection: _account(connection, tenant, run_id))
 
     async def charge_call(self, key: StepKey, attempt: int, asking: str, price: Spend) -> None:
-        """Charge a call that no ledger records; the same asking again changes nothing.
+        """Charge a call that no ledger records; a repetition with the same `asking` changes nothing.
 
         Raises `WindowSpent`, `NotThisRun`, `StorageFull`, `StorageFailed`.
         """
@@ -53,33 +53,33 @@ class SqlAccounts:
 
 
 def open_account(connection: Connection, tenant: str, run_id: str, budget: Budget, settled: Spend) -> None:
-    """Open a run's account with what it has settled before; one that is open already stays as it is."""
+    """Open a run's account with its settled spend so far; an account that exists already stays as it is."""
     row = _row(tenant, run_id, Account(budget=budget, settled=settled))
     connection.execute(insert_or_keep(connection, _accounts), row)
 
 
 def reserve(connection: Connection, key: StepKey, worst: Spend) -> datetime:
-    """Set the worst case of an attempt aside; returns the moment, by the database's clock.
+    """Reserve the worst case of an attempt; return the time of it, by the database's clock.
 
     Raises `WindowSpent` where the budget does not cover it, and `NotThisRun` where the run has no account.
     """
-    account, at = _of(connection, key), now(connection)
-    short = _shortfall(account, worst, at)
-    if short is not None:
-        raise WindowSpent(_shortage(key, account, short, worst, at))
+    account, at = _require_account(connection, key), now(connection)
+    limit = _exceeded_limit(account, worst, at)
+    if limit is not None:
+        raise WindowSpent(_shortage(key, account, limit, worst, at))
     _store(connection, key, account.model_copy(update={"reserved": account.reserved + worst}))
     return at
 
 
 def settle(connection: Connection, key: StepKey, held: Spend, spent: Spend) -> None:
-    """Replace what an attempt holds by what it really cost, even where that is more."""
-    account = _of(connection, key)
+    """Replace the reservation of an attempt by its real cost, even where that is more."""
+    account = _require_account(connection, key)
     settled = account.settled + spent
     _store(connection, key, account.model_copy(update={"reserved": account.reserved.less(held), "settled": settled}))
 
 
 def charge(connection: Connection, key: StepKey, price: Spend) -> None:
-    """Settle a price that is known before. Raises as `reserve` does."""
+    """Settle a price that is known before the call. Raises `WindowSpent`, `NotThisRun`."""
     reserve(connection, key, price)
     settle(connection, key, price, price)
 
@@ -102,7 +102,7 @@ def _account(connection: Connection, tenant: str, run_id: str) -> Account | None
     )
 
 
-def _of(connection: Connection, key: StepKey) -> Account:
+def _require_account(connection: Connection, key: StepKey) -> Account:
     account = _account(connection, key.tenant, key.run_id)
     if account is None:
         raise NotThisRun(f"the run {key.workflow_id!r} ({key.run_id}) has no account: its first effect opens it")
@@ -123,19 +123,19 @@ def _row(tenant: str, run_id: str, account: Account) -> dict[str, Any]:
     }
 
 
-def _shortfall(account: Account, worst: Spend, at: datetime) -> str | None:
+def _exceeded_limit(account: Account, worst: Spend, at: datetime) -> str | None:
     allowance = Allowance(budget=account.budget, settled=account.settled, open={"open": account.reserved})
     return allowance.shortfall(worst, at)
 
 
-def _shortage(key: StepKey, account: Account, short: str, worst: Spend, at: datetime) -> WindowShortage:
+def _shortage(key: StepKey, account: Account, limit: str, worst: Spend, at: datetime) -> WindowShortage:
     budget = account.budget
     limits = {name: getattr(budget, name) for name in WindowLimit.model_fields}
     return WindowShortage(
         tenant=key.tenant,
         day=day_of(at),
-        limit=short,
-        most=limits.get(short, 0),
+        limit=limit,
+        most=limits.get(limit, 0),
         needed=worst,
         settled=account.settled,
         reserved=account.reserved,

@@ -27,29 +27,35 @@ class SqlBlobs:
         return digest
 
     async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
-        """As `put`, for several bodies in one transaction."""
+        """Store several bodies in one transaction and return their SHA-256 digests, in order.
+
+        Raises `StorageFull`, `StorageFailed`.
+        """
         digests = [hashlib.sha256(body).hexdigest() for body in bodies]
 
         def put(connection: Connection) -> None:
-            stored = _find(connection, tenant, digests)
+            stored = _stored_bodies(connection, tenant, digests)
             store_bodies(
                 connection,
                 tenant,
                 [body for digest, body in zip(digests, bodies, strict=True) if stored.get(digest) != body],
             )
 
-        # One hop for the look and the write. A transaction that finds everything there syncs nothing to the disk.
+        # One transaction for reading and writing. One that has nothing to write syncs nothing to the disk.
         await self._database.write(put)
         return digests
 
     async def get(self, tenant: str, digest: str) -> bytes:
-        """The body. Raises `BodyMissing`, `BodyCorrupt`, `StorageFailed`."""
+        """Return a body. Raises `BodyMissing`, `BodyCorrupt`, `StorageFailed`."""
         [body] = await self.get_all(tenant, [digest])
         return body
 
     async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
-        """As `get`, for several bodies in one look."""
-        stored = await self._database.read(lambda connection: _find(connection, tenant, digests))
+        """Return several bodies, in the order of their digests, with one query.
+
+        Raises `BodyMissing`, `BodyCorrupt`, `StorageFailed`.
+        """
+        stored = await self._database.read(lambda connection: _stored_bodies(connection, tenant, digests))
         for digest in digests:
             if digest not in stored:
                 raise BodyMissing(
@@ -62,21 +68,21 @@ class SqlBlobs:
         return [stored[digest] for digest in digests]
 
 
-def _find(connection: Connection, tenant: str, digests: Sequence[str]) -> dict[str, bytes]:
-    wanted = {"tenant": tenant, "digests": list(dict.fromkeys(digests))}
-    return {row.digest: row.body for row in connection.execute(_FIND, wanted).all()}
+def _stored_bodies(connection: Connection, tenant: str, digests: Sequence[str]) -> dict[str, bytes]:
+    parameters = {"tenant": tenant, "digests": list(dict.fromkeys(digests))}
+    return {row.digest: row.body for row in connection.execute(_BODIES, parameters).all()}
 
 
-_FIND = select(_bodies.c.digest, _bodies.c.body).where(
+_BODIES = select(_bodies.c.digest, _bodies.c.body).where(
     _bodies.c.tenant == bindparam("tenant"), _bodies.c.digest.in_(bindparam("digests", expanding=True))
 )
 
 
 def store_bodies(connection: Connection, tenant: str, bodies: Sequence[bytes]) -> None:
-    """Store bodies within somebody else's transaction, under their digests."""
+    """Store bodies under their digests, within the caller's transaction."""
     by_digest = {hashlib.sha256(body).hexdigest(): body for body in bodies}
-    # In one order everywhere: two that lock the same rows in different ones would wait for each other.
+    # Sorted, so that every transaction locks rows in the same order: different orders could deadlock.
     rows = [{"tenant": tenant, "digest": digest, "body": body} for digest, body in sorted(by_digest.items())]
     if rows:
-        # What is there already is the same, or damaged and mended by this.
+        # A body that is stored already is the same, or it is damaged and this repairs it.
         connection.execute(insert_or_replace(connection, _bodies), rows)

@@ -18,9 +18,9 @@ from perdure.contracts.windows import Reservation, Window, WindowKey, WindowLimi
 
 
 class SqlBudgetWindows:
-    """A `BudgetWindows`. The day's sums stand in one row, which every transaction reads and writes.
+    """A `BudgetWindows`. One row holds the sums of a day, and every transaction reads and writes it.
 
-    So two that reserve at once on the same day are done one after the other, and the sums need no count of all rows.
+    So two reservations on the same day happen one after the other, and no query has to sum all rows.
     """
 
     def __init__(self, database: Database) -> None:
@@ -28,25 +28,25 @@ class SqlBudgetWindows:
         self._database = database
 
     async def reserve(self, key: WindowKey, amount: Spend, limit: WindowLimit) -> Reserved:
-        """Set an amount aside, if it fits. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
+        """Reserve an amount, if it fits into the limit. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
         return await self._database.write(lambda connection: reserve(connection, key, amount, limit))
 
     async def settle(self, key: WindowKey, spent: Spend) -> Window:
-        """Replace a reservation by what it cost. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
+        """Replace a reservation by the real cost. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
         return await self._database.write(lambda connection: settle(connection, key, spent))
 
     async def release(self, key: WindowKey) -> Window:
-        """Give a reservation back. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
+        """Release a reservation. Raises `UnknownKey`, `StorageFull`, `StorageFailed`."""
         return await self._database.write(lambda connection: release(connection, key))
 
     async def look(self, tenant: str, day: date) -> Window:
-        """How a day stands. Raises `StorageFailed`."""
+        """Return the sums of a day. Raises `StorageFailed`."""
         return await self._database.read(lambda connection: _window(connection, tenant, day))
 
     async def open_reservations(self, tenant: str, day: date) -> tuple[Reservation, ...]:
-        """What is reserved and not settled, the oldest first. Raises `StorageFailed`."""
-        named = {"of_tenant": tenant, "of_day": day.isoformat()}
-        rows = await self._database.read(lambda connection: connection.execute(_OPEN, named).all())
+        """Return the reservations that are not settled, the oldest first. Raises `StorageFailed`."""
+        parameters = {"of_tenant": tenant, "of_day": day.isoformat()}
+        rows = await self._database.read(lambda connection: connection.execute(_OPEN, parameters).all())
         return tuple(
             Reservation(
                 key=WindowKey(
@@ -60,10 +60,10 @@ class SqlBudgetWindows:
 
 
 def reserve(connection: Connection, key: WindowKey, amount: Spend, limit: WindowLimit) -> Reserved:
-    """As the method does, within somebody else's transaction. Raises `KeyTaken`."""
-    known = _reservation(connection, key)
-    if known is not None:
-        return _again(key, known, amount)
+    """Reserve an amount within the caller's transaction, if it fits into the limit. Raises `KeyTaken`."""
+    reservation = _reservation(connection, key)
+    if reservation is not None:
+        return _repeated(key, reservation, amount)
     window = _window(connection, key.tenant, key.day)
     breached = limit.breached_by(window.settled + window.reserved + amount)
     if breached is not None:
@@ -76,32 +76,32 @@ def reserve(connection: Connection, key: WindowKey, amount: Spend, limit: Window
 
 
 def settle(connection: Connection, key: WindowKey, spent: Spend) -> Window:
-    """As the method does, within somebody else's transaction. Raises `UnknownKey`."""
+    """Replace a reservation by the real cost, within the caller's transaction. Raises `UnknownKey`."""
     return _close(connection, key, _settled(spent), spent)
 
 
 def release(connection: Connection, key: WindowKey) -> Window:
-    """As the method does, within somebody else's transaction. Raises `UnknownKey`."""
+    """Release a reservation within the caller's transaction. Raises `UnknownKey`."""
 
-    def released(known: _Known, window: Window) -> Window | None:
-        if known.closed:
+    def released(reservation: _StoredReservation, window: Window) -> Window | None:
+        if reservation.closed:
             return None
-        return window.model_copy(update={"reserved": window.reserved.less(known.amount)})
+        return window.model_copy(update={"reserved": window.reserved.less(reservation.amount)})
 
     return _close(connection, key, released, None)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A reservation, open or over."""
+class _StoredReservation:
+    """A reservation as it is stored, open or closed."""
 
     amount: Spend
     closed: bool
     spent: Spend | None
 
 
-_Change: TypeAlias = Callable[[_Known, Window], Window | None]
-"""The day's sums once a reservation is over; None where nothing changes."""
+_Change: TypeAlias = Callable[[_StoredReservation, Window], Window | None]
+"""A function that returns the day's sums after a reservation is closed; None where nothing changes."""
 
 _OF_DAY = and_(_reservations.c.tenant == bindparam("of_tenant"), _reservations.c.day == bindparam("of_day"))
 _OF_KEY = and_(_OF_DAY, _reservations.c.run_id == bindparam("of_run"), _reservations.c.name == bindparam("of_name"))
@@ -114,55 +114,55 @@ _WINDOW = select(_windows.c.settled, _windows.c.reserved).where(
 
 
 def _settled(spent: Spend) -> _Change:
-    def settled(known: _Known, window: Window) -> Window | None:
-        if known.spent is not None:
+    def settled(reservation: _StoredReservation, window: Window) -> Window | None:
+        if reservation.spent is not None:
             return None
-        held = Spend() if known.closed else known.amount
+        held = Spend() if reservation.closed else reservation.amount
         return Window(settled=window.settled + spent, reserved=window.reserved.less(held))
 
     return settled
 
 
 def _close(connection: Connection, key: WindowKey, change: _Change, spent: Spend | None) -> Window:
-    """Change the day's sums, and write down that the reservation is over; nothing where there is no change."""
-    known = _reservation(connection, key)
-    if known is None:
+    """Change the day's sums and mark the reservation as closed; do nothing where `change` returns None."""
+    reservation = _reservation(connection, key)
+    if reservation is None:
         raise UnknownKey(
             f"nothing is reserved for {key.name!r} of the run {key.workflow_id!r} on {key.day}: reserve first"
         )
     window = _window(connection, key.tenant, key.day)
-    changed = change(known, window)
-    if changed is None:
+    new_window = change(reservation, window)
+    if new_window is None:
         return window
     closed = {
         "now_closed": now(connection).isoformat(),
         "now_spent": None if spent is None else spent.model_dump_json(),
     }
-    connection.execute(_CLOSED, {**_named(key), **closed})
-    _store(connection, key, changed)
-    return changed
+    connection.execute(_CLOSED, {**_key_parameters(key), **closed})
+    _store(connection, key, new_window)
+    return new_window
 
 
-def _again(key: WindowKey, known: _Known, amount: Spend) -> Reserved:
-    if known.amount != amount:
+def _repeated(key: WindowKey, reservation: _StoredReservation, amount: Spend) -> Reserved:
+    if reservation.amount != amount:
         raise KeyTaken(
-            f"{key.name!r} of the run {key.workflow_id!r} holds another amount already ({known.amount!r} and now "
+            f"{key.name!r} of the run {key.workflow_id!r} holds another amount already ({reservation.amount!r} and now "
             f"{amount!r}): give each attempt a name of its own"
         )
-    return Over(known.spent) if known.closed else Granted()
+    return Over(reservation.spent) if reservation.closed else Granted()
 
 
-def _reservation(connection: Connection, key: WindowKey) -> _Known | None:
-    row = connection.execute(_RESERVATION, _named(key)).one_or_none()
+def _reservation(connection: Connection, key: WindowKey) -> _StoredReservation | None:
+    row = connection.execute(_RESERVATION, _key_parameters(key)).one_or_none()
     if row is None:
         return None
     spent = None if row.spent is None else Spend.model_validate_json(row.spent)
-    return _Known(Spend.model_validate_json(row.amount), row.closed_at is not None, spent)
+    return _StoredReservation(Spend.model_validate_json(row.amount), row.closed_at is not None, spent)
 
 
 def _window(connection: Connection, tenant: str, day: date) -> Window:
-    named = {"of_tenant": tenant, "of_day": day.isoformat()}
-    row = connection.execute(_WINDOW, named).one_or_none()
+    parameters = {"of_tenant": tenant, "of_day": day.isoformat()}
+    row = connection.execute(_WINDOW, parameters).one_or_none()
     if row is None:
         return Window()
     return Window(settled=Spend.model_validate_json(row.settled), reserved=Spend.model_validate_json(row.reserved))
@@ -178,5 +178,5 @@ def _row_of(key: WindowKey) -> dict[str, Any]:
     return key.model_dump(mode="json")
 
 
-def _named(key: WindowKey) -> dict[str, Any]:
+def _key_parameters(key: WindowKey) -> dict[str, Any]:
     return {"of_tenant": key.tenant, "of_day": key.day.isoformat(), "of_run": key.run_id, "of_name": key.name}

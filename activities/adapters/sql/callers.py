@@ -1,4 +1,4 @@
-"""Keeps who has shown a token for which run in a SQL database."""
+"""Keeps the callers of runs, whose tokens were shown, in a SQL database."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ from activities.ports import BadCaller, ShownCaller
 from perdure.contracts.contract import Digest
 from perdure.contracts.runs.caller import Identity
 
-AWAITED = timedelta(minutes=1)
-"""How long a run waits for its ticket's token, from when it first asked: the client sent it before it started the run,
-and whatever kept workers from verifying it then is over, or the run could not ask."""
+TOKEN_WAIT = timedelta(minutes=1)
+"""How long a run waits for its ticket's token, from its first request on. The client sent the token before it started
+the run, and a worker that can ask can also verify: so a longer wait would not help."""
 
 LEEWAY = timedelta(seconds=30)
-"""By how much two clocks may differ."""
+"""The largest difference between two clocks."""
 
 
 class SqlCallers:
@@ -30,7 +30,10 @@ class SqlCallers:
         self._clock = clock
 
     async def show(self, tenant: str, shown: ShownCaller) -> Identity | None:
-        """Write down what a token came to; who is known by its ticket. Raises `StorageFull`, `StorageFailed`."""
+        """Store the verdict on a token; return the identity that is known by its ticket, or None where none is.
+
+        Raises `StorageFull`, `StorageFailed`.
+        """
         row = {
             "tenant": tenant,
             "ticket": shown.ticket,
@@ -44,10 +47,10 @@ class SqlCallers:
         }
 
         def write(connection: Connection) -> str | None:
-            known = connection.execute(_row(tenant, shown.ticket)).first()
-            if known is not None and known.identity is not None:
-                return known.identity
-            if known is None or known.sent_at is None or shown.identity is not None:
+            stored = connection.execute(_row(tenant, shown.ticket)).first()
+            if stored is not None and stored.identity is not None:
+                return stored.identity
+            if stored is None or stored.sent_at is None or shown.identity is not None:
                 connection.execute(insert_or_replace(connection, _callers), row)
             return row["identity"]
 
@@ -57,52 +60,55 @@ class SqlCallers:
     async def redeem(
         self, tenant: str, ticket: Digest, workflow_id: str, run_id: str, started_at: datetime | None = None
     ) -> Identity | None:
-        """Who has shown the token of a run's ticket. Raises `BadCaller`, `StorageFull`, `StorageFailed`."""
+        """Return the identity that showed the token of a run's ticket; None while no token was shown.
+
+        Raises `BadCaller`, `StorageFull`, `StorageFailed`.
+        """
         row = await self._database.read(lambda connection: connection.execute(_row(tenant, ticket)).first())
         if row is None or row.sent_at is None:
-            await self._wait(tenant, ticket, workflow_id, row)
+            await self._record_wait(tenant, ticket, workflow_id, row)
             return None
         if row.refused is not None:
             raise BadCaller(f"the caller's token was refused: {row.refused}")
         if row.workflow_id != workflow_id:
             raise BadCaller("the caller's ticket was made for another run: each start has to show its token anew")
-        user = row.run_id
-        if user is None:
-            # Only now: a run that is reset later, and registers again, was started in time.
+        redeemed_by = row.run_id
+        if redeemed_by is None:
+            # Checked at the first use only: a run that is reset later and registers again was started in time.
             if started_at is not None and started_at > datetime.fromisoformat(row.expires_at) + LEEWAY:
                 raise BadCaller(
                     f"the caller's token had expired at {row.expires_at} before the run was started: "
                     f"have a new one signed"
                 )
-            user = await self._database.write(lambda connection: _use(connection, tenant, ticket, run_id))
-        if user != run_id:
+            redeemed_by = await self._database.write(lambda connection: _claim(connection, tenant, ticket, run_id))
+        if redeemed_by != run_id:
             raise BadCaller("the caller's ticket was used up by an earlier run of this id: show a new token")
         return Identity.model_validate_json(row.identity)
 
-    async def _wait(self, tenant: str, ticket: str, workflow_id: str, row: Row[Any] | None) -> None:
-        """Note since when a run waits, so that any worker knows. Raises `BadCaller` where it has waited long enough."""
+    async def _record_wait(self, tenant: str, ticket: str, workflow_id: str, row: Row[Any] | None) -> None:
+        """Store since when a run waits, for every worker to read. Raises `BadCaller` where it has waited too long."""
         now = self._clock()
         if row is None or row.workflow_id != workflow_id:
-            begun = {"tenant": tenant, "ticket": ticket, "workflow_id": workflow_id, "asked_at": now.isoformat()}
+            waiting = {"tenant": tenant, "ticket": ticket, "workflow_id": workflow_id, "asked_at": now.isoformat()}
 
-            def begin(connection: Connection) -> None:
-                found = connection.execute(_row(tenant, ticket)).first()
-                if found is None:
-                    connection.execute(insert_or_keep(connection, _callers), begun)
-                elif found.sent_at is None and found.workflow_id != workflow_id:
-                    # Whoever asked with another run's ticket is not waited for, and keeps nobody from waiting.
-                    connection.execute(update(_callers).where(*_key(tenant, ticket)).values(**begun))
+            def record_wait(connection: Connection) -> None:
+                stored = connection.execute(_row(tenant, ticket)).first()
+                if stored is None:
+                    connection.execute(insert_or_keep(connection, _callers), waiting)
+                elif stored.sent_at is None and stored.workflow_id != workflow_id:
+                    # Another run asked with this ticket before. Its wait does not count for this run.
+                    connection.execute(update(_callers).where(*_key(tenant, ticket)).values(**waiting))
 
-            await self._database.write(begin)
-        elif now - datetime.fromisoformat(row.asked_at) > AWAITED:
+            await self._database.write(record_wait)
+        elif now - datetime.fromisoformat(row.asked_at) > TOKEN_WAIT:
             raise BadCaller(
-                f"nobody has shown the token of the caller's ticket within {AWAITED.seconds} s: start runs through "
+                f"nobody has shown the token of the caller's ticket within {TOKEN_WAIT.seconds} s: start runs through "
                 f"`Platform`, which sends it"
             )
 
 
-def _use(connection: Connection, tenant: str, ticket: str, run_id: str) -> str | None:
-    """Have a run use a ticket up that none has used; which run has."""
+def _claim(connection: Connection, tenant: str, ticket: str, run_id: str) -> str | None:
+    """Claim a ticket for a run unless another run has it; return the id of the run that has it."""
     unused = update(_callers).where(*_key(tenant, ticket), _callers.c.run_id.is_(None))
     connection.execute(unused.values(run_id=run_id))
     return connection.execute(select(_callers.c.run_id).where(*_key(tenant, ticket))).scalar_one()

@@ -1,4 +1,4 @@
-"""The clock beside the database: whatever worker asks, times that are compared come from one clock."""
+"""The database's clock: times that are compared come from one clock, whichever worker reads it."""
 
 from datetime import UTC, datetime
 
@@ -8,9 +8,10 @@ from activities.adapters.databases.database import Database
 
 
 def now(connection: Connection) -> datetime:
-    """The time by the database's own clock, UTC; for use within a transaction, whose beginning it does not mean.
+    """Return the current time by the database's own clock, UTC; within a transaction it is not the time of its start.
 
-    PostgreSQL says its server's. A file of SQLite is on one machine with all who open it, so that is this machine's.
+    On PostgreSQL it is the server's time. A SQLite file is on the same machine as every process that opens it, so
+    there it is this machine's time.
     """
     if connection.dialect.name == "postgresql":
         return connection.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
@@ -21,9 +22,9 @@ class DatabaseClock:
     """A `Clock`."""
 
     def __init__(self, database: Database) -> None:
-        """Any number of stores may share the database."""
+        """Several stores may share one database."""
         self._database = database
 
     async def now(self) -> datetime:
-        """The time, UTC. Raises `StorageFailed`."""
+        """Return the current time, UTC. Raises `StorageFailed`."""
         return await self._database.read(now)

@@ -1,4 +1,4 @@
-"""Keeps the decisions that count in a SQL database, as entries that are only ever added."""
+"""Keeps the ledger of decisions that count in a SQL database; entries are only added, never changed."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,23 +16,25 @@ from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
 
 
 class SqlDecisions:
-    """A `DecisionLedger`. A transaction whose commit was not acknowledged is simply done again."""
+    """A `DecisionLedger`. A transaction whose commit was not acknowledged is repeated."""
 
     def __init__(self, database: Database, now: Callable[[Connection], datetime] | None = None) -> None:
-        """Several stores may share one database. `now` is the clock beside it."""
+        """Several stores may share one database. `now` is its clock; a test may replace it."""
         self._database = database
         self._now = now or clock.now
 
     async def look(self, key: StepKey) -> SaidOfStep:
-        """What was said about a step. Raises `StorageFailed`."""
-        return await self._database.read(lambda connection: SaidOfStep(_of(connection, key), self._now(connection)))
+        """Return the decisions about a step, and the time. Raises `StorageFailed`."""
+        return await self._database.read(
+            lambda connection: SaidOfStep(_entries(connection, key), self._now(connection))
+        )
 
     async def record(self, key: StepKey, entry: RecordedDecision) -> SaidOfStep:
-        """Write a decision down, unless it stands already. Raises `StorageFull`, `StorageFailed`."""
+        """Record a decision, unless it is recorded already. Raises `StorageFull`, `StorageFailed`."""
 
         def record(connection: Connection) -> SaidOfStep:
-            before, now = _of(connection, key), self._now(connection)
-            if stands(before, entry):
+            before, now = _entries(connection, key), self._now(connection)
+            if is_recorded(before, entry):
                 return SaidOfStep(before, now)
             added = entry.model_copy(update={"at": now})
             row = {
@@ -43,28 +45,29 @@ class SqlDecisions:
                 "at": now.isoformat(),
                 "decision": added.model_dump_json(exclude_none=True),
             }
-            # No other writer interleaves, so the place is free; see the ledger of calls.
+            # No other writer interleaves, so the number is free. Where PostgreSQL finds a conflict, this statement
+            # makes it repeat the transaction; a plain insert might not.
             connection.execute(insert_or_keep(connection, _decisions), row)
             return SaidOfStep((*before, added), now)
 
         return await self._database.write(record)
 
 
-def stands(before: tuple[RecordedDecision, ...], entry: RecordedDecision) -> bool:
-    """Whether an entry need not be written down again.
+def is_recorded(before: tuple[RecordedDecision, ...], entry: RecordedDecision) -> bool:
+    """Return whether an entry need not be recorded again.
 
-    A yes counts once, wherever it stands: after a no that came later it is not heard again. A no is heard again after
-    whatever else was decided, and an asking after a no, since a run that was reset comes to both again.
+    An approval counts once, also after a later denial. A denial is recorded again after any other decision, and a
+    request is recorded again after a denial: a run that was reset reaches both again.
     """
-    same = [number for number, one in enumerate(before) if one.same_as(entry)]
-    if not same:
+    positions = [position for position, earlier in enumerate(before) if earlier.same_as(entry)]
+    if not positions:
         return False
-    later = before[same[-1] + 1 :]
+    later = before[positions[-1] + 1 :]
     match entry.ruling:
         case Ruling.DENY:
-            return not any(one.ruling not in (None, Ruling.DENY) for one in later)
+            return not any(earlier.ruling not in (None, Ruling.DENY) for earlier in later)
         case None:
-            return not any(one.ruling is Ruling.DENY for one in later)
+            return not any(earlier.ruling is Ruling.DENY for earlier in later)
         case _:
             return True
 
@@ -82,6 +85,6 @@ _OF_STEP = (
 )
 
 
-def _of(connection: Connection, key: StepKey) -> tuple[RecordedDecision, ...]:
-    named = {"of_tenant": key.tenant, "of_run": key.run_id, "of_step": key.step}
-    return tuple(RecordedDecision.model_validate_json(row.decision) for row in connection.execute(_OF_STEP, named))
+def _entries(connection: Connection, key: StepKey) -> tuple[RecordedDecision, ...]:
+    parameters = {"of_tenant": key.tenant, "of_run": key.run_id, "of_step": key.step}
+    return tuple(RecordedDecision.model_validate_json(row.decision) for row in connection.execute(_OF_STEP, parameters))

@@ -17,19 +17,22 @@ from perdure.contracts.runs.registry import RegisteredRun
 
 
 class SqlRuns:
-    """A `Runs`. A run and its account are opened in one transaction, which may be repeated."""
+    """A `Runs`. One transaction, which may be repeated, registers a run and opens its account."""
 
     def __init__(self, database: Database) -> None:
         """Several stores may share one database."""
         self._database = database
 
     async def register(self, run: RegisteredRun) -> RegisteredRun:
-        """Register a run, unless it is registered. Raises `KeyTaken`, `StorageFull`, `StorageFailed`."""
+        """Register a run, unless it is registered; return it as registered.
+
+        Raises `KeyTaken`, `StorageFull`, `StorageFailed`.
+        """
 
         def register(connection: Connection) -> RegisteredRun:
-            known = _run(connection, run.tenant, run.run_id)
-            if known is not None:
-                return known
+            registered_before = _run(connection, run.tenant, run.run_id)
+            if registered_before is not None:
+                return registered_before
             at = now(connection)
             registered = run.model_copy(update={"registered_at": at})
             row = {
@@ -44,20 +47,23 @@ class SqlRuns:
             open_account(connection, run.tenant, run.run_id, run.budget, _spent(connection, run))
             return registered
 
-        found = await self._database.write(register)
-        if (found.workflow_id, found.kind) != (run.workflow_id, run.kind):
+        registered = await self._database.write(register)
+        if (registered.workflow_id, registered.kind) != (run.workflow_id, run.kind):
             raise KeyTaken(
-                f"the run {run.run_id!r} is registered as {found.kind} {found.workflow_id!r}, and not as {run.kind} "
-                f"{run.workflow_id!r}: an id of an execution belongs to one run"
+                f"the run {run.run_id!r} is registered as {registered.kind} {registered.workflow_id!r}, and not as "
+                f"{run.kind} {run.workflow_id!r}: an id of an execution belongs to one run"
             )
-        return found
+        return registered
 
     async def look(self, tenant: str, run_id: str) -> RegisteredRun | None:
-        """The run; None where none is registered. Raises `StorageFailed`."""
+        """Return a registered run; None where it is not registered. Raises `StorageFailed`."""
         return await self._database.read(lambda connection: _run(connection, tenant, run_id))
 
     async def upgraded_at(self) -> datetime | None:
-        """When the database learned to register runs: one that began before could not be. Raises `StorageFailed`."""
+        """Return when the database got its registry: runs that began earlier could not register. None where unknown.
+
+        Raises `StorageFailed`.
+        """
         at = await self._database.read(lambda connection: connection.execute(_UPGRADED).scalar())
         return None if at is None else datetime.fromisoformat(at)
 
@@ -72,11 +78,11 @@ _UPGRADED = select(func.min(_upgrades.c.at))
 
 
 def _run(connection: Connection, tenant: str, run_id: str) -> RegisteredRun | None:
-    found = connection.execute(_RUN, {"of_tenant": tenant, "of_run": run_id}).scalar()
-    return None if found is None else RegisteredRun.model_validate_json(found)
+    run = connection.execute(_RUN, {"of_tenant": tenant, "of_run": run_id}).scalar()
+    return None if run is None else RegisteredRun.model_validate_json(run)
 
 
 def _spent(connection: Connection, run: RegisteredRun) -> Spend:
-    """What a run has paid for before it had an account: nothing, unless it began before there were accounts."""
+    """Return a run's spend from before it had an account: nothing, unless it began before there were accounts."""
     rows = connection.execute(_PAID, {"of_tenant": run.tenant, "of_run": run.run_id}).all()
     return sum((Spend.model_validate_json(row.charge) for row in rows), Spend())

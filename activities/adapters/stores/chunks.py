@@ -1,4 +1,4 @@
-"""Cuts documents into chunks: what is searched, shown to a model and quoted."""
+"""Cuts documents into chunks, the pieces of text that are searched, shown to a model and quoted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from activities.adapters.documents.document import Document, Section
 from activities.text.sentences import sentences
 
 EDITION = 1
-"""Of the way documents are cut. A higher one makes every index be built anew."""
+"""The edition of the cutting rules. A higher one makes every index be built again."""
 
-SMALLEST = 16
-"""Words. A section below it shares a chunk with its neighbour."""
+MIN_WORDS = 16
+"""The least size of a chunk, in words. A shorter section shares a chunk with its neighbour."""
 LARGEST = 110
-"""Words. About 150 tokens: well within the 256 that the embedding model reads."""
+"""The largest chunk, in words. About 150 tokens: well within the 256 that the embedding model reads."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,21 @@ class Piece:
     """A chunk without its vector."""
 
     number: int
-    """Its place in the document, from 0."""
+    """Its position in the document, from 0."""
     text: str
-    """Its heading (`Travel and expenses > Allowances`) on the first line, then one paragraph, item or row a line."""
+    """The heading (`Travel and expenses > Allowances`), then one line for each paragraph, item or row."""
 
 
-def cut(document: Document, *, smallest: int = SMALLEST, largest: int = LARGEST) -> list[Piece]:
+def cut(document: Document, *, smallest: int = MIN_WORDS, largest: int = LARGEST) -> list[Piece]:
     """Cut a document into pieces of `smallest` to `largest` words that begin with their headings.
 
-    A section is one piece where it fits, since its author meant it to be read together. A longer one is parted between
-    lines, or between sentences where a line alone is too long; a sentence is never parted. Neighbours that are too
-    short share a piece. Nothing is repeated, so a text is found in one place.
+    A section that fits is one piece, since its author meant it to be read together. A longer one is cut between lines,
+    or between sentences where one line is too long; a sentence is never cut. Neighbours that are too short share a
+    piece. Nothing is repeated, so a search finds a text in one place.
     """
     pieces: list[tuple[list[tuple[str, ...]], list[str]]] = []
     for section in document.sections:
-        for lines in _fitting(section, largest):
+        for lines in _groups_of_lines(section, largest):
             if (
                 pieces
                 and _words(pieces[-1][1]) + _words(lines) <= largest
@@ -50,12 +50,12 @@ def cut(document: Document, *, smallest: int = SMALLEST, largest: int = LARGEST)
     ]
 
 
-def _fitting(section: Section, largest: int) -> Iterator[list[str]]:
-    """The section's lines in groups of nearly equal length, none of them over `largest` words where lines allow."""
+def _groups_of_lines(section: Section, largest: int) -> Iterator[list[str]]:
+    """Yield the section's lines in groups of nearly equal length, of at most `largest` words if the lines allow it."""
     units: list[str] = []
     for line in section.lines:
         if _words([line]) > largest:
-            units.extend(_parted(line, largest))
+            units.extend(_runs_of_sentences(line, largest))
         else:
             units.append(line)
     total = _words(units)
@@ -70,8 +70,8 @@ def _fitting(section: Section, largest: int) -> Iterator[list[str]]:
         yield group
 
 
-def _parted(line: str, largest: int) -> Iterator[str]:
-    """A long line in runs of whole sentences."""
+def _runs_of_sentences(line: str, largest: int) -> Iterator[str]:
+    """Yield a long line in runs of whole sentences."""
     run = ""
     for start, end in sentences(line):
         if run and _words([run, line[start:end]]) > largest:
@@ -83,7 +83,7 @@ def _parted(line: str, largest: int) -> Iterator[str]:
 
 
 def _heading(title: str, paths: list[tuple[str, ...]]) -> str:
-    """`Title > Outer > Inner`; sections that share a chunk are named one after the other: `Title > Paper; Deletion`."""
+    """Return `Title > Outer > Inner`; for sections that share a chunk all their headings: `Title > Paper; Deletion`."""
     named = dict.fromkeys(" > ".join(path) for path in paths if path)
     return " > ".join([title, "; ".join(named)]) if named else title
 

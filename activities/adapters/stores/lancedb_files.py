@@ -1,4 +1,4 @@
-"""The files beside LanceDB's tables: which table is live, what a name is an alias of, and who may write."""
+"""Manages the files beside LanceDB's tables: the pointer to the live table, the alias, and the writer's lock."""
 
 import asyncio
 import errno
@@ -16,32 +16,32 @@ _ALIAS = "alias.json"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def live_table(home: Path) -> str | None:
-    """The name of a collection's live table; None where there is no collection."""
-    return _read(home / _LIVE, "table")
+def live_table(folder: Path) -> str | None:
+    """Return the name of a collection's live table; None where there is no collection."""
+    return _read(folder / _LIVE, "table")
 
 
-def make_live(home: Path, table: str) -> None:
+def make_live(folder: Path, table: str) -> None:
     """Make a table the live one."""
-    _write(home / _LIVE, "table", table)
+    _write(folder / _LIVE, "table", table)
 
 
-def aliased(home: Path) -> str | None:
-    """The collection that this name is an alias of; None where it is none."""
-    return _read(home / _ALIAS, "collection")
+def alias_target(folder: Path) -> str | None:
+    """Return the collection that a name is an alias of; None where it is no alias."""
+    return _read(folder / _ALIAS, "collection")
 
 
-def make_alias(home: Path, collection: str | None) -> None:
-    """Make this name an alias of a collection; None ends it."""
+def make_alias(folder: Path, collection: str | None) -> None:
+    """Make a name an alias of a collection; None removes the alias."""
     if collection is None:
-        (home / _ALIAS).unlink(missing_ok=True)
+        (folder / _ALIAS).unlink(missing_ok=True)
     else:
-        home.mkdir(parents=True, exist_ok=True)
-        _write(home / _ALIAS, "collection", collection)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / _ALIAS, "collection", collection)
 
 
 def try_writing(folder: Path) -> None:
-    """Write a file and remove it: raises what keeps the folder from being written to."""
+    """Write a file and remove it. Raises the error that prevents writing to the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / f".probe-{os.getpid()}"
     try:
@@ -51,14 +51,14 @@ def try_writing(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def only_writer(home: Path) -> AsyncGenerator[None]:
-    """Hold the collection's lock, which ends with its process."""
-    with (home / ".lock").open("w") as lock:
+async def writer_lock(folder: Path) -> AsyncGenerator[None]:
+    """Hold the collection's lock until the context or the process ends."""
+    with (folder / ".lock").open("w") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Waiting in a thread could not be cancelled.
+                # Polling, since a wait in a thread could not be cancelled.
                 await asyncio.sleep(0.05)
             else:
                 break
@@ -66,8 +66,8 @@ async def only_writer(home: Path) -> AsyncGenerator[None]:
 
 
 @contextmanager
-def plainly(what: str) -> Generator[None]:
-    """Turn what LanceDB and the file system raise into the port's errors, in one line."""
+def as_port_errors(what: str) -> Generator[None]:
+    """Turn the errors of LanceDB and the file system into the port's errors of one line, which begins with `what`."""
     try:
         yield
     except PortError:
@@ -88,7 +88,7 @@ def _read(file: Path, key: str) -> str | None:
 
 
 def _write(file: Path, key: str, value: str) -> None:
-    """Put it in place at once: a reader sees the old file or the new one."""
+    """Replace the file in one step: a reader sees the old file or the new one."""
     draft = file.with_name(f".{file.name}")
     with draft.open("w") as out:
         json.dump({key: value}, out)

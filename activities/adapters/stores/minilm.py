@@ -14,15 +14,15 @@ from activities.ports import NotConfigured
 
 _onnx = cast("Any", onnxruntime)
 
-MAXIMUM_TOKENS = 256
-"""The model was trained on no more; what follows in a longer text has no part in its vector."""
+MAX_TOKENS = 256
+"""The longest text that the model was trained on, in tokens. The rest of a longer text does not affect its vector."""
 
 
 class MiniLM:
     """An `Embedder` of 384 dimensions.
 
-    Texts go through the model one by one: on a CPU a batch is no faster, since its shorter texts are padded (81 texts
-    a second alone and 40 in batches of 32, on two shared cores), and the vectors are the same.
+    Texts go through the model one by one, which gives the same vectors. On a CPU a batch is slower, since its shorter
+    texts are padded: 81 texts a second one by one, 40 in batches of 32, on two shared cores.
     """
 
     dimensions: int = 384
@@ -37,7 +37,7 @@ class MiniLM:
         options = _onnx.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Threads that spin while they wait would take the cores of the model server.
+        # Threads that spin while they wait would use the cores that the model server needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
@@ -48,19 +48,19 @@ class MiniLM:
         except Exception as error:  # noqa: BLE001  # both libraries raise plain Exception, or kinds they do not export
             reason = " ".join(str(error).split())[:160]
             raise NotConfigured(f"the embedding model cannot be loaded ({reason}): run `make setup` again") from None
-        self._tokenizer.enable_truncation(max_length=MAXIMUM_TOKENS)
+        self._tokenizer.enable_truncation(max_length=MAX_TOKENS)
         self._tokenizer.no_padding()
-        self._inputs = {str(put.name) for put in self._session.get_inputs()}
+        self._inputs = {str(model_input.name) for model_input in self._session.get_inputs()}
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of 384 floats, length 1, for each text. An empty text has a vector too."""
+        """Return one vector of 384 floats, length 1, for each text. An empty text has a vector too."""
         return await asyncio.to_thread(self._embed, list(texts))
 
     def _embed(self, texts: list[str]) -> list[list[float]]:
         return [self._vector(encoding) for encoding in self._tokenizer.encode_batch(texts)]
 
     def _vector(self, encoding: Any) -> list[float]:
-        """The mean of the tokens' vectors, scaled to length 1."""
+        """Return the mean of the tokens' vectors, scaled to length 1."""
         feeds = {
             "input_ids": np.array([encoding.ids], dtype=np.int64),
             "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),

@@ -11,16 +11,15 @@ from activities.settings import Settings
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncGenerator[VectorStore]:
-    """The store, for as long as the context lasts. Raises as `store_until_closed`."""
+    """Open the store until the context ends. Raises `StorageFailed` where an address of Weaviate cannot be parsed."""
     async with AsyncExitStack() as stack:
         yield store_until_closed(settings, stack)
 
 
 def store_until_closed(settings: Settings, stack: AsyncExitStack) -> VectorStore:
-    """The store, until the stack is closed and for one event loop; it connects at its first use.
+    """Return the store for one event loop; it connects at its first use, and closing the stack closes it.
 
-    Only the library of the store that is chosen is loaded. Raises `StorageFailed` where an address of Weaviate cannot
-    be read.
+    Only the chosen store's library is loaded. Raises `StorageFailed` where an address of Weaviate cannot be parsed.
     """
     if settings.store.weaviate is None:
         from activities.adapters.stores.lancedb_store import LanceStore
@@ -35,7 +34,7 @@ def store_until_closed(settings: Settings, stack: AsyncExitStack) -> VectorStore
 
 
 def home_of_index(settings: Settings) -> Path:
-    """What is known of the chosen store lies here; where that is LanceDB, its tables do too."""
+    """Return the folder with the records about the chosen store; for LanceDB, its tables are there too."""
     folder = settings.paths.state / "index"
     if settings.store.weaviate is None:
         return folder

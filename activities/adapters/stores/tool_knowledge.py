@@ -1,4 +1,4 @@
-"""The documents of one tenant as tools may use them: pieces that apply today, and whole texts put together again."""
+"""Gives tools the documents of one tenant: pieces of the editions that apply today, and whole texts of documents."""
 
 import difflib
 from collections.abc import Callable, Generator, Sequence
@@ -11,13 +11,13 @@ from tools.errors import NotFound, Unreachable
 from tools.world import Document, Extract
 
 CANDIDATES = 4
-"""How many times as many chunks are searched as are used, since older editions of the same text are found too."""
+"""The factor by which more chunks are searched than used, since a search also finds older editions."""
 
-LONGEST = 5_000
-"""Chunks of the longest document that is put together."""
+MAX_CHUNKS = 5_000
+"""The largest document that can be read, in chunks."""
 
-ALIKE = 5
-"""How many ids that are like an unknown one are named."""
+MAX_SUGGESTIONS = 5
+"""The largest number of similar ids that are suggested for an unknown one."""
 
 
 def _today() -> date:
@@ -25,7 +25,7 @@ def _today() -> date:
 
 
 class ToolKnowledge:
-    """`tools.world.Knowledge` over a collection of a tenant."""
+    """A `tools.world.Knowledge` over a collection of a tenant."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ToolKnowledge:
         embedder: Callable[[], Embedder],
         today: Callable[[], date] = _today,
     ) -> None:
-        """`embedder` is asked for when it is needed: loading one takes a second."""
+        """`embedder` is called at the first use: loading an embedder takes a second."""
         self._tenant = tenant
         self._collection = collection
         self._store = store
@@ -43,8 +43,8 @@ class ToolKnowledge:
         self._today = today
 
     async def search(self, query: str, limit: int) -> Sequence[Extract]:
-        """The best pieces of the editions that apply today."""
-        with _plainly():
+        """Return the best pieces of the editions that apply today."""
+        with _as_tool_errors():
             [vector] = await self._embedder().embed([query])
             editions = await self._editions()
             hits = await self._store.search(self._tenant, self._collection, query, vector, limit * CANDIDATES)
@@ -52,44 +52,44 @@ class ToolKnowledge:
         return [Extract(chunk.document, chunk.version, chunk.title, chunk.text) for chunk in chunks[:limit]]
 
     async def read(self, document: str, version: int | None = None) -> Document:
-        """A document, in the edition that applies today or the one that is named."""
-        with _plainly():
+        """Return a document, in the named version or in the edition that applies today."""
+        with _as_tool_errors():
             editions = await self._editions()
-            key = _edition(editions, document, version)
-            # A store finds chunks and lists none: a search among this edition's alone finds all of them.
+            key = _edition_key(editions, document, version)
+            # A store cannot list chunks: a search that is limited to this edition returns all of them.
             issued = editions.issued[key]
             [vector] = await self._embedder().embed([issued.title])
             only = Filter(documents=(key[0],), versions=(key[1],))
-            hits = await self._store.search(self._tenant, self._collection, issued.title, vector, LONGEST, only=only)
+            hits = await self._store.search(self._tenant, self._collection, issued.title, vector, MAX_CHUNKS, only=only)
         chunks = sorted((hit.chunk for hit in hits), key=lambda chunk: chunk.number)
         if [chunk.number for chunk in chunks] != list(range(len(chunks))):
             raise Unreachable(
                 f"the document {document!r} could not be read whole: its collection is changing; try again"
             )
-        instead = editions.in_place_of(*key)
+        successor = editions.in_place_of(*key)
         return Document(
             document=key[0],
             version=key[1],
             title=issued.title,
             effective=issued.effective,
-            text=whole(issued.title, chunks),
-            superseded_by=instead if instead not in (None, key) else None,
+            text=joined_text(issued.title, chunks),
+            superseded_by=successor if successor not in (None, key) else None,
         )
 
     async def _editions(self) -> Editions:
         return editions_on(self._today(), await self._store.editions(self._tenant, self._collection))
 
 
-def whole(title: str, chunks: Sequence[Chunk]) -> str:
-    """The text of a document's chunks in their order, with each heading once and without the title before it."""
+def joined_text(title: str, chunks: Sequence[Chunk]) -> str:
+    """Return the text of a document's chunks in order, with each heading once and without the title before it."""
     parts: list[str] = []
-    above = title
+    previous_heading = title
     for chunk in chunks:
         heading, _, lines = chunk.text.partition("\n")
-        if heading != above:
+        if heading != previous_heading:
             parts.append("\n" + heading.removeprefix(f"{title} > "))
         parts.append(lines)
-        above = heading
+        previous_heading = heading
     return "\n".join(parts).strip()
 
 
@@ -97,16 +97,16 @@ def _applies(editions: Editions, key: Key) -> bool:
     return editions.in_place_of(*key) == key
 
 
-def _edition(editions: Editions, document: str, version: int | None) -> Key:
-    """The edition that is meant. Raises `NotFound`."""
+def _edition_key(editions: Editions, document: str, version: int | None) -> Key:
+    """Return the key of the named edition, or of the one that applies today. Raises `NotFound`."""
     versions = sorted(number for known, number in editions.issued if known == document)
     if not versions:
         known = sorted({name for name, _ in editions.issued})
-        alike = difflib.get_close_matches(document, known, n=ALIKE, cutoff=0.4)
-        advice = f"did you mean {', '.join(alike)}?" if alike else "search for it first"
+        suggestions = difflib.get_close_matches(document, known, n=MAX_SUGGESTIONS, cutoff=0.4)
+        advice = f"did you mean {', '.join(suggestions)}?" if suggestions else "search for it first"
         raise NotFound(f"there is no document {document[:80]!r}: {advice}")
     if version is None:
-        # Where another document has replaced this one, the newest of its own is still what its id means.
+        # Where another document has replaced this one, its id still names its own newest edition.
         in_force = [number for number in versions if editions.in_place_of(document, number) is not None]
         current = [number for number in versions if _applies(editions, (document, number))]
         return document, (current or in_force or versions)[-1]
@@ -116,8 +116,8 @@ def _edition(editions: Editions, document: str, version: int | None) -> Key:
 
 
 @contextmanager
-def _plainly() -> Generator[None]:
-    """The ports' errors as the tools' own."""
+def _as_tool_errors() -> Generator[None]:
+    """Turn the ports' errors into the tools' errors."""
     try:
         yield
     except (UnknownCollection, NotConfigured) as error:

@@ -1,4 +1,4 @@
-"""Stores objects in Weaviate in batches, and tries again only those that failed."""
+"""Stores objects in Weaviate in batches, and retries only the objects that failed."""
 
 import asyncio
 from collections import Counter
@@ -13,17 +13,17 @@ from activities.adapters.stores.weaviate_schema import Place
 from activities.ports import StorageFailed, StorageFull, StorageReadOnly, WrongDimension
 
 BATCH: Final = 500
-"""Objects in one request."""
+"""The number of objects in one request."""
 ATTEMPTS: Final = 4
-"""How often an object is sent at most."""
+"""The largest number of attempts for an object."""
 PAUSE: Final = 0.1
-"""Seconds before the second attempt, twice as many before each later one."""
+"""The pause before the second attempt, in seconds; it doubles before each later one."""
 
-_HOPELESS: Final = (Vanished, StorageReadOnly, StorageFull, WrongDimension)
+_PERMANENT: Final = (Vanished, StorageReadOnly, StorageFull, WrongDimension)
 
 
 async def insert(server: WeaviateServer, what: str, place: Place, objects: Sequence[DataObject[Any, None]]) -> None:
-    """Store them all. Raises the port's errors, which say how many could not be stored and why, and `Vanished`."""
+    """Store all objects. Raises `Vanished`, and the port's errors, which say how many were not stored and why."""
     for start in range(0, len(objects), BATCH):
         waiting = list(objects[start : start + BATCH])
         stored = start
@@ -32,33 +32,33 @@ async def insert(server: WeaviateServer, what: str, place: Place, objects: Seque
             stored += len(waiting) - len(failed)
             if not failed:
                 break
-            reasons = [server.explained(what, said.lower(), _kind(said)) for said in failed.values()]
-            hopeless = next((reason for reason in reasons if isinstance(reason, _HOPELESS)), None)
-            if hopeless is not None:
-                raise hopeless
+            errors = [server.classified_error(what, message.lower(), _cause(message)) for message in failed.values()]
+            permanent = next((error for error in errors if isinstance(error, _PERMANENT)), None)
+            if permanent is not None:
+                raise permanent
             if attempt == ATTEMPTS:
-                said = ", ".join(f"{count} x {kind}" for kind, count in Counter(map(_kind, failed.values())).items())
+                counts = ", ".join(f"{count} x {kind}" for kind, count in Counter(map(_cause, failed.values())).items())
                 raise StorageFailed(
-                    f"{what}: {len(failed)} of {len(objects)} chunks were not stored in {ATTEMPTS} attempts ({said}), "
-                    f"{stored} were; see the log of {server.name}, and do it again"
+                    f"{what}: {len(failed)} of {len(objects)} chunks were not stored in {ATTEMPTS} attempts "
+                    f"({counts}), {stored} were; see the log of {server.name}, and do it again"
                 )
             waiting = [waiting[number] for number in sorted(failed)]
             await asyncio.sleep(PAUSE * 2 ** (attempt - 1))
 
 
 async def _send(client: Client, place: Place, objects: Sequence[DataObject[Any, None]]) -> Mapping[int, str]:
-    """Send them once; returns what the server said of each that it did not store, by its place."""
+    """Send the objects once; return the server's message about each object that it did not store, by its position."""
     tenant = client.collections.use(place.home).with_tenant(place.generation)
     try:
-        done = await tenant.data.insert_many(objects)
+        result = await tenant.data.insert_many(objects)
     except WeaviateInsertManyAllFailedError as error:
         return dict.fromkeys(range(len(objects)), str(error))
-    return {number: error.message for number, error in done.errors.items()}
+    return {number: error.message for number, error in result.errors.items()}
 
 
-def _kind(said: str) -> str:
-    """What a reason is about, in a word of ours: the server's own sentence may hold texts and paths."""
+def _cause(message: str) -> str:
+    """Return the cause of a failure in one word, since the server's own message may hold texts and paths."""
     for word in ("timeout", "deadline", "memory", "vector", "shutdown", "consistency"):
-        if word in said.lower():
+        if word in message.lower():
             return word
     return "unknown"

@@ -1,4 +1,4 @@
-"""A connection to Weaviate, and its errors as the port's errors: one line, and nothing of the server's own words."""
+"""Connects to Weaviate, and turns its errors into the port's errors: one line, without the server's own text."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ import httpx
 from activities.ports import PortError, StorageFailed, StorageFull, StorageReadOnly
 
 with warnings.catch_warnings():
-    # It imports what Authlib will move one day, and lets every warning through from then on.
+    # The library imports a module that Authlib has deprecated, and then enables all warnings.
     warnings.simplefilter("ignore")
     import weaviate
     from weaviate.classes.init import AdditionalConfig, Auth, Timeout
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from activities.settings import Store
 
-# It logs the objects that were not stored, text and all.
+# The library logs the objects that were not stored, with their texts.
 logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)
 
 GRPC_PORT: Final = 50051
@@ -36,10 +36,10 @@ Reply = TypeVar("Reply")
 
 
 class Vanished(Exception):
-    """The class or the tenant that was asked is not there. It does not leave the adapter."""
+    """A class or tenant of Weaviate that a request named does not exist. It does not leave the adapter."""
 
 
-_SAID: Final[tuple[tuple[tuple[str, ...], type[Exception], str], ...]] = (
+_MEANINGS: Final[tuple[tuple[tuple[str, ...], type[Exception], str], ...]] = (
     (("tenant not found", "could not find class", "class not found"), Vanished, ""),
     (("read-only",), StorageReadOnly, "{server} is read-only: its disk is nearly full; make room and restart it"),
     (("no space left", "quota exceeded"), StorageFull, "the disk of {server} is full; make room and try again"),
@@ -59,11 +59,11 @@ _SAID: Final[tuple[tuple[tuple[str, ...], type[Exception], str], ...]] = (
         "{server} cannot be reached; see that it runs",
     ),
 )
-"""Words of the server or its client, in lower case, and what is said in their place."""
+"""The words in a message of the server or its client, in lower case, with the error and the text to raise instead."""
 
 
 class WeaviateServer:
-    """A server, connected to at its first use. A connection that breaks, as in a restart, is made again."""
+    """A server of Weaviate; it connects at its first use, and again after a broken connection."""
 
     def __init__(self, settings: "Store") -> None:
         """Raises `StorageFailed` where an address cannot be used."""
@@ -76,46 +76,46 @@ class WeaviateServer:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The server's name in messages."""
         return f"Weaviate at {self._host}:{self._port}"
 
     async def ask(self, what: str, work: Callable[[Client], Awaitable[Reply]]) -> Reply:
-        """Do some idempotent work within the settings' time; once more after a connection that was found broken.
+        """Do idempotent work within the time of the settings; repeat it once after a broken connection.
 
-        Raises the port's errors, each beginning with `what`, and `Vanished`.
+        Raises `Vanished`, and the port's errors, whose messages begin with `what`.
         """
         try:
             async with asyncio.timeout(self._seconds):
                 try:
                     return await work(await self._connected())
                 except (httpx.TransportError, WeaviateBaseError) as error:
-                    if not _broken(error):
+                    if not _is_broken_connection(error):
                         raise
                     return await work(await self._connected())
         except (PortError, Vanished):
             raise
         except (WeaviateBaseError, httpx.HTTPError, OSError, ValueError, TypeError, RuntimeError) as error:
-            raise self.plainly(what, error) from None
+            raise self.port_error(what, error) from None
 
-    def plainly(self, what: str, error: Exception) -> Exception:
-        """An error of the client or the server as the port's own, or as `Vanished`."""
+    def port_error(self, what: str, error: Exception) -> Exception:
+        """Return the port's error, or `Vanished`, for an error of the client or the server."""
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             return StorageFailed(f"{what}: {self.name} did not answer in {self._seconds:g} s; see what it does")
         status = getattr(error, "status_code", None)
-        said = " ".join(_chain(error)).lower()
+        message = " ".join(_messages(error)).lower()
         if status in (401, 403):
-            said = "unauthorized"
-        return self.explained(what, said, type(error).__name__)
+            message = "unauthorized"
+        return self.classified_error(what, message, type(error).__name__)
 
-    def explained(self, what: str, said: str, kind: str) -> Exception:
-        """What the server said, in lower case, as an error that says it in our words."""
-        for words, error, reason in _SAID:
-            if any(word in said for word in words):
+    def classified_error(self, what: str, message: str, kind: str) -> Exception:
+        """Return the error for a message of the server, in lower case; `kind` names it where the message is unknown."""
+        for words, error, reason in _MEANINGS:
+            if any(word in message for word in words):
                 return error(f"{what}: {reason.format(server=self.name)}")
         return StorageFailed(f"{what}: {self.name} failed ({kind}); see its log")
 
     async def close(self) -> None:
-        """Close the connection. The next use would make it again."""
+        """Close the connection. The next use would open it again."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -123,7 +123,7 @@ class WeaviateServer:
     async def _connected(self) -> Client:
         async with self._connecting:
             if self._client is None:
-                client = self._made()
+                client = self._new_client()
                 try:
                     await client.connect()
                 except BaseException:
@@ -132,7 +132,7 @@ class WeaviateServer:
                 self._client = client
             return self._client
 
-    def _made(self) -> Client:
+    def _new_client(self) -> Client:
         secure = self._scheme == "https"
         key = self._settings.weaviate_api_key
         roots = ssl.get_default_verify_paths().cafile if secure else None
@@ -144,15 +144,15 @@ class WeaviateServer:
             grpc_port=self._grpc_port,
             grpc_secure=secure,
             auth_credentials=None if key is None else Auth.api_key(key.get_secret_value()),
-            # The checks would ask a package index whether the client is new.
+            # The checks would ask a package index for a newer version of the client.
             skip_init_checks=True,
             additional_config=AdditionalConfig(
                 timeout=Timeout(init=self._seconds, query=self._seconds, insert=self._seconds),
-                # httpx reads SSL_CERT_FILE only where it may read the environment.
+                # httpx reads SSL_CERT_FILE only if it may read the environment.
                 trust_env=secure,
                 proxies=Proxies(),
                 grpc_config=GrpcConfig(
-                    # Once the server is back it is found within a second, however long it was away.
+                    # A server that is back is found within a second, however long it was away.
                     channel_options=[("grpc.max_reconnect_backoff_ms", 1000), ("grpc.enable_http_proxy", 0)],
                     credentials=None if roots is None else grpc.ssl_channel_credentials(Path(roots).read_bytes()),
                 ),
@@ -160,40 +160,46 @@ class WeaviateServer:
         )
 
 
-def _chain(error: BaseException | None) -> Iterator[str]:
-    """What an error says, and what those say that it came from: the client's own say less than theirs."""
+def _messages(error: BaseException | None) -> Iterator[str]:
+    """Yield the messages of an error and of its causes, which say more than the client's own error."""
     while error is not None:
         yield str(error)
         error = error.__cause__ or error.__context__
 
 
-def _broken(error: Exception) -> bool:
+def _is_broken_connection(error: Exception) -> bool:
     return isinstance(error, httpx.TransportError) or "[UNAVAILABLE]" in str(error)
 
 
 def _address(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port. Raises `StorageFailed`, which does not show the address: it may hold a password."""
-    parts, port = _split(url)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    if usual is None or parts.hostname is None or parts.username is not None or parts.path.strip("/") or port == 0:
+    """Return scheme, host and port. Raises `StorageFailed` without the address, which may hold a password."""
+    parts, port = _split_address(url)
+    default_port = {"http": 80, "https": 443}.get(parts.scheme)
+    if (
+        default_port is None
+        or parts.hostname is None
+        or parts.username is not None
+        or parts.path.strip("/")
+        or port == 0
+    ):
         raise StorageFailed(
             "PERDURE_STORE__WEAVIATE cannot be used: write http://host:port or https://host:port, "
             "and the key in PERDURE_STORE__WEAVIATE_API_KEY"
         )
-    return parts.scheme, parts.hostname, port or usual
+    return parts.scheme, parts.hostname, port or default_port
 
 
-def _grpc_address(given: str | None, host: str) -> tuple[str, int]:
-    if given is None:
+def _grpc_address(address: str | None, host: str) -> tuple[str, int]:
+    if address is None:
         return host, GRPC_PORT
-    parts, port = _split(f"//{given}")
+    parts, port = _split_address(f"//{address}")
     if parts.hostname is None or parts.username is not None or not port:
         raise StorageFailed("PERDURE_STORE__WEAVIATE_GRPC cannot be used: write host:port")
     return parts.hostname, port
 
 
-def _split(url: str) -> tuple[SplitResult, int | None]:
-    """An address and its port, which is 0 where it is none."""
+def _split_address(url: str) -> tuple[SplitResult, int | None]:
+    """Return the parts of an address and its port; the port is 0 where it is invalid."""
     try:
         parts = urlsplit(url)
         port = parts.port

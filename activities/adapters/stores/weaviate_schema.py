@@ -1,4 +1,4 @@
-"""How chunks lie in Weaviate: names of classes and tenants, properties, filters, and the way back."""
+"""Converts chunks and filters to Weaviate's objects and back, and names its classes and tenants."""
 
 import hashlib
 import json
@@ -20,16 +20,16 @@ from activities.ports import Chunk, Filter, Issued
 VECTOR: Final = "default"
 """Weaviate's name for the only vector of an object."""
 
-_TENANT = 46
-"""The longest of our tenants that has room in the name of one of Weaviate's, which has 64 characters at most."""
+_MAX_TENANT_LENGTH = 46
+"""The longest name of the platform's tenant that fits into the name of a Weaviate tenant, which has 64 characters."""
 
-_SPACE = uuid.UUID("6e2c1f5a-5a0e-5d0c-9a3b-0d3c7f1b8a11")
-"""Ours among all name-based UUIDs."""
+_UUID_NAMESPACE = uuid.UUID("6e2c1f5a-5a0e-5d0c-9a3b-0d3c7f1b8a11")
+"""The platform's namespace for name-based UUIDs."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one generation of a collection lies: a class, and a tenant of it that nobody else writes to."""
+    """The place of one generation of a collection: a class, and a tenant of it that only one writer writes to."""
 
     dimensions: int
     collection: str
@@ -37,48 +37,53 @@ class Place:
 
     @property
     def home(self) -> str:
-        """The class: one for each collection and dimension, for all tenants."""
+        """The class of Weaviate: one for each collection and dimension, for all tenants."""
         # A collection's name has no underscore, so two collections never share a class.
         return f"Perdure{self.dimensions}_{self.collection.replace('-', '_')}"
 
     @classmethod
     def new(cls, dimensions: int, tenant: str, collection: str) -> Self:
-        """A place where nothing lies yet."""
+        """Return a new, empty place."""
         return cls(dimensions, collection, f"{shortened(tenant)}--{int(time.time()):08x}{secrets.token_hex(4)}")
 
     def made_before(self, age: timedelta) -> bool:
-        """Whether it was made longer ago than `age`, by this machine's clock."""
+        """Return whether the place is older than `age`, by this machine's clock."""
         return int(self.generation[-16:-8], 16) < time.time() - age.total_seconds()
 
 
 def shortened(tenant: str) -> str:
-    """A tenant's name, or its beginning and a digest: with an underscore, which no tenant's own name has."""
-    return tenant if len(tenant) <= _TENANT else f"{tenant[:13]}_{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
+    """Return a tenant's name, or its start and a digest where it is too long, joined by an underscore.
+
+    No tenant's own name has an underscore.
+    """
+    if len(tenant) <= _MAX_TENANT_LENGTH:
+        return tenant
+    return f"{tenant[:13]}_{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
 
 
-def generation_of(tenant: str, name: str) -> bool:
-    """Whether one of Weaviate's tenants is a generation of our tenant."""
-    of, _, stamp = name.rpartition("--")
-    return of == shortened(tenant) and len(stamp) == 16  # noqa: PLR2004 - as `Place.new` writes it
+def is_generation_of(tenant: str, name: str) -> bool:
+    """Return whether a tenant of Weaviate is a generation of the platform's tenant."""
+    shortened_tenant, _, stamp = name.rpartition("--")
+    return shortened_tenant == shortened(tenant) and len(stamp) == 16  # noqa: PLR2004 - as `Place.new` writes it
 
 
 def identity(*parts: object) -> uuid.UUID:
-    """The same for the same parts, and for no others."""
-    return uuid.uuid5(_SPACE, repr(parts))
+    """Return the UUID of the parts: the same one for the same parts only."""
+    return uuid.uuid5(_UUID_NAMESPACE, repr(parts))
 
 
 def schema() -> dict[str, Any]:
-    """What a class of chunks is made of."""
+    """Return the schema of a class of chunks."""
 
     def text(name: str, **index: Any) -> Property:
-        found: dict[str, Any] = {"index_filterable": False, "index_searchable": False, **index}
-        return Property(name=name, data_type=DataType.TEXT, **found)
+        options: dict[str, Any] = {"index_filterable": False, "index_searchable": False, **index}
+        return Property(name=name, data_type=DataType.TEXT, **options)
 
     whole = {"index_filterable": True, "tokenization": Tokenization.FIELD}
     return {
         "properties": [
             text("document"),
-            # What a document is found by: even whole, a text is compared without the spaces around it.
+            # Documents are filtered by a digest, because Weaviate compares texts without the spaces around them.
             text("document_digest", **whole),
             Property(name="version", data_type=DataType.INT),
             text("title"),
@@ -96,8 +101,8 @@ def schema() -> dict[str, Any]:
     }
 
 
-def stored(chunk: Chunk) -> DataObject[dict[str, Any], None]:
-    """A chunk as Weaviate keeps it, under an id of its own: storing it again stores the same object."""
+def to_object(chunk: Chunk) -> DataObject[dict[str, Any], None]:
+    """Return a chunk as Weaviate's object. Its id comes from the chunk's: storing it again replaces the object."""
     properties: dict[str, Any] = {
         "document": chunk.document,
         "document_digest": _digest(chunk.document),
@@ -105,7 +110,7 @@ def stored(chunk: Chunk) -> DataObject[dict[str, Any], None]:
         "title": chunk.title,
         "number": chunk.number,
         "text": chunk.text,
-        # All that `editions` lists, in one value that can be counted by.
+        # All that `editions` returns, in one value that Weaviate can group by.
         "edition": edition(Issued(chunk.document, chunk.version, chunk.title, chunk.effective, chunk.replaces)),
     }
     if chunk.effective is not None:
@@ -119,8 +124,8 @@ def stored(chunk: Chunk) -> DataObject[dict[str, Any], None]:
     )
 
 
-def loaded(properties: Mapping[str, Any], vector: Sequence[float]) -> Chunk:
-    """The chunk that is kept so."""
+def to_chunk(properties: Mapping[str, Any], vector: Sequence[float]) -> Chunk:
+    """Return the chunk of an object's properties and vector."""
     effective: datetime | None = properties.get("effective")
     return Chunk(
         document=properties["document"],
@@ -135,11 +140,11 @@ def loaded(properties: Mapping[str, Any], vector: Sequence[float]) -> Chunk:
 
 
 def conditions(only: Filter) -> Any:
-    """The filter in Weaviate's terms; None for none. An empty tuple must be answered before it is asked."""
+    """Return the filter in Weaviate's terms; None for none. Not for an empty tuple, which matches nothing."""
     parts: list[Any] = []
     if only.documents is not None:
-        wanted = [_digest(document) for document in only.documents]
-        parts.append(Where.by_property("document_digest").contains_any(wanted))
+        digests = [_digest(document) for document in only.documents]
+        parts.append(Where.by_property("document_digest").contains_any(digests))
     if only.versions is not None:
         parts.append(Where.by_property("version").contains_any(list(only.versions)))
     if only.effective_by is not None:
@@ -149,18 +154,18 @@ def conditions(only: Filter) -> Any:
 
 
 def of_document(document: str, version: int | None) -> Any:
-    """The chunks of a document, of one version or of all."""
+    """Return the filter for the chunks of a document, of one version or of all."""
     return conditions(Filter(documents=(document,), versions=None if version is None else (version,)))
 
 
 def edition(issued: Issued) -> str:
-    """An edition as one value."""
+    """Return an edition as one text."""
     effective = "" if issued.effective is None else issued.effective.isoformat()
     return json.dumps([issued.document, issued.version, issued.title, effective, issued.replaces])
 
 
 def issued(edition: str) -> Issued:
-    """The edition that is written so."""
+    """Parse an edition that `edition` wrote."""
     document, version, title, effective, replaces = json.loads(edition)
     return Issued(document, version, title, date.fromisoformat(effective) if effective else None, replaces)
 

@@ -12,45 +12,54 @@ from activities.adapters.stores import weaviate_batches, weaviate_pointers
 from activities.adapters.stores.store_rules import (
     DEPTH,
     DIMENSIONS,
-    best_first,
     cosine,
-    each_once,
+    rank,
     require_dimensions,
     require_names,
-    unknown,
+    unknown_collection,
+    without_duplicates,
 )
 from activities.adapters.stores.weaviate_client import Client, Vanished, WeaviateServer
 from activities.adapters.stores.weaviate_generations import ABANDONED, Generations
 from activities.adapters.stores.weaviate_pointers import Live
-from activities.adapters.stores.weaviate_schema import VECTOR, Place, conditions, issued, loaded, of_document, stored
+from activities.adapters.stores.weaviate_schema import (
+    VECTOR,
+    Place,
+    conditions,
+    issued,
+    of_document,
+    to_chunk,
+    to_object,
+)
 from activities.ports import Chunk, Filter, Fusion, Hit, Issued, StorageFailed, UnknownCollection
 
-VANISHED_AT_MOST: Final = 3
-"""How often what a pointer named may be gone when it is asked: each time two replacements came between."""
+MAX_READS: Final = 3
+"""The largest number of reads of a generation that vanished meanwhile: each time two replacements came in between."""
 
-WORDS_AND_MEANING: Final = 0.5
-"""The weight of the vector's score; that of the words has the rest."""
+VECTOR_WEIGHT: Final = 0.5
+"""The weight of the vector's score; the words' score has the rest."""
 
-EDITIONS: Final = 1_000_000
-"""How many editions a collection holds at most."""
+MAX_EDITIONS: Final = 1_000_000
+"""The largest number of editions of a collection."""
 
 Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What was read of a generation at a revision of it."""
+class _CachedEditions:
+    """The editions of a generation at one revision."""
 
     of: tuple[Place, str]
+    """The generation and its revision."""
     issued: Sequence[Issued]
 
 
 class WeaviateStore:
-    """A `VectorStore`. Each of our tenants has tenants of its own in Weaviate, whose searches share no shard.
+    """A `VectorStore`. Each tenant of the platform has its own tenants in Weaviate, whose searches share no shard.
 
     `replace` writes a new generation, which is a new tenant of Weaviate, and then moves a pointer in one write. So a
-    reader sees one generation whole, and other tenants of the class go on. The one before the live one stays for the
-    searches that are in it; what two replacements at once or a killed one left goes with a later one. Searches are
+    reader sees one complete generation, and other tenants of the class are not affected. The previous generation stays
+    for running searches. A later replacement removes what concurrent or killed replacements left. Searches are
     approximate (HNSW).
     """
 
@@ -59,12 +68,12 @@ class WeaviateStore:
     def __init__(
         self, server: WeaviateServer, *, dimensions: int = DIMENSIONS, abandoned: timedelta = ABANDONED
     ) -> None:
-        """Nothing is asked or created before it is needed."""
+        """Keep chunks on `server`. Requests are sent and classes created at their first use."""
         self._server = server
         self._dimensions = dimensions
         self._generations = Generations(server, dimensions, abandoned)
-        self._issued: dict[tuple[str, str], _Known] = {}
-        """The editions of the live generations, by tenant and collection."""
+        self._issued: dict[tuple[str, str], _CachedEditions] = {}
+        """The cached editions of the live generations, by tenant and collection."""
 
     async def ready(self) -> None:
         what = "the store is not ready"
@@ -72,18 +81,18 @@ class WeaviateStore:
         await self._server.ask(what, weaviate_pointers.try_writing)
 
     async def replace(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
-        """Make these the collection's chunks, all at once. Of writers at the same time the last to be done decides."""
+        """Replace the collection's chunks in one step. Of concurrent writers, the last one to finish wins."""
         require_names(tenant, collection)
         what = f"cannot store the collection {collection!r} of the tenant {tenant!r}"
         require_dimensions(what, self._dimensions, *(chunk.vector for chunk in chunks))
-        objects = [stored(chunk) for chunk in each_once(chunks)]
+        objects = [to_object(chunk) for chunk in without_duplicates(chunks)]
         live = await self._server.ask(what, lambda client: weaviate_pointers.find(client, tenant, collection))
         await self._generations.replace(what, tenant, collection if live is None else live.name, objects)
 
     async def insert(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
         what = f"cannot add to the collection {collection!r} of the tenant {tenant!r}"
         require_dimensions(what, self._dimensions, *(chunk.vector for chunk in chunks))
-        objects = [stored(chunk) for chunk in each_once(chunks)]
+        objects = [to_object(chunk) for chunk in without_duplicates(chunks)]
 
         async def add(live: Live) -> None:
             require_dimensions(what, live.place.dimensions, range(self._dimensions))
@@ -95,11 +104,11 @@ class WeaviateStore:
         what = f"cannot delete {document!r} from the collection {collection!r} of the tenant {tenant!r}"
 
         async def delete(live: Live) -> int:
-            gone = 0
-            # One request deletes 10,000 at most.
-            while found := await self._server.ask(what, lambda client: _delete(client, live, document, version)):
-                gone += found
-            return gone
+            deleted = 0
+            # One request deletes 10,000 objects at most.
+            while count := await self._server.ask(what, lambda client: _delete(client, live, document, version)):
+                deleted += count
+            return deleted
 
         return await self._change(what, tenant, collection, delete)
 
@@ -116,15 +125,15 @@ class WeaviateStore:
         what = f"cannot search the collection {collection!r} of the tenant {tenant!r}"
         only = only or Filter()
 
-        async def look(client: Client, live: Live) -> list[Hit]:
+        async def read(client: Client, live: Live) -> list[Hit]:
             require_dimensions(what, live.place.dimensions, vector)
             if () in (only.documents, only.versions):
                 return []
             chunks = client.collections.use(live.place.home).with_tenant(live.place.generation)
-            found = await chunks.query.hybrid(
+            result = await chunks.query.hybrid(
                 query,
                 vector=list(vector),
-                alpha=WORDS_AND_MEANING,
+                alpha=VECTOR_WEIGHT,
                 fusion_type=HybridFusion.RELATIVE_SCORE,
                 query_properties=["text"],
                 filters=conditions(only),
@@ -132,31 +141,33 @@ class WeaviateStore:
                 include_vector=True,
                 return_metadata=MetadataQuery(score=True),
             )
-            return [_hit(one.properties, one.vector, one.metadata.score, vector) for one in found.objects]
+            return [_hit(hit.properties, hit.vector, hit.metadata.score, vector) for hit in result.objects]
 
-        return sorted(await self._read(what, tenant, collection, look), key=best_first)[:limit]
+        return sorted(await self._read(what, tenant, collection, read), key=rank)[:limit]
 
     async def editions(self, tenant: str, collection: str) -> list[Issued]:
-        async def look(client: Client, live: Live) -> list[Issued]:
-            known = self._issued.get((tenant, live.name))
-            if known is None or not live.revision or known.of != (live.place, live.revision):
-                every = await _editions(client, live.place)
-                known = _Known((live.place, live.revision), sorted(every, key=lambda one: (one.document, one.version)))
-                self._issued[tenant, live.name] = known
-            return list(known.issued)
+        async def read(client: Client, live: Live) -> list[Issued]:
+            cached = self._issued.get((tenant, live.name))
+            if cached is None or not live.revision or cached.of != (live.place, live.revision):
+                all_editions = await _editions(client, live.place)
+                cached = _CachedEditions(
+                    (live.place, live.revision), sorted(all_editions, key=lambda one: (one.document, one.version))
+                )
+                self._issued[tenant, live.name] = cached
+            return list(cached.issued)
 
         what = f"cannot read the collection {collection!r} of the tenant {tenant!r}"
-        return await self._read(what, tenant, collection, look)
+        return await self._read(what, tenant, collection, read)
 
     async def count(self, tenant: str, collection: str) -> int:
-        async def look(client: Client, live: Live) -> int:
+        async def read(client: Client, live: Live) -> int:
             chunks = client.collections.use(live.place.home).with_tenant(live.place.generation)
             return (await chunks.aggregate.over_all(total_count=True)).total_count or 0
 
         require_names(tenant, collection)
         try:
             what = f"cannot read the collection {collection!r} of the tenant {tenant!r}"
-            return await self._read(what, tenant, collection, look)
+            return await self._read(what, tenant, collection, read)
         except UnknownCollection:
             return 0
 
@@ -164,33 +175,33 @@ class WeaviateStore:
         require_names(tenant, alias, collection)
 
         async def switch(client: Client) -> None:
-            itself = alias == collection
-            find = weaviate_pointers.find_itself if itself else weaviate_pointers.find
+            ends_alias = alias == collection
+            find = weaviate_pointers.find_itself if ends_alias else weaviate_pointers.find
             target = await find(client, tenant, collection)
             if target is None:
-                raise unknown(tenant, collection)
-            await weaviate_pointers.point_alias(client, tenant, alias, None if itself else target.name)
+                raise unknown_collection(tenant, collection)
+            await weaviate_pointers.point_alias(client, tenant, alias, None if ends_alias else target.name)
 
         what = f"cannot make {alias!r} an alias of the collection {collection!r} of the tenant {tenant!r}"
         try:
             await self._generations.prepare(what)
             await self._server.ask(what, switch)
         except Vanished:
-            raise unknown(tenant, collection) from None
+            raise unknown_collection(tenant, collection) from None
 
     async def _read(
-        self, what: str, tenant: str, collection: str, look: Callable[[Client, Live], Awaitable[Reply]]
+        self, what: str, tenant: str, collection: str, read: Callable[[Client, Live], Awaitable[Reply]]
     ) -> Reply:
-        """Look at the live generation; once more where it vanished meanwhile, since a newer one is there then."""
+        """Read the live generation; read again where it vanished meanwhile, since there is a newer one then."""
         require_names(tenant, collection)
 
         async def work(client: Client) -> Reply:
             live = await weaviate_pointers.find(client, tenant, collection)
             if live is None:
-                raise unknown(tenant, collection)
-            return await look(client, live)
+                raise unknown_collection(tenant, collection)
+            return await read(client, live)
 
-        for _ in range(VANISHED_AT_MOST):
+        for _ in range(MAX_READS):
             with suppress(Vanished):
                 return await self._server.ask(what, work)
         raise StorageFailed(f"{what}: {self._server.name} does not have what it says is live; build the index anew")
@@ -198,17 +209,17 @@ class WeaviateStore:
     async def _change(
         self, what: str, tenant: str, collection: str, change: Callable[[Live], Awaitable[Reply]]
     ) -> Reply:
-        """Change the live generation; what is known of it is out of date from then on. Raises `UnknownCollection`."""
+        """Change the live generation, and mark what readers cached of it as out of date. Raises `UnknownCollection`."""
         require_names(tenant, collection)
-        for _ in range(VANISHED_AT_MOST):
+        for _ in range(MAX_READS):
             live = await self._server.ask(what, lambda client: weaviate_pointers.find(client, tenant, collection))
             if live is None:
-                raise unknown(tenant, collection)
+                raise unknown_collection(tenant, collection)
             with suppress(Vanished):
                 await self._mark(what, tenant, live, weaviate_pointers.begin_change)
-                done = await change(live)
+                result = await change(live)
                 await self._mark(what, tenant, live, weaviate_pointers.end_change)
-                return done
+                return result
         raise StorageFailed(f"{what}: it is replaced again and again meanwhile; do it again")
 
     async def _mark(
@@ -219,22 +230,22 @@ class WeaviateStore:
 
 async def _delete(client: Client, live: Live, document: str, version: int | None) -> int:
     chunks = client.collections.use(live.place.home).with_tenant(live.place.generation)
-    done = await chunks.data.delete_many(where=of_document(document, version), verbose=True)
-    for one in done.objects or ():
+    result = await chunks.data.delete_many(where=of_document(document, version), verbose=True)
+    for one in result.objects or ():
         if not one.successful:
             raise RuntimeError(one.error)
-    return done.successful
+    return result.successful
 
 
 async def _editions(client: Client, place: Place) -> list[Issued]:
-    """Each edition that a generation holds. By GraphQL: otherwise the client asks for a hundred groups at most."""
-    groups = f'(tenant: "{place.generation}", groupBy: ["edition"], limit: {EDITIONS})'
-    found = await client.graphql_raw_query(f"{{Aggregate {{{place.home}{groups} {{groupedBy {{value}}}}}}}}")
-    if found.errors:
-        raise RuntimeError(str(found.errors))
-    return [issued(group["groupedBy"]["value"]) for group in found.aggregate[place.home]]
+    """Return the editions of a generation, by GraphQL: the client's own query returns at most a hundred groups."""
+    groups = f'(tenant: "{place.generation}", groupBy: ["edition"], limit: {MAX_EDITIONS})'
+    reply = await client.graphql_raw_query(f"{{Aggregate {{{place.home}{groups} {{groupedBy {{value}}}}}}}}")
+    if reply.errors:
+        raise RuntimeError(str(reply.errors))
+    return [issued(group["groupedBy"]["value"]) for group in reply.aggregate[place.home]]
 
 
 def _hit(properties: Mapping[str, Any], own: Mapping[str, Any], score: float | None, vector: Sequence[float]) -> Hit:
-    chunk = loaded(properties, own[VECTOR])
+    chunk = to_chunk(properties, own[VECTOR])
     return Hit(chunk=chunk, score=score or 0.0, similarity=cosine(chunk.vector, vector))

@@ -1,1 +1,1 @@
-"""Temporal through its client: connections, payloads in the blob store, executions and worker versions."""
+"""The adapters of Temporal's client: connections, payloads in the blob store, executions and worker versions."""

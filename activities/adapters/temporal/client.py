@@ -13,10 +13,10 @@ from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
 
 
 async def connect(settings: Settings, blobs: BlobStore, keys: PayloadKeys) -> Client:
-    """The server that Temporal's own configuration names, or the embedded one; large payloads lie among `blobs`.
+    """Connect to the server that Temporal's own configuration names, else to the embedded one.
 
-    Each is signed with one of `keys` for the run that it belongs to. Raises `ConnectionError` where nothing answers, or
-    the configuration cannot be used.
+    Large payloads are stored in `blobs`, each signed with one of `keys` for its run. Raises `ConnectionError` where
+    nothing answers, or where the configuration cannot be used.
     """
     from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
 

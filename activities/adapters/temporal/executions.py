@@ -1,4 +1,4 @@
-"""Asks the Temporal server about executions, through the client of the worker that does an effect."""
+"""Asks the Temporal server about executions, through the client of the worker that runs the activity."""
 
 from datetime import UTC
 from typing import Any, cast
@@ -11,16 +11,16 @@ from perdure.history.payloads import first
 
 
 class TemporalExecutions:
-    """An `Executions`, for use within effects."""
+    """An `Executions`, for use within activities."""
 
     async def look(self, workflow_id: str, run_id: str) -> Execution:
-        """What the server knows of an execution. Raises `NotThisRun` where it knows of none, `ServerAway`."""
+        """Return the server's description of an execution. Raises `NotThisRun` for an unknown one, `ServerAway`."""
         handle = activity.client().get_workflow_handle(workflow_id, run_id=run_id)
         try:
-            seen = await handle.describe()
+            description = await handle.describe()
         except RPCError as error:
-            raise _plain(error, workflow_id, run_id) from None
-        info = seen.raw_description.workflow_execution_info
+            raise _port_error(error, workflow_id, run_id) from None
+        info = description.raw_description.workflow_execution_info
         parent = info.parent_execution.run_id if info.HasField("parent_execution") else ""
         return Execution(
             workflow_id=info.execution.workflow_id,
@@ -32,18 +32,18 @@ class TemporalExecutions:
         )
 
     async def beginning(self, workflow_id: str, first_run_id: str) -> Beginning:
-        """How a run began. Raises `NotThisRun` where the server has forgotten it, `ServerAway`."""
+        """Return the time and the request of a run's start. Raises `NotThisRun` for an unknown run, `ServerAway`."""
         handle = activity.client().get_workflow_handle(workflow_id, run_id=first_run_id)
         try:
             event = await anext(aiter(handle.fetch_history_events(page_size=1)))
         except RPCError as error:
-            raise _plain(error, workflow_id, first_run_id) from None
+            raise _port_error(error, workflow_id, first_run_id) from None
         request: object = first(event.workflow_execution_started_event_attributes.input)
         fields = cast("dict[str, Any]", request) if isinstance(request, dict) else {}
         return Beginning(at=event.event_time.ToDatetime(UTC), request=fields)
 
 
-def _plain(error: RPCError, workflow_id: str, run_id: str) -> NotThisRun | ServerAway:
+def _port_error(error: RPCError, workflow_id: str, run_id: str) -> NotThisRun | ServerAway:
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
         return NotThisRun(f"the server knows no execution {run_id!r} of {workflow_id!r}")
     return ServerAway(f"the Temporal server does not say what {workflow_id!r} is: {error.message}")

@@ -1,4 +1,4 @@
-"""The keys that bind a payload in the blob store to its run: an operator's own, or one that the database keeps."""
+"""The keys that bind a payload in the blob store to its run: from the settings, or one from the database."""
 
 import hashlib
 import hmac
@@ -14,77 +14,78 @@ from activities.adapters.databases.tables import payload_keys as _keys
 from activities.ports import NotConfigured
 from activities.settings.groups import Payloads
 
-LENGTH: Final = 32
-"""Bytes of a key that is made here, and the fewest characters of an operator's."""
+MIN_KEY_LENGTH: Final = 32
+"""The length of a generated key, in bytes, and the least length of a configured key, in characters."""
 
 SETTING: Final = "PERDURE_PAYLOADS__KEYS"
-REMEDY: Final = f"random secrets of at least {LENGTH} characters, with commas between them"
+REMEDY: Final = f"random secrets of at least {MIN_KEY_LENGTH} characters, with commas between them"
 
 
 class PayloadKeys:
-    """Signs with the newest key and verifies with every one. Each that has ever signed stays good.
+    """The keys of payload signatures: the newest one signs, and every one verifies. A key never expires.
 
-    Without a key of the operator's, the first worker that signs makes one, and every worker of that database shares it:
-    it lies where the texts lie, so a backup has both. Workers with keys of their own still verify with that one.
+    Where the settings have no key, the first worker that signs makes one in the database, and every worker of that
+    database shares it. It is stored beside the texts, so a backup has both. Workers with configured keys still verify
+    with it.
     """
 
-    def __init__(self, own: Sequence[bytes], database: Database | None) -> None:
-        """`own` are the operator's, of which the first signs; `database` is None where none is at hand, to read."""
-        self._own = {key_id(key): key for key in own}
+    def __init__(self, configured: Sequence[bytes], database: Database | None) -> None:
+        """`configured`: the keys of the settings; the first one signs. `database`: None for a reader without one."""
+        self._configured = {key_id(key): key for key in configured}
         self._database = database
-        self._kept: dict[str, bytes] = {}
+        self._stored: dict[str, bytes] = {}
 
     async def sign(self, message: bytes) -> tuple[str, str]:
-        """The id of the key, and the signature. Raises `StorageFull`, `StorageFailed`."""
-        if not (self._own or self._kept):
-            self._kept = await self._made()
-        name, key = next(iter((self._own or self._kept).items()))
-        return name, _signature(key, message)
+        """Return the id of the key and the signature of a message. Raises `StorageFull`, `StorageFailed`."""
+        if not (self._configured or self._stored):
+            self._stored = await self._make_key()
+        key_name, key = next(iter((self._configured or self._stored).items()))
+        return key_name, _signature(key, message)
 
-    async def verify(self, name: str, message: bytes, signature: str) -> bool:
-        """Whether one of the keys has signed the message. Raises `StorageFailed`.
+    async def verify(self, key_name: str, message: bytes, signature: str) -> bool:
+        """Return whether one of the keys has signed the message. Raises `StorageFailed`.
 
-        A key that is not known is looked up each time: another worker may have made it just now, and a verdict that a
-        replay would not come to again is worse than a look at a table of one row.
+        An unknown key is looked up each time, since another worker may have made it just now. The table has one row,
+        and a verdict that a replay would not repeat is worse than one more query.
         """
-        if name not in self._own and name not in self._kept:
-            self._kept = await self._read()
-        key = self._own.get(name) or self._kept.get(name)
+        if key_name not in self._configured and key_name not in self._stored:
+            self._stored = await self._read()
+        key = self._configured.get(key_name) or self._stored.get(key_name)
         return key is not None and hmac.compare_digest(_signature(key, message), signature)
 
     async def _read(self) -> dict[str, bytes]:
         return {} if self._database is None else await self._database.read(_newest_first)
 
-    async def _made(self) -> dict[str, bytes]:
-        """The database's keys, of which there is at least one afterwards, the same for all workers."""
+    async def _make_key(self) -> dict[str, bytes]:
+        """Make a key unless the database has one; return the database's keys, the same for all workers."""
         if self._database is None:
             raise LookupError("there is no key and no database to keep one: nothing is signed here")
-        fresh = secrets.token_bytes(LENGTH)
+        fresh = secrets.token_bytes(MIN_KEY_LENGTH)
         made_at = datetime.now(UTC).isoformat()
 
-        def keep(connection: Connection) -> dict[str, bytes]:
+        def store(connection: Connection) -> dict[str, bytes]:
             if not _newest_first(connection):
                 connection.execute(_keys.insert().values(id=key_id(fresh), key=fresh, made_at=made_at))
             return _newest_first(connection)
 
-        return await self._database.write(keep)
+        return await self._database.write(store)
 
 
 def payload_keys(payloads: Payloads, database: Database | None) -> PayloadKeys:
-    """The keys that the settings and the database hold. Raises `NotConfigured`, in whose words no key stands."""
+    """Return the keys of the settings and the database. Raises `NotConfigured`, whose message holds no key."""
     if payloads.keys is None:
         return PayloadKeys([], database)
-    own = payloads.keys.get_secret_value().replace(",", " ").split()
-    if not own:
+    configured = payloads.keys.get_secret_value().replace(",", " ").split()
+    if not configured:
         raise NotConfigured(f"{SETTING} names no key: leave it out, or write {REMEDY}")
-    for place, key in enumerate(own, 1):
-        if len(key) < LENGTH:
+    for place, key in enumerate(configured, 1):
+        if len(key) < MIN_KEY_LENGTH:
             raise NotConfigured(f"{SETTING}: key {place} has {len(key)} characters: write {REMEDY}")
-    return PayloadKeys([key.encode() for key in own], database)
+    return PayloadKeys([key.encode() for key in configured], database)
 
 
 def key_id(key: bytes) -> str:
-    """What a key is called beside a signature: 16 hexadecimal characters that tell nothing about it."""
+    """Return the id of a key, for use beside a signature: 16 hexadecimal characters that reveal nothing about it."""
     return hmac.new(key, b"perdure payload key", hashlib.sha256).hexdigest()[:16]
 
 

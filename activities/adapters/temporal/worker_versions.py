@@ -1,4 +1,4 @@
-"""The versions of workers, as Temporal keeps them: which one begins new runs, and which still have runs to end."""
+"""The versions of workers in Temporal: which one begins new runs, and which ones still have open runs."""
 
 import asyncio
 import hashlib
@@ -24,25 +24,25 @@ from temporalio.worker import WorkerDeploymentConfig
 from activities.settings import ROOT, Work
 from perdure.contracts.temporal.queues import Queue
 
-BEHAVIOUR = {
+VERSIONING_BEHAVIOURS = {
     Queue.AGENTS: VersioningBehavior.PINNED,
     Queue.PLATFORM: VersioningBehavior.AUTO_UPGRADE,
     Queue.WORKFLOWS: VersioningBehavior.AUTO_UPGRADE,
 }
-"""The queues whose workers have versions. A worker has one behaviour for all its runs: agents end with the version that
-they began with, chains go on with whatever is current, and so they have queues of their own.
+"""The queues whose workers have versions, with their behaviours. A worker has one behaviour for all its runs, so agents
+and chains have different queues: an agent stays with the version that it began with, a chain moves to the current one.
 
-Queues of effects alone have no versions: any build does an effect, since old and new builds read each other's
+Queues of effects alone have no versions: any build can run an effect, since old and new builds read each other's
 contracts, and their workers may be replaced at once."""
 
-SHOWN_WITHIN = 5.0
-"""Seconds until the server has seen all that a new worker serves."""
+POLLERS_SEEN_SECONDS = 5.0
+"""How long it may take until the server has seen every queue that a new worker polls, in seconds."""
 
-NOT_SHOWN = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
-"""What it answers before."""
+POLLERS_UNSEEN = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+"""The server's status codes before that."""
 
-SETTLES_WITHIN = 30
-"""Seconds that a new routing may take until every queue has it."""
+ROUTING_SECONDS = 30
+"""How long a new routing may take to reach every queue, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,31 @@ class Version:
 
     build: str
     status: str
-    """`current`, `ramping`, `inactive` (not current yet), `draining` (was current, and has runs to end) or `drained`.
-    The server looks again only every few minutes; `running` is newer."""
+    """`current`, `ramping`, `inactive` (not current yet), `draining` (was current, has open runs) or `drained`.
+    The server updates it only every few minutes; `running` is newer."""
     running: int
-    """Runs that only this version goes on with, and chains that are on it just now."""
+    """The open runs that are pinned to this version, and the chains that are on it now."""
     seen: datetime | None
-    """When one of its workers last asked for agents' work; None: not for five minutes."""
+    """The time of the last poll for agents' work by one of its workers; None: no poll in the last five minutes."""
 
 
 @dataclass(frozen=True)
 class Versions:
-    """All that the server knows of a worker deployment."""
+    """A worker deployment as the server knows it."""
 
     current: str | None
-    """None: new runs wait for workers without a version."""
+    """The build that begins new runs. None: new runs wait for workers without a version."""
     known: tuple[Version, ...]
-    """The oldest first."""
+    """All versions, the oldest first."""
     unversioned: int
-    """Runs that have no version: nothing has taken them yet, or workers without one did."""
+    """The number of runs without a version: no worker has taken them yet, or one without a version did."""
 
 
 @cache
 def build_id() -> str:
-    """What tells two builds of the platform apart: a digest of what decides runs.
+    """Return the id of this build: a digest of the files that decide how runs behave.
 
-    Without one, Temporal hashes the code of every module that is loaded: seconds at each start.
+    Without an id, Temporal would hash the code of every loaded module, which takes seconds at each start.
     """
     digest = hashlib.sha256()
     for folder in (ROOT / "perdure", ROOT / "workflows"):
@@ -85,84 +85,89 @@ def build_id() -> str:
 
 
 def version_of(work: Work, queue: str) -> dict[str, Any]:
-    """How a worker on this queue says which build it is, as its options."""
-    if work.deployment is None or queue not in set(BEHAVIOUR):
+    """Return the options by which a worker on this queue tells the server its build."""
+    if work.deployment is None or queue not in set(VERSIONING_BEHAVIOURS):
         return {"build_id": build_id()}
     return {
         "deployment_config": WorkerDeploymentConfig(
             WorkerDeploymentVersion(work.deployment, work.build or build_id()),
             use_worker_versioning=True,
-            default_versioning_behavior=BEHAVIOUR[Queue(queue)],
+            default_versioning_behavior=VERSIONING_BEHAVIOURS[Queue(queue)],
         )
     }
 
 
 async def notice(client: Client, work: Work) -> str | None:
-    """Where new runs go, for an operator who has just started a worker of another version; None if they come to it."""
+    """Return a notice for the operator who starts a worker that gets no new runs; None where it gets them."""
     if work.deployment is None:
         return None
     build = work.build or build_id()
     remedy = f"`python -m deploy.versions use {build}`"
     try:
-        found = await _described(client, work.deployment)
+        deployment_info = await _describe(client, work.deployment)
     except RPCError as error:
         return (
             f"the server does not say which version of {work.deployment} is current: {error.message} Workers need no "
             "versions where PERDURE_WORK__DEPLOYMENT is not set"
         )
-    current = None if found is None else _current(found)
+    current = None if deployment_info is None else _current(deployment_info)
     if current is None:
         return f"{work.deployment} has no current version: new runs wait until {remedy} has made {build} it"
     return None if current == build else f"new runs begin on {current}, not on {build}: {remedy} changes that"
 
 
 async def versions(client: Client, deployment: str) -> Versions | None:
-    """What the server knows of a worker deployment; None where it has seen none of its workers. Raises `RPCError`."""
-    found = await _described(client, deployment)
-    if found is None:
+    """Return a worker deployment as the server knows it; None where it has seen none of its workers.
+
+    Raises `RPCError`.
+    """
+    deployment_info = await _describe(client, deployment)
+    if deployment_info is None:
         return None
     seen = await _last_seen(client, deployment)
     known = [
         Version(
-            build := each.deployment_version.build_id,
-            _plain(WorkerDeploymentVersionStatus.Name(each.status), "WORKER_DEPLOYMENT_VERSION_STATUS_"),
+            build := summary.deployment_version.build_id,
+            _lower_case(WorkerDeploymentVersionStatus.Name(summary.status), "WORKER_DEPLOYMENT_VERSION_STATUS_"),
             await _count(client, f"TemporalWorkerDeploymentVersion = '{deployment}:{build}'"),
             seen.get(build),
         )
-        for each in sorted(found.version_summaries, key=lambda each: each.create_time.ToNanoseconds())
+        for summary in sorted(
+            deployment_info.version_summaries, key=lambda summary: summary.create_time.ToNanoseconds()
+        )
     ]
-    queues = ", ".join(f"'{queue}'" for queue in BEHAVIOUR)
+    queues = ", ".join(f"'{queue}'" for queue in VERSIONING_BEHAVIOURS)
     unversioned = await _count(client, f"TaskQueue IN ({queues}) AND TemporalWorkerDeploymentVersion IS NULL")
-    return Versions(_current(found), tuple(known), unversioned)
+    return Versions(_current(deployment_info), tuple(known), unversioned)
 
 
 async def make_current(client: Client, deployment: str, build: str) -> None:
-    """Have a version begin new runs, and wait until every queue knows.
+    """Make a version the one that begins new runs, and wait until every queue has the new routing.
 
-    Raises `RPCError` where the server refuses: workers of the version have not shown themselves on every queue in use.
+    Raises `RPCError` where the server refuses, because the version's workers do not poll every queue that is in use.
     """
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace, deployment_name=deployment, build_id=build, identity=client.identity
     )
-    patient_until = time.monotonic() + SHOWN_WITHIN
+    deadline = time.monotonic() + POLLERS_SEEN_SECONDS
     while True:
         try:
             await client.workflow_service.set_worker_deployment_current_version(request)
             break
         except RPCError as error:
-            # What a worker that has just become ready serves is known a moment later, one queue after the other.
-            if error.status not in NOT_SHOWN or time.monotonic() > patient_until:
+            # The server learns the queues of a worker that has just started a moment later, one after the other.
+            if error.status not in POLLERS_UNSEEN or time.monotonic() > deadline:
                 raise
         await asyncio.sleep(0.2)
     in_progress = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
-    async with asyncio.timeout(SETTLES_WITHIN):
-        found = await _described(client, deployment)
-        while found is None or found.routing_config_update_state == in_progress:
+    async with asyncio.timeout(ROUTING_SECONDS):
+        deployment_info = await _describe(client, deployment)
+        while deployment_info is None or deployment_info.routing_config_update_state == in_progress:
             await asyncio.sleep(0.1)
-            found = await _described(client, deployment)
+            deployment_info = await _describe(client, deployment)
 
 
-async def _described(client: Client, deployment: str) -> WorkerDeploymentInfo | None:
+async def _describe(client: Client, deployment: str) -> WorkerDeploymentInfo | None:
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
     try:
         return (await client.workflow_service.describe_worker_deployment(request)).worker_deployment_info
@@ -172,13 +177,13 @@ async def _described(client: Client, deployment: str) -> WorkerDeploymentInfo | 
         raise
 
 
-def _current(found: WorkerDeploymentInfo) -> str | None:
-    return found.routing_config.current_deployment_version.build_id or None
+def _current(deployment_info: WorkerDeploymentInfo) -> str | None:
+    return deployment_info.routing_config.current_deployment_version.build_id or None
 
 
 async def _last_seen(client: Client, deployment: str) -> dict[str, datetime]:
-    """When workers last asked for agents' work, by their version."""
-    asked = await client.workflow_service.describe_task_queue(
+    """Return the time of the last poll for agents' work, by version."""
+    task_queue = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=Queue.AGENTS),
@@ -186,16 +191,16 @@ async def _last_seen(client: Client, deployment: str) -> dict[str, datetime]:
         )
     )
     seen: dict[str, datetime] = {}
-    for poller in asked.pollers:
+    for poller in task_queue.pollers:
         options, last = poller.deployment_options, poller.last_access_time.ToDatetime(UTC)
         if options.deployment_name == deployment:
             seen[options.build_id] = max(last, seen.get(options.build_id, last))
     return seen
 
 
-async def _count(client: Client, which: str) -> int:
-    return (await client.count_workflows(f"ExecutionStatus = 'Running' AND {which}")).count
+async def _count(client: Client, query: str) -> int:
+    return (await client.count_workflows(f"ExecutionStatus = 'Running' AND {query}")).count
 
 
-def _plain(name: str, prefix: str) -> str:
+def _lower_case(name: str, prefix: str) -> str:
     return name.removeprefix(prefix).lower()

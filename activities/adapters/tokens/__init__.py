@@ -1,1 +1,1 @@
-"""Token logs: what models write while they write it, in SQLite or Redis."""
+"""Token logs: the tokens of models' replies as they arrive, in SQLite or Redis."""

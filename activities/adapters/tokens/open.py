@@ -9,15 +9,15 @@ from typing import Final
 from activities.ports import PortError, TokenLog
 from activities.settings import Settings
 
-TIDY_EVERY: Final = timedelta(hours=1)
-"""Between two deletions of what is too old."""
+CLEANUP_INTERVAL: Final = timedelta(hours=1)
+"""The time between two deletions of old tokens."""
 
 
 @asynccontextmanager
 async def open_token_log(settings: Settings) -> AsyncGenerator[TokenLog]:
-    """The token log, for as long as the context lasts and for one event loop; it connects at its first use.
+    """Open the token log for one event loop, until the context ends; it connects at its first use.
 
-    Raises `StorageFailed` where the address of Redis cannot be read.
+    Raises `StorageFailed` where the address of Redis cannot be parsed.
     """
     if settings.tokens.redis is not None:
         from activities.adapters.shared.redis_client import open_redis
@@ -36,8 +36,8 @@ async def open_token_log(settings: Settings) -> AsyncGenerator[TokenLog]:
 
 
 async def forget_old_tokens(log: TokenLog, keep: timedelta) -> None:
-    """Delete what is older than `keep`, now and every hour, until it is cancelled. A log that fails is asked again."""
+    """Delete tokens older than `keep`, now and every hour, until cancelled. An error ends only the current deletion."""
     while True:
         with suppress(PortError):
             await log.forget(keep)
-        await asyncio.sleep(TIDY_EVERY.total_seconds())
+        await asyncio.sleep(CLEANUP_INTERVAL.total_seconds())

@@ -1,9 +1,9 @@
 """Keeps token logs in Redis Streams: one stream for each step, with positions as the ids of its entries.
 
-The newest attempt's entries are `attempt-0`, its beginning with its gate; `attempt-offset` for each piece, with the
-offset after it; and one more than the last offset for its end. So an id is written once, ids only grow, and a reader
-at `attempt-offset` asks for what comes after. Opened gates are a stream for each run. Every key of a run has the tag
-`{tenant:run}`, which keeps them on one node of a cluster.
+Only the newest attempt has entries. Its beginning, with its gate, is `attempt-0`. Each piece is `attempt-offset`, with
+the offset after the piece. Its end is one more than the last offset. So an id is written once, ids only grow, and a
+reader at `attempt-offset` reads the entries after it. Another stream for each run holds its open gates. Every key of a
+run has the tag `{tenant:run}`, which keeps them on one node of a cluster.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -13,17 +13,17 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
-from activities.adapters.shared.redis_client import plainly
-from activities.adapters.tokens.rules import START, Head, View, follow, unended, unwritten
+from activities.adapters.shared.redis_client import as_port_errors
+from activities.adapters.tokens.rules import START, Head, View, follow, is_end_missing, missing_text
 from activities.ports import LogEntry, Position
 from perdure.contracts.chains.steps import StepKey
 
 KEEP: Final = timedelta(hours=24)
-"""How long a step is kept after its newest attempt began."""
+"""How long a step's log is kept after its newest attempt began."""
 BLOCK: Final = timedelta(seconds=2)
-"""How long a reader blocks before it looks anew: a stream that was lost and begun again would not wake it."""
-AT_ONCE: Final = 1000
-"""Pieces that one look returns at most."""
+"""How long a reader blocks before it reads again: a stream that was lost and begun again would not wake it."""
+MAX_PIECES: Final = 1000
+"""The largest number of pieces that one read returns."""
 PREFIX: Final = "perdure:tokens:"
 
 _HEAD = """
@@ -35,7 +35,7 @@ local function head(log)
   return { tonumber(attempt), tonumber(at) - ended, ended, last[1] }
 end
 """
-# Adding comes first: a full server refuses a script's first write only, and nothing may be deleted then.
+# XADD comes before XTRIM: a full server refuses only the first write of a script, and then nothing may be deleted.
 _BEGIN = (
     _HEAD
     + """
@@ -50,7 +50,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 """
 )
-# Writes where the attempt is newest, open and exactly so long; says how far it is otherwise.
+# Writes if the attempt is the newest, has not ended and has exactly this length; otherwise returns its head.
 _APPEND = (
     _HEAD
     + """
@@ -69,7 +69,7 @@ end
 redis.call('XADD', KEYS[1], '*', 'gate', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-# One look: the newest attempt, whether it is shown, its pieces after a position, and the last ids of both streams.
+# Returns the last ids of both streams, and, unless its gate is closed, the newest attempt with its later pieces.
 _LOOK = (
     _HEAD
     + """
@@ -103,10 +103,10 @@ _Mark = tuple[bytes, bytes]
 
 
 class RedisTokenLog:
-    """A `TokenLog`. A step is forgotten by itself `keep` after its newest attempt began."""
+    """A `TokenLog`. Redis deletes a step's log when `keep` has passed since its newest attempt began."""
 
     def __init__(self, redis: Redis, keep: timedelta = KEEP) -> None:
-        """Over a client that `open_redis` made; whoever opened it closes it."""
+        """Use a client that `open_redis` made; the caller closes it."""
         self._redis = redis
         self._keep = keep // timedelta(milliseconds=1)
         self._begin = redis.register_script(_BEGIN)
@@ -116,44 +116,46 @@ class RedisTokenLog:
         self._forget = redis.register_script(_FORGET)
 
     async def begin(self, key: StepKey, attempt: int, gate: str | None = None, *, ended: bool = False) -> None:
-        """Begin an attempt and delete what the one before it said. Raises `StorageFull`, `StorageFailed`."""
-        gated = [] if gate is None else ["gate", gate]
-        async with plainly(self._redis):
-            await self._begin(keys=_keys(key), args=[attempt, self._keep, *gated])
+        """Begin an attempt and delete the tokens of earlier attempts. Raises `StorageFull`, `StorageFailed`."""
+        gate_fields = [] if gate is None else ["gate", gate]
+        async with as_port_errors(self._redis):
+            await self._begin(keys=_keys(key), args=[attempt, self._keep, *gate_fields])
         if ended:
             await self.end(key, Position(attempt))
 
     async def append(self, key: StepKey, position: Position, text: str) -> None:
-        """Write what of `text` is not yet there. Raises `StorageFull`, `StorageFailed`."""
+        """Write the part of `text` that is not written yet. Raises `StorageFull`, `StorageFailed`."""
         rest = text
         while rest:
-            at = position.offset + len(text) - len(rest)
-            head = await self._add(key, Position(position.attempt, at), at + len(rest), "text", _encoded(rest))
+            start = position.offset + len(text) - len(rest)
+            head = await self._append_entry(
+                key, Position(position.attempt, start), start + len(rest), "text", _encoded(rest)
+            )
             if head == _WRITTEN:
                 return
-            rest = unwritten(key, head, position, text)
+            rest = missing_text(key, head, position, text)
 
     async def end(self, key: StepKey, position: Position) -> None:
         """Mark the attempt as ended. Raises `StorageFull`, `StorageFailed`."""
-        head = await self._add(key, position, position.offset + 1, "end", b"")
+        head = await self._append_entry(key, position, position.offset + 1, "end", b"")
         if head != _WRITTEN:
-            unended(key, head, position)
+            is_end_missing(key, head, position)
 
     async def open(self, tenant: str, run_id: str, gate: str) -> None:
         """Open a gate. Raises `StorageFull`, `StorageFailed`."""
-        async with plainly(self._redis):
+        async with as_port_errors(self._redis):
             await self._open(keys=[_gates(tenant, run_id)], args=[gate, self._keep])
 
     def read(self, key: StepKey, after: Position = START) -> AsyncGenerator[LogEntry]:
-        """Follow a step, on a connection of its own while it waits. Raises `StorageFailed`."""
+        """Follow a step's log; it holds its own connection while it waits. Raises `StorageFailed`."""
         keys = _keys(key)
 
-        async def look(at: Position) -> View[_Mark]:
-            async with plainly(self._redis):
-                return _view(await self._look(keys=keys, args=[at.attempt, at.offset, AT_ONCE]))
+        async def look(position: Position) -> View[_Mark]:
+            async with as_port_errors(self._redis):
+                return _view(await self._look(keys=keys, args=[position.attempt, position.offset, MAX_PIECES]))
 
         async def wait(mark: _Mark) -> None:
-            async with plainly(self._redis):
+            async with as_port_errors(self._redis):
                 await self._redis.xread(
                     dict(zip(keys, mark, strict=True)), count=1, block=int(BLOCK.total_seconds() * 1000)
                 )
@@ -161,43 +163,46 @@ class RedisTokenLog:
         return follow(look, wait, after)
 
     async def forget(self, older_than: timedelta) -> int:
-        """Delete old steps at once; what is as old as `keep` went by itself. Raises `StorageFailed`."""
+        """Delete the logs of steps older than `older_than`, and return how many. Raises `StorageFailed`.
+
+        Redis itself has deleted those older than `keep`.
+        """
         age = older_than // timedelta(milliseconds=1)
         forgotten, cursor = 0, -1
         while cursor:
-            async with plainly(self._redis):
+            async with as_port_errors(self._redis):
                 cursor, logs = await self._redis.scan(max(cursor, 0), match=f"{PREFIX}*:step:*", count=500)
             for log in logs:
-                async with plainly(self._redis):
+                async with as_port_errors(self._redis):
                     forgotten += cast("int", await self._forget(keys=[log], args=[age]))
         return forgotten
 
-    async def _add(
-        self, key: StepKey, at: Position, new: int, field: str, body: bytes
+    async def _append_entry(
+        self, key: StepKey, position: Position, new: int, kind: str, body: bytes
     ) -> Head | Literal["written"] | None:
-        """Add an entry at a position; says how far the step is where nothing can be added there."""
-        async with plainly(self._redis):
-            said = await self._append(keys=_keys(key), args=[at.attempt, at.offset, new, field, body])
-        if said == b"written":
+        """Add an entry at a position and return "written"; return the log's head where it cannot be added there."""
+        async with as_port_errors(self._redis):
+            reply = await self._append(keys=_keys(key), args=[position.attempt, position.offset, new, kind, body])
+        if reply == b"written":
             return _WRITTEN
-        return _head(said)
+        return _head(reply)
 
 
-def _head(said: Sequence[int] | None) -> Head | None:
-    return None if said is None else Head(said[0], said[1], said[2] == 1)
+def _head(reply: Sequence[int] | None) -> Head | None:
+    return None if reply is None else Head(reply[0], reply[1], reply[2] == 1)
 
 
-def _view(said: Sequence[Any]) -> View[_Mark]:
-    mark = (said[0], said[1])
-    if len(said) == len(mark):
+def _view(reply: Sequence[Any]) -> View[_Mark]:
+    mark = (reply[0], reply[1])
+    if len(reply) == len(mark):  # no attempt, or its gate is closed
         return View(None, (), whole=True, mark=mark)
-    head = _head(said[2:5])
+    head = _head(reply[2:5])
     pieces: list[tuple[int, str]] = []
-    for entry, (field, body) in said[5]:
-        if field == b"text":
+    for entry, (kind, body) in reply[5]:
+        if kind == b"text":
             text = _decoded(body)
             pieces.append((int(entry.split(b"-")[1]) - len(text), text))
-    return View(head, pieces, whole=len(said[5]) < AT_ONCE, mark=mark)
+    return View(head, pieces, whole=len(reply[5]) < MAX_PIECES, mark=mark)
 
 
 def _keys(key: StepKey) -> list[str]:
@@ -213,7 +218,7 @@ def _run(tenant: str, run_id: str) -> str:
 
 
 def _encoded(text: str) -> bytes:
-    # A model's server may cut a character in two halves, which strict UTF-8 refuses.
+    # A model's server may cut a surrogate pair in half, and strict UTF-8 refuses a lone half.
     return text.encode(errors="surrogatepass")
 
 

@@ -1,4 +1,4 @@
-"""What every token log agrees on: what an append adds, when an attempt has ended, and what a reader is shown."""
+"""The rules that every token log follows: the text an append adds, the end of an attempt, the entries a reader gets."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from perdure.contracts.chains.steps import StepKey
 Mark = TypeVar("Mark")
 
 START: Final = Position()
-"""Where a reader is that has seen nothing."""
+"""The position of a reader that has read nothing."""
 
 
 @dataclass(frozen=True)
@@ -19,52 +19,52 @@ class Head:
 
     attempt: int
     length: int
-    """Characters."""
+    """The text's length, in characters."""
     ended: bool
 
 
 @dataclass(frozen=True)
 class View(Generic[Mark]):
-    """What a reader sees of a step at one moment."""
+    """The part of a step's log that a reader gets at one moment."""
 
     head: Head | None
-    """None where no attempt has begun, or where the newest is behind a closed gate."""
+    """The newest attempt; None where no attempt has begun, or where the newest is behind a closed gate."""
     pieces: Sequence[tuple[int, str]]
-    """Where each begins, and its text, in order; from the piece that holds the reader's position."""
+    """The offset and the text of each piece, in order, from the piece that holds the reader's position."""
     whole: bool
-    """Whether these are all pieces that there are; false where another look would find more at once."""
+    """Whether these are all pieces; false where another read would return more at once."""
     mark: Mark
-    """What to wait by: something that is seen after this moment differs from it."""
+    """The version of the log at this moment, to wait for a later one."""
 
 
-def unwritten(key: StepKey, head: Head | None, position: Position, text: str) -> str:
-    """What of `text` is still to be written, which is at the end of the attempt; empty where nothing is.
+def missing_text(key: StepKey, head: Head | None, position: Position, text: str) -> str:
+    """Return the end of `text` that is still to be written; empty where all of it is written.
 
     The first text at a position stays. Raises `StorageFailed` for an attempt that was not begun or has ended, and for
     a position beyond its end.
     """
-    head = _begun(key, head, position)
-    if head.attempt > position.attempt:
+    head = _require_begun(key, head, position)
+    if head.attempt > position.attempt:  # a later attempt has begun: nothing of this one is kept
         return ""
     if position.offset > head.length:
         raise StorageFailed(
-            f"{_named(key, position)} holds {head.length} characters, nothing can be written at {position.offset}: "
+            f"{_described(key, position)} holds {head.length} characters, nothing can be written at {position.offset}: "
             "what comes between is missing"
         )
     rest = text[head.length - position.offset :]
     if rest and head.ended:
-        raise StorageFailed(f"{_named(key, position)} ended after {head.length} characters: begin another attempt")
+        raise StorageFailed(f"{_described(key, position)} ended after {head.length} characters: begin another attempt")
     return rest
 
 
-def unended(key: StepKey, head: Head | None, position: Position) -> bool:
-    """Whether the end is still to be written. Raises `StorageFailed` where the attempt would end anywhere else."""
-    head = _begun(key, head, position)
+def is_end_missing(key: StepKey, head: Head | None, position: Position) -> bool:
+    """Return whether the end is still to be written. Raises `StorageFailed` unless the text ends at `position`."""
+    head = _require_begun(key, head, position)
     if head.attempt > position.attempt:
         return False
     if position.offset != head.length:
         raise StorageFailed(
-            f"{_named(key, position)} holds {head.length} characters, it cannot end at {position.offset}: "
+            f"{_described(key, position)} holds {head.length} characters, it cannot end at {position.offset}: "
             "end it where its text ends"
         )
     return not head.ended
@@ -73,12 +73,15 @@ def unended(key: StepKey, head: Head | None, position: Position) -> bool:
 async def follow(
     look: Callable[[Position], Awaitable[View[Mark]]], wait: Callable[[Mark], Awaitable[None]], after: Position
 ) -> AsyncGenerator[LogEntry]:
-    """Read a log: look, tell what is new, wait for a change, and again, until the newest attempt has ended."""
-    at = after
+    """Follow a log: read, yield the new entries, wait for a change, and repeat, until the newest attempt has ended.
+
+    `look` reads the log from a position on; `wait` returns once the log is newer than the mark.
+    """
+    position = after
     while True:
-        view = await look(at)
-        for entry in _news(view, at):
-            at = entry.position
+        view = await look(position)
+        for entry in _new_entries(view, position):
+            position = entry.position
             yield entry
             if isinstance(entry, End):
                 return
@@ -86,28 +89,31 @@ async def follow(
             await wait(view.mark)
 
 
-def _news(view: View[Mark], at: Position) -> Iterator[LogEntry]:
+def _new_entries(view: View[Mark], position: Position) -> Iterator[LogEntry]:
     head = view.head
     if head is None:
         return
-    if head.attempt != at.attempt:
-        at = Position(head.attempt)
-        yield Reset(at)
+    if head.attempt != position.attempt:
+        position = Position(head.attempt)
+        yield Reset(position)
     for start, text in view.pieces:
-        rest = text[max(0, at.offset - start) :]
+        rest = text[max(0, position.offset - start) :]
         if rest:
-            at = Position(at.attempt, start + len(text))
-            yield Piece(rest, at)
-    if head.ended and at.offset >= head.length:
+            position = Position(position.attempt, start + len(text))
+            yield Piece(rest, position)
+    if head.ended and position.offset >= head.length:
         yield End(Position(head.attempt, head.length))
 
 
-def _begun(key: StepKey, head: Head | None, position: Position) -> Head:
-    """The newest attempt: the position's, or a later one, and then nothing of the position's counts any more."""
+def _require_begun(key: StepKey, head: Head | None, position: Position) -> Head:
+    """Return the newest attempt: that of the position, or a later one, which makes the position obsolete.
+
+    Raises `StorageFailed` where the position's attempt was not begun.
+    """
     if head is None or head.attempt < position.attempt:
-        raise StorageFailed(f"{_named(key, position)} was not begun, or was forgotten: begin it first")
+        raise StorageFailed(f"{_described(key, position)} was not begun, or was forgotten: begin it first")
     return head
 
 
-def _named(key: StepKey, position: Position) -> str:
+def _described(key: StepKey, position: Position) -> str:
     return f"the token log of {key.step!r} of the run {key.run_id!r}, attempt {position.attempt},"

@@ -1,1 +1,1 @@
-"""The network as tools may use it: public pages, and services that the operator named."""
+"""The network access of tools: public pages, and the services in the settings."""

@@ -1,4 +1,4 @@
-"""What a page says, as text, by its media type."""
+"""Extracts the text of a page, by its media type."""
 
 from email.message import Message
 
@@ -7,11 +7,11 @@ from tools.errors import Unusable
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 TYPES = ("text/html", "application/xhtml+xml", "text/markdown", "text/plain", "application/json")
-"""The media types that are read; so is any `application/...+json`."""
+"""The media types that can be read; any `application/...+json` can be read too."""
 
 
 async def page_text(where: str, content_type: str, data: bytes, documents: Documents) -> tuple[str, str]:
-    """The media type, and the text; of HTML what its article says. Raises `Unusable`."""
+    """Return the media type and the text of a page; of HTML only the article's text. Raises `Unusable`."""
     header = Message()
     header["Content-Type"] = content_type or "application/octet-stream"
     kind, charset = header.get_content_type(), header.get_content_charset("")
@@ -19,7 +19,7 @@ async def page_text(where: str, content_type: str, data: bytes, documents: Docum
         raise Unusable(f"{where}: it is of the type {kind[:60]!r}: text, HTML, JSON and Markdown can be read")
     if kind in _HTML:
         if charset:
-            # What the server says of the encoding goes before what the page says; the reader knows only the page.
+            # The server's encoding takes precedence over the page's own, but the HTML reader knows only the page's.
             data = b'<meta charset="utf-8">' + _decoded(where, data, charset).encode()
         try:
             return kind, await documents.text("page.html", data)

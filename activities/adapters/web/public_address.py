@@ -1,4 +1,4 @@
-"""Which internet addresses are public: what nobody but the whole world shares."""
+"""Decides which IP addresses are public, so that tools reach nothing inside a private network."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -19,8 +19,8 @@ _NOT_PUBLIC = (
             "3fff::/20",
             "5f00::/16",
             "fec0::/10",
-            # What clouds answer at to their own machines alone, although the addresses look like anybody's: Azure's
-            # host, IBM Cloud's services, Google Cloud's private and restricted APIs, Equinix Metal's metadata.
+            # Addresses that look public but that a cloud serves to its own machines only: Azure's host, IBM Cloud's
+            # services, Google Cloud's private and restricted APIs, Equinix Metal's metadata.
             "168.63.129.16/32",
             "161.26.0.0/16",
             "166.8.0.0/14",
@@ -32,34 +32,33 @@ _NOT_PUBLIC = (
         ),
     ),
 )
-"""What Python's own tables of one release or another take for global.
+"""The networks that are not public although some Python release takes them for global.
 
-Among them are the IPv6 networks that carry an IPv4 address inside (NAT64, Teredo, 6to4): behind each may be any other.
+Among them are the IPv6 networks that embed an IPv4 address (NAT64, Teredo, 6to4): the embedded one may be private.
 """
 
 
 def is_public(address: str) -> bool:
-    """Whether a numeric address is a public one.
+    """Return whether a numeric address is public; False for text that is no address.
 
-    Loopback, private, link-local (where clouds keep their metadata), clouds' own hosts, carrier-grade NAT, multicast
-    and reserved ones are not, and an IPv6 address that stands for an IPv4 one is as public as that. What is no address
-    is not public.
+    Not public are loopback, private, link-local (clouds' metadata), clouds' own hosts, carrier-grade NAT, multicast and
+    reserved addresses. An IPv4-mapped IPv6 address is public if its IPv4 address is.
     """
     try:
-        read = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return False
-    if isinstance(read, IPv6Address):
-        if read.scope_id is not None:
+    if isinstance(parsed, IPv6Address):
+        if parsed.scope_id is not None:
             return False
-        if read.ipv4_mapped is not None:
-            read = read.ipv4_mapped
-        elif int(read) >> 32 == 0:  # IPv4-compatible, long deprecated
+        if parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        elif int(parsed) >> 32 == 0:  # IPv4-compatible, long deprecated
             return False
-    return _global(read)
+    return _is_global(parsed)
 
 
-def _global(address: IPv4Address | IPv6Address) -> bool:
+def _is_global(address: IPv4Address | IPv6Address) -> bool:
     return (
         address.is_global
         and not address.is_multicast

@@ -1,4 +1,4 @@
-"""Gets pages from public addresses: every address is checked, and the one that was checked is the one connected to."""
+"""Gets pages from public addresses: every address is checked, and the connection uses the checked address."""
 
 import asyncio
 import socket
@@ -19,21 +19,21 @@ from tools.constraints import allows, read_url
 from tools.errors import NotAllowed, Refused, Unreachable, Unusable
 from tools.world import Page
 
-LARGEST = 1024 * 1024
-"""Bytes of a page. A larger one is left in the middle of reading."""
+MAX_PAGE_BYTES = 1024 * 1024
+"""The largest page, in bytes. Reading of a larger one is broken off."""
 
 REDIRECTS = 5
-"""How many are followed."""
+"""The largest number of redirects that are followed."""
 
 DEADLINE = timedelta(seconds=20)
-"""For all of it: names, connections, redirects, reading. It ends before the tool's own 30 seconds do."""
+"""The time for everything: names, connections, redirects, reading. It is shorter than the tool's own 30 seconds."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The numeric addresses of a name. Raises `OSError` where it has none."""
+"""A function that returns the numeric addresses of a name. Raises `OSError` where it has none."""
 
 _HEADERS = {
     "Accept": ", ".join(TYPES),
-    "Accept-Encoding": "identity",  # what is compressed could be a thousand times as large as it looks
+    "Accept-Encoding": "identity",  # a compressed page could unpack to a thousand times its size
     "User-Agent": "perdure",
 }
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
@@ -42,9 +42,9 @@ _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 class PublicWeb:
     """Pages of the public web, for use from one event loop.
 
-    A name is looked up once for each hop, all its addresses have to be public, and the connection is made to one of
-    those very addresses: an answer that changes from one look to the next (DNS rebinding) is never asked for twice.
-    Nothing of the environment is used, no proxy, no cookie, no credential. TLS is verified for the name.
+    A name is resolved once for each hop, all its addresses must be public, and the connection goes to one of these
+    addresses. So an answer that changes between two queries (DNS rebinding) gains nothing. No environment variable, no
+    proxy, no cookie and no credential is used. TLS is verified for the name.
     """
 
     def __init__(
@@ -52,57 +52,62 @@ class PublicWeb:
         documents: Documents,
         *,
         deadline: timedelta = DEADLINE,
-        largest: int = LARGEST,
+        max_bytes: int = MAX_PAGE_BYTES,
         resolve: Resolve | None = None,
         routes: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`resolve`: another source of addresses than the system's. `tls`: other authorities than the usual ones.
+        """`resolve` replaces the system's resolver, `tls` the system's certificate authorities.
 
-        `routes`: where the packets for a public address go, once it was checked; for tests, which have no public one.
+        `routes` replaces public addresses after they were checked; for tests, which have no public address.
         """
         self._documents = documents
         self._deadline = deadline
-        self._largest = largest
-        self._resolve = resolve or _System()
+        self._max_bytes = max_bytes
+        self._resolve = resolve or _SystemResolver()
         self._routes = routes or {}
         self._tls = tls
 
     async def get(self, url: str, hosts: AllowedHosts) -> Page:
-        """As `tools.world.Http` says."""
-        limit = asyncio.timeout(self._deadline.total_seconds())
+        """Get a page from one of the allowed hosts. Raises the errors that `tools.world.Http` names."""
+        time_limit = asyncio.timeout(self._deadline.total_seconds())
         try:
-            async with limit:
-                return await self._followed(url, hosts)
+            async with time_limit:
+                return await self._follow_redirects(url, hosts)
         except TimeoutError:
-            if limit.expired():
+            if time_limit.expired():
                 raise Unreachable(
-                    f"{_shown(_read(url))}: it took longer than {self._deadline.total_seconds():g} s: try another page"
+                    f"{_display_url(_parse_url(url))}: it took longer than {self._deadline.total_seconds():g} s: "
+                    "try another page"
                 ) from None
             raise
 
-    async def _followed(self, url: str, hosts: AllowedHosts) -> Page:
-        here = _read(url)
+    async def _follow_redirects(self, url: str, hosts: AllowedHosts) -> Page:
+        current = _parse_url(url)
         for _ in range(REDIRECTS + 1):
-            if not allows(hosts, here):
+            if not allows(hosts, current):
                 raise NotAllowed(
-                    f"{_shown(here)}: its host is not allowed, or not at that port: use {', '.join(hosts.hosts)}"
+                    f"{_display_url(current)}: its host is not allowed, or not at that port: "
+                    f"use {', '.join(hosts.hosts)}"
                 )
-            # A client for each hop: no cookie and no connection outlives what was checked.
+            # Each hop has its own client, so that no cookie and no connection of a checked hop is used for the next.
             async with self._client() as client:
-                response = await self._asked(client, here)
+                response = await self._connect(client, current)
                 try:
                     if response.status_code not in _REDIRECTED:
-                        return await self._page(here, response)
-                    there = _there(here, response)
+                        return await self._page(current, response)
+                    target = _redirect_target(current, response)
                 finally:
                     await response.aclose()
-            if here.scheme == "https" and there.scheme != "https":
+            if current.scheme == "https" and target.scheme != "https":
                 raise NotAllowed(
-                    f"{_shown(here)}: it redirects to {_shown(there)}, away from https: this is not followed"
+                    f"{_display_url(current)}: it redirects to {_display_url(target)}, away from https: "
+                    "this is not followed"
                 )
-            here = there
-        raise Refused(f"{_shown(_read(url))}: it redirects more than {REDIRECTS} times: use the address it leads to")
+            current = target
+        raise Refused(
+            f"{_display_url(_parse_url(url))}: it redirects more than {REDIRECTS} times: use the address it leads to"
+        )
 
     def _client(self) -> httpx.AsyncClient:
         if self._tls is None:
@@ -115,10 +120,10 @@ class PublicWeb:
             headers=_HEADERS,
         )
 
-    async def _asked(self, client: httpx.AsyncClient, url: AnyHttpUrl) -> httpx.Response:
-        """The response's head, from the first address that takes the connection."""
+    async def _connect(self, client: httpx.AsyncClient, url: AnyHttpUrl) -> httpx.Response:
+        """Send the request to the first address that accepts a connection; return the response, its body unread."""
         addresses = await self._public_addresses(url)
-        named = (url.host or "").strip("[]").rstrip(".")
+        host_name = (url.host or "").strip("[]").rstrip(".")
         for number, address in enumerate(addresses, 1):
             request = client.build_request(
                 "GET",
@@ -129,19 +134,19 @@ class PublicWeb:
                     raw_path=(url.path or "/").encode() + (f"?{url.query}".encode() if url.query else b""),
                 ),
                 headers={"Host": _authority(url)},
-                extensions={"sni_hostname": named},
+                extensions={"sni_hostname": host_name},
             )
             try:
                 return await client.send(request, stream=True)
             except httpx.ConnectError as error:
                 if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                    raise Unreachable(f"{_shown(url)}: its certificate does not hold for {named!r}") from None
+                    raise Unreachable(f"{_display_url(url)}: its certificate does not hold for {host_name!r}") from None
                 if number == len(addresses):
                     raise Unreachable(
-                        f"{_shown(url)}: nothing answers there: check the address, or try later"
+                        f"{_display_url(url)}: nothing answers there: check the address, or try later"
                     ) from None
             except (httpx.HTTPError, httpx.InvalidURL):
-                raise Unreachable(f"{_shown(url)}: the connection broke before an answer: try later") from None
+                raise Unreachable(f"{_display_url(url)}: the connection broke before an answer: try later") from None
         raise AssertionError("unreachable: every name has an address")
 
     async def _public_addresses(self, url: AnyHttpUrl) -> Sequence[str]:
@@ -151,63 +156,65 @@ class PublicWeb:
         except (OSError, UnicodeError, Overrun):
             addresses = []
         if not addresses:
-            raise Unreachable(f"{_shown(url)}: the name {host!r} has no address: check its spelling")
-        # All of them, since whoever owns the name chooses which of them is used.
+            raise Unreachable(f"{_display_url(url)}: the name {host!r} has no address: check its spelling")
+        # All of them are checked, since the owner of the name chooses which one is used.
         if not all(is_public(address) for address in addresses):
-            raise NotAllowed(f"{_shown(url)}: {host!r} is not a public address: only public ones are ever used")
+            raise NotAllowed(f"{_display_url(url)}: {host!r} is not a public address: only public ones are ever used")
         return addresses
 
     async def _page(self, url: AnyHttpUrl, response: httpx.Response) -> Page:
         if not response.is_success:
-            raise Refused(f"{_shown(url)}: it answered with status {response.status_code}: check the address")
+            raise Refused(f"{_display_url(url)}: it answered with status {response.status_code}: check the address")
         declared = response.headers.get("Content-Length", "")
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise Unusable(f"{_shown(url)}: it is compressed though nobody asked for that: use another page")
+            raise Unusable(f"{_display_url(url)}: it is compressed though nobody asked for that: use another page")
         data = bytearray()
-        too_large = declared.isdecimal() and int(declared) > self._largest
+        too_large = declared.isdecimal() and int(declared) > self._max_bytes
         try:
             async for piece in response.aiter_raw():
                 data += piece
-                too_large = too_large or len(data) > self._largest
+                too_large = too_large or len(data) > self._max_bytes
                 if too_large:
                     break
         except httpx.HTTPError:
-            raise Unreachable(f"{_shown(url)}: the connection broke in the middle of the page: try later") from None
+            raise Unreachable(
+                f"{_display_url(url)}: the connection broke in the middle of the page: try later"
+            ) from None
         if too_large:
-            raise Unusable(f"{_shown(url)}: it is larger than {self._largest:,} bytes: use a smaller page")
+            raise Unusable(f"{_display_url(url)}: it is larger than {self._max_bytes:,} bytes: use a smaller page")
         kind, text = await page_text(
-            _shown(url), response.headers.get("Content-Type", ""), bytes(data), self._documents
+            _display_url(url), response.headers.get("Content-Type", ""), bytes(data), self._documents
         )
         return Page(url=str(url), kind=kind, text=text)
 
 
-class _System:
-    """The system's own resolver, on threads: a server of names that hangs must not hold up everything else."""
+class _SystemResolver:
+    """The system's resolver, on threads: a name server that hangs must not block anything else."""
 
     def __init__(self) -> None:
         self._threads = BoundedThreads("resolve", 8)
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        found = await self._threads.call(
+        addresses = await self._threads.call(
             lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), timedelta(seconds=10)
         )
-        return [str(address[0]) for *_, address in found]
+        return [str(address[0]) for *_, address in addresses]
 
 
-def _read(url: str) -> AnyHttpUrl:
+def _parse_url(url: str) -> AnyHttpUrl:
     try:
         return read_url("url", url)
     except BadInput as error:
         raise NotAllowed(str(error)) from None
 
 
-def _there(here: AnyHttpUrl, response: httpx.Response) -> AnyHttpUrl:
-    target = response.headers.get("Location", "")
+def _redirect_target(url: AnyHttpUrl, response: httpx.Response) -> AnyHttpUrl:
+    location = response.headers.get("Location", "")
     try:
-        return _read(str(httpx.URL(str(here)).join(target)))
+        return _parse_url(str(httpx.URL(str(url)).join(location)))
     except (httpx.InvalidURL, NotAllowed):
         raise NotAllowed(
-            f"{_shown(here)}: it redirects to what is no plain http or https URL: this is not followed"
+            f"{_display_url(url)}: it redirects to what is no plain http or https URL: this is not followed"
         ) from None
 
 
@@ -216,7 +223,7 @@ def _authority(url: AnyHttpUrl) -> str:
     return (url.host or "") if url.port in (None, usual) else f"{url.host}:{url.port}"
 
 
-def _shown(url: AnyHttpUrl) -> str:
-    """Without its query, which may hold what is nobody's business."""
-    shown = f"{url.scheme}://{_authority(url)}{url.path or '/'}"
-    return shown if len(shown) <= 100 else f"{shown[:97]}..."  # noqa: PLR2004 - one line
+def _display_url(url: AnyHttpUrl) -> str:
+    """Return a URL for a message, shortened and without its query, which may hold private data."""
+    display_url = f"{url.scheme}://{_authority(url)}{url.path or '/'}"
+    return display_url if len(display_url) <= 100 else f"{display_url[:97]}..."  # noqa: PLR2004 - one line

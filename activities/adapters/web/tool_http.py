@@ -1,4 +1,4 @@
-"""The network as tools may use it: public pages, and the services that the operator named."""
+"""Joins public pages and the services in the settings to the network access of tools."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from tools.world import Method, Page
 
 
 class ToolHttp:
-    """`tools.world.Http`, made of the two."""
+    """A `tools.world.Http` over public pages and named services."""
 
     def __init__(self, web: PublicWeb, services: NamedServices) -> None:
         self._web = web

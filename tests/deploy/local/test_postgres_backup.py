@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.adapters.databases.database import Database
-from activities.adapters.databases.migrations import HEAD, Move
+from activities.adapters.databases.migrations import HEAD, SchemaUpgrade
 from activities.adapters.databases.open import open_database
 from activities.adapters.sql.accounts import SqlAccounts
 from activities.adapters.sql.blobs import SqlBlobs
@@ -126,7 +126,7 @@ async def test_a_run_that_was_restored_is_charged_and_answered_as_before(
 
     assert [words_in(target[name]) for name in TEMPORALS] == [[name] for name in TEMPORALS]
     async with opened(target[OURS]) as database:
-        assert await database.bring_up() == Move(HEAD, HEAD), "the schema is at its newest version"
+        assert await database.bring_up() == SchemaUpgrade(HEAD, HEAD), "the schema is at its newest version"
         assert await read_run(database) == state
         assert state.account == Account(budget=BUDGET, settled=CHARGE + PRICE + PRICE, reserved=WORST)
         assert state.lost == {1: None}

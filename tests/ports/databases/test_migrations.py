@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from activities.adapters.databases import migrations
 from activities.adapters.databases.database import Database
-from activities.adapters.databases.migrations import HEAD, Move
+from activities.adapters.databases.migrations import HEAD, SchemaUpgrade
 from activities.adapters.databases.open import open_database
 from activities.adapters.databases.tables import schema
 from activities.adapters.sql.blobs import SqlBlobs
@@ -77,9 +77,9 @@ async def test_a_difference_would_be_seen(database: Database) -> None:
 
 
 async def test_an_empty_database_is_brought_up_once(place: Settings, database: Database) -> None:
-    assert await database.bring_up() == Move(None, HEAD)
+    assert await database.bring_up() == SchemaUpgrade(None, HEAD)
     async with open_database(place) as other:
-        assert await other.bring_up() == Move(HEAD, HEAD)
+        assert await other.bring_up() == SchemaUpgrade(HEAD, HEAD)
 
 
 async def test_many_that_start_at_once_make_the_tables_once(place: Settings) -> None:
@@ -110,7 +110,7 @@ async def test_many_that_start_at_once_make_the_tables_once(place: Settings) -> 
         assert await process.stdout.readline() == b"ready\n"
     outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     lines = sorted(out.decode().strip() for out, _ in outputs)
-    assert lines == sorted([str(Move(None, HEAD)), *[str(Move(HEAD, HEAD))] * 3]), outputs
+    assert lines == sorted([str(SchemaUpgrade(None, HEAD)), *[str(SchemaUpgrade(HEAD, HEAD))] * 3]), outputs
 
 
 async def test_what_is_newer_is_refused_in_one_line(place: Settings, database: Database, reopened: Database) -> None:
@@ -197,7 +197,7 @@ async def test_a_file_from_before_there_were_migrations_is_taken_over_without_lo
         assert (saved_reply is not None) == ("paid_attempts" in schema)
         if saved_reply is not None:
             assert saved_reply == reply("then").model_copy(update={"charges": {1: Spend(steps=1), 2: Spend()}})
-        assert await database.bring_up() == Move(None, HEAD)
+        assert await database.bring_up() == SchemaUpgrade(None, HEAD)
     with closing(sqlite3.connect(tmp_path / "perdure.db")) as file:
         tables = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     assert f"{tables['bodies']};" in BEFORE_MIGRATIONS

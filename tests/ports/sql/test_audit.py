@@ -40,7 +40,7 @@ async def test_nobody_reads_what_is_another_tenants(audit: Audit) -> None:
 async def test_a_run_has_a_bounded_number_of_entries_and_a_repeat_adds_none(
     audit: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.adapters.sql.audit.MOST", 3)
+    monkeypatch.setattr("activities.adapters.sql.audit.MAX_DECISIONS", 3)
     several = [SAID.model_copy(update={"decision_id": str(number)}) for number in range(4)]
     for one in several[:3]:
         await audit.write("acme", "run", one, "over")

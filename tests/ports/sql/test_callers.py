@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.adapters.databases.database import Database
-from activities.adapters.sql.callers import AWAITED, LEEWAY, SqlCallers
+from activities.adapters.sql.callers import LEEWAY, TOKEN_WAIT, SqlCallers
 from activities.ports import BadCaller, Callers, ShownCaller
 from perdure.contracts.runs.caller import Identity
 
@@ -97,7 +97,7 @@ async def test_the_first_identity_stays(callers: Callers) -> None:
 
 async def test_a_run_waits_a_minute_for_its_token_and_then_fails_with_the_reason(callers: Callers, time: Time) -> None:
     assert await callers.redeem("acme", TICKET, "acme:one", "first") is None
-    time.now += AWAITED
+    time.now += TOKEN_WAIT
     assert await callers.redeem("acme", TICKET, "acme:one", "first") is None
     time.now += timedelta(seconds=1)
     with pytest.raises(BadCaller, match="nobody has shown the token of the caller's ticket within 60 s"):

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from activities.adapters.documents.parse import parse
 from activities.adapters.stores import chunks
-from activities.adapters.stores.tool_knowledge import ToolKnowledge, whole
+from activities.adapters.stores.tool_knowledge import ToolKnowledge, joined_text
 from activities.ports import Chunk, Embedder, StorageFailed, VectorStore
 from deploy.local.commands.index import index
 from tests.conftest import DOCUMENTS, KNOWN
@@ -102,7 +102,7 @@ def test_nothing_of_a_document_is_lost_when_its_chunks_are_put_together(path: Pa
         Chunk(document.id, document.version, document.title, None, None, piece.number, piece.text, ())
         for piece in chunks.cut(document)
     ]
-    assert_whole(whole(document.title, all_chunks), path)
+    assert_whole(joined_text(document.title, all_chunks), path)
 
 
 def assert_whole(text: str, path: Path) -> None:

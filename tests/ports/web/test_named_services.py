@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.adapters.web.named_services import NOTHING_DONE, NamedServices
+from activities.adapters.web.named_services import REFUSING_STATUSES, NamedServices
 from activities.settings import Tools
 from deploy.processes.ports import free_ports
 from tests.support.servers.odd_server import Answer, OddServer, broken, endless, page, silent
@@ -97,7 +97,7 @@ async def test_a_status_says_that_a_write_did_not_happen_only_where_it_is_listed
     with OddServer({"/v1/a": slow_to_say(status, {"error": "so it is"})}) as server:
         with pytest.raises(ToolError) as failure:
             await services(server.port).call("desk", method, "/a", key="k")
-        assert failure.value.may_have_happened == (status not in NOTHING_DONE)
+        assert failure.value.may_have_happened == (status not in REFUSING_STATUSES)
         with pytest.raises(ToolError) as failure:
             await services(server.port).call("desk", "GET", "/a", key="k")
         assert not failure.value.may_have_happened, "a read is never in doubt"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from activities.adapters.documents.files import FileDocuments
-from activities.adapters.web.public_web import LARGEST, REDIRECTS, PublicWeb
+from activities.adapters.web.public_web import MAX_PAGE_BYTES, REDIRECTS, PublicWeb
 from perdure.contracts.tool_calls.tools import AllowedHosts
 from tests.support.servers.certificates import certified
 from tests.support.servers.odd_server import Answer, OddServer, broken, endless, page, silent
@@ -193,7 +193,7 @@ async def test_redirects_end() -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "reason"),
     [
-        (page(b"x" * (LARGEST + 1), "text/plain"), Unusable, "larger than 1,048,576 bytes"),
+        (page(b"x" * (MAX_PAGE_BYTES + 1), "text/plain"), Unusable, "larger than 1,048,576 bytes"),
         (endless(), Unusable, "larger than 1,048,576 bytes"),
         (silent(), Unreachable, "it took longer than 0.5 s"),
         (silent(b"beginning"), Unreachable, "it took longer than 0.5 s"),

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from activities.adapters.sql.ledger_rules import Asker, decide, forgo, intend, record
+from activities.adapters.sql.ledger_rules import CallRequest, decide, forgo, intend, record
 from activities.ports import Decided, LedgerRefused, Permission, Recorded, UnknownKey
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.ledger import (
@@ -101,7 +101,7 @@ class InMemory:
 
     call: IntendedCall
     past: list[LedgerEvent] = field(default_factory=list[LedgerEvent])
-    askers: list[Asker] = field(default_factory=list[Asker])
+    askers: list[CallRequest] = field(default_factory=list[CallRequest])
 
     def meet(self, happens: Happens) -> Answered:
         """Return the ledger's answer to an event."""
@@ -115,9 +115,9 @@ class InMemory:
     def _apply(self, happens: Happens) -> tuple[Answered, LedgerEvent | list[LedgerEvent] | None]:
         match happens:
             case Forgo(attempt, why, number):
-                return forgo(self.past, Asker(attempt, self.call, f"forgoing {number}"), why, NOW)
+                return forgo(self.past, CallRequest(attempt, self.call, f"forgoing {number}"), why, NOW)
             case Ask(attempt):
-                self.askers.append(Asker(attempt, self.call, f"asking {len(self.askers)}"))
+                self.askers.append(CallRequest(attempt, self.call, f"asking {len(self.askers)}"))
                 return intend(self.past, self.askers[-1], NOW)
             case AskAsBefore(which):
                 return intend(self.past, self.askers[which % len(self.askers)], NOW)

@@ -1,7 +1,7 @@
-"""Brings a database's tables up to date, within a transaction of the caller's that no other process interleaves with.
+"""Brings a database's tables up to date, in the caller's transaction that no other process interleaves with.
 
-A migration is a file in `versions/`, named by its revision, and `HEAD` names the newest. Workers of the checkout before
-may still run beside it, so a migration only adds: tables, columns with a default, indexes.
+A migration is a file in `versions/`, named by its revision, and `HEAD` names the newest. Workers of the previous
+checkout may still run beside it, so a migration only adds: tables, columns with a default, indexes.
 """
 
 from pathlib import Path
@@ -14,30 +14,30 @@ from activities.ports import StorageFailed
 
 FOLDER: Final = Path(__file__).resolve().parent
 HEAD: Final = "0007"
-"""The newest revision, said here so that a worker whose database is up to date need not load alembic."""
+"""The newest revision, written here so that a worker whose database is up to date need not load alembic."""
 
 
-class Move(NamedTuple):
-    """From which revision to which a database was brought."""
+class SchemaUpgrade(NamedTuple):
+    """The revisions of a database before and after it was brought up to date."""
 
     before: str | None
-    """None where it had none: it was empty, or made before there were migrations."""
+    """None where it had no revision: it was empty, or older than the first migration."""
     after: str
 
 
-def bring_up(connection: Connection, database: str) -> Move:
+def bring_up(connection: Connection, database: str) -> SchemaUpgrade:
     """Run the migrations that a database lacks; `database` is its name in messages.
 
-    Raises `StorageFailed` where it has a revision that is not known here.
+    Raises `StorageFailed` where the database has an unknown revision.
     """
     before = _revision(connection)
     if before != HEAD:
         _upgrade(connection, database, before)
-    return Move(before, HEAD)
+    return SchemaUpgrade(before, HEAD)
 
 
 def refuse_downgrade() -> NoReturn:
-    """What each migration does when it is asked to go back. Raises `StorageFailed`."""
+    """Refuse to go back to an older revision. Raises `StorageFailed`, always."""
     raise StorageFailed("a database is never taken back to an older revision: restore the backup from before")
 
 

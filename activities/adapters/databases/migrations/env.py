@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations that are missing, on the connection and in the transaction of `bring_up`."""
+"""Runs the missing migrations for alembic, on the connection and in the transaction of `bring_up`."""
 
 from alembic import context
 

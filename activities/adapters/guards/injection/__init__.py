@@ -1,1 +1,1 @@
-"""A small classifier of prompt injections: its features, its weights, and how they are trained."""
+"""A small classifier of prompt injections: its features and its weights."""

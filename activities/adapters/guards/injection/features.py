@@ -1,4 +1,4 @@
-"""What the classifier sees of a text: hashed counts of its words, word pairs and character n-grams."""
+"""Computes the classifier's features of a text: hashed counts of words, word pairs and character n-grams."""
 
 import re
 import unicodedata
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 EDITION = 1
-"""Changes with the features: weights of another edition are refused."""
+"""The edition of the features; weights of another edition are refused."""
 BUCKETS = 1 << 15
-"""Of each of the two kinds, words and characters: the first half of the features is for words."""
+"""The number of hash buckets for words, and again for characters. The features of words come first."""
 CHARACTERS = (3, 4, 5)
-"""Lengths of character n-grams."""
+"""The lengths of character n-grams."""
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """Fibonacci hashing's odd constant, 2^64 over the golden ratio."""
 
@@ -26,15 +26,15 @@ Weights = NDArray[np.float32]
 
 
 def plain(text: str) -> str:
-    """One line in lower case, with compatibility characters unfolded and invisible ones taken out."""
+    """Return the text as one line in lower case, NFKC-normalized and without invisible characters."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).lower().split())
 
 
 def features(text: str) -> tuple[Numbers, Weights]:
-    """The features that a plain text has, ascending, and how much of each: 1 + ln(count)."""
-    found = np.concatenate([_words(text), BUCKETS + _characters(text)])
-    which, counts = np.unique(found, return_counts=True)
-    return which, (1 + np.log(counts)).astype(np.float32)
+    """Return the numbers of a plain text's features, ascending, and the amount of each: 1 + ln(count)."""
+    occurrences = np.concatenate([_words(text), BUCKETS + _characters(text)])
+    feature_numbers, counts = np.unique(occurrences, return_counts=True)
+    return feature_numbers, (1 + np.log(counts)).astype(np.float32)
 
 
 def _words(text: str) -> Numbers:
@@ -44,7 +44,7 @@ def _words(text: str) -> Numbers:
 
 
 def _characters(text: str) -> Numbers:
-    """A space stands before and behind, so that n-grams tell the ends of words."""
+    """Return the hashed n-grams of characters. A space at both ends of the text lets n-grams show the ends of words."""
     codes = np.frombuffer(f" {text} ".encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
     return np.concatenate([_hashed(codes, length) for length in CHARACTERS])
 
@@ -54,14 +54,18 @@ def _hashed(codes: NDArray[np.uint64], length: int) -> Numbers:
         return np.empty(0, np.int64)
     count = len(codes) - length + 1
     mixed = np.full(count, length, np.uint64)
-    for place in range(length):
-        mixed = (mixed ^ codes[place : place + count]) * MULTIPLIER
+    for position in range(length):
+        mixed = (mixed ^ codes[position : position + count]) * MULTIPLIER
         mixed ^= mixed >> np.uint64(29)
     return (mixed % np.uint64(BUCKETS)).astype(np.int64)
 
 
 def stacked(texts: Sequence[str]) -> tuple[Numbers, Numbers, Weights]:
-    """The features of plain texts, all in one: the text's number, the feature, and how much of it."""
+    """Return the features of plain texts as three arrays: the text's number, the feature's number and the amount."""
     each = [features(text) for text in texts]
-    rows = np.repeat(np.arange(len(each)), [len(which) for which, _ in each])
-    return rows, np.concatenate([which for which, _ in each]), np.concatenate([much for _, much in each])
+    rows = np.repeat(np.arange(len(each)), [len(feature_numbers) for feature_numbers, _ in each])
+    return (
+        rows,
+        np.concatenate([feature_numbers for feature_numbers, _ in each]),
+        np.concatenate([amounts for _, amounts in each]),
+    )

@@ -1,4 +1,4 @@
-"""The tables as they were before there were migrations: a database that has them is taken over as it is."""
+"""Creates the tables from before there were migrations. A database that has them already is kept as it is."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make what is missing. A worker of one role may have made one table and not the other."""
+    """Create the missing tables. A worker of one role may have created one table and not the other."""
     op.create_table(
         "bodies",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -36,5 +36,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what was paid for is never dropped."""
+    """Refuse: paid replies are never dropped."""
     refuse_downgrade()

@@ -1,4 +1,4 @@
-"""The ledger of tool calls, and the budget windows of tenants and days."""
+"""Adds the ledger of tool calls, and the budget windows of tenants and days."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add their tables."""
+    """Add the tables."""
     op.create_table(
         "ledger_events",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -54,5 +54,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what was intended and what was reserved is never dropped."""
+    """Refuse: intents and reservations are never dropped."""
     refuse_downgrade()

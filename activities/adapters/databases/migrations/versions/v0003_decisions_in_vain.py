@@ -1,4 +1,4 @@
-"""The decisions of people that no run could take."""
+"""Adds the audit of people's decisions that no run could accept."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add their table."""
+    """Add the table."""
     op.create_table(
         "decisions_in_vain",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -25,5 +25,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what was said is never dropped."""
+    """Refuse: decisions are never dropped."""
     refuse_downgrade()

@@ -1,4 +1,4 @@
-"""The key that binds payloads in the blob store to their runs."""
+"""Adds the keys that bind payloads in the blob store to their runs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add its table. The key itself is made by the first worker that signs."""
+    """Add the table. The first worker that signs makes the key itself."""
     op.create_table(
         "payload_keys",
         sa.Column("id", sa.String, primary_key=True),
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: histories refer to what was signed with the key for as long as they live."""
+    """Refuse: histories refer to payloads that are signed with the key, for as long as the histories live."""
     refuse_downgrade()

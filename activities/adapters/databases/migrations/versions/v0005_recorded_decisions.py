@@ -1,4 +1,4 @@
-"""The decisions that count."""
+"""Adds the ledger of the decisions that count."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add their table."""
+    """Add the table."""
     op.create_table(
         "recorded_decisions",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what was decided is never dropped."""
+    """Refuse: decisions are never dropped."""
     refuse_downgrade()

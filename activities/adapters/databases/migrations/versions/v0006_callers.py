@@ -1,4 +1,4 @@
-"""Who has shown a token for which run."""
+"""Adds the callers: who has shown a token for which run."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add their table."""
+    """Add the table."""
     op.create_table(
         "callers",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: who has started what is never dropped."""
+    """Refuse: the record of who started a run is never dropped."""
     refuse_downgrade()

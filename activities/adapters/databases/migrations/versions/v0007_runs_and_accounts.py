@@ -1,4 +1,4 @@
-"""The registry of runs with their accounts, and what a paid attempt was asked."""
+"""Adds the registry of runs with their accounts, and the question and reservation of each paid attempt."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add their tables and columns, and write down when: runs that began before register late."""
+    """Add the tables and columns, and record the time of the upgrade: runs that began earlier register late."""
     for name, kind in (
         ("asking", sa.String),
         ("question", sa.String),
@@ -60,5 +60,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what was registered and what was spent is never dropped."""
+    """Refuse: registered runs and spent amounts are never dropped."""
     refuse_downgrade()
