@@ -8,14 +8,13 @@ from pydantic import ValidationError
 
 from activities.authorization.judged_call import JudgedCall, standing
 from activities.authorization.rights import Rights
-from activities.bodies import texts
 from activities.bodies.pins import Pins
-from activities.ports import BlobStore, DecisionLedger, SavedThoughts
+from activities.ports import DecisionLedger, SavedThoughts
+from activities.tool_calls.attempts import Attempted
 from activities.tool_calls.outcomes import not_called
 from perdure.contracts.agents.agent import AgentSpec, CallStage
 from perdure.contracts.agents.steps import (
     Act,
-    Acted,
     AskedCall,
     CheckDecision,
     CheckedDecision,
@@ -161,12 +160,10 @@ class Proof:
         return any((call.id, call.tool, call.arguments.digest) == wanted for call in _calls_of(replies))
 
 
-async def not_proven(blobs: BlobStore, ask: Act, reason: str) -> Acted:
-    """What `act` replies where there is no proof, with the words for the model in the store. It has cost nothing."""
+def not_proven(ask: Act, reason: str) -> Attempted:
+    """Return the result of an attempt without a proof of approval. It has cost nothing."""
     outcome = not_called(ask.tool, ToolEnded.REJECTED, reason)
-    await texts.store(blobs, ask.key.tenant, outcome.result)
-    told = outcome.model_copy(update={"result": outcome.result.carried()})
-    return Acted(came=Unproven(reason=reason, outcome=told), charges={ask.attempt: Spend()})
+    return Attempted(Unproven(reason=reason, outcome=outcome), charges={ask.attempt: Spend()})
 
 
 def _calls_of(replies: Sequence[str]) -> Generator[AskedCall]:

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.ports import NotThisRun, PortError
+from activities.ports import NotThisRun, PortError, raised_at
 from perdure.contracts.fault import AWAY, Remedy
 from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
@@ -50,7 +49,8 @@ class _Inbound(ActivityInboundInterceptor):
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw
             # Temporal would log its text, and keep it in the history: it may hold anything, pydantic's its input.
             kind = type(error).__name__
-            raise ApplicationError(f"{kind} at {_where(error)}: this should not have happened", type=kind) from None
+            place = raised_at(error) or "an unknown place"
+            raise ApplicationError(f"{kind} at {place}: this should not have happened", type=kind) from None
         finally:
             heart.cancel()
 
@@ -84,14 +84,6 @@ def _details(error: PortError) -> list[Any]:
     while further and further[-1] is None:
         further.pop()
     return [free, remedy.value, *further]
-
-
-def _where(error: BaseException) -> str:
-    """The file and line that raised it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "an unknown place"
 
 
 async def _beat() -> None:

@@ -57,6 +57,7 @@ from activities.ports.errors import (
     WrongDimension,
     WrongModel,
     nothing_sent,
+    raised_at,
 )
 from activities.ports.knowledge import (
     Chunk,
@@ -220,4 +221,5 @@ __all__ = [
     "WrongModel",
     "digest_of",
     "nothing_sent",
+    "raised_at",
 ]

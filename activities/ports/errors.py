@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import Remedy
@@ -219,3 +220,14 @@ def nothing_sent() -> Generator[None]:
             error.free_of_charge = True
             error.remedy = Remedy.WAIT
         raise
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the file and the line that raised an error, `purchasing.py:84`; empty if it was never raised.
+
+    For logs and histories, where an error's own text may not stand: it may hold keys, addresses or prompts.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""

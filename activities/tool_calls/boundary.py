@@ -5,10 +5,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
-from activities.ports import Guards, Subject
+from activities.ports import Guards, Subject, raised_at
 from activities.tool_calls.outcomes import REASON
 from activities.tool_calls.results import LARGEST, NotText, plain, plain_line
 from activities.waiting.elapsed import LATE
@@ -188,7 +187,7 @@ class ToolBoundary:
     def _broken(self, spec: ToolSpec, error: BaseException) -> _Ended:
         kind = type(error).__name__
         if self._broke is not None:
-            self._broke(spec.name, kind, _where(error))
+            self._broke(spec.name, kind, raised_at(error))
         # The error's own text may hold anything, keys and addresses among it.
         return _Ended(ToolEnded.FAILED, _did(spec, Happened.UNKNOWN), f"its code broke ({kind})", ours=True)
 
@@ -260,11 +259,3 @@ def _did(spec: ToolSpec, happened: Happened) -> Happened:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _where(error: BaseException) -> str:
-    """The file and line that raised it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
