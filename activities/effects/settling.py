@@ -93,7 +93,7 @@ class Settling:
         result = ask.decision.result
         found: ToolOutcome | None = None
         if result is not None:
-            found = await self._boundary.found(tool, _context(ask), result, spec.results, spec.result_bytes)
+            found = await self._boundary.outcome_of_result(tool, _context(ask), result, spec.results, spec.result_bytes)
         answer = await self._ledger.decide(ask.key, await self._decision(ask.key, ask.decision, record, found))
         if isinstance(answer, LedgerRefused):
             if answer.why is Refusal.MAY_CALL_ALREADY:
@@ -144,7 +144,7 @@ class Settling:
             answer = answer_to(question, said.answer)
         except BadInput as error:
             return SettledCall(refused=str(error))
-        found = await self._boundary.found(tool, _context(ask), answer, spec.results, spec.result_bytes)
+        found = await self._boundary.outcome_of_result(tool, _context(ask), answer, spec.results, spec.result_bytes)
         return await self._told(ask, found)
 
     async def _decision(
