@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from activities.authorization.proof import Proof
-from activities.authorization.registration import Registering
+from activities.authorization.registration import Registration
 from activities.authorization.rights import Rights
-from activities.bodies.cached_blobs import RememberedBodies
+from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
@@ -61,14 +61,14 @@ class Adapters:
         self.specs = Specs(settings.paths.agents, self.toolbox)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = database
-        self.blobs = RememberedBodies(SqlBlobs(database))
+        self.blobs = CachedBlobs(SqlBlobs(database))
         self.pins = Pins(self.blobs)
         self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
         self.caller_tokens = SignedCredentials(settings.callers, "CALLERS", "have a new one signed")
         self.callers = SqlCallers(database)
         runs, executions = SqlRuns(database), TemporalExecutions()
-        self.registering = Registering(runs, executions, self.callers)
+        self.registration = Registration(runs, executions, self.callers)
         self.rights = Rights(runs, executions)
         self.log = log
         self.shared = shared
@@ -106,8 +106,8 @@ class Adapters:
         from activities.effects.presenting import Presenting
         from activities.effects.routing import Routing
 
-        routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
-        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
+        routing = Routing(self.specs, self.catalogue, self.blobs, self.registration)
+        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registration)
         deciding = Deciding(self.credentials, self.proof, DatabaseClock(self.database))
         auditing = Auditing(SqlAudit(self.database))
         presenting = Presenting(self.caller_tokens, self.callers)
@@ -148,7 +148,7 @@ class Adapters:
         schemas = Schemas(self.settings.paths.agents / "schemas")
         return [
             Retrieval(self.store, self.embedder, self.blobs).retrieve,
-            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registering).parse,
+            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registration).parse,
         ]
 
     @cached_property

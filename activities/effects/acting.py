@@ -81,7 +81,7 @@ class Acting:
             rejected, verdicts = await self._objection(spec, ask, arguments)
             await texts.store(self._blobs, tenant, ask.arguments if rejected is None else rejected.result)
             if rejected is None:
-                await self._proof.asked(run, spec, ask)
+                await self._proof.record_request(run, spec, ask)
         if rejected is None:
             return ScreenedCall(arguments=Text.of(arguments).carried(), verdicts=verdicts)
         return ScreenedCall(

@@ -14,8 +14,8 @@ from activities.ports.checks import (
 )
 from activities.ports.decisions import (
     DecisionLedger,
-    SaidOfStep,
     SavedThoughts,
+    StepDecisions,
 )
 from activities.ports.effect_ledger import (
     Decided,
@@ -193,7 +193,6 @@ __all__ = [
     "Reset",
     "Rules",
     "Runs",
-    "SaidOfStep",
     "Sampling",
     "SavedThoughts",
     "ServerAway",
@@ -201,6 +200,7 @@ __all__ = [
     "SharedState",
     "Short",
     "ShownCaller",
+    "StepDecisions",
     "StorageFailed",
     "StorageFull",
     "StorageReadOnly",

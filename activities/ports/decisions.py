@@ -9,7 +9,7 @@ from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
 
 
 @dataclass(frozen=True)
-class SaidOfStep:
+class StepDecisions:
     """All that was said about one step of one run."""
 
     entries: tuple[RecordedDecision, ...]
@@ -21,11 +21,11 @@ class SaidOfStep:
 class DecisionLedger(Protocol):
     """Keeps the decisions that count. All methods raise `StorageFailed`."""
 
-    async def look(self, key: StepKey) -> SaidOfStep:
+    async def look(self, key: StepKey) -> StepDecisions:
         """What was said about a step."""
         ...
 
-    async def record(self, key: StepKey, entry: RecordedDecision) -> SaidOfStep:
+    async def record(self, key: StepKey, entry: RecordedDecision) -> StepDecisions:
         """Write a decision down, with the time; returns all that was said about its step by then.
 
         The same one again changes nothing. A no that is said again after a yes, and an asking after a no, count anew.

@@ -114,7 +114,7 @@ class ToolBoundary:
         return timedelta(seconds=LATE) + 2 * spec.timeout if declared is None else declared
 
     async def reconcile(self, spec: ToolSpec, context: ToolContext) -> Evidence:
-        """Ask the tool what became of a call, by the context's key and up to its attempt. Raises no error of the tool."""
+        """Ask the tool what became of a call, by the context's key and up to its attempt. Raises none of its errors."""
         tool = self._tools.get(spec.name)
         if tool is None or tool.reconcile is None:
             return CannotTellYet(f"{spec.name} has no way to find out")

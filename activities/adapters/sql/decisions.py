@@ -9,7 +9,7 @@ from activities.adapters.databases.database import Database
 from activities.adapters.databases.tables import recorded_decisions as _decisions
 from activities.adapters.databases.upsert import insert_or_keep
 from activities.adapters.sql import clock
-from activities.ports import SaidOfStep
+from activities.ports import StepDecisions
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
@@ -23,17 +23,17 @@ class SqlDecisions:
         self._database = database
         self._now = now or clock.now
 
-    async def look(self, key: StepKey) -> SaidOfStep:
+    async def look(self, key: StepKey) -> StepDecisions:
         """What was said about a step. Raises `StorageFailed`."""
-        return await self._database.read(lambda connection: SaidOfStep(_of(connection, key), self._now(connection)))
+        return await self._database.read(lambda connection: StepDecisions(_of(connection, key), self._now(connection)))
 
-    async def record(self, key: StepKey, entry: RecordedDecision) -> SaidOfStep:
+    async def record(self, key: StepKey, entry: RecordedDecision) -> StepDecisions:
         """Write a decision down, unless it stands already. Raises `StorageFull`, `StorageFailed`."""
 
-        def record(connection: Connection) -> SaidOfStep:
+        def record(connection: Connection) -> StepDecisions:
             before, now = _of(connection, key), self._now(connection)
             if stands(before, entry):
-                return SaidOfStep(before, now)
+                return StepDecisions(before, now)
             added = entry.model_copy(update={"at": now})
             row = {
                 **key.model_dump(),
@@ -45,7 +45,7 @@ class SqlDecisions:
             }
             # No other writer interleaves, so the place is free; see the ledger of calls.
             connection.execute(insert_or_keep(connection, _decisions), row)
-            return SaidOfStep((*before, added), now)
+            return StepDecisions((*before, added), now)
 
         return await self._database.write(record)
 
