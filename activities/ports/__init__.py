@@ -1,4 +1,4 @@
-"""What activities need from the world, and the errors with which the world answers. No vendor is named here."""
+"""Ports: the protocols that activities need, and the errors that adapters raise. No vendor is named here."""
 
 from activities.ports.budget_windows import (
     BudgetWindows,
@@ -74,9 +74,9 @@ from activities.ports.model import (
     Caller,
     Catalogue,
     Completion,
-    Heard,
     Message,
     Model,
+    OnPiece,
     Prompt,
     Sampling,
     TokenLogprob,
@@ -161,7 +161,6 @@ __all__ = [
     "Granted",
     "Guards",
     "Health",
-    "Heard",
     "Hit",
     "Issued",
     "KeyTaken",
@@ -178,6 +177,7 @@ __all__ = [
     "ModelUnusable",
     "NotConfigured",
     "NotThisRun",
+    "OnPiece",
     "Order",
     "Over",
     "Paid",
