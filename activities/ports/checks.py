@@ -24,7 +24,7 @@ class Guards(Protocol):
     """Runs guards by name."""
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
-        """Run guards in parallel, and return a verdict for each, in order. Raises `NotConfigured` for an unknown one."""
+        """Run guards in parallel, and return a verdict for each in order. Raises `NotConfigured` for an unknown one."""
         ...
 
 

@@ -24,7 +24,7 @@ class Audit(Protocol):
     """Stores the decisions that no run could take. Nothing is ever deleted."""
 
     async def write(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> int:
-        """Store a decision, and return the number of stored decisions about this run. The same again changes nothing.
+        """Store a decision, and return how many of its id are stored for this run. The same one again changes nothing.
 
         Raises `StorageFull`, `StorageFailed`.
         """
