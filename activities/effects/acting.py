@@ -166,26 +166,26 @@ class Acting:
 
     async def _store_and_settle(self, ask: Act, attempted: Attempted) -> Acted:
         """Store the texts that the model is shown, and return the attempt's result with its charges."""
-        came, arguments = attempted.result, attempted.arguments
-        match came:
+        result, arguments = attempted.result, attempted.arguments
+        match result:
             case ToolOutcome():
-                came = CallAnswered(outcome=await self._stored(ask, attempted, came, *self._turn(ask, came)))
+                result = CallAnswered(outcome=await self._stored(ask, attempted, result, *self._turn(ask, result)))
             case Unproven():
-                came = came.model_copy(update={"outcome": await self._stored(ask, attempted, came.outcome)})
+                result = result.model_copy(update={"outcome": await self._stored(ask, attempted, result.outcome)})
             case AskPerson():
                 if arguments is not None:
                     # The person has to see the arguments to find out what became of the call.
-                    came = came.model_copy(update={"arguments": Text.of(arguments).carried()})
+                    result = result.model_copy(update={"arguments": Text.of(arguments).carried()})
             case Again():
                 pass
             case never:
                 assert_never(never)
         return Acted(
-            came=came,
+            came=result,
             verdicts=attempted.verdicts,
             charges={ask.attempt: Spend(tool_calls=1)} if attempted.charges is None else attempted.charges,
             stopped=attempted.stopped,
-            kept=isinstance(came, CallAnswered) and ask.parent is not None,
+            kept=isinstance(result, CallAnswered) and ask.parent is not None,
         )
 
     async def _stored(self, ask: Act, attempted: Attempted, outcome: ToolOutcome, *turn: Text) -> ToolOutcome:

@@ -76,7 +76,7 @@ class TokenWriter:
                 f"the token log was given up {PATIENCE.total_seconds():g} s after the call: see how it does"
             )
             self._lost(self._key, self._written.attempt, late)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the call that people paid for goes on
+        except Exception as error:  # noqa: BLE001 - no error of the log may fail a paid call
             self._lost(self._key, self._written.attempt, error)
             # Nobody should wait for what will not come.
             with suppress(Exception):

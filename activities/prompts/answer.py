@@ -80,15 +80,15 @@ def _compose(
     most_tokens: int,
 ) -> tuple[list[Source], list[Message]]:
     """Return the sources and messages that fit into the reserved tokens; passages are left out from the last one on."""
-    kept = list(passages)
+    fitting = list(passages)
     while True:
-        sources = _sources(kept)
+        sources = _sources(fitting)
         shown = [f"({source.heading}) {source.text}" for source in sources]
         messages = [*fixed, Message("user", frame(shown, parts)), *again]
         size = TEMPLATE_TOKENS + sum(len(message.content.encode()) for message in messages)
-        if size <= most_tokens or not kept:
+        if size <= most_tokens or not fitting:
             return sources, messages
-        kept.pop()
+        fitting.pop()
 
 
 def _sources(passages: Sequence[Passage]) -> list[Source]:

@@ -19,7 +19,7 @@ class Signatures(Group):
     """The signatures that are trusted."""
 
     keys: SecretStr | None = None
-    """The signers' keys: a JSON Web Key, a set of them, or a public key as PEM; None trusts nobody."""
+    """The signers' keys: a JSON Web Key, a set of them, or a public key as PEM; None trusts no signature."""
     issuer: str | None = None
     """The issuer that has to have signed, the claim `iss`; None for any holder of a key."""
     audience: str = "perdure"

@@ -71,14 +71,14 @@ def dates(text: str, *, day_first: bool | None = None) -> Iterator[Written]:
 
 def is_day_first(text: str) -> bool | None:
     """Return True for `17/04/2026`, False for `04/17/2026`; None if no date of the text shows it, or they disagree."""
-    seen: set[bool] = set()
+    orders: set[bool] = set()
     for match in _NUMERIC.finditer(text):
         if match[2] == "." or len(match[1]) > len("17"):
             continue
         by_day, by_month = _day(2000, int(match[3]), int(match[1])), _day(2000, int(match[1]), int(match[3]))
         if (by_day is None) != (by_month is None):
-            seen.add(by_day is not None)
-    return seen.pop() if len(seen) == 1 else None
+            orders.add(by_day is not None)
+    return orders.pop() if len(orders) == 1 else None
 
 
 def _written(match: re.Match[str], days: list[date | None]) -> Iterator[Written]:

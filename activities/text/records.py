@@ -74,8 +74,8 @@ def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record
         values.append(value)
     shared = _shared(spec.fields, values)
     problems.extend(Problem(where=name, reason=reason) for name, reason in shared.items())
-    kept = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
-    return Record(fields=tuple(kept)), problems
+    fields = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
+    return Record(fields=tuple(fields)), problems
 
 
 def _shared(fields: Sequence[FieldSpec], values: Sequence[FieldValue]) -> dict[str, str]:
@@ -168,8 +168,8 @@ def _choice(page: DocumentText, stated: Any) -> tuple[int, str]:
         written = ""
     if isinstance(written, bool):
         written = "yes" if written else "no"
-    known = isinstance(line, int) and not isinstance(line, bool) and NOT_STATED <= line <= len(page.lines)
-    return (cast("int", line) if known else NOT_STATED), str(written).strip()
+    is_valid = isinstance(line, int) and not isinstance(line, bool) and NOT_STATED <= line <= len(page.lines)
+    return (cast("int", line) if is_valid else NOT_STATED), str(written).strip()
 
 
 def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> tuple[str, Evidence]:
@@ -198,11 +198,11 @@ def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> t
 def _outermost(written: Iterable[Written]) -> list[tuple[str, ...]]:
     """Return the different values in a text, without those inside others: `12 890` is one number, not three."""
     places = sorted((place for place in written if place.readings), key=lambda place: (place.start, -place.end))
-    kept: list[Written] = []
+    outermost: list[Written] = []
     for place in places:
-        if not kept or place.start >= kept[-1].end:
-            kept.append(place)
-    return list(dict.fromkeys(place.readings for place in kept))
+        if not outermost or place.start >= outermost[-1].end:
+            outermost.append(place)
+    return list(dict.fromkeys(place.readings for place in outermost))
 
 
 def _comparable(reading: str) -> str:

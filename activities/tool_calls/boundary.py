@@ -207,8 +207,8 @@ class ToolBoundary:
         blocking = [verdict for verdict in verdicts if verdict.blocks]
         if blocking:
             why = "; ".join(f"{verdict.guard}: {verdict.reason}" for verdict in blocking)
-            kept = "The result of" if ended.ended is ToolEnded.RETURNED else "There is no result, and the reason of"
-            shown = f"{kept} {name} is kept back. {_one_line(why)}"
+            subject = "The result of" if ended.ended is ToolEnded.RETURNED else "There is no result, and the reason of"
+            shown = f"{subject} {name} is kept back. {_one_line(why)}"
         elif ended.ended is ToolEnded.RETURNED:
             notes = [f"[{text.cut:,} of {text.size:,} bytes are cut off]"] if text.cut else []
             notes += [f"[{one.guard}: {_one_line(one.reason)}]" for one in verdicts if not one.passed]

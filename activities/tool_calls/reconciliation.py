@@ -82,8 +82,8 @@ class Reconciliation:
             ours = outcome if not isinstance(answer, LedgerRefused) else None
             shown = ours or from_ledger(tool, answer.outcome)
             return Attempted(shown, charges, shown.verdicts)
-        known = (
+        conclusion = (
             f"the ledger refuses that: {answer.why.value}" if isinstance(answer, LedgerRefused) else "it did not happen"
         )
-        reason = f"attempt {attempt} was allowed to call and told nothing, and {known}"
+        reason = f"attempt {attempt} was allowed to call and told nothing, and {conclusion}"
         return Attempted(Again(reason=reason), {call.attempt: Spend()})
