@@ -1,4 +1,4 @@
-"""Which adapters the effects of each role are handed. Slow libraries are imported only by the roles that need them."""
+"""Builds the effects of each worker role with their adapters. Slow libraries load only in the roles that need them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from activities.authorization.proof import Proof
-from activities.authorization.registration import Registering
+from activities.authorization.registration import Registration
 from activities.authorization.rights import Rights
-from activities.bodies.cached_blobs import RememberedBodies
+from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
 from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class WorkerRole(StrEnum):
-    """What a worker does. Slow libraries load only in the roles that need them."""
+    """The role of a worker. Slow libraries load only in the roles that need them."""
 
     WORKFLOWS = "workflows"
     """Runs workflows, and effects that only read files: nothing slow is loaded."""
@@ -34,7 +34,7 @@ class WorkerRole(StrEnum):
     GENERATION = "generation"
     """Calls models: loads LiteLLM."""
     TOOLS = "tools"
-    """Calls tools: loads Guardrails AI, and what they search with."""
+    """Calls tools: loads Guardrails AI, and the libraries of `RETRIEVAL` for their searches."""
 
 
 Activities = Sequence[Callable[..., Any]]
@@ -61,25 +61,25 @@ class Adapters:
         self.specs = Specs(settings.paths.agents, self.toolbox)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = database
-        self.blobs = RememberedBodies(SqlBlobs(database))
+        self.blobs = CachedBlobs(SqlBlobs(database))
         self.pins = Pins(self.blobs)
         self.transcripts = Transcripts(self.blobs)
         self.credentials = SignedCredentials(settings.approvals)
         self.caller_tokens = SignedCredentials(settings.callers, "CALLERS", "have a new one signed")
         self.callers = SqlCallers(database)
         runs, executions = SqlRuns(database), TemporalExecutions()
-        self.registering = Registering(runs, executions, self.callers)
+        self.registration = Registration(runs, executions, self.callers)
         self.rights = Rights(runs, executions)
         self.log = log
         self.shared = shared
         self.when_ready: list[Callable[[], object]] = []
-        """What begins once the worker serves: it loads what the first question would wait for otherwise."""
+        """Callbacks for a worker that serves: they load what the first question would otherwise wait for."""
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
-        """The adapters for these settings, until the stack is closed; the database's tables are up to date then.
+        """Return the adapters for these settings, until the stack is closed, with the database's tables up to date.
 
-        Raises `StorageFull`, `StorageFailed`, `NotConfigured` where the database or an address cannot be used.
+        Raises `StorageFull`, `StorageFailed`, `NotConfigured` if the database or an address cannot be used.
         """
         from activities.adapters.databases.open import open_database
         from activities.adapters.shared.open import open_shared
@@ -91,13 +91,13 @@ class Adapters:
         return cls(settings, stack, database, log, await stack.enter_async_context(open_shared(settings)))
 
     def all_tools(self) -> Mapping[str, "Tool[Any]"]:
-        """The tools that agents can be granted: those of the folder `tools`."""
+        """Return the tools that agents can be granted: those of the folder `tools`."""
         from tools.folder import all_tools
 
         return all_tools()
 
     def routing(self) -> Activities:
-        """Effects that need no slow library."""
+        """Return the effects that need no slow library."""
         from activities.adapters.sql.audit import SqlAudit
         from activities.adapters.sql.clock import DatabaseClock
         from activities.effects.auditing import Auditing
@@ -106,8 +106,8 @@ class Adapters:
         from activities.effects.presenting import Presenting
         from activities.effects.routing import Routing
 
-        routing = Routing(self.specs, self.catalogue, self.blobs, self.registering)
-        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registering)
+        routing = Routing(self.specs, self.catalogue, self.blobs, self.registration)
+        pinning = Pinning(self.specs, self.catalogue, self.blobs, self.pins, self.registration)
         deciding = Deciding(self.credentials, self.proof, DatabaseClock(self.database))
         auditing = Auditing(SqlAudit(self.database))
         presenting = Presenting(self.caller_tokens, self.callers)
@@ -116,7 +116,7 @@ class Adapters:
 
     @cached_property
     def proof(self) -> Proof:
-        """What stands in the ledger of decisions, for whatever only somebody's word allows."""
+        """The proof of approval for effects that need a person's decision."""
         from activities.adapters.sql.decisions import SqlDecisions
         from activities.adapters.sql.paid_replies import SqlPaidReplies
 
@@ -124,7 +124,7 @@ class Adapters:
 
     @cached_property
     def embedder(self) -> Embedder:
-        """What makes vectors of texts."""
+        """The embedder of this process."""
         from activities.adapters.stores.minilm import MiniLM
 
         models = self.settings.paths.models
@@ -132,14 +132,14 @@ class Adapters:
 
     @cached_property
     def store(self) -> VectorStore:
-        """Where chunks of documents are searched."""
+        """The store of document chunks."""
         from activities.adapters.stores.open import store_until_closed
         from activities.adapters.telemetry import TracedStore
 
         return TracedStore(store_until_closed(self.settings, self._stack))
 
     def retrieval(self) -> Activities:
-        """Search, and the reading of documents."""
+        """Return the effects that search and parse documents."""
         from activities.adapters.documents.files import FileDocuments
         from activities.effects.extraction import Parsing
         from activities.effects.retrieval import Retrieval
@@ -148,7 +148,7 @@ class Adapters:
         schemas = Schemas(self.settings.paths.agents / "schemas")
         return [
             Retrieval(self.store, self.embedder, self.blobs).retrieve,
-            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registering).parse,
+            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registration).parse,
         ]
 
     @cached_property
@@ -157,7 +157,7 @@ class Adapters:
         return self.guard_library()
 
     def guard_library(self) -> Guards:
-        """What runs the guards."""
+        """Build the guards; tests replace this."""
         from activities.adapters.guards.guardrails_guards import GuardrailsGuards
         from activities.adapters.telemetry import TracedGuards
 
@@ -166,7 +166,7 @@ class Adapters:
         return TracedGuards(guards)
 
     def guards(self) -> Activities:
-        """Guardrail checks."""
+        """Return the effects that run guards and rules."""
         from activities.adapters.guards.record_rules import RecordRules
         from activities.effects.extraction import Validation
         from activities.effects.guarding import Checking, Screening
@@ -179,7 +179,7 @@ class Adapters:
         ]
 
     def generation(self) -> Activities:
-        """Calls of models."""
+        """Return the effects that call models."""
         from activities.adapters.models.litellm_model import LiteLLMModel
         from activities.adapters.sql.paid_replies import SqlPaidReplies
         from activities.adapters.telemetry import TracedModel, log_lost_tokens, log_overspent
@@ -214,7 +214,7 @@ class Adapters:
         ]
 
     def tools(self) -> Activities:
-        """Calls of tools."""
+        """Return the effects that call tools."""
         from activities.adapters.sql.accounts import SqlAccounts
         from activities.adapters.sql.effect_ledger import SqlEffectLedger
         from activities.adapters.telemetry import log_broken_tool
@@ -232,7 +232,7 @@ class Adapters:
             blobs=self.blobs,
             pins=self.pins,
             transcripts=self.transcripts,
-            contexts=self._world(),
+            contexts=self._tool_contexts(),
             rights=self.rights,
             proof=self.proof,
             accounts=SqlAccounts(self.database),
@@ -240,8 +240,8 @@ class Adapters:
         settling = Settling(boundary, ledger, self.blobs, self.pins, rights=self.rights, proof=self.proof)
         return [acting.screen_call, acting.act, settling.settle_call]
 
-    def _world(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":
-        """What calls get to see: the tenant's documents, public pages, and the services that the operator named."""
+    def _tool_contexts(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":
+        """Return the function that builds a call's context: documents, public pages and the operator's services."""
         from activities.adapters.documents.files import FileDocuments
         from activities.adapters.stores.tool_knowledge import ToolKnowledge
         from activities.adapters.web.named_services import NamedServices
@@ -252,7 +252,7 @@ class Adapters:
 
         http = ToolHttp(PublicWeb(FileDocuments()), NamedServices(self.settings.tools))
 
-        def world(key: StepKey, spec: AgentSpec) -> ToolContext:
+        def context(key: StepKey, spec: AgentSpec) -> ToolContext:
             knowledge = (
                 NoKnowledge()
                 if spec.collection is None
@@ -267,4 +267,4 @@ class Adapters:
                 http=http,
             )
 
-        return world
+        return context

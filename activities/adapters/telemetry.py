@@ -26,10 +26,10 @@ from activities.ports import (
     Filter,
     Fusion,
     Guards,
-    Heard,
     Hit,
     Issued,
     Model,
+    OnPiece,
     PortError,
     Prompt,
     Sampling,
@@ -186,7 +186,7 @@ class TracedModel:
         prompt: Prompt,
         sampling: Sampling,
         caller: Caller,
-        heard: Heard | None = None,
+        heard: OnPiece | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         with self._spans.inference(entry.provider, request_model=entry.model) as call:

@@ -1,1 +1,1 @@
-"""Who may do what: runs are registered once, and every effect that pays, acts or decides looks them up here."""
+"""Authorization: a run is registered once, and every effect that pays, acts or decides looks it up here."""

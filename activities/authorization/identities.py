@@ -1,4 +1,4 @@
-"""Who starts a run, as the effect that registers it may believe."""
+"""Finds the verified identity of the caller who started a run."""
 
 import asyncio
 from datetime import datetime
@@ -8,10 +8,10 @@ from perdure.contracts.contract import Digest
 from perdure.contracts.runs.caller import Identity
 
 PATIENCE = 1.0
-"""Seconds that an attempt of the effect waits itself: the token was sent before the run was started."""
+"""How long one attempt waits for the token, in seconds. The client sent it before it started the run."""
 
 PAUSE = 0.02
-"""Seconds between two looks."""
+"""The pause between two look-ups, in seconds."""
 
 
 async def identity(
@@ -24,21 +24,21 @@ async def identity(
     started_at: datetime | None = None,
     started_by: str = "",
 ) -> Identity:
-    """Who starts this run: `anonymous` without a ticket, else who has shown the token that it was made of.
+    """Return the identity of a run's caller: `anonymous` without a ticket, else the identity of the ticket's token.
 
-    `run_id` is the run's first execution's, and `started_at` when that began, by the server's clock; `started_by` is
-    who it says it was started by. Raises `CallerAwaited` where the effect should be tried again, `BadCaller` where the
-    run has to fail, `StorageFull`, `StorageFailed`.
+    `run_id` is the id of the run's first execution, `started_at` the time when that began, by the server's clock, and
+    `started_by` the name in the request. Raises `CallerAwaited` if the effect should be tried again, `BadCaller` if
+    the run has to fail, `StorageFull`, `StorageFailed`.
     """
     if ticket is None:
         return Identity.anonymous()
     ends = asyncio.get_running_loop().time() + PATIENCE
-    while (found := await callers.redeem(tenant, ticket, workflow_id, run_id, started_at)) is None:
+    while (caller := await callers.redeem(tenant, ticket, workflow_id, run_id, started_at)) is None:
         if asyncio.get_running_loop().time() > ends:
             raise CallerAwaited("the token of who starts this run is not verified yet: is a worker of its queue there?")
         await asyncio.sleep(PAUSE)
-    if started_by and started_by != found.subject:
+    if started_by and started_by != caller.subject:
         raise BadCaller(
-            f"started_by names {started_by!r}, and the caller's token is of {found.subject!r}: leave started_by out"
+            f"started_by names {started_by!r}, and the caller's token is of {caller.subject!r}: leave started_by out"
         )
-    return found
+    return caller

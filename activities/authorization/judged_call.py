@@ -1,10 +1,10 @@
-"""What the policy of a registered run makes of what was said about one of its calls. Pure."""
+"""Judges the decisions about one call by the policy of its registered run. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from activities.ports import SaidOfStep
+from activities.ports import StepDecisions
 from perdure.contracts.agents.agent import CallStage, RequestedCall
 from perdure.contracts.agents.steps import CheckedDecision
 from perdure.contracts.contract import Digest
@@ -19,7 +19,7 @@ from workflows.state_machines.tool_call import binding
 
 @dataclass(frozen=True)
 class JudgedCall:
-    """One call of a registered run, as its registered spec has it."""
+    """One call of a registered run, with the tool of its registered spec."""
 
     run: RegisteredRun
     tool: ToolSpec
@@ -36,7 +36,7 @@ class JudgedCall:
         stage: CallStage,
         unknown_attempt: int | None = None,
     ) -> Self:
-        """The call of a step, in the stage in which it is judged."""
+        """Return the call of a step, in the stage in which it is judged."""
         call = RequestedCall(
             id=step, tool=tool.name, arguments=arguments.reference(), stage=stage, unknown_attempt=unknown_attempt
         )
@@ -44,40 +44,42 @@ class JudgedCall:
 
     @property
     def binding(self) -> Digest:
-        """What a decision about it has to name."""
+        """The digest that a decision about this call has to name."""
         return binding(self.call, self.tool, self.run.tenant, self.run.run_id)
 
     @property
-    def asked(self) -> RecordedDecision:
-        """That it waits."""
-        return self._said(ruling=None, content=self.binding)
+    def request(self) -> RecordedDecision:
+        """The ledger's entry that the call waits for people."""
+        return self._entry(ruling=None, content=self.binding)
 
-    def entry(self, decision: StepDecision, whose: CheckedDecision | None, *, lapsed: bool = False) -> RecordedDecision:
-        """What is written down of a decision."""
+    def entry(
+        self, decision: StepDecision, identity: CheckedDecision | None, *, lapsed: bool = False
+    ) -> RecordedDecision:
+        """Return the ledger's entry for a decision."""
         changed = None if decision.arguments is None else edited(decision.arguments)
-        return self._said(
+        return self._entry(
             ruling=decision.ruling,
             decision_id=decision.decision_id,
             content=decision.content,
             by=decision.by,
-            verified=whose is not None and whose.verified,
-            groups=() if whose is None else whose.groups,
+            verified=identity is not None and identity.verified,
+            groups=() if identity is None else identity.groups,
             lapsed=lapsed,
             arguments=(changed or self.call.arguments).digest,
         )
 
-    def escalated(self, entry: RecordedDecision, escalations: int, said: SaidOfStep) -> RecordedDecision:
-        """With as many escalations as the run says, and no more than are due by the database's clock.
+    def escalated(self, entry: RecordedDecision, escalations: int, recorded: StepDecisions) -> RecordedDecision:
+        """Return the entry with the run's number of escalations, but no more than are due by the database's clock.
 
-        They are due from when people were first asked; where no such moment is recorded, from when the run began.
+        Their time counts from when people were first asked or, if that is not recorded, from when the run began.
         """
-        asked = [one.at for one in standing(said.entries) if one.ruling is None and one.at is not None]
-        since = min(asked, default=self.run.registered_at or said.now)
-        due = sum(step.after <= said.now - since for step in policy_of(self.tool).escalate)
+        requested_at = [one.at for one in standing(recorded.entries) if one.ruling is None and one.at is not None]
+        since = min(requested_at, default=self.run.registered_at or recorded.now)
+        due = sum(step.after <= recorded.now - since for step in policy_of(self.tool).escalate)
         return entry.model_copy(update={"escalations": min(escalations, due)})
 
     def objection(self, decision: StepDecision) -> str | None:
-        """Why a decision is about something else than this call; None where it is about exactly this."""
+        """Return why a decision is not about this call; None if it is about exactly this call."""
         if decision.step != self.call.id or decision.digest != self.binding:
             return f"the decision is about another call, or another run, than {self.call.id} is now: look at it again"
         waits = WAITING.get(self.call.stage)
@@ -87,41 +89,41 @@ class JudgedCall:
         return None
 
     def unheard(self, entry: RecordedDecision) -> str | None:
-        """Why somebody's recorded word does not count; None where it does."""
+        """Return why a recorded decision does not count; None if it does."""
         decision = StepDecision.model_construct(
             decision_id=entry.decision_id, step=self.call.id, digest=entry.binding, ruling=entry.ruling, by=entry.by
         )
-        whose = CheckedDecision(groups=entry.groups, verified=True) if entry.verified else None
+        identity = CheckedDecision(groups=entry.groups, verified=True) if entry.verified else None
         subject = "" if self.run.subject == ANONYMOUS else self.run.subject
         call = self.call.model_copy(update={"escalations": entry.escalations})
-        return decider_objection(call, self.tool, decision, whose, self.run.started_by, subject=subject)
+        return decider_objection(call, self.tool, decision, identity, self.run.started_by, subject=subject)
 
     def unproven(self, entries: Sequence[RecordedDecision]) -> str | None:
-        """Why the call may not be made, by all that was said about its step; None where as many as needed agreed."""
-        since = standing(entries)
-        exactly = [one for one in since if one.ruling is Ruling.APPROVE and self._is_about_this(one)]
-        if any(one.lapsed and self._waited(one) for one in exactly):
+        """Return why the call may not be made, by the decisions about its step; None if enough people agreed."""
+        valid = standing(entries)
+        approvals = [one for one in valid if one.ruling is Ruling.APPROVE and self._is_about_this(one)]
+        if any(one.lapsed and self._waited(one) for one in approvals):
             return None
-        voices: list[str] = []
-        silent = ""
-        for one in exactly:
+        approvers: list[str] = []
+        objection = ""
+        for one in approvals:
             why = "" if one.lapsed else self.unheard(one)
-            if why is None and not any(same_person(one.by, voice) for voice in voices):
-                voices.append(one.by)
-            silent = why or silent
+            if why is None and not any(same_person(one.by, other) for other in approvers):
+                approvers.append(one.by)
+            objection = why or objection
         quorum = policy_of(self.tool).quorum
         named = f"{self.call.id} of {self.tool.name}"
-        if len(voices) >= quorum:
+        if len(approvers) >= quorum:
             return None
-        if voices:
-            return f"{len(voices)} of the {quorum} people who have to agree to {named} are recorded"
-        return silent or self._nobody(named, entries, since)
+        if approvers:
+            return f"{len(approvers)} of the {quorum} people who have to agree to {named} are recorded"
+        return objection or self._no_approval(named, entries, valid)
 
-    def _nobody(self, named: str, entries: Sequence[RecordedDecision], since: Sequence[RecordedDecision]) -> str:
-        """Why nobody's yes is there."""
-        if any(one.ruling is Ruling.APPROVE for one in since):
+    def _no_approval(self, named: str, entries: Sequence[RecordedDecision], valid: Sequence[RecordedDecision]) -> str:
+        """Return why there is no approval of the call."""
+        if any(one.ruling is Ruling.APPROVE for one in valid):
             return f"an approval of {named} is recorded for another call only: with other arguments, or too early"
-        if len(since) < len(entries):
+        if len(valid) < len(entries):
             return f"{named} was denied, and nobody has agreed to it since"
         return f"no approval of {named} is recorded in this run"
 
@@ -131,24 +133,24 @@ class JudgedCall:
         )
 
     def _waited(self, entry: RecordedDecision) -> bool:
-        """Whether people had been asked for long enough when the policy agreed without them."""
+        """Return whether people had been asked for long enough when the policy approved the call instead."""
         policy = policy_of(self.tool)
         if policy.timeout is None or policy.on_timeout != "approve" or entry.at is None or entry.asked_at is None:
             return False
         return entry.at - entry.asked_at >= policy.timeout
 
-    def _said(self, **fields: Any) -> RecordedDecision:
-        named = {
+    def _entry(self, **fields: Any) -> RecordedDecision:
+        call = {
             "binding": self.binding,
             "tool": self.tool.name,
             "tool_digest": self.tool.digest,
             "arguments": self.call.arguments.digest,
             "policy": policy_digest(self.tool),
         }
-        return RecordedDecision.model_validate({**named, **fields})
+        return RecordedDecision.model_validate({**call, **fields})
 
 
 def standing(entries: Sequence[RecordedDecision]) -> tuple[RecordedDecision, ...]:
-    """What was said since the last no: a no takes back every yes before it, also one to other arguments."""
+    """Return the entries since the last denial: it takes back every approval before it, also of other arguments."""
     last = max((number for number, one in enumerate(entries) if one.ruling is Ruling.DENY), default=-1)
     return tuple(entries[last + 1 :])

@@ -1,4 +1,4 @@
-"""Registers a run: its first effect does so, and what it registers holds for every later one."""
+"""Registers a run. Its first effect does so, and every later effect is held to this registration."""
 
 from temporalio import activity
 
@@ -11,30 +11,30 @@ from perdure.contracts.runs.registry import RegisteredRun
 from workflows.state_machines.approvals import policy_digest
 
 
-class Registering:
-    """Writes the registry, at the server's word for whose run it is."""
+class Registration:
+    """Writes the registry. The Temporal server says which run an execution belongs to."""
 
     def __init__(self, runs: Runs, executions: Executions, callers: Callers) -> None:
         self._runs = runs
         self._executions = executions
         self._callers = callers
 
-    async def known(self, tenant: str) -> tuple[Execution, RegisteredRun | None]:
-        """The execution that asks, and its run where it is registered: a reset or a retry of it asks again.
+    async def look(self, tenant: str) -> tuple[Execution, RegisteredRun | None]:
+        """Return the execution that called, and its run if it is registered already, as after a reset or a retry.
 
-        Raises `NotThisRun` where the workflow's id is not the tenant's, `ServerAway`.
+        Raises `NotThisRun` if the workflow's id is not the tenant's, `ServerAway`.
         """
         info = activity.info()
         if info.workflow_id is None or info.workflow_run_id is None:
             raise NotThisRun("no workflow asks for this effect: it is done for runs alone")
         if not info.workflow_id.startswith(f"{tenant}:"):
             raise NotThisRun(f"the run {info.workflow_id!r} is none of the tenant {tenant!r}: its id begins otherwise")
-        seen = await self._executions.look(info.workflow_id, info.workflow_run_id)
-        return seen, await self._runs.look(tenant, seen.first_run_id)
+        execution = await self._executions.look(info.workflow_id, info.workflow_run_id)
+        return execution, await self._runs.look(tenant, execution.first_run_id)
 
     async def register(
         self,
-        seen: Execution,
+        execution: Execution,
         *,
         tenant: str,
         spec: str,
@@ -44,36 +44,36 @@ class Registering:
         started_by: str = "",
         agent: AgentSpec | None = None,
     ) -> RegisteredRun:
-        """Register the run of an execution, with who started it.
+        """Register the run of an execution, with the identity of its caller.
 
-        Raises `BadCaller` where their token was refused, `CallerAwaited` while it is not verified yet, `KeyTaken`,
+        Raises `BadCaller` if the caller's token was refused, `CallerAwaited` until it is verified, `KeyTaken`,
         `StorageFull`, `StorageFailed`.
         """
-        who = await identity(
+        starter = await identity(
             self._callers,
             tenant,
-            seen.workflow_id,
-            seen.first_run_id,
+            execution.workflow_id,
+            execution.first_run_id,
             caller,
-            started_at=seen.started_at,
+            started_at=execution.started_at,
             started_by=started_by,
         )
         tools = () if agent is None else agent.tools
         return await self._runs.register(
             RegisteredRun(
                 tenant=tenant,
-                workflow_id=seen.workflow_id,
-                run_id=seen.first_run_id,
-                kind=seen.kind,
+                workflow_id=execution.workflow_id,
+                run_id=execution.first_run_id,
+                kind=execution.kind,
                 spec=spec,
                 pinned=pinned,
                 tools={tool.name: tool.digest for tool in tools},
                 policies={tool.name: policy_digest(tool) for tool in tools},
                 budget=budget,
-                subject=who.subject,
-                groups=who.groups,
-                roles=who.roles,
+                subject=starter.subject,
+                groups=starter.groups,
+                roles=starter.roles,
                 started_by=started_by,
-                parent=seen.parent,
+                parent=execution.parent,
             )
         )

@@ -1,4 +1,4 @@
-"""Whether an effect was asked for by the run that it is for: the server and the registry say so, never the request."""
+"""Checks that an effect is called by the run that it names, by the server and the registry and not by the request."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,26 +14,26 @@ from perdure.contracts.runs.registry import RegisteredRun
 from perdure.contracts.runs.run import AgentRequest
 
 REMEMBERED = 4096
-"""Executions that a process remembers, about a kilobyte each: every step of one asks again."""
+"""The most executions in a process's cache, about a kilobyte each: every step of a run looks its own up."""
 
 
 NOT_PINNED = "0" * 64
-"""The spec of a run that began before there was a registry, and whose effects name none."""
+"""The spec's digest of a run that began before there was a registry, if its effects name no spec."""
 
 
 class Rights:
-    """Looks a run up once for each of its executions, and remembers it."""
+    """Looks a run up once for each of its executions, and caches it."""
 
     def __init__(self, runs: Runs, executions: Executions) -> None:
         self._runs = runs
         self._executions = executions
-        self._known: OrderedDict[tuple[str, str], RegisteredRun] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], RegisteredRun] = OrderedDict()
 
     async def of(self, key: StepKey, pinned: Digest | None = None) -> RegisteredRun:
-        """The registered run whose workflow asks for this effect.
+        """Return the registered run whose workflow called this effect.
 
-        Raises `NotThisRun` where the key names another run, where none is registered, or where `pinned`, the digest of
-        the spec that the request names, is not the one that was registered; `ServerAway`, `StorageFailed`.
+        Raises `NotThisRun` if the key names another run, if no run is registered, or if `pinned`, the digest of the
+        spec in the request, is not the registered one; `ServerAway`, `StorageFailed`.
         """
         info = activity.info()
         workflow_id, execution = info.workflow_id, info.workflow_run_id
@@ -41,13 +41,13 @@ class Rights:
             raise NotThisRun("no workflow asks for this effect: it is done for registered runs alone")
         if workflow_id != key.workflow_id:
             raise NotThisRun(f"the key names the run {key.workflow_id!r}, and {workflow_id!r} asks: nothing was done")
-        run = self._known.get((workflow_id, execution))
+        run = self._cache.get((workflow_id, execution))
         if run is None:
-            run = await self._looked_up(key, workflow_id, execution, pinned)
-            self._known[workflow_id, execution] = run
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end((workflow_id, execution))
+            run = await self._look_up(key, workflow_id, execution, pinned)
+            self._cache[workflow_id, execution] = run
+            while len(self._cache) > REMEMBERED:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end((workflow_id, execution))
         if (run.tenant, run.run_id) != (key.tenant, key.run_id):
             raise NotThisRun(
                 f"the key names the tenant {key.tenant!r} and the first execution {key.run_id!r}, and the run that "
@@ -57,42 +57,43 @@ class Rights:
             raise NotThisRun(f"the request names the spec {pinned!r}, and the run has registered {run.pinned!r}")
         return run
 
-    async def _looked_up(self, key: StepKey, workflow_id: str, execution: str, pinned: Digest | None) -> RegisteredRun:
-        seen = await self._executions.look(workflow_id, execution)
-        run = await self._runs.look(key.tenant, seen.first_run_id) or await self._adopted(key, seen, pinned)
-        if run is None or run.workflow_id != workflow_id or run.kind != seen.kind:
+    async def _look_up(self, key: StepKey, workflow_id: str, run_id: str, pinned: Digest | None) -> RegisteredRun:
+        execution = await self._executions.look(workflow_id, run_id)
+        run = await self._runs.look(key.tenant, execution.first_run_id) or await self._adopt(key, execution, pinned)
+        if run is None or run.workflow_id != workflow_id or run.kind != execution.kind:
             raise NotThisRun(f"the run {workflow_id!r} is not registered: its first effect does that")
         return run
 
-    async def _adopted(self, key: StepKey, seen: Execution, pinned: Digest | None) -> RegisteredRun | None:
-        """The registration of a run that began before there was a registry; None for any other.
+    async def _adopt(self, key: StepKey, execution: Execution, pinned: Digest | None) -> RegisteredRun | None:
+        """Register a run that began before there was a registry, and return it; None for any other run.
 
-        When it began, and with which budget, the server says. Which spec it follows only its workflow knows.
+        Its beginning and its budget come from the server. Its spec comes from the request, since only the workflow
+        knows it.
         """
         since = await self._runs.upgraded_at()
-        if since is None or not seen.workflow_id.startswith(f"{key.tenant}:"):
+        if since is None or not execution.workflow_id.startswith(f"{key.tenant}:"):
             return None
-        began = await self._executions.beginning(seen.workflow_id, seen.first_run_id)
-        if began.at >= since:
+        beginning = await self._executions.beginning(execution.workflow_id, execution.first_run_id)
+        if beginning.at >= since:
             return None
         return await self._runs.register(
             RegisteredRun(
                 tenant=key.tenant,
-                workflow_id=seen.workflow_id,
-                run_id=seen.first_run_id,
-                kind=seen.kind,
-                spec=str(began.request.get("agent") or began.request.get("chain") or seen.kind),
+                workflow_id=execution.workflow_id,
+                run_id=execution.first_run_id,
+                kind=execution.kind,
+                spec=str(beginning.request.get("agent") or beginning.request.get("chain") or execution.kind),
                 pinned=pinned or NOT_PINNED,
-                budget=_budget(began.request),
-                started_by=str(began.request.get("started_by") or ""),
-                parent=seen.parent,
+                budget=_budget(beginning.request),
+                started_by=str(beginning.request.get("started_by") or ""),
+                parent=execution.parent,
             )
         )
 
 
 def _budget(request: Mapping[str, Any]) -> Budget:
-    """The budget that a run was started with, or the default of its kind."""
-    given = request.get("budget")
-    if isinstance(given, dict):
-        return Budget.model_validate(given)
+    """Return the budget that a run was started with, or the default of its kind."""
+    budget = request.get("budget")
+    if isinstance(budget, dict):
+        return Budget.model_validate(budget)
     return AgentRequest.model_fields["budget"].default if "agent" in request else Budget()

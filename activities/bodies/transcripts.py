@@ -1,4 +1,4 @@
-"""Transcripts in the blob store: each turn is a node under its link, so that one link tells a whole conversation."""
+"""Transcripts in the blob store: each turn is a node that links to the one before, so one link names a conversation."""
 
 import hashlib
 import json
@@ -13,19 +13,19 @@ from perdure.contracts.contract import Digest
 from perdure.contracts.text import Text
 
 REMEMBERED = 8192
-"""Nodes that a process remembers, a few hundred bytes each: the next request of a run asks for one that it wrote."""
+"""The most nodes in a process's cache, a few hundred bytes each: a run's next request reads those that it wrote."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A turn with the link of the one before it."""
+    """A turn with the link of the turn before it."""
 
     turn: Turn
     parent: Digest | None
 
 
-class Told(NamedTuple):
-    """A turn word for word. Each prompt needs one for every turn of a conversation: no contract, which costs more."""
+class TurnText(NamedTuple):
+    """A turn with its body. A prompt needs one for each turn, so this is a tuple: a contract would cost more."""
 
     role: Role
     body: str
@@ -34,32 +34,32 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Cut:
-    """What a prompt shows of a conversation, cut in two: the older turns can be summed up, the newer ones stay."""
+    """A conversation as a prompt shows it, cut in two: the older turns can be summarized, the newer ones stay."""
 
-    opening: list[Told]
-    """With what it begins: the task."""
-    older: list[Told]
-    """An earlier summary, which stands first, is one of them."""
-    newer: list[Told]
+    opening: list[TurnText]
+    """The first turn: the task."""
+    older: list[TurnText]
+    """The older turns. An earlier summary is the first of them."""
+    newer: list[TurnText]
 
 
 class Transcripts:
-    """Keeps and tells conversations, by tenant. What is kept never changes, so doing it again is safe."""
+    """Stores and reads conversations, by tenant. A stored node never changes, so storing it again is safe."""
 
     def __init__(self, blobs: BlobStore, remembered: int = REMEMBERED) -> None:
         self._blobs = blobs
         self._most = remembered
         self._nodes: OrderedDict[tuple[str, Digest], Node] = OrderedDict()
 
-    async def keep(self, tenant: str, transcript: Transcript) -> Digest | None:
-        """Store the turns that are not stored yet; returns the head. Bodies are stored by whoever made them."""
+    async def store(self, tenant: str, transcript: Transcript) -> Digest | None:
+        """Store the turns that are not stored yet, and return the head's link. Their bodies are stored elsewhere."""
         nodes = self.fresh(tenant, transcript)
         if nodes:
             await self._blobs.put_all(tenant, nodes)
         return transcript.head
 
     def fresh(self, tenant: str, transcript: Transcript) -> list[bytes]:
-        """The nodes of the turns that are not stored yet, for whoever stores them along with something else."""
+        """Return the nodes of the turns that are not stored yet, to be stored along with something else."""
         parent, nodes = transcript.stored, list[bytes]()
         for turn in transcript.fresh:
             node = turn.node(parent)
@@ -69,39 +69,42 @@ class Transcripts:
             parent = link
         return nodes
 
-    async def tell(self, tenant: str, transcript: Transcript) -> list[Told]:
-        """The conversation as a prompt shows it, the oldest turn first, with its bodies.
+    async def read(self, tenant: str, transcript: Transcript) -> list[TurnText]:
+        """Return the conversation as a prompt shows it, the oldest turn first, with the bodies.
 
-        Where there is a summary, it stands for the turns that it covers: they are still in the chain, but nothing of
-        them is read. Raises `BodyMissing` or `BodyCorrupt`, which say which turn it is, counted from the newest.
+        A summary replaces the turns that it covers: they are still in the chain, but are not read. Raises
+        `BodyMissing` or `BodyCorrupt`, whose message numbers the turn, counted from the newest.
         """
         opening, summary, chain = await self._shown(tenant, transcript)
-        return await self._with_bodies(tenant, [*opening, *summary, *_told(chain)])
+        return await self._with_bodies(tenant, [*opening, *summary, *_without_summaries(chain)])
 
     async def cut(self, tenant: str, transcript: Transcript, covers: Digest) -> Cut:
-        """The same, cut after the turn of this link. Raises as `tell`, and `BodyCorrupt` where it is not there."""
+        """Return the conversation as a prompt shows it, cut after the turn of this link.
+
+        Raises `BodyMissing`, and `BodyCorrupt` also if that turn is not shown.
+        """
         opening, summary, chain = await self._shown(tenant, transcript)
         links = [link for link, _ in chain]
         if covers not in links:
             raise BodyCorrupt(f"the conversation cannot be cut: it shows no turn with the link {covers!r}")
         at = links.index(covers) + 1
-        older, newer = _told(chain[:at]), _told(chain[at:])
+        older, newer = _without_summaries(chain[:at]), _without_summaries(chain[at:])
         if not summary:
             opening, older = older[:1], older[1:]
-        told = await self._with_bodies(tenant, [*opening, *summary, *older, *newer])
-        first, last = len(opening), len(told) - len(newer)
-        return Cut(told[:first], told[first:last], told[last:])
+        turns = await self._with_bodies(tenant, [*opening, *summary, *older, *newer])
+        first, last = len(opening), len(turns) - len(newer)
+        return Cut(turns[:first], turns[first:last], turns[last:])
 
     async def _shown(
         self, tenant: str, transcript: Transcript
     ) -> tuple[list[Turn], list[Turn], list[tuple[Digest, Turn]]]:
-        """The opening and the newest summary, where there is one, and what the chain holds that it does not cover."""
+        """Return the opening, the newest summary if there is one, and the chain of turns that it does not cover."""
         fresh = transcript.placed()
         chain, summary = list[tuple[Digest, Turn]](), list[Turn]()
         link, until, number = transcript.head, None, 0
         while link is not None and link != until:
             number += 1
-            turn, parent = fresh.get(link) or await self._place(tenant, link, number)
+            turn, parent = fresh.get(link) or await self._turn_and_parent(tenant, link, number)
             chain.append((link, turn))
             if turn.role is Role.SUMMARY and not summary:
                 summary, until = [turn], turn.covers
@@ -112,17 +115,17 @@ class Transcripts:
             link = summary[0].opening
             while link is not None:
                 number += 1
-                turn, link = fresh.get(link) or await self._place(tenant, link, number)
+                turn, link = fresh.get(link) or await self._turn_and_parent(tenant, link, number)
                 opening.insert(0, turn)
         return opening, summary, chain
 
-    async def _place(self, tenant: str, link: Digest, number: int) -> tuple[Turn, Digest | None]:
+    async def _turn_and_parent(self, tenant: str, link: Digest, number: int) -> tuple[Turn, Digest | None]:
         node = await self._node(tenant, link, number)
         return node.turn, node.parent
 
-    async def _with_bodies(self, tenant: str, turns: list[Turn]) -> list[Told]:
+    async def _with_bodies(self, tenant: str, turns: list[Turn]) -> list[TurnText]:
         bodies = await self._bodies(tenant, turns)
-        return [Told(turn.role, body, turn.call) for turn, body in zip(turns, bodies, strict=True)]
+        return [TurnText(turn.role, body, turn.call) for turn, body in zip(turns, bodies, strict=True)]
 
     async def _bodies(self, tenant: str, turns: list[Turn]) -> list[str]:
         try:
@@ -136,10 +139,10 @@ class Transcripts:
             raise
 
     async def _node(self, tenant: str, link: Digest, number: int) -> Node:
-        known = self._nodes.get((tenant, link))
-        if known is not None:
+        cached = self._nodes.get((tenant, link))
+        if cached is not None:
             self._nodes.move_to_end((tenant, link))
-            return known
+            return cached
         try:
             fields: dict[str, Any] = json.loads(await self._blobs.get(tenant, link))
         except (BodyMissing, BodyCorrupt) as error:
@@ -164,13 +167,13 @@ class Transcripts:
             self._nodes.popitem(last=False)
 
 
-def _told(chain: list[tuple[Digest, Turn]]) -> list[Turn]:
-    """The turns of a part of a chain: only the newest summary is told, and that before them."""
+def _without_summaries(chain: list[tuple[Digest, Turn]]) -> list[Turn]:
+    """Return the turns of a part of a chain. The newest summary is shown before them, and no other one."""
     return [turn for _, turn in chain if turn.role is not Role.SUMMARY]
 
 
 def digest_of(node: bytes) -> Digest:
-    """A node's link."""
+    """Return a node's link."""
     return hashlib.sha256(node).hexdigest()
 
 

@@ -1,8 +1,10 @@
-"""Calls an agent's tools: the intent is written before the call, the outcome after it, so that none happens twice."""
+"""Calls an agent's tools. The intent is stored before a call and the outcome after it, so that none happens twice."""
 
 import asyncio
 import uuid
 from contextlib import nullcontext
+from dataclasses import replace
+from typing import assert_never
 
 from temporalio import activity
 
@@ -18,7 +20,16 @@ from activities.tool_calls.calling import CANCELLED, Calling
 from activities.tool_calls.outcomes import not_called, reason_of, too_early
 from activities.waiting import elapsed
 from perdure.contracts.agents.agent import AgentSpec
-from perdure.contracts.agents.steps import Act, Acted, AskPerson, CallAnswered, ScreenCall, ScreenedCall
+from perdure.contracts.agents.steps import (
+    Act,
+    Acted,
+    Again,
+    AskPerson,
+    CallAnswered,
+    ScreenCall,
+    ScreenedCall,
+    Unproven,
+)
 from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.budget import Spend
 from perdure.contracts.guards import Verdict
@@ -58,7 +69,10 @@ class Acting:
 
     @SCREEN_CALL.activity
     async def screen_call(self, ask: ScreenCall) -> ScreenedCall:
-        """Safe to run twice: it reads, and stores texts under their digests, and once that people are asked."""
+        """Check a call before people are asked about it.
+
+        Safe to run twice: texts are stored by digest, and the record that people are asked is written once.
+        """
         tenant = ask.key.tenant
         with nothing_sent():
             run = await self._rights.of(ask.key, ask.pinned.digest)
@@ -67,7 +81,7 @@ class Acting:
             rejected, verdicts = await self._objection(spec, ask, arguments)
             await texts.store(self._blobs, tenant, ask.arguments if rejected is None else rejected.result)
             if rejected is None:
-                await self._proof.asked(run, spec, ask)
+                await self._proof.record_request(run, spec, ask)
         if rejected is None:
             return ScreenedCall(arguments=Text.of(arguments).carried(), verdicts=verdicts)
         return ScreenedCall(
@@ -79,33 +93,37 @@ class Acting:
 
     @ACT.activity
     async def act(self, ask: Act) -> Acted:
-        """Runs once for each attempt. What changes the world asks the ledger first, and may be told not to call."""
+        """Run one attempt of a call. A tool that changes the world is called only if the ledger allows it."""
         until = elapsed.elapsed() + elapsed.seconds_left()
         with nothing_sent():
             run = await self._rights.of(ask.key, ask.pinned.digest)
             spec = await self._pins.read(ask.key.tenant, ask.pinned)
             unproven = await self._proof.objection(run, spec, ask)
+        return await self._store_and_settle(ask, await self._attempt(ask, spec, unproven, until))
+
+    async def _attempt(self, ask: Act, spec: AgentSpec, unproven: str | None, until: float) -> Attempted:
+        """Make one attempt of the call, or answer it without a call. Only the ledger is written here."""
         tool = spec.tool(ask.tool)
         if tool is None:
-            return await self._answered(ask, Attempted(unknown_tool(ask.tool, [one.name for one in spec.tools])))
+            return Attempted(unknown_tool(ask.tool, [granted.name for granted in spec.tools]))
         if ask.call_off:
-            return await self._answered(ask, await self._called_off(ask, tool))
+            return await self._call_off(ask, tool)
         if unproven is not None:
-            return await not_proven(self._blobs, ask, unproven)
+            return not_proven(ask, unproven)
         with nothing_sent():
             arguments = await texts.read(self._blobs, ask.key.tenant, ask.arguments)
             objection, verdicts = await self._objection(spec, ask, arguments)
         call = Call(ask, spec, tool, arguments, self._contexts, until)
-        reads = tool.effect is ToolEffect.READ_ONLY
-        # What only reads is done again for nothing where it is free; of what has a price, another call is another bill.
-        with nothing_sent() if reads and not tool.price else nullcontext():
-            attempted = await (self._read(call, objection) if reads else self._calling.attempt(call, objection))
-            return await self._answered(ask, attempted, verdicts, arguments)
+        if tool.effect is ToolEffect.READ_ONLY:
+            attempted = await self._read(call, objection)
+        else:
+            attempted = await self._calling.attempt(call, objection)
+        return replace(attempted, verdicts=(*verdicts, *attempted.verdicts), arguments=arguments)
 
     async def _objection(
         self, spec: AgentSpec, ask: Act | ScreenCall, arguments: str
     ) -> tuple[ToolOutcome | None, tuple[Verdict, ...]]:
-        """Why a call cannot be made, as its outcome; None where it can."""
+        """Return the outcome of a call that cannot be made, None if it can, with the verdicts on its arguments."""
         tool = spec.tool(ask.tool)
         if tool is None:
             return unknown_tool(ask.tool, [granted.name for granted in spec.tools]), ()
@@ -120,46 +138,64 @@ class Acting:
             return not_called(tool.name, ToolEnded.REJECTED, f"its arguments are kept back: {blocking}"), verdicts
         return None, verdicts
 
-    async def _called_off(self, ask: Act, tool: ToolSpec) -> Attempted:
+    async def _call_off(self, ask: Act, tool: ToolSpec) -> Attempted:
+        """End a call of a cancelled run. A tool that only reads needs no entry in the ledger."""
         if tool.effect is ToolEffect.READ_ONLY:
             return Attempted(not_called(tool.name, ToolEnded.CALLED_OFF, CANCELLED))
         return await self._calling.call_off(ask, tool)
 
     async def _read(self, call: Call, objection: ToolOutcome | None) -> Attempted:
-        """Call what changes nothing: nobody need be asked, and nothing written down."""
+        """Call a tool that changes nothing: without asking the ledger, and without an entry in it."""
         if objection is not None:
             return Attempted(objection)
         spec, charges = call.spec, {call.attempt: call.price}
         context = call.context(call.attempt)
+        # A read without a price is repeated for nothing; repeating one with a price would be another bill.
+        free = not call.tool.price
         with nothing_sent():
-            await self._accounts.charge_call(call.key, call.attempt, _asking(), call.price)
+            await self._accounts.charge_call(call.key, call.attempt, _charging_id(), call.price)
         try:
-            outcome = await self._boundary.run(call.tool, context, call.arguments, spec.results, spec.result_bytes)
+            with nothing_sent() if free else nullcontext():
+                outcome = await self._boundary.run(call.tool, context, call.arguments, spec.results, spec.result_bytes)
         except asyncio.CancelledError:
             if not cancelled_on_purpose():
                 raise  # the worker stops: the workflow tries again
-            return Attempted(not_called(call.tool.name, ToolEnded.CALLED_OFF, CANCELLED), charges, stopped=True)
-        return Attempted(outcome, charges, outcome.verdicts)
+            called_off = not_called(call.tool.name, ToolEnded.CALLED_OFF, CANCELLED)
+            return Attempted(called_off, charges, stopped=True, free=free)
+        return Attempted(outcome, charges, outcome.verdicts, free=free)
 
-    async def _answered(
-        self, ask: Act, attempted: Attempted, verdicts: tuple[Verdict, ...] = (), arguments: str | None = None
-    ) -> Acted:
-        """As the run hears it: with the words that the model is shown in the store, and the attempt settled."""
-        came, kept = attempted.came, False
-        charges = {ask.attempt: Spend(tool_calls=1)} if attempted.charges is None else attempted.charges
-        if isinstance(came, ToolOutcome):
-            with nothing_sent() if attempted.charges is None else nullcontext():
-                await texts.store(self._blobs, ask.key.tenant, came.result, *self._place(ask, came))
-            came = CallAnswered(outcome=came.model_copy(update={"result": came.result.carried(), "verdicts": ()}))
-            kept = ask.parent is not None
-        elif isinstance(came, AskPerson) and arguments is not None:
-            # Whoever has to say what became of it has to see what it was.
-            came = came.model_copy(update={"arguments": Text.of(arguments).carried()})
-        verdicts = (*verdicts, *attempted.verdicts)
-        return Acted(came=came, verdicts=verdicts, charges=charges, stopped=attempted.stopped, kept=kept)
+    async def _store_and_settle(self, ask: Act, attempted: Attempted) -> Acted:
+        """Store the texts that the model is shown, and return the attempt's result with its charges."""
+        result, arguments = attempted.result, attempted.arguments
+        match result:
+            case ToolOutcome():
+                result = CallAnswered(outcome=await self._stored(ask, attempted, result, *self._turn(ask, result)))
+            case Unproven():
+                result = result.model_copy(update={"outcome": await self._stored(ask, attempted, result.outcome)})
+            case AskPerson():
+                if arguments is not None:
+                    # The person has to see the arguments to find out what became of the call.
+                    result = result.model_copy(update={"arguments": Text.of(arguments).carried()})
+            case Again():
+                pass
+            case never:
+                assert_never(never)
+        return Acted(
+            came=result,
+            verdicts=attempted.verdicts,
+            charges={ask.attempt: Spend(tool_calls=1)} if attempted.charges is None else attempted.charges,
+            stopped=attempted.stopped,
+            kept=isinstance(result, CallAnswered) and ask.parent is not None,
+        )
 
-    def _place(self, ask: Act, outcome: ToolOutcome) -> list[Text]:
-        """The answer's turn, to be stored along with its words; nothing where it is not known what it comes after."""
+    async def _stored(self, ask: Act, attempted: Attempted, outcome: ToolOutcome, *turn: Text) -> ToolOutcome:
+        """Store the text of an outcome, along with its turn; return the outcome as it crosses the history."""
+        with nothing_sent() if attempted.charges is None or attempted.free else nullcontext():
+            await texts.store(self._blobs, ask.key.tenant, outcome.result, *turn)
+        return outcome.model_copy(update={"result": outcome.result.carried(), "verdicts": ()})
+
+    def _turn(self, ask: Act, outcome: ToolOutcome) -> list[Text]:
+        """Return the node of the answer's turn, to be stored with its text; none if the turn before it is unknown."""
         if ask.parent is None:
             return []
         turn = Turn(role=Role.TOOL, body=outcome.result, call=ask.key.step)
@@ -167,7 +203,10 @@ class Acting:
         return [Text.of(node.decode()) for node in nodes]
 
 
-def _asking() -> str:
-    """The name of one asking. Within a workflow's own task, one that is done again after a death is the same."""
+def _charging_id() -> str:
+    """Return an id under which a call is charged once.
+
+    A local activity is run again, with its whole workflow task, after a worker died: its id stays the same.
+    """
     info = activity.info()
     return info.workflow_run_id or "" if info.is_local else uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""Writes down the decisions that no run could take: the run was over, or there was none."""
+"""Stores the decisions that no run could take, since the run was over or there was none."""
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,20 +11,20 @@ from workflows.effects import AUDIT_DECISION
 _BUSINESS_ID: TypeAdapter[str] = TypeAdapter(BusinessId)
 
 LARGEST = 4 * EDITED
-"""Bytes of a decision, as JSON: what one may say at most, and its names."""
+"""The largest decision as JSON, in bytes: the longest allowed content, and the names around it."""
 
 
 class Auditing:
-    """The effect `audit_decision`, for which a client asks."""
+    """The effect `audit_decision`, which a client calls."""
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
 
     @AUDIT_DECISION.activity
     async def audit_decision(self, ask: AuditDecision) -> Audited:
-        """Safe to run twice: a decision that is there already is not written again.
+        """Store a decision. Safe to run twice: the same decision is not stored again.
 
-        Any client may ask for it, about any run: what no run would read is not kept either. Raises `AuditFull`.
+        Any client may send one, about any run: one that no run would read is not stored. Raises `AuditFull`.
         """
         size = len(ask.decision.bare().model_dump_json())
         if size > LARGEST or len(ask.reason) > REASON:

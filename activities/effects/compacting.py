@@ -1,6 +1,6 @@
-"""Has a model sum up the older turns of an agent: one paid attempt, recorded before the call and saved after it."""
+"""Lets a model summarize an agent's older turns: one paid attempt, recorded before the call and saved after it."""
 
-from activities.bodies.cached_blobs import RememberedBodies
+from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
 from activities.paid.purchasing import Call, Purchasing
@@ -17,7 +17,7 @@ from workflows.effects import COMPACT
 class Compacting:
     """The effect `compact`."""
 
-    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: RememberedBodies) -> None:
+    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: CachedBlobs) -> None:
         self._purchasing = purchasing
         self._transcripts = transcripts
         self._prompts = Prompts(blobs, transcripts, pins)
@@ -25,28 +25,28 @@ class Compacting:
 
     @COMPACT.activity
     async def compact(self, ask: Compact) -> Compacted:
-        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        """Buy a summary, once for each attempt. A reply that an earlier attempt saved is returned instead."""
         tenant = ask.key.tenant
         with nothing_sent():
             prompt, cut = await self._prompts.of_summary(ask)
-        sent, turns, said = digest_of(prompt), len(cut.older), list[Text]()
+        prompt_digest, turns, bodies = digest_of(prompt), len(cut.older), list[Text]()
 
         def read(completion: Completion) -> Compacted:
             words = _plain(completion.content)
             body = Text.of(summary.shown(words, turns))
-            said.append(body)
+            bodies.append(body)
             return Compacted(
                 summary=body.carried(),
                 turns=turns,
                 empty=not words,
                 model=completion.model,
                 finish_reason=completion.finish_reason,
-                prompt_digest=sent,
+                prompt_digest=prompt_digest,
                 charges={},
             )
 
-        silent = Compacted(
-            summary=Text.of(""), turns=turns, model="", finish_reason="stopped", prompt_digest=sent, charges={}
+        stopped = Compacted(
+            summary=Text.of(""), turns=turns, model="", finish_reason="stopped", prompt_digest=prompt_digest, charges={}
         )
         reply = await self._purchasing.buy(
             Call(
@@ -59,17 +59,17 @@ class Compacting:
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,
-                silent=silent,
+                stopped_reply=stopped,
                 before=self._transcripts.fresh(tenant, ask.transcript),
-                texts=lambda _: said,
+                texts=lambda _: bodies,
             )
         )
-        self._blobs.hold(tenant, *said)
+        self._blobs.hold(tenant, *bodies)
         return reply
 
 
 def _plain(words: str) -> str:
-    """The summary without marks between messages: what its tools said may have put them into the model's mouth."""
+    """Return the summary without the marks between messages, which a tool's result may have made the model repeat."""
     try:
         return plain(words.encode(errors="replace").decode(), len(words.encode(errors="replace"))).text.strip()
     except NotText:

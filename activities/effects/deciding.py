@@ -1,4 +1,4 @@
-"""Says whose word a decision is and whether it counts, and writes down one that does: other effects ask for that."""
+"""Verifies who made a decision and whether it counts, and stores one that counts for the other effects."""
 
 from typing import Any
 
@@ -18,23 +18,23 @@ class Deciding:
 
     @CHECK_DECISION.activity
     async def check_decision(self, ask: CheckDecision) -> CheckedDecision:
-        """Safe to run twice: what is recorded is answered the same, also once its credential has expired."""
+        """Check and store a decision. Safe to run twice: a stored one counts even if its credential has expired."""
         with nothing_sent():
             credential = ask.decision.credential
-            whose = CheckedDecision() if credential is None else await self._whose(ask, credential)
+            identity = CheckedDecision() if credential is None else await self._verify(ask, credential)
             if ask.pinned is not None:
-                return await self._proof.take(ask, whose)
-        # A run whose people an older version has asked: it only wants to know whose word it is. Nothing is recorded.
-        return CheckedDecision(refused="there is no credential") if ask.decision.credential is None else whose
+                return await self._proof.judge(ask, identity)
+        # An older workflow version pins no spec and only wants the identity verified. Nothing is stored.
+        return CheckedDecision(refused="there is no credential") if ask.decision.credential is None else identity
 
-    async def _whose(self, ask: CheckDecision, credential: str) -> CheckedDecision:
-        """What a credential says, where it says exactly this; it expires by the database's clock."""
+    async def _verify(self, ask: CheckDecision, credential: str) -> CheckedDecision:
+        """Return who signed a credential for exactly this decision. It expires by the database's clock."""
         decision = ask.decision
         try:
             claims = self._credentials.claims(credential, await self._clock.now())
         except BadCredential as error:
             return CheckedDecision(refused=f"the credential cannot be believed: {error}")
-        meant = {
+        expected = {
             "sub": decision.by,
             "jti": decision.decision_id,
             "run": ask.key.workflow_id,
@@ -43,7 +43,7 @@ class Deciding:
             "ruling": decision.ruling.value,
             "said": decision.content,
         }
-        other = [name for name, value in meant.items() if claims.get(name) != value]
+        other = [name for name, value in expected.items() if claims.get(name) != value]
         if other:
             return CheckedDecision(refused=f"the credential is for another decision: {', '.join(other)} differ")
         return CheckedDecision(groups=_groups(claims), verified=True)

@@ -1,6 +1,6 @@
-"""Reads a record from a document: its text and schema pinned, a model's reading bought, every value looked up."""
+"""Reads a record from a document: pins its text and schema, buys a model's reading, and looks every value up."""
 
-from activities.authorization.registration import Registering
+from activities.authorization.registration import Registration
 from activities.bodies import texts
 from activities.paid.purchasing import Call, Purchasing
 from activities.paid.question_digest import question_of
@@ -37,19 +37,19 @@ class Parsing:
         catalogue: Catalogue,
         documents: Documents,
         blobs: BlobStore,
-        registering: Registering,
+        registration: Registration,
     ) -> None:
         self._schemas = schemas
         self._catalogue = catalogue
         self._documents = documents
         self._blobs = blobs
-        self._registering = registering
+        self._registration = registration
 
     @PARSE.activity
     async def parse(self, ask: Parse) -> Parsed:
-        """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
-        seen, known = await self._registering.known(ask.tenant)
-        spec = self._spec(ask) if known is None else await self._registered(ask.tenant, known)
+        """Parse a file and register the run. Safe to run twice: the first registration stays, also after a reset."""
+        execution, run = await self._registration.look(ask.tenant)
+        spec = self._spec(ask) if run is None else await self._registered(ask.tenant, run)
         deployment = self._catalogue.deployment_for(spec.tier)
         unreadable = ""
         try:
@@ -64,9 +64,9 @@ class Parsing:
         plain = spec.model_copy(update={"instructions": spec.instructions.reference()})
         pinned = Text.of(plain.model_dump_json())
         await texts.store(self._blobs, ask.tenant, spec.instructions, document, pinned)
-        if known is None:
-            await self._registering.register(
-                seen,
+        if run is None:
+            await self._registration.register(
+                execution,
                 tenant=ask.tenant,
                 spec=spec.name,
                 pinned=pinned.digest,
@@ -82,7 +82,7 @@ class Parsing:
         )
 
     def _spec(self, ask: Parse) -> ExtractionSpec:
-        """The schema as its file is now."""
+        """Return the schema as its file is now."""
         try:
             spec = self._schemas.extraction(ask.schema_name)
         except BadSpec as error:
@@ -90,7 +90,7 @@ class Parsing:
         return spec if ask.tier is None else spec.model_copy(update={"tier": ask.tier})
 
     async def _registered(self, tenant: str, run: RegisteredRun) -> ExtractionSpec:
-        """The schema as the run has registered it, whatever its file is now."""
+        """Return the schema that the run has registered, even if its file has changed since."""
         return ExtractionSpec.model_validate_json(await self._blobs.get(tenant, run.pinned))
 
 
@@ -103,17 +103,17 @@ class Extraction:
 
     @EXTRACT.activity
     async def extract(self, ask: Extract) -> RecordRead:
-        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        """Buy a reading, once for each attempt. A reply that an earlier attempt saved is returned instead."""
         with nothing_sent():
             prompt = await record.prompt_of(ask, self._blobs)
-        sent = digest_of(prompt)
+        prompt_digest = digest_of(prompt)
 
         def read(completion: Completion) -> RecordRead:
             return RecordRead(
                 said=Text.of(completion.content),
                 model=completion.model,
                 finish_reason=completion.finish_reason,
-                prompt_digest=sent,
+                prompt_digest=prompt_digest,
                 charges={},
             )
 
@@ -127,7 +127,9 @@ class Extraction:
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 worst=ask.worst,
                 read=read,
-                silent=RecordRead(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                stopped_reply=RecordRead(
+                    said=Text.of(""), model="", finish_reason="stopped", prompt_digest=prompt_digest, charges={}
+                ),
                 texts=lambda reply: [reply.said],
             )
         )
@@ -142,9 +144,9 @@ class Validation:
 
     @VALIDATE.activity
     async def validate(self, ask: Validate) -> Validated:
-        """Safe to run twice: it only reads."""
-        body, said = await texts.read_all(self._blobs, ask.tenant, [ask.document, ask.said])
-        record, problems = read_record(ask.spec, body, said)
-        # A rule says nothing about what could not be read.
-        found = () if problems else await self._rules.check(ask.spec.rules, record)
-        return Validated(record=record, problems=(*problems, *found))
+        """Validate a record against its document and the business rules. Safe to run twice: it only reads."""
+        body, reply = await texts.read_all(self._blobs, ask.tenant, [ask.document, ask.said])
+        record, problems = read_record(ask.spec, body, reply)
+        # A rule cannot judge a record with values that could not be read.
+        broken = () if problems else await self._rules.check(ask.spec.rules, record)
+        return Validated(record=record, problems=(*problems, *broken))

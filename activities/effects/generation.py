@@ -18,7 +18,7 @@ from perdure.contracts.text import Text
 from workflows.effects import GENERATE
 
 SAME_SUBJECT = 0.6
-"""Similarity (difflib's ratio, 0 to 1) from which two sentences of two editions state the same thing."""
+"""The similarity (difflib's ratio, 0 to 1) above which sentences of two editions are about the same thing."""
 
 
 class Generation:
@@ -30,10 +30,10 @@ class Generation:
 
     @GENERATE.activity
     async def generate(self, ask: Generate) -> Generated:
-        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        """Buy an answer, once for each attempt. A reply that an earlier attempt saved is returned instead."""
         with nothing_sent():
-            composed = await answer.composed(ask, self._blobs)
-        sent = digest_of(composed.prompt)
+            composed = await answer.compose(ask, self._blobs)
+        prompt_digest = digest_of(composed.prompt)
         return await self._purchasing.buy(
             Call(
                 key=ask.key,
@@ -43,20 +43,25 @@ class Generation:
                 prompt=composed.prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 worst=ask.worst,
-                read=lambda completion: _reply(completion, composed.sources, composed.parts, sent),
-                silent=Generated(
-                    answer=None, citations=(), model="", finish_reason="stopped", prompt_digest=sent, charges={}
+                read=lambda completion: _reply(completion, composed.sources, composed.parts, prompt_digest),
+                stopped_reply=Generated(
+                    answer=None,
+                    citations=(),
+                    model="",
+                    finish_reason="stopped",
+                    prompt_digest=prompt_digest,
+                    charges={},
                 ),
                 texts=lambda reply: [text for text in (reply.answer, reply.said) if text is not None],
-                shown=answers_so_far,
-                retold=lambda reply: "" if reply.answer is None else reply.answer.body or "",
+                visible=answers_so_far,
+                visible_of_saved=lambda reply: "" if reply.answer is None else reply.answer.body or "",
                 gate=ask.gate,
             )
         )
 
 
 def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[str], prompt_digest: str) -> Generated:
-    """The answer and its citations from what the model chose. A reply that cannot be read answers nothing."""
+    """Return the answer and its citations from the model's choices; no answer if the reply cannot be read."""
     choices: list[Choice] = []
     problems: tuple[Problem, ...] = ()
     try:
@@ -67,11 +72,11 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
     citations: dict[Citation, None] = {}
     for part, choice in zip(parts, choices, strict=False):
         source = sources[choice.source - 1] if choice.source != NOT_STATED and choice.answer else None
-        if source is None or not _about(part, source):
+        if source is None or not _is_about(part, source):
             lines.append(f'The documents do not say: "{part}"')
             continue
-        former = _formerly(source)
-        lines.append(_stated(choice.answer, source, former))
+        former = _former(source)
+        lines.append(_answer_of(choice.answer, source, former))
         citations[_citation(source)] = None
         if former is not None:
             citations[_citation(former, superseded=True)] = None
@@ -87,15 +92,15 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
     )
 
 
-def _about(part: str, source: Source) -> bool:
-    """Whether the source is about what the question names by a code. Small models answer about its neighbour too."""
+def _is_about(part: str, source: Source) -> bool:
+    """Return whether the source has every code of the question. Small models also pick its neighbours."""
     return set(codes(part)) <= set(codes(source.passage.text.body or ""))
 
 
-def _stated(answer: str, source: Source, former: Source | None) -> str:
-    """One part's answer, with what it replaced where an older edition said otherwise."""
+def _answer_of(answer: str, source: Source, former: Source | None) -> str:
+    """Return one part's answer, with the older edition's sentence if that said something else."""
     if answer.endswith("?") or not set(figures(answer)) <= set(figures(f"{source.heading} {source.text}")):
-        # Small models echo the question or change a figure. The sentence that they chose is the better answer then.
+        # Small models repeat the question or change a figure. Then the sentence that they chose is the better answer.
         answer = source.text
     answer = answer if answer.endswith((".", "!")) else answer + "."
     if former is None:
@@ -110,20 +115,20 @@ def _dated(edition: Edition) -> str:
     return f"since {day.day} {day:%B %Y}" if day else f"by version {edition.version}"
 
 
-def _formerly(source: Source) -> Source | None:
-    """The sentence of the newest older edition that stated the same thing otherwise."""
+def _former(source: Source) -> Source | None:
+    """Return the sentence of the newest older edition that says something else about the same thing."""
     for former in source.passage.older:
         body = former.text.body or ""
         spans = sentences(body)
         if not spans:
             continue
         start, end = max(spans, key=lambda span: _likeness(body[span[0] : span[1]], source.text))
-        stated = body[start:end]
-        if stated != source.text and _likeness(stated, source.text) >= SAME_SUBJECT:
+        sentence = body[start:end]
+        if sentence != source.text and _likeness(sentence, source.text) >= SAME_SUBJECT:
             passage = source.passage.model_copy(
                 update={"edition": former.edition, "chunk": former.chunk, "text": former.text, "older": ()}
             )
-            return Source(passage, start, end, stated, heading(body))
+            return Source(passage, start, end, sentence, heading(body))
     return None
 
 

@@ -1,4 +1,4 @@
-"""Runs a chain's guards: over the question, and over an answer with its citations."""
+"""Runs a chain's guards over the question, and over the answer with its citations."""
 
 from temporalio import activity
 
@@ -21,7 +21,7 @@ class Screening:
 
     @SCREEN.activity
     async def screen(self, ask: Screen) -> Screened:
-        """Safe to run twice: guards only read, and a gate that is open stays open."""
+        """Screen a question. Safe to run twice: guards only read, and a gate that is open stays open."""
         question = await texts.read(self._blobs, ask.tenant, ask.question)
         subject = Subject(text=question)
         if ask.guards is not None:
@@ -32,8 +32,8 @@ class Screening:
             raise NotConfigured(str(error)) from None
         verdicts = await self._guards.run(spec.screen, subject)
         if spec.screening is ScreeningOrder.BESIDE and not any(verdict.blocks for verdict in verdicts):
-            # The gate carries the edition's name: where the run has pinned another one, its words stay hidden until
-            # the question has passed that one's guards. So do those of a run that was reset to before its screening.
+            # The gate is named after this version of the spec. If the run has pinned another version, its tokens stay
+            # hidden until the question has passed that one's guards, and so after a reset to before the screening.
             await self._log.open(ask.tenant, activity.info().workflow_run_id or "", spec.digest)
         return Screened(spec_digest=spec.digest, verdicts=verdicts)
 
@@ -47,7 +47,7 @@ class Checking:
 
     @CHECK.activity
     async def check(self, ask: Check) -> Checked:
-        """Safe to run twice: guards only read. Quotes are compared with the passages as they were recorded."""
+        """Check an answer and compare its quotes with the recorded passages. Safe to run twice: guards only read."""
         cited = [citation.passage for citation in ask.citations]
         answer, *bodies = await texts.read_all(self._blobs, ask.tenant, [ask.answer, *cited])
         passages = tuple(passage.model_copy(update={"body": body}) for passage, body in zip(cited, bodies, strict=True))

@@ -1,6 +1,6 @@
-"""Pins what decides an agent's run: its spec, its tools with their digests, and where its first thought goes."""
+"""Pins an agent's spec and its tools with their digests, and chooses the deployment of its first thought."""
 
-from activities.authorization.registration import Registering
+from activities.authorization.registration import Registration
 from activities.bodies import texts
 from activities.bodies.pins import Pins
 from activities.ports import BlobStore, Catalogue, NotConfigured
@@ -15,23 +15,23 @@ class Pinning:
     """The effect `pin_agent`."""
 
     def __init__(
-        self, specs: Specs, catalogue: Catalogue, blobs: BlobStore, pins: Pins, registering: Registering
+        self, specs: Specs, catalogue: Catalogue, blobs: BlobStore, pins: Pins, registration: Registration
     ) -> None:
         self._specs = specs
         self._catalogue = catalogue
         self._blobs = blobs
         self._pins = pins
-        self._registering = registering
+        self._registration = registration
 
     @PIN_AGENT.activity
     async def pin_agent(self, ask: PinAgent) -> PinnedAgent:
-        """Safe to run twice: what was registered first stays, and a reset of the run pins it again."""
-        seen, known = await self._registering.known(ask.tenant)
-        if known is None:
+        """Pin the spec and register the run. Safe to run twice: the first registration stays, also after a reset."""
+        execution, run = await self._registration.look(ask.tenant)
+        if run is None:
             spec = await self._stored(ask)
-            pinned = await self._pins.keep(ask.tenant, spec)
-            await self._registering.register(
-                seen,
+            pinned = await self._pins.store(ask.tenant, spec)
+            await self._registration.register(
+                execution,
                 tenant=ask.tenant,
                 spec=spec.name,
                 pinned=pinned.digest,
@@ -42,25 +42,26 @@ class Pinning:
             )
         else:
             await texts.store(self._blobs, ask.tenant, ask.task)
-            body = Text.of((await self._blobs.get(ask.tenant, known.pinned)).decode())
+            body = Text.of((await self._blobs.get(ask.tenant, run.pinned)).decode())
             spec, pinned = await self._pins.read(ask.tenant, body), body.reference()
         return PinnedAgent(spec=spec, pinned=pinned, deployment=self._catalogue.deployment_for(spec.tier))
 
     async def _stored(self, ask: PinAgent) -> AgentSpec:
-        """The agent as its file is now, with its texts and the task in the store."""
+        """Return the agent as its file is now, and store its texts and the task."""
         try:
             spec = self._specs.agent(ask.agent)
         except BadSpec as error:
             raise NotConfigured(str(error)) from None
         if ask.tier is not None:
             spec = spec.model_copy(update={"tier": ask.tier})
-        self._catalogue.deployment_for(spec.tier)  # a tier that there is not pins nothing
-        how = spec.compaction
-        summing_up = () if how is None else (how.instructions,)
-        await texts.store(self._blobs, ask.tenant, ask.task, spec.instructions, *summing_up)
+        self._catalogue.deployment_for(spec.tier)  # raises before anything is stored if the tier does not exist
+        compaction = spec.compaction
+        for_summaries = () if compaction is None else (compaction.instructions,)
+        await texts.store(self._blobs, ask.tenant, ask.task, spec.instructions, *for_summaries)
         return spec.model_copy(
             update={
                 "instructions": spec.instructions.reference(),
-                "compaction": how and how.model_copy(update={"instructions": how.instructions.reference()}),
+                "compaction": compaction
+                and compaction.model_copy(update={"instructions": compaction.instructions.reference()}),
             }
         )

@@ -1,4 +1,4 @@
-"""Finds the passages that speak to each part of a question, in the editions that apply today."""
+"""Finds the passages about each part of a question, in the editions that apply today."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from perdure.contracts.text import Text
 from workflows.effects import RETRIEVE
 
 CANDIDATES = 4
-"""How many times as many chunks are searched as are used, since older editions of the same text are found too."""
+"""How many chunks are searched for each one that is used, since older editions of the same text are found too."""
 
 
 class Retrieval:
@@ -26,7 +26,7 @@ class Retrieval:
 
     @RETRIEVE.activity
     async def retrieve(self, ask: Retrieve) -> Retrieved:
-        """Safe to run twice: it reads the index and stores texts under their digests."""
+        """Retrieve passages. Safe to run twice: it reads the index and stores texts by digest."""
         questions = await texts.read_all(self._blobs, ask.tenant, ask.parts)
         vectors = await self._embedder.embed(questions)
         issued = await self._store.editions(ask.tenant, ask.collection)
@@ -34,8 +34,8 @@ class Retrieval:
         passages: list[Passage] = []
         for part, (question, vector) in enumerate(zip(questions, vectors, strict=True)):
             hits = await self._store.search(ask.tenant, ask.collection, question, vector, ask.passages * CANDIDATES)
-            found = passages_of(part, hits, editions, ask.passages)
-            passages.extend(await self._with_best_sentences(found, vector, ask.sentences, ask.sentence_margin))
+            candidates = passages_of(part, hits, editions, ask.passages)
+            passages.extend(await self._with_best_sentences(candidates, vector, ask.sentences, ask.sentence_margin))
         every = [text for passage in passages for text in (passage.text, *(former.text for former in passage.older))]
         await texts.store(self._blobs, ask.tenant, *every)
         return Retrieved(passages=tuple(passage.carried() for passage in passages))
@@ -43,9 +43,9 @@ class Retrieval:
     async def _with_best_sentences(
         self, passages: Sequence[Passage], question: Sequence[float], limit: int, margin: float
     ) -> list[Passage]:
-        """The passages that hold the sentences nearest to the question, with these sentences marked.
+        """Return the passages with the sentences nearest to the question, and mark these sentences.
 
-        These are `limit` at most, and none that is more than `margin` further from the question than the nearest.
+        At most `limit` sentences are marked, each at most `margin` less similar to the question than the nearest.
         """
         spans: list[tuple[int, int, int]] = []
         contexts: list[str] = []
@@ -53,7 +53,7 @@ class Retrieval:
             body = passage.text.body or ""
             for start, end in sentences(body):
                 spans.append((place, start, end))
-                # A sentence means little without its heading; the two together are found more often.
+                # A sentence with its heading is found more often than a sentence alone.
                 contexts.append(f"{heading(body)}\n{body[start:end]}")
         vectors = await self._embedder.embed(contexts)
         likeness = [sum(a * b for a, b in zip(question, vector, strict=True)) for vector in vectors]
@@ -71,7 +71,7 @@ class Retrieval:
 
 
 def passages_of(part: int, hits: Sequence[Hit], editions: Editions, limit: int) -> list[Passage]:
-    """The best `limit` hits whose edition applies today, each with what older editions said in its place."""
+    """Return the best `limit` hits whose edition applies today, each with the hits of the editions it replaced."""
     former: dict[Key, list[Hit]] = {}
     standing: list[Hit] = []
     for hit in hits:

@@ -1,6 +1,6 @@
-"""Has a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
+"""Lets a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
 
-from activities.bodies.cached_blobs import RememberedBodies
+from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
 from activities.paid.purchasing import Call, Purchasing
@@ -14,16 +14,16 @@ from perdure.contracts.text import Text
 from workflows.effects import THINK
 
 MOST_CALLS = 16
-"""Calls that one turn may ask for."""
+"""The most tool calls of one turn."""
 
 LONGEST_NAME = 200
-"""Characters of what a model writes in the place of a tool's name."""
+"""The most characters of a tool's name as the model wrote it."""
 
 
 class Thinking:
     """The effect `think`."""
 
-    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: RememberedBodies) -> None:
+    def __init__(self, purchasing: Purchasing, transcripts: Transcripts, pins: Pins, blobs: CachedBlobs) -> None:
         self._purchasing = purchasing
         self._transcripts = transcripts
         self._prompts = Prompts(blobs, transcripts, pins)
@@ -31,20 +31,20 @@ class Thinking:
 
     @THINK.activity
     async def think(self, ask: Think) -> Thought:
-        """Runs once for each attempt. A reply that an earlier attempt saved is returned and nothing is bought."""
+        """Buy a thought, once for each attempt. A reply that an earlier attempt saved is returned instead."""
         tenant = ask.key.tenant
         with nothing_sent():
             prompt = await self._prompts.of(ask)
-        sent = digest_of(prompt)
+        prompt_digest = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-")
         before = self._transcripts.fresh(tenant, ask.transcript)
-        said: list[Text] = []
-        place: list[bytes] = []
+        bodies: list[Text] = []
+        nodes: list[bytes] = []
 
         def read(completion: Completion) -> Thought:
-            thought, bodies = _thought(completion, turn, sent)
-            place.append(self._place(ask, thought))
-            said.extend([*bodies, Text.of(place[0].decode())])
+            thought, own_bodies = _thought(completion, turn, prompt_digest)
+            nodes.append(self._node(ask, thought))
+            bodies.extend([*own_bodies, Text.of(nodes[0].decode())])
             return thought
 
         reply = await self._purchasing.buy(
@@ -58,56 +58,58 @@ class Thinking:
                 prompt=prompt,
                 sampling=Sampling(max_output_tokens=ask.worst.output_tokens),
                 read=read,
-                silent=Thought(said=Text.of(""), model="", finish_reason="stopped", prompt_digest=sent, charges={}),
+                stopped_reply=Thought(
+                    said=Text.of(""), model="", finish_reason="stopped", prompt_digest=prompt_digest, charges={}
+                ),
                 before=before,
-                texts=lambda _: said,
-                shown=lambda content: content,
-                retold=lambda thought: "" if thought.answer is None else thought.answer.body or "",
+                texts=lambda _: bodies,
+                visible=lambda content: content,
+                visible_of_saved=lambda thought: "" if thought.answer is None else thought.answer.body or "",
             )
         )
-        self._blobs.hold(tenant, *said)
+        self._blobs.hold(tenant, *bodies)
         if reply.stopped:
             return reply
-        kept = self._place(ask, reply)
-        if kept not in place:
-            # It was another attempt that bought this reply, perhaps before the run was reset to an earlier turn.
-            await self._blobs.put(tenant, kept)
+        node = self._node(ask, reply)
+        if node not in nodes:
+            # Another attempt bought this reply, perhaps before the run was reset to an earlier turn.
+            await self._blobs.put(tenant, node)
         return reply.model_copy(update={"kept": True})
 
-    def _place(self, ask: Think, thought: Thought) -> bytes:
-        """The turn's node: the conversation up to it is known before, so that it is stored along with the reply."""
+    def _node(self, ask: Think, thought: Thought) -> bytes:
+        """Return the turn's node, which is stored along with the reply."""
         turn = Turn(role=Role.ASSISTANT, body=thought.said)
         return self._transcripts.fresh(ask.key.tenant, ask.transcript.add(turn))[-1]
 
 
-def _thought(completion: Completion, turn: str, sent: str) -> tuple[Thought, list[Text]]:
-    """The move that the model has chosen, and the texts that have to be stored."""
-    asked = completion.tool_calls[:MOST_CALLS]
+def _thought(completion: Completion, turn: str, prompt_digest: str) -> tuple[Thought, list[Text]]:
+    """Return the move that the model chose, and the texts to store."""
+    requested = completion.tool_calls[:MOST_CALLS]
     calls = [
         ToolCall(f"call-{turn}-{number}", _plain(call.name)[:LONGEST_NAME], _plain(call.arguments))
-        for number, call in enumerate(asked, start=1)
+        for number, call in enumerate(requested, start=1)
     ]
     content = _plain(completion.content)
-    said = Text.of(turn_text(content, calls))
+    body = Text.of(turn_text(content, calls))
     arguments = [Text.of(call.arguments) for call in calls]
     answer = Text.of(content) if not calls and content.strip() else None
     thought = Thought(
-        # The answer is what was said: one of the two carries the words.
-        said=said.reference() if answer is not None else said.carried(),
+        # The answer is part of the turn's body: only one of the two carries its text.
+        said=body.reference() if answer is not None else body.carried(),
         calls=tuple(
             AskedCall(id=call.id, tool=call.name, arguments=text.inline_if_brief())
             for call, text in zip(calls, arguments, strict=True)
         ),
-        dropped=len(completion.tool_calls) - len(asked),
+        dropped=len(completion.tool_calls) - len(requested),
         answer=answer,
         model=completion.model,
         finish_reason=completion.finish_reason,
-        prompt_digest=sent,
+        prompt_digest=prompt_digest,
         charges={},
     )
-    return thought, [said, *arguments, *([] if answer is None else [answer])]
+    return thought, [body, *arguments, *([] if answer is None else [answer])]
 
 
 def _plain(text: str) -> str:
-    """What can be stored: halves of characters that a model has cut are no text."""
+    """Return the text with a `?` for each half of a character that a model has cut: those cannot be stored."""
     return text.encode(errors="replace").decode()

@@ -1,1 +1,1 @@
-"""What happens around every effect: heartbeats, errors as Temporal takes them, and the account of a reset run."""
+"""Worker interceptors around every effect: heartbeats, errors as Temporal takes them, and accounts after a reset."""

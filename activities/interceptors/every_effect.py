@@ -1,24 +1,23 @@
-"""How every activity behaves: its heart beats while it works, and what it raises becomes Temporal's."""
+"""Sends every activity's heartbeats, and turns its errors into Temporal's."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.ports import NotThisRun, PortError
+from activities.ports import NotThisRun, PortError, raised_at
 from perdure.contracts.fault import AWAY, Remedy
 from workflows.effects import COST_UNKNOWN, EFFECTS, FREE_OF_CHARGE
 
 BEATS = 4
-"""Heartbeats within each heartbeat timeout, so that three may get lost."""
+"""The heartbeats within each heartbeat timeout, so that three may get lost."""
 
 CANCEL_SEEN_AFTER = timedelta(milliseconds=250)
-"""How often a paid effect's heart beats: a cancellation is seen with the next beat, and until then money is spent."""
+"""The pause between heartbeats of a paid effect. A cancellation arrives with a heartbeat; until then money is spent."""
 
 _FOR_CLIENTS = frozenset(effect.name for effect in EFFECTS if effect.for_clients)
 
@@ -34,7 +33,7 @@ class EffectInterceptor(Interceptor):
 
 class _Inbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        heart = asyncio.create_task(_beat())
+        heartbeats = asyncio.create_task(_heartbeat())
         try:
             _require_own(input.args)
             return await super().execute_activity(input)
@@ -47,18 +46,19 @@ class _Inbound(ActivityInboundInterceptor):
             ) from None
         except FailureError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw
-            # Temporal would log its text, and keep it in the history: it may hold anything, pydantic's its input.
+        except Exception as error:  # noqa: BLE001 - any unexpected error
+            # Temporal would log the error's text and keep it in the history. It may hold anything, even the input.
             kind = type(error).__name__
-            raise ApplicationError(f"{kind} at {_where(error)}: this should not have happened", type=kind) from None
+            place = raised_at(error) or "an unknown place"
+            raise ApplicationError(f"{kind} at {place}: this should not have happened", type=kind) from None
         finally:
-            heart.cancel()
+            heartbeats.cancel()
 
 
 def _require_own(args: Sequence[Any]) -> None:
-    """Raise `NotThisRun` where an effect is asked for by no workflow, or for another tenant than its workflow's.
+    """Raise `NotThisRun` if no workflow called the effect, or if the request names another tenant than the workflow's.
 
-    Any client of the namespace may start an activity on our queues. The effects that are made for clients say so.
+    Any client of the namespace may start an activity on our queues. Only effects that are marked for clients allow it.
     """
     info = activity.info()
     if info.workflow_id is None:
@@ -73,29 +73,21 @@ def _require_own(args: Sequence[Any]) -> None:
 
 
 def _details(error: PortError) -> list[Any]:
-    """What a workflow is told of an error, each in its place; at the end nothing is told where there is nothing."""
+    """Return the error's details for the workflow, each in its place, without empty ones at the end."""
     paid = activity.info().activity_type in _PAID
-    # An effect that costs nothing is safe to repeat. One that does must know that nothing was sent: its error says so.
+    # A free effect is safe to repeat. A paid one only if its error says that nothing was sent.
     away = error.outage and (error.free_of_charge or not paid)
     free = FREE_OF_CHARGE if error.free_of_charge else COST_UNKNOWN
     remedy = Remedy.WAIT if away and not paid else error.remedy
     seconds = None if error.retry_after is None else error.retry_after.total_seconds()
-    further = [seconds, error.evidence, AWAY if away else None]
-    while further and further[-1] is None:
-        further.pop()
-    return [free, remedy.value, *further]
+    optional = [seconds, error.evidence, AWAY if away else None]
+    while optional and optional[-1] is None:
+        optional.pop()
+    return [free, remedy.value, *optional]
 
 
-def _where(error: BaseException) -> str:
-    """The file and line that raised it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "an unknown place"
-
-
-async def _beat() -> None:
-    """Cancellation reaches an activity only through its heartbeat, and so does the news of a dead worker."""
+async def _heartbeat() -> None:
+    """Send heartbeats: through them a cancellation reaches the activity, and the server notices a dead worker."""
     info = activity.info()
     if info.heartbeat_timeout is None:
         return

@@ -1,4 +1,4 @@
-"""Tells a run, with what it pays for, what its account holds: a reset forgets what was spent after its point."""
+"""Adds the run's account to its paid replies, since a reset run forgets what it spent after the reset's point."""
 
 from contextlib import suppress
 from typing import Any
@@ -15,8 +15,8 @@ from perdure.contracts.chains.steps import PaidReply, StepKey
 class Accounting(Interceptor):
     """Worker interceptor for all activities.
 
-    Only an execution that is not its run's first one is told: one that a reset or a continue-as-new has begun. The
-    first execution knows of all that was charged, so its history need not grow by it.
+    Only executions that a reset or a continue-as-new has begun get the account. A run's first execution knows all of
+    its charges, so its history need not grow.
     """
 
     def __init__(self, accounts: Accounts) -> None:
@@ -38,7 +38,7 @@ class _Inbound(ActivityInboundInterceptor):
             return reply
         if activity.info().workflow_run_id == key.run_id:
             return reply
-        with suppress(PortError):  # what was paid for is never lost for want of a figure: the next reply tells it
+        with suppress(PortError):  # a paid reply is never lost because the account is away: the next reply has it
             account = await self._accounts.look(key.tenant, key.run_id)
             if account is not None:
                 charged = Charged(settled=account.settled, reserved=account.reserved)

@@ -1,4 +1,4 @@
-"""One paid call of a model: recorded before it is made, told while it is written, saved before it is acknowledged."""
+"""Makes one paid call of a model: recorded before it, streamed to the token log, saved before it is acknowledged."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any, Generic
 from temporalio import activity
 
 from activities.authorization.rights import Rights
-from activities.paid.token_writer import Lost, TokenWriter
+from activities.paid.token_writer import ReportLost, TokenWriter
 from activities.ports import (
     Caller,
     Catalogue,
@@ -36,46 +36,46 @@ from perdure.contracts.contract import Digest
 from perdure.contracts.text import Text
 
 DEFAULT_PRIORITY = 3
-"""Temporal's, of 1 to 5."""
+"""Temporal's default priority, of 1 to 5."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[Paid]):
-    """What is bought, and how its reply is read."""
+    """One paid call, and how its reply is read."""
 
     key: StepKey
     attempt: int
     question: Digest
-    """Of what the workflow asks, whichever deployment it asks and however the request is written."""
+    """The digest of the workflow's question, independent of the deployment and of the prompt's wording."""
     deployment: PricedDeployment
     prompt: Prompt
     sampling: Sampling
     worst: Spend
-    """What the workflow has reserved for it. Its money is computed anew, from the catalogue's prices."""
+    """The reserved worst case. Its price is computed again, from the catalogue."""
     pinned: Digest | None = None
-    """The spec that the request names; None where it names none."""
+    """The digest of the spec in the request; None if the request names none."""
     read: Callable[[Completion], Paid]
-    """The step's reply from what the model said. It must not fail: the money is spent by then."""
-    silent: Paid
-    """The reply of a call that was called off."""
+    """Turns the model's completion into the step's reply. It must not fail: the money is spent by then."""
+    stopped_reply: Paid
+    """The reply of a call that was cancelled."""
     before: Sequence[bytes] = ()
-    """Bodies that are stored with the record of the attempt, before the call."""
+    """The bodies that are stored with the record of the attempt, before the call."""
     texts: Callable[[Paid], Sequence[Text]] = lambda _: ()
-    """The texts of the reply whose bodies are to be stored."""
-    shown: Callable[[str], str] | None = None
-    """What of the words so far people who wait are shown; each text begins with the one before. None for nothing."""
-    retold: Callable[[Paid], str] = lambda _: ""
-    """What they are shown of a reply that was saved before."""
+    """Returns the texts of the reply whose bodies are stored with it."""
+    visible: Callable[[str], str] | None = None
+    """Returns the part of the partial reply that readers may see, which only ever grows. None if they see nothing."""
+    visible_of_saved: Callable[[Paid], str] = lambda _: ""
+    """Returns the part of a saved reply that readers may see."""
     gate: str | None = None
-    """What must be open before they are shown anything."""
+    """The gate of the token log that hides the reply until it is opened; None for no gate."""
 
 
-Overspent = Callable[[StepKey, Spend, Spend], None]
-"""Hears which step cost more than was reserved for it: what it cost, and what was reserved."""
+ReportOverspent = Callable[[StepKey, Spend, Spend], None]
+"""Reports a step that cost more than was reserved for it: its key, its cost, and the reserved amount."""
 
 
 class Purchasing:
-    """Buys from a model, for registered runs."""
+    """Buys replies of models for registered runs."""
 
     def __init__(
         self,
@@ -85,10 +85,10 @@ class Purchasing:
         rights: Rights,
         catalogue: Catalogue,
         log: TokenLog,
-        lost: Lost,
-        overspent: Overspent,
+        lost: ReportLost,
+        overspent: ReportOverspent,
     ) -> None:
-        """`lost` hears that an attempt's log failed, which is all that comes of it; `overspent` raises an alert."""
+        """`lost` reports an attempt whose token log failed, without failing it; `overspent` raises an alert."""
         self._model = model
         self._replies = replies
         self._rights = rights
@@ -98,11 +98,11 @@ class Purchasing:
         self._overspent = overspent
 
     async def buy(self, call: Call[Paid]) -> Paid:
-        """The reply that was saved for this question, or one that is bought now.
+        """Return the reply that was saved for this question, or buy one.
 
-        Where the run calls it off, the provider's socket closes, and the reply says what the call cost at least. Raises
-        `NotThisRun` where another run asks than the key names, `PromptTooLarge`, `WindowSpent` where the run's account
-        or the tenant's day does not cover the call, and as the ports do.
+        If the run cancels the call, the provider's socket is closed, and the reply holds the least that it cost.
+        Raises `NotThisRun` if the key names another run than the caller's, `PromptTooLarge`, `WindowSpent` if the run's
+        account or the tenant's day does not cover the call, and the errors of the ports.
         """
         until = elapsed.elapsed() + elapsed.seconds_left()
         with nothing_sent():
@@ -116,35 +116,35 @@ class Purchasing:
                 bodies=call.before,
             )
             _require_fitting(call, window)
-            saved = await self._replies.begin(order, type(call.silent))
+            saved = await self._replies.begin(order, type(call.stopped_reply))
         if saved is not None:
-            await self._retell(call, saved)
+            await self._write_saved(call, saved)
             return saved
         used: Usage | None = None
         caller = _caller(call)
         try:
-            if call.shown is None:
+            if call.visible is None:
                 completion = await self._model.complete(
-                    call.deployment.name, call.prompt, call.sampling, caller, _unheard
+                    call.deployment.name, call.prompt, call.sampling, caller, _ignore_piece
                 )
             else:
-                content, told = "", ""
-                async with self._writer(call) as say:
+                content, written = "", ""
+                async with self._writer(call) as write:
 
-                    async def hear(text: str, so_far: Usage | None) -> None:
-                        nonlocal content, told, used
+                    async def on_piece(text: str, so_far: Usage | None) -> None:
+                        nonlocal content, written, used
                         content, used = content + text, so_far or used
-                        shown = "" if call.shown is None else call.shown(content)
-                        if shown.startswith(told) and shown != told:
-                            await say(shown[len(told) :])
-                            told = shown
+                        visible = "" if call.visible is None else call.visible(content)
+                        if visible.startswith(written) and visible != written:
+                            await write(visible[len(written) :])
+                            written = visible
 
                     completion = await self._model.complete(
-                        call.deployment.name, call.prompt, call.sampling, caller, hear
+                        call.deployment.name, call.prompt, call.sampling, caller, on_piece
                     )
         except PortError as error:
             if error.free_of_charge:
-                # Where that fails it stays reserved, and nothing is overspent.
+                # If the release fails, the amount stays reserved and nothing is overspent.
                 with suppress(PortError):
                     await self._replies.give_back(order)
             raise
@@ -152,38 +152,40 @@ class Purchasing:
             details = activity.cancellation_details()
             if details is None or not details.cancel_requested:
                 raise  # the worker stops: the workflow tries again
-            return call.silent.model_copy(update={"stopped": True, "charges": {call.attempt: _charge(prices, used)}})
+            return call.stopped_reply.model_copy(
+                update={"stopped": True, "charges": {call.attempt: _charge(prices, used)}}
+            )
         first = None if completion.first_token_ms is None else round(completion.first_token_ms, 1)
         reply = call.read(completion).model_copy(update={"first_token_ms": first})
         charge = _charge(prices, completion.usage)
         if charge.less(order.worst) != Spend():
             self._overspent(call.key, charge, order.worst)
-            reply = reply.model_copy(update={"notice": _dearer(call.key, charge, order.worst)})
+            reply = reply.model_copy(update={"notice": _overspent_notice(call.key, charge, order.worst)})
         return await until_stored(lambda: self._replies.save(order, reply, charge, call.texts(reply)), until)
 
     def _writer(self, call: Call[Paid]) -> TokenWriter:
         return TokenWriter(self._log, call.key, call.attempt, call.gate, lost=self._lost)
 
-    async def _retell(self, call: Call[Paid], saved: Paid) -> None:
-        """Who waits for the words of this attempt gets those of the reply that was saved."""
-        if call.shown is not None:
-            async with self._writer(call) as say:
-                await say(call.retold(saved))
+    async def _write_saved(self, call: Call[Paid], saved: Paid) -> None:
+        """Write a saved reply to the token log, for readers of this attempt."""
+        if call.visible is not None:
+            async with self._writer(call) as write:
+                await write(call.visible_of_saved(saved))
 
 
 def _caller(call: Call[Any]) -> Caller:
-    """The run's own priority goes with it; no two attempts of any run share a request id."""
-    # Temporal tells an activity 0 where nobody set a priority.
+    """Return the caller with the run's priority and a request id that no other attempt has."""
+    # Temporal reports 0 if no priority was set.
     priority = activity.info().priority.priority_key or DEFAULT_PRIORITY
     return Caller(call.key.tenant, f"{call.key.run_id}-{call.key.step}-{call.attempt}", priority)
 
 
-async def _unheard(_: str, __: Usage | None) -> None:
-    """Nobody waits for the words, but a reply that streams can be called off."""
+async def _ignore_piece(_: str, __: Usage | None) -> None:
+    """Ignore a piece of a reply without readers. It streams all the same, so that it can be cancelled."""
 
 
 def _worst(call: Call[Any], prices: Prices) -> Spend:
-    """What an attempt with so many tokens may cost at most: the steps and the money are no request's to say."""
+    """Return the most that an attempt may cost: the tokens of the request, and a step and a price computed here."""
     tokens = {"input_tokens": call.worst.input_tokens, "output_tokens": call.sampling.max_output_tokens}
     return Spend(steps=1, micro_dollars=prices.of(**tokens), **tokens)
 
@@ -191,8 +193,8 @@ def _worst(call: Call[Any], prices: Prices) -> Spend:
 def _require_fitting(call: Call[Any], window: int) -> None:
     """Raise `PromptTooLarge` for a prompt that may have more tokens than are reserved.
 
-    A tokenizer makes no more tokens than there are bytes. Where the whole window of the deployment is reserved, its
-    server keeps to it.
+    A prompt has at most one token for each byte. If the deployment's whole window is reserved, its server enforces the
+    limit.
     """
     reserved, size = call.worst.input_tokens, _bytes(call.prompt)
     if size > reserved and reserved < window - call.sampling.max_output_tokens:
@@ -203,11 +205,11 @@ def _require_fitting(call: Call[Any], window: int) -> None:
 
 
 def _bytes(prompt: Prompt) -> int:
-    """The bytes of all that a tokenizer reads, but what a chat template adds."""
-    said = [message.content for message in prompt.messages]
-    said += [f"{call.name}{call.arguments}" for message in prompt.messages for call in message.tool_calls]
-    said += [f"{tool.name}{tool.description}{_compact(tool.parameters)}" for tool in prompt.tools]
-    return sum(len(text.encode(errors="replace")) for text in said)
+    """Return the bytes of all that a tokenizer reads, without those that a chat template adds."""
+    contents = [message.content for message in prompt.messages]
+    contents += [f"{call.name}{call.arguments}" for message in prompt.messages for call in message.tool_calls]
+    contents += [f"{tool.name}{tool.description}{_compact(tool.parameters)}" for tool in prompt.tools]
+    return sum(len(text.encode(errors="replace")) for text in contents)
 
 
 def _compact(schema: Mapping[str, Any]) -> str:
@@ -215,15 +217,15 @@ def _compact(schema: Mapping[str, Any]) -> str:
 
 
 def _charge(prices: Prices, used: Usage | None) -> Spend:
-    """What a call cost, or cost at least: a step, and what its server has reported."""
+    """Return the cost of a call, or the least that it cost: a step, and the usage that its server reported."""
     if used is None:
         return Spend(steps=1)
     price = prices.of(input_tokens=used.input_tokens, output_tokens=used.output_tokens)
     return Spend(steps=1, input_tokens=used.input_tokens, output_tokens=used.output_tokens, micro_dollars=price)
 
 
-def _dearer(key: StepKey, charge: Spend, worst: Spend) -> str:
-    """What a reader of the run's result is told of a call that cost more than it may."""
+def _overspent_notice(key: StepKey, charge: Spend, worst: Spend) -> str:
+    """Return the notice in a run's result about a call that cost more than was reserved."""
     return (
         f"{key.step} cost more than was reserved for it: {charge.input_tokens} + {charge.output_tokens} tokens and "
         f"{charge.micro_dollars} micro-dollars, of {worst.input_tokens} + {worst.output_tokens} and "

@@ -1,4 +1,4 @@
-"""Writes what a paid call says to the token log, beside the call: the log's troubles are never the call's."""
+"""Writes a paid call's tokens to the token log, beside the call: a log that fails never fails the call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,60 +11,60 @@ from activities.ports import Position, StorageFailed, TokenLog
 from perdure.contracts.chains.steps import StepKey
 
 PACE: Final = timedelta(milliseconds=40)
-"""The time between two writes, in which a fast model's tokens gather."""
+"""The time between two writes, in which the tokens of a fast model are collected."""
 PATIENCE: Final = timedelta(seconds=2)
-"""How long a call that is done waits for the log to take the rest."""
+"""How long a finished call waits for its last write to the log."""
 
-Said: TypeAlias = Callable[[str], Awaitable[None]]
+Write: TypeAlias = Callable[[str], Awaitable[None]]
 """Takes the next characters of the reply; returns at once."""
-Lost: TypeAlias = Callable[[StepKey, int, Exception], None]
-"""Hears, once, that from here on nothing of this attempt is shown, and why. It must not raise."""
+ReportLost: TypeAlias = Callable[[StepKey, int, Exception], None]
+"""Reports, once, that no more tokens of this attempt are shown, and why. It must not raise."""
 
 
 class TokenWriter:
-    """`async with TokenWriter(log, key, attempt, gate, lost=...) as said: await said(piece)`.
+    """`async with TokenWriter(log, key, attempt, gate, lost=...) as write: await write(piece)`.
 
-    Begins the attempt, the first one with its first piece, writes that at once and the others at a pace, and ends the
-    attempt however the block is left. A log that fails is told to `lost` and then left alone: the durable answer is the
-    step's reply.
+    It begins the attempt, writes the first piece at once and the others every `PACE`, and ends the attempt however the
+    block is left. A first attempt begins only with its first piece. A log that fails is reported to `lost` and not
+    written again: the durable answer is the step's reply.
     """
 
-    def __init__(self, log: TokenLog, key: StepKey, attempt: int, gate: str | None = None, *, lost: Lost) -> None:
-        """For one attempt, which counts from 1."""
+    def __init__(self, log: TokenLog, key: StepKey, attempt: int, gate: str | None = None, *, lost: ReportLost) -> None:
+        """Write one attempt; attempts count from 1."""
         self._log = log
         self._key = key
         self._gate = gate
         self._lost = lost
         self._written = Position(attempt)
         self._unwritten: list[str] = []
-        self._said = asyncio.Event()
-        self._left = asyncio.Event()
-        self._writing: asyncio.Task[None] | None = None
+        self._new_piece = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Said:
-        """Begin. The call does not wait for it."""
-        self._writing = asyncio.create_task(self._write())
-        return self._say
+    async def __aenter__(self) -> Write:
+        """Start writing in a task, so that the call does not wait for the log."""
+        self._task = asyncio.create_task(self._write_attempt())
+        return self._add
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write the rest and the end; wait for that as long as `PATIENCE`, even if the call is cancelled meanwhile."""
-        self._left.set()
-        self._said.set()
-        if self._writing is not None:
-            await _settled(self._writing)
+        """Write the rest and the end. Wait up to `PATIENCE` for that, even if the call is cancelled in the meantime."""
+        self._closed.set()
+        self._new_piece.set()
+        if self._task is not None:
+            await _wait_for(self._task)
 
-    async def _say(self, text: str) -> None:
-        if text and self._writing is not None and not self._writing.done():
+    async def _add(self, text: str) -> None:
+        if text and self._task is not None and not self._task.done():
             self._unwritten.append(text)
-            self._said.set()
+            self._new_piece.set()
 
-    async def _write(self) -> None:
+    async def _write_attempt(self) -> None:
         try:
             if self._written.attempt == 1:
-                # A thought that only asks for tools says nothing. A later attempt voids what was shown, at once.
-                await self._said.wait()
+                # A thought that only calls tools has no text. A later attempt voids the earlier tokens at once.
+                await self._new_piece.wait()
                 if not self._unwritten:
                     await self._log.begin(self._key, 1, self._gate, ended=True)
                     return
@@ -76,7 +76,7 @@ class TokenWriter:
                 f"the token log was given up {PATIENCE.total_seconds():g} s after the call: see how it does"
             )
             self._lost(self._key, self._written.attempt, late)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the call that people paid for goes on
+        except Exception as error:  # noqa: BLE001 - no error of the log may fail a paid call
             self._lost(self._key, self._written.attempt, error)
             # Nobody should wait for what will not come.
             with suppress(Exception):
@@ -84,22 +84,22 @@ class TokenWriter:
 
     async def _write_pieces(self) -> None:
         while True:
-            await self._said.wait()
-            self._said.clear()
+            await self._new_piece.wait()
+            self._new_piece.clear()
             if self._unwritten:
                 text = "".join(self._unwritten)
                 self._unwritten.clear()
                 await self._log.append(self._key, self._written, text)
                 self._written = Position(self._written.attempt, self._written.offset + len(text))
-            if self._left.is_set() and not self._unwritten:
+            if self._closed.is_set() and not self._unwritten:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(PACE.total_seconds()):
-                    await self._left.wait()
+                    await self._closed.wait()
 
 
-async def _settled(writing: asyncio.Task[None]) -> None:
-    """Wait until it is done; one that is not in time is given up. A cancellation waits for that too."""
+async def _wait_for(writing: asyncio.Task[None]) -> None:
+    """Wait for a writing task, and cancel it if it is late. A cancellation of the caller is raised after that."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + PATIENCE.total_seconds()
     cancelled: asyncio.CancelledError | None = None
@@ -108,7 +108,7 @@ async def _settled(writing: asyncio.Task[None]) -> None:
         if left <= 0:
             writing.cancel()
         try:
-            # Again if need be: a client's library may lose a cancellation.
+            # Cancel in every round: a client library may swallow a cancellation.
             await asyncio.wait({writing}, timeout=max(left, PACE.total_seconds()))
         except asyncio.CancelledError as error:
             cancelled = error

@@ -1,4 +1,4 @@
-"""What activities need from the world, and the errors with which the world answers. No vendor is named here."""
+"""Ports: the protocols that activities need, and the errors that adapters raise. No vendor is named here."""
 
 from activities.ports.budget_windows import (
     BudgetWindows,
@@ -14,8 +14,8 @@ from activities.ports.checks import (
 )
 from activities.ports.decisions import (
     DecisionLedger,
-    SaidOfStep,
     SavedThoughts,
+    StepDecisions,
 )
 from activities.ports.effect_ledger import (
     Decided,
@@ -57,6 +57,7 @@ from activities.ports.errors import (
     WrongDimension,
     WrongModel,
     nothing_sent,
+    raised_at,
 )
 from activities.ports.knowledge import (
     Chunk,
@@ -73,9 +74,9 @@ from activities.ports.model import (
     Caller,
     Catalogue,
     Completion,
-    Heard,
     Message,
     Model,
+    OnPiece,
     Prompt,
     Sampling,
     TokenLogprob,
@@ -160,7 +161,6 @@ __all__ = [
     "Granted",
     "Guards",
     "Health",
-    "Heard",
     "Hit",
     "Issued",
     "KeyTaken",
@@ -177,6 +177,7 @@ __all__ = [
     "ModelUnusable",
     "NotConfigured",
     "NotThisRun",
+    "OnPiece",
     "Order",
     "Over",
     "Paid",
@@ -192,7 +193,6 @@ __all__ = [
     "Reset",
     "Rules",
     "Runs",
-    "SaidOfStep",
     "Sampling",
     "SavedThoughts",
     "ServerAway",
@@ -200,6 +200,7 @@ __all__ = [
     "SharedState",
     "Short",
     "ShownCaller",
+    "StepDecisions",
     "StorageFailed",
     "StorageFull",
     "StorageReadOnly",
@@ -220,4 +221,5 @@ __all__ = [
     "WrongModel",
     "digest_of",
     "nothing_sent",
+    "raised_at",
 ]

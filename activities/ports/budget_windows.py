@@ -1,4 +1,4 @@
-"""What a tenant's runs may spend together on one day: reserved before it is spent, and never more than the limit."""
+"""Daily limits of what a tenant's runs spend together: reserved before it is spent, and never more than the limit."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,10 +15,10 @@ class Granted:
 
 @dataclass(frozen=True)
 class Short:
-    """The amount does not fit into what is left of the day. Nothing is set aside; later there may be more."""
+    """The amount does not fit into the rest of the day's limit. Nothing is set aside; later more may be free."""
 
     limit: str
-    """The limit that it would break, as a field's name."""
+    """The name of the limit that it would break, as a field of `WindowLimit`."""
     needed: Spend
     settled: Spend
     reserved: Spend
@@ -27,49 +27,49 @@ class Short:
 
 @dataclass(frozen=True)
 class Over:
-    """This reservation was settled or released: nothing may be spent under its key any more."""
+    """The reservation was settled or released before: nothing may be spent under its key any more."""
 
     spent: Spend | None
-    """What it was settled with; None where it was released."""
+    """The amount that it was settled with; None if it was released."""
 
 
 Reserved: TypeAlias = Granted | Short | Over
 
 
 class BudgetWindows(Protocol):
-    """Sets aside what paid attempts may cost at most, in a window for each tenant and UTC day.
+    """Reserves the most that paid attempts may cost, in a window for each tenant and UTC day.
 
-    Each method is one transaction, and may be repeated: what was done under a key is not done twice. A reservation
-    whose run vanished stays, since nobody knows what it spent. All raise `StorageFull` or `StorageFailed`.
+    Each method is one transaction and may be repeated: nothing is done twice under one key. The reservation of a run
+    that vanished stays, since its cost is unknown. All raise `StorageFull` or `StorageFailed`.
     """
 
     async def reserve(self, key: WindowKey, amount: Spend, limit: WindowLimit) -> Reserved:
-        """Set an amount aside, if it fits beside all that is settled and reserved on that day.
+        """Reserve an amount, if it fits beside all that is settled and reserved on that day.
 
-        However many reserve at once, what they are granted is never more than the limit. Raises `KeyTaken` where
-        another amount was set aside under this key.
+        Reservations at the same time never exceed the limit together. Raises `KeyTaken` if another amount was reserved
+        under this key.
         """
         ...
 
     async def settle(self, key: WindowKey, spent: Spend) -> Window:
-        """Replace a reservation by what it really cost, even where that is more. The first settlement counts.
+        """Replace a reservation by the real cost, even if that is more, and return the day's window.
 
-        One that was released is settled all the same: the money is gone. Returns how the day stands. Raises
-        `UnknownKey` where nothing was ever reserved under this key.
+        The first settlement counts. A released reservation is settled too, since the money is gone. Raises
+        `UnknownKey` if nothing was ever reserved under this key.
         """
         ...
 
     async def release(self, key: WindowKey) -> Window:
-        """Give a reservation back: it is known that nothing was spent. Changes nothing where it was settled.
+        """Release a reservation of which nothing was spent, and return the day's window.
 
-        Returns how the day stands. Raises `UnknownKey` where nothing was ever reserved under this key.
+        Changes nothing if it was settled. Raises `UnknownKey` if nothing was ever reserved under this key.
         """
         ...
 
     async def look(self, tenant: str, day: date) -> Window:
-        """How a day stands."""
+        """Return the window of a day."""
         ...
 
     async def open_reservations(self, tenant: str, day: date) -> tuple[Reservation, ...]:
-        """What is reserved and not settled, the oldest first: of runs that are busy, and of runs that vanished."""
+        """Return the reservations that are not settled, the oldest first: of busy runs, and of runs that vanished."""
         ...

@@ -1,4 +1,4 @@
-"""Guards over texts, and business rules over records."""
+"""Ports for guards over texts, and for business rules over records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from perdure.contracts.text import Text
 
 @dataclass(frozen=True)
 class Subject:
-    """What guards look at."""
+    """A text for guards to check, with its citations."""
 
     text: str
     citations: tuple[Citation, ...] = ()
@@ -24,7 +24,7 @@ class Guards(Protocol):
     """Runs guards by name."""
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
-        """All guards in parallel, a verdict for each, in their order. Raises `NotConfigured` for an unknown one."""
+        """Run guards in parallel, and return a verdict for each in order. Raises `NotConfigured` for an unknown one."""
         ...
 
 
@@ -32,9 +32,9 @@ class Rules(Protocol):
     """Checks business rules over a record."""
 
     async def check(self, rules: Sequence[GuardSpec], record: Record) -> tuple[Problem, ...]:
-        """One problem for each rule that the record breaks, in their order.
+        """Return a problem for each rule that the record breaks, in order.
 
-        A field that is not stated breaks only the rules that require it. Raises `NotConfigured` for an unknown rule
-        and for arguments that it cannot use.
+        A field without a value breaks only the rules that require it. Raises `NotConfigured` for an unknown rule and
+        for invalid arguments.
         """
         ...

@@ -1,4 +1,4 @@
-"""The ledger of decisions, and what a run's model has asked for: what an effect believes of an approval."""
+"""The ledger of decisions, and the calls that a run's model asked for: the proof that effects accept."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,34 +9,34 @@ from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
 
 
 @dataclass(frozen=True)
-class SaidOfStep:
-    """All that was said about one step of one run."""
+class StepDecisions:
+    """All recorded decisions about one step of one run."""
 
     entries: tuple[RecordedDecision, ...]
-    """In the order in which they were written down."""
+    """The entries, in the order in which they were recorded."""
     now: datetime
     """The time by the database's clock, UTC."""
 
 
 class DecisionLedger(Protocol):
-    """Keeps the decisions that count. All methods raise `StorageFailed`."""
+    """Stores the decisions that count. All methods raise `StorageFailed`."""
 
-    async def look(self, key: StepKey) -> SaidOfStep:
-        """What was said about a step."""
+    async def look(self, key: StepKey) -> StepDecisions:
+        """Return the decisions about a step."""
         ...
 
-    async def record(self, key: StepKey, entry: RecordedDecision) -> SaidOfStep:
-        """Write a decision down, with the time; returns all that was said about its step by then.
+    async def record(self, key: StepKey, entry: RecordedDecision) -> StepDecisions:
+        """Record a decision with the time, and return all decisions about its step.
 
-        The same one again changes nothing. A no that is said again after a yes, and an asking after a no, count anew.
-        Raises `StorageFull`.
+        Recording the same one again changes nothing. A denial that is repeated after an approval counts again, and so
+        does a request after a denial. Raises `StorageFull`.
         """
         ...
 
 
 class SavedThoughts(Protocol):
-    """Knows what a run's model has asked for."""
+    """Reads the replies of a run's model."""
 
     async def saved(self, key: StepKey) -> tuple[str, ...]:
-        """The JSON of every reply that was saved for a step. Raises `StorageFailed`."""
+        """Return the JSON of every reply that was saved for a step. Raises `StorageFailed`."""
         ...

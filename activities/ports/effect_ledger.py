@@ -1,4 +1,4 @@
-"""The intent ledger: a tool is called only by whoever it lets, and what came of it is kept for good."""
+"""The intent ledger: it allows each call of a tool, and keeps the outcome for good."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,32 +19,31 @@ from perdure.contracts.tool_calls.ledger import (
 
 @dataclass(frozen=True)
 class Fresh:
-    """The intent is committed: call now, once, and record what comes of it."""
+    """The intent is committed: call now, once, and record the outcome."""
 
     again: bool = False
-    """Whether an earlier attempt may have called already: the call is repeatable, or a person takes the risk."""
+    """Whether an earlier attempt may have called already: the call is repeatable, or a person accepted the risk."""
     intended_at: datetime | None = field(default=None, compare=False)
-    """When it was committed, by the ledger's clock."""
+    """The time of the commit, by the ledger's clock."""
     since: float | None = field(default=None, compare=False)
-    """A moment shortly before that by this process's own clock, `call_times.elapsed`: the wait for others is over then.
-    """
+    """A moment shortly before the commit, after any wait for other writers, by this process's `elapsed.elapsed`."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """The outcome is there: never call."""
+    """The outcome is known: never call."""
 
     outcome: ToolOutcome
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """An attempt was allowed to call and has not told its outcome: never call. Ask `reconcile`, or a person."""
+    """An attempt was allowed to call and has reported no outcome: never call. Ask `reconcile`, or a person."""
 
     attempt: int
-    """Whose outcome is missing: a decision names it."""
+    """The attempt whose outcome is missing. A decision names it."""
     intended_at: datetime
-    """When it was allowed to call, by the ledger's clock: not to be compared with another one."""
+    """The time when it was allowed to call, by the ledger's clock. Never compare it with another clock."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Superseded:
     """A later attempt was allowed to call, or may be: never call, and decide nothing."""
 
     by: int
-    """The attempt that was allowed to call last. Only a higher one may ever be again."""
+    """The last attempt that was allowed to call. Only one with a higher number may be allowed after it."""
 
 
 Permission: TypeAlias = Fresh | Done | Unknown | Superseded
@@ -60,16 +59,16 @@ Permission: TypeAlias = Fresh | Done | Unknown | Superseded
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a told outcome came to."""
+    """The effect of a recorded outcome."""
 
     phase: CallPhase
-    """Where the call stands after it."""
+    """The call's phase after it."""
     outcome: ToolOutcome | None
-    """The outcome that counts, whoever told it; None where there is none."""
+    """The outcome that counts, from whatever source; None if there is none."""
     counts: bool
-    """Whether what was told decides where the call stands; otherwise it is kept as evidence."""
+    """Whether this outcome decides the call's phase; otherwise it is kept as evidence."""
     late: bool
-    """Whether it counts though the call was taken for unknown or not happened, or another attempt was on its way."""
+    """Whether it counts although the call was held to be unknown or not happened, or another attempt was running."""
 
 
 @dataclass(frozen=True)
@@ -86,54 +85,54 @@ class LedgerRefused:
 
     why: Refusal
     outcome: ToolOutcome | None = None
-    """The outcome that counts, where there is one."""
+    """The outcome that counts, if there is one."""
 
 
 class EffectLedger(Protocol):
-    """Remembers the intent of every tool call before it is made, and its outcome after.
+    """Stores the intent of every tool call before it is made, and the outcome after it.
 
-    The key is that of the call, the same for all its attempts; attempts are numbered upwards over the whole life of the
-    call. Each method is one transaction, and may be repeated. All raise `StorageFull` or `StorageFailed`.
+    The key belongs to the call and is the same for all its attempts. Attempts are numbered upwards over the whole life
+    of the call. Each method is one transaction and may be repeated. All raise `StorageFull` or `StorageFailed`.
     """
 
     async def intend(self, key: StepKey, attempt: int, call: IntendedCall, price: Spend = NOTHING) -> Permission:
-        """Ask whether this attempt may call. Of what may be called once, one attempt ever hears `Fresh`.
+        """Ask whether this attempt may call. If a call may be made only once, only one attempt ever gets `Fresh`.
 
-        Another one may only after it was said that the call did not happen: by the attempt itself, by `reconcile`, or
-        by a person. An attempt that asks again, as one that was delivered twice does, is not `Fresh` again.
-        The price is charged to the run's account in the same transaction, where the answer is `Fresh`.
-        Raises `KeyTaken` where the key has been used for another call, `WindowSpent` where the account does not cover
-        the price, and `NotThisRun` where there is a price and no account: nothing is written then.
+        Another attempt gets `Fresh` only after the attempt itself, `reconcile` or a person reported that the call did
+        not happen. An attempt that asks twice, as after a second delivery, does not get `Fresh` again.
+        With `Fresh`, the price is charged to the run's account in the same transaction.
+        Raises `KeyTaken` if the key belongs to another call, `WindowSpent` if the account does not cover the price, and
+        `NotThisRun` if there is a price and no account: then nothing is written.
         """
         ...
 
     async def forgo(self, key: StepKey, attempt: int, call: IntendedCall, why: Failed) -> Permission:
-        """Ask as `intend` does, and give the permission up in the same transaction: this attempt does not call.
+        """Ask for the permission and give it up in the same transaction: this attempt does not call.
 
-        `why` did not happen. `Fresh` then says that it is written down: the call is done with it, and every attempt
-        hears so, however late it asks; where `why` may be retried, only one of a higher number may call. Where it is
-        `again`, the call is unknown, since an earlier attempt may have called. What else it answers changes nothing.
-        Raises `KeyTaken` where the key has been used for another call.
+        `why` has to be a failure that did not happen. The answer `Fresh` means that it is recorded as the call's
+        outcome, which every later attempt gets; if `why` may be retried, an attempt of a higher number may call. With
+        `Fresh(again=True)` the call is unknown, since an earlier attempt may have called. Any other answer changes
+        nothing. Raises `KeyTaken` if the key belongs to another call.
         """
         ...
 
     async def record(self, key: StepKey, attempt: int, outcome: ToolOutcome) -> Recorded:
-        """Tell what came of an attempt that was allowed to call. The first outcome counts, however late it comes.
+        """Record the outcome of an attempt that was allowed to call. The first one counts, however late it comes.
 
-        A failure of which nobody knows whether it happened leaves the call unknown. The body of a result is stored in
-        the same transaction. Telling the same again changes nothing.
-        Raises `UnknownKey` where this attempt was never allowed to call.
+        A failure that may have happened leaves the call unknown. The body of a result is stored in the same
+        transaction. Recording the same again changes nothing.
+        Raises `UnknownKey` if this attempt was never allowed to call.
         """
         ...
 
     async def decide(self, key: StepKey, decision: Decision) -> Decided | LedgerRefused:
-        """Take somebody's word on an unknown outcome. The same decision again is answered as before."""
+        """Decide an unknown outcome. The same decision again gets the same answer."""
         ...
 
     async def look(self, key: StepKey) -> CallRecord | None:
-        """All that is known of a call; None where no attempt ever asked."""
+        """Return the record of a call; None if no attempt ever asked."""
         ...
 
     async def unknowns(self, tenant: str) -> tuple[CallRecord, ...]:
-        """The tenant's calls whose outcome is unknown, the longest unknown first."""
+        """Return the tenant's calls whose outcome is unknown, the longest unknown first."""
         ...

@@ -1,8 +1,9 @@
-"""The errors with which the world answers. Each says what failed, the value, and what to do about it."""
+"""The errors that adapters raise. Each message says what failed, the value, and what to do about it."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import Remedy
@@ -10,27 +11,27 @@ from perdure.contracts.windows import WindowShortage
 
 
 class PortError(Exception):
-    """The world said no. The message says what failed, the value, and what to do about it."""
+    """An adapter could not do its work. The message says what failed, the value, and what to do about it."""
 
     final: bool = False
-    """Whether trying again is pointless."""
+    """Whether a retry would fail in the same way."""
     free_of_charge: bool = False
-    """Whether a paid attempt that ended so is known to have cost nothing."""
+    """Whether a paid attempt with this error is known to have cost nothing."""
     remedy: Remedy = Remedy.RETRY
-    """What a paid attempt that ended so asks for."""
+    """The remedy for a paid attempt with this error."""
     outage: bool = False
-    """Whether something that is needed is away for a while: what asked for it is right, and only has to wait."""
+    """Whether a needed service is away for a while: the request is right and only has to wait."""
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """How long the world asked to be left alone; None where it did not say."""
+        """The pause that the service asked for; None if it asked for none."""
         self.evidence: Contract | None = None
-        """What a workflow is told beside the message."""
+        """Structured evidence for the workflow, beside the message."""
 
 
 class NotConfigured(PortError):
-    """A name that no file here defines: an unknown chain, tier or guard."""
+    """No file defines this name: an unknown chain, tier or guard."""
 
     final = True
     free_of_charge = True
@@ -48,7 +49,7 @@ class ModelUnreachable(PortError):
 class ModelUnusable(PortError):
     """The endpoint answers, but not as this deployment: a wrong key, an unknown model, no quota left.
 
-    Nothing was bought, and asking it again would not help; another deployment of the tier may.
+    Nothing was bought. Asking it again would not help, but another deployment of the tier may answer.
     """
 
     free_of_charge = True
@@ -56,17 +57,17 @@ class ModelUnusable(PortError):
 
 
 class WrongModel(ModelUnusable):
-    """Another model answered than the deployment names. Its reply is not used, and what it cost is unknown."""
+    """Another model answered than the deployment names. Its reply is not used, and its cost is unknown."""
 
     free_of_charge = False
 
 
 class ModelFailed(PortError):
-    """The call broke after it was sent: what it cost is unknown."""
+    """The call broke after it was sent: its cost is unknown."""
 
 
 class ModelRefused(PortError):
-    """The model's server refused the request; the same one would be refused again, here and elsewhere."""
+    """The model's server refused the request. The same one would be refused again, here and elsewhere."""
 
     final = True
     free_of_charge = True
@@ -81,7 +82,7 @@ class ModelOverloaded(PortError):
 
 
 class PromptTooLarge(PortError):
-    """A prompt is larger than what its attempt has reserved. Nothing was sent."""
+    """A prompt may have more tokens than its attempt has reserved. Nothing was sent."""
 
     final = True
     free_of_charge = True
@@ -89,7 +90,7 @@ class PromptTooLarge(PortError):
 
 
 class CircuitOpen(PortError):
-    """This endpoint failed so often lately that it is left alone for a while. Nothing was sent."""
+    """The endpoint failed so often lately that it is not called for a while. Nothing was sent."""
 
     free_of_charge = True
     remedy = Remedy.CIRCUIT_OPEN
@@ -97,25 +98,25 @@ class CircuitOpen(PortError):
 
 
 class StorageFull(PortError):
-    """The disk is full. What was written before is safe."""
+    """The disk is full. Everything that was written before is safe."""
 
     outage = True
 
 
 class StorageFailed(PortError):
-    """The database did not do what it was asked."""
+    """The database failed to do what it was asked."""
 
     outage = True
 
 
 class StorageReadOnly(PortError):
-    """The store takes nothing more until its disk has room; what it holds can still be read."""
+    """The store takes no writes until its disk has room. It can still be read."""
 
     outage = True
 
 
 class ServerAway(PortError):
-    """The Temporal server did not answer an effect that has to ask it something."""
+    """The Temporal server did not answer an effect's question."""
 
     outage = True
 
@@ -129,19 +130,19 @@ class NotThisRun(PortError):
 
 
 class AuditFull(PortError):
-    """So many decisions were written down about one run that no more are taken, or this one is too long."""
+    """The audit takes no more decisions about this run, or this decision is too long."""
 
     final = True
 
 
 class BodyMissing(PortError):
-    """A text was asked for by a digest that the blob store does not hold for this tenant."""
+    """The blob store holds no body of this digest for this tenant."""
 
     final = True
 
 
 class BodyCorrupt(PortError):
-    """The blob store holds a body that does not have its digest."""
+    """The blob store holds a body that does not match its digest."""
 
     final = True
 
@@ -153,7 +154,7 @@ class UnknownCollection(PortError):
 
 
 class WrongDimension(PortError):
-    """A vector is of another length than those of the collection: another model made them."""
+    """A vector has another length than those of the collection, which another model made."""
 
     final = True
 
@@ -165,25 +166,25 @@ class UnreadableDocument(PortError):
 
 
 class KeyTaken(PortError):
-    """A key was used before, for something else: what it names is not what was asked for."""
+    """The key was used before, for something else."""
 
     final = True
 
 
 class UnknownKey(PortError):
-    """Something was told about a key under which nothing was begun."""
+    """An outcome was reported for a key under which nothing was begun."""
 
     final = True
 
 
 class BadCredential(PortError):
-    """A credential that cannot be believed. The message holds nothing of it."""
+    """A credential is invalid. The message holds nothing of it."""
 
     final = True
 
 
 class BadCaller(PortError):
-    """Who starts a run showed a token or a ticket that cannot be believed. The message holds nothing of the token."""
+    """A caller's token or ticket is invalid, so the run may not start. The message holds nothing of the token."""
 
     final = True
     free_of_charge = True
@@ -191,14 +192,14 @@ class BadCaller(PortError):
 
 
 class CallerAwaited(PortError):
-    """The token of who starts a run is not verified yet: its client has sent it before, or has lied."""
+    """The caller's token is not verified yet. An honest client sent it before it started the run."""
 
     free_of_charge = True
     outage = True
 
 
 class WindowSpent(PortError):
-    """What is left of the tenant's day does not cover a paid attempt. Nothing was sent."""
+    """The rest of the tenant's day or of the run's account does not cover a paid attempt. Nothing was sent."""
 
     final = True
     free_of_charge = True
@@ -211,7 +212,7 @@ class WindowSpent(PortError):
 
 @contextmanager
 def nothing_sent() -> Generator[None]:
-    """Whatever is away within this context, nothing was sent yet: the attempt is free of charge, and is waited for."""
+    """Mark every outage within this context as free of charge, to be retried later: nothing was sent yet."""
     try:
         yield
     except PortError as error:
@@ -219,3 +220,14 @@ def nothing_sent() -> Generator[None]:
             error.free_of_charge = True
             error.remedy = Remedy.WAIT
         raise
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the file and the line that raised an error, `purchasing.py:84`; empty if it was never raised.
+
+    For logs and histories, where an error's own text may not stand: it may hold keys, addresses or prompts.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""

@@ -1,4 +1,4 @@
-"""Documents: read, cut into chunks, kept by meaning, and found again."""
+"""Ports for documents: their text, their chunks, their vectors and the search over them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Documents(Protocol):
     """Reads the text of files."""
 
     async def text(self, name: str, data: bytes) -> str:
-        """The text of a file, by the ending of its name. Raises `UnreadableDocument`."""
+        """Return the text of a file, parsed by the ending of its name. Raises `UnreadableDocument`."""
         ...
 
 
@@ -21,7 +21,7 @@ class Embedder(Protocol):
     dimensions: int
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of `dimensions` floats, length 1, for each text."""
+        """Return a vector of `dimensions` floats, of length 1, for each text."""
         ...
 
 
@@ -33,14 +33,14 @@ class Issued:
     version: int
     title: str
     effective: date | None
-    """The day from which it applies; None where the document does not say."""
+    """The day from which it applies; None if the document names none."""
     replaces: str | None
     """The id of another document that it replaces; None for none."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a document, as the store keeps it."""
+    """A piece of a document in the store."""
 
     document: str
     version: int
@@ -55,24 +55,24 @@ class Chunk:
 
 
 class Fusion(StrEnum):
-    """How a search makes one order of the chunks found by words and of those found by meaning."""
+    """The way in which a search merges the chunks found by words with those found by meaning."""
 
     RECIPROCAL_RANK = "reciprocal_rank"
-    """Each adds the reciprocal of the place it gave the chunk (Cormack et al., 2009)."""
+    """Each search adds the reciprocal of the chunk's rank (Cormack et al., 2009)."""
     RELATIVE_SCORE = "relative_score"
-    """Each adds its score, scaled so that its best is 1 and its worst 0."""
+    """Each search adds its score, scaled so that its best is 1 and its worst is 0."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which chunks a search may find: those that hold to every part of it."""
+    """The chunks that a search may find: those that match every field."""
 
     documents: tuple[str, ...] | None = None
     """Only chunks of these documents; None for all, and an empty tuple for none."""
     versions: tuple[int, ...] | None = None
     """Only chunks of these versions; None for all, and an empty tuple for none."""
     effective_by: date | None = None
-    """Only chunks that apply from this day or an earlier one, or that do not say from when; None for all."""
+    """Only chunks that apply from this day or an earlier one, or that name no day; None for all."""
 
 
 @dataclass(frozen=True)
@@ -87,35 +87,35 @@ class Hit:
 
 
 class VectorStore(Protocol):
-    """Keeps chunks by tenant and collection, and finds them by words and by meaning.
+    """Stores chunks by tenant and collection, and finds them by words and by meaning.
 
-    A chunk is the same as another where document, version and number are. Every method raises `StorageFailed` where the
-    store does not answer in its time or does not do what it is asked, and `UnknownCollection` for a name that can be
-    none; what stores also raises `StorageFull`, `StorageReadOnly` and `WrongDimension`.
+    Two chunks are the same if document, version and number are equal. Every method raises `StorageFailed` if the store
+    does not answer in time or fails, and `UnknownCollection` for an invalid name. Methods that write also raise
+    `StorageFull`, `StorageReadOnly` and `WrongDimension`.
     """
 
     @property
     def fusion(self) -> Fusion:
-        """How `search` orders what it finds."""
+        """The way in which `search` merges its hits."""
         ...
 
     async def ready(self) -> None:
-        """Return where the store can be searched and written to; otherwise raise the error that says why not."""
+        """Return if the store can be searched and written to; otherwise raise the error that says why not."""
         ...
 
     async def replace(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
-        """Make these the collection's chunks, all at once: a reader sees the old ones or the new ones."""
+        """Replace all chunks of the collection at once: a reader sees either the old ones or the new ones."""
         ...
 
     async def insert(self, tenant: str, collection: str, chunks: Sequence[Chunk]) -> None:
-        """Add chunks to the collection, in place of those that are the same: doing it again changes nothing.
+        """Add chunks to the collection, in place of the same ones. Doing it again changes nothing.
 
-        Where it fails some may be there: do it again. Raises `UnknownCollection`.
+        After a failure some may be stored: do it again. Raises `UnknownCollection`.
         """
         ...
 
     async def delete_document(self, tenant: str, collection: str, document: str, version: int | None = None) -> int:
-        """Delete a document's chunks, those of one version or all; returns how many. Raises `UnknownCollection`."""
+        """Delete the chunks of one version of a document or of all, and return how many. Raises `UnknownCollection`."""
         ...
 
     async def search(
@@ -128,21 +128,21 @@ class VectorStore(Protocol):
         *,
         only: Filter | None = None,
     ) -> list[Hit]:
-        """The best chunks, best first. Raises `UnknownCollection` and `WrongDimension`."""
+        """Return the best chunks, best first. Raises `UnknownCollection` and `WrongDimension`."""
         ...
 
     async def editions(self, tenant: str, collection: str) -> list[Issued]:
-        """Every edition of every document, by id and version. Raises `UnknownCollection`."""
+        """Return every edition of every document, by id and version. Raises `UnknownCollection`."""
         ...
 
     async def count(self, tenant: str, collection: str) -> int:
-        """How many chunks the collection holds; 0 where it does not exist."""
+        """Return the number of chunks in the collection; 0 if it does not exist."""
         ...
 
     async def alias(self, tenant: str, alias: str, collection: str) -> None:
-        """Make `alias` another name of the collection, from one moment to the next; raises `UnknownCollection`.
+        """Make `alias` another name of the collection, at once. Raises `UnknownCollection`.
 
-        It stands before a collection of that name, for every method but this one, until it is switched to another
-        collection, or to its own name, which ends it. So an index can be built beside the one that is searched.
+        Every other method then uses the alias before a collection of the same name. Point it to another collection to
+        switch it, or to its own name to remove it. So an index can be built beside the one that is searched.
         """
         ...

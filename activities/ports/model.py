@@ -1,4 +1,4 @@
-"""Models behind their servers: what is asked of one, what it replies, and where it is to be had."""
+"""Ports for models: the prompt, the completion, and the catalogue of deployments."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ from perdure.contracts.chains.spec import Deployment, Prices
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool that a model asks for."""
+    """A tool call that a model asks for."""
 
     id: str
-    """The model's own name for this call, which the message with its result repeats."""
+    """The model's id for this call, which the message with the result repeats."""
     name: str
     arguments: str
     """JSON, as the model wrote it: nothing is checked yet."""
@@ -28,14 +28,14 @@ class Message:
     """`system`, `user`, `assistant` or `tool`."""
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
-    """The tools that an `assistant` message asked for."""
+    """The tool calls of an `assistant` message."""
     tool_call_id: str | None = None
-    """Whose result a `tool` message is."""
+    """The id of the call whose result a `tool` message holds."""
 
 
 @dataclass(frozen=True)
 class ToolSchema:
-    """A tool, as a model sees it."""
+    """A tool in a prompt."""
 
     name: str
     description: str
@@ -44,51 +44,51 @@ class ToolSchema:
 
 
 ANY_TOOL = "*"
-"""A choice among all tools: no tool is called so."""
+"""The `tool_choice` for any tool. No tool has this name."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked. What stays the same from call to call comes first, so that its computation is reused."""
+    """A request to a model. The part that stays the same comes first, so that a server reuses its computation."""
 
     messages: Sequence[Message]
     schema: Mapping[str, Any] | None = None
-    """The JSON schema that the reply is held to; None for free text."""
+    """The JSON schema that the reply must follow; None for free text."""
     tools: Sequence[ToolSchema] = ()
-    """What the model may call; with a schema as well, it either calls or answers by the schema."""
+    """The tools that the model may call. With a schema as well, it either calls a tool or answers by the schema."""
     tool_choice: str | None = None
-    """The name of the tool that it must call, or `ANY_TOOL` for one of them; None where it may answer as well.
+    """The name of the tool that it must call, or `ANY_TOOL` for any of them; None if it may also answer.
 
-    A server that holds no name gets the named tool alone: the rest of `tools` is for the calls that follow.
+    A server that cannot enforce a name gets only the named tool: the rest of `tools` is for later calls.
     """
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the reply is drawn."""
+    """The sampling parameters of a reply."""
 
     max_output_tokens: int
     temperature: float = 0.0
     seed: int = 0
     logprobs: int = 0
-    """How many of the likeliest tokens to report at each place; 0 for no log probabilities."""
+    """The number of likeliest tokens to report at each position; 0 for no log probabilities."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, as far as a model's server needs to know it. Providers that have no use for it ignore it."""
+    """The caller of a model, as far as its server needs to know it. Other providers ignore it."""
 
     tenant: str
-    """Whose prompts may share a cached beginning; no server is told the name."""
+    """The tenant, whose prompts may share a cached prefix. No server gets the name itself."""
     request_id: str
-    """What the call is named: ids only, so that it may stand in anybody's log."""
+    """The call's id, made of ids only, so that any log may show it."""
     priority: int = 3
-    """Temporal's: 1 to 5, and 1 is served first."""
+    """Temporal's priority, 1 to 5; 1 is served first."""
 
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """One token of a reply, with its log probability and the likeliest ones in its place."""
+    """One token of a reply, with its log probability and the likeliest tokens at its position."""
 
     token: str
     logprob: float
@@ -97,7 +97,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a call used, from the server's own report."""
+    """The usage of a call, as its server reported it."""
 
     input_tokens: int
     output_tokens: int
@@ -107,30 +107,33 @@ class Usage:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model replied."""
+    """The reply of a model."""
 
     content: str
     model: str
-    """The model as its server names itself."""
+    """The model's name, as its server reports it."""
     finish_reason: str
     """`stop`, `length`, `tool_calls`, or `content_filter` where the provider withheld the reply and charges for it."""
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
     first_token_ms: float | None = None
-    """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
+    """The milliseconds from the call to the first piece of the reply; None if it did not stream."""
 
 
-Heard: TypeAlias = Callable[[str, Usage | None], Awaitable[None]]
-"""Hears each piece of a reply as it comes, with what the call used so far where the server reports that on the way."""
+OnPiece: TypeAlias = Callable[[str, Usage | None], Awaitable[None]]
+"""Takes each piece of a reply as it arrives, and the usage so far if the server reports that while it streams."""
 
 
 def digest_of(prompt: Prompt) -> str:
-    """The name of the exact request: messages, schema and tools as canonical JSON, in SHA-256.
+    """Return the SHA-256 of a prompt: its messages, schema and tools as canonical JSON.
 
-    What a prompt does not have adds nothing, so that those without tools are named as they always were.
+    Absent fields add nothing, so that prompts without tools keep the digest that they always had.
     """
-    request: dict[str, object] = {"messages": [_said(message) for message in prompt.messages], "schema": prompt.schema}
+    request: dict[str, object] = {
+        "messages": [_entry(message) for message in prompt.messages],
+        "schema": prompt.schema,
+    }
     if prompt.tools:
         request["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in prompt.tools]
     if prompt.tool_choice is not None:
@@ -138,43 +141,43 @@ def digest_of(prompt: Prompt) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _said(message: Message) -> list[object]:
-    """A message, with what is said of tools where something is."""
-    said: list[object] = [message.role, message.content]
+def _entry(message: Message) -> list[object]:
+    """Return a message's fields for the digest, those about tools only if they are set."""
+    fields: list[object] = [message.role, message.content]
     if message.tool_calls:
-        said.append({"tool_calls": [[call.id, call.name, call.arguments] for call in message.tool_calls]})
+        fields.append({"tool_calls": [[call.id, call.name, call.arguments] for call in message.tool_calls]})
     if message.tool_call_id is not None:
-        said.append({"tool_call_id": message.tool_call_id})
-    return said
+        fields.append({"tool_call_id": message.tool_call_id})
+    return fields
 
 
 class Model(Protocol):
     """Models behind their servers, by deployment."""
 
     async def complete(
-        self, deployment: str, prompt: Prompt, sampling: Sampling, caller: Caller, heard: Heard | None = None
+        self, deployment: str, prompt: Prompt, sampling: Sampling, caller: Caller, heard: OnPiece | None = None
     ) -> Completion:
-        """Complete a prompt; the reply streams where somebody hears it.
+        """Complete a prompt. The reply streams if `heard` takes its pieces.
 
         Raises `ModelUnreachable`, `ModelUnusable`, `ModelOverloaded`, `ModelRefused`, `ModelFailed`, `CircuitOpen`, or
         `NotConfigured` for an unknown deployment or one that cannot do what the prompt asks for. Retries nothing: the
-        workflow does. Cancelling it closes the provider's socket, and stops the work on a server that can be told to.
+        workflow does. Cancelling it closes the provider's socket, and aborts the request on a server that supports it.
         """
         ...
 
 
 class Catalogue(Protocol):
-    """The deployments that a tier may use."""
+    """The deployments of each tier, and their prices."""
 
     def deployment_for(self, tier: str, excluding: Sequence[str] = (), window: int | None = None) -> Deployment:
-        """The first deployment of a tier that is not excluded; the very first where all are.
+        """Return the first deployment of a tier that is not excluded; the very first if all are.
 
-        One whose window holds fewer tokens than `window` is passed over, unless all of the tier are.
+        A deployment whose context window is smaller than `window` tokens is skipped, unless all of the tier are.
 
         Raises `NotConfigured` and names the tiers that exist.
         """
         ...
 
     def prices_of(self, deployment: str) -> tuple[Prices, int]:
-        """A deployment's prices and its context window in tokens, as they are now. Raises `NotConfigured`."""
+        """Return a deployment's current prices and its context window, in tokens. Raises `NotConfigured`."""
         ...

@@ -1,4 +1,4 @@
-"""What people need who decide and who start runs: somebody who knows a signature, and a place for what they say."""
+"""Ports for people who decide and who start runs: their credentials, their identities, and an audit of decisions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,67 +10,67 @@ from perdure.contracts.tool_calls.decisions import StepDecision
 
 
 class Credentials(Protocol):
-    """Knows whether a credential was signed by whom the operator trusts, for us, and lately."""
+    """Verifies that a credential was signed by a trusted issuer, for this platform, and has not expired."""
 
     def claims(self, credential: str, at: datetime | None = None) -> dict[str, Any]:
-        """What a credential claims that was good at that moment, or is now.
+        """Return the claims of a credential that is valid at a moment, by default now.
 
-        Raises `BadCredential`, in whose words nothing of the credential stands.
+        Raises `BadCredential`, whose message holds nothing of the credential.
         """
         ...
 
 
 class Audit(Protocol):
-    """Keeps the decisions that no run could take. Nothing is ever taken out of it."""
+    """Stores the decisions that no run could take. Nothing is ever deleted."""
 
     async def write(self, tenant: str, business_id: str, decision: StepDecision, reason: str) -> int:
-        """Write one down, and say how many decisions of this id were for this run; the same again changes nothing.
+        """Store a decision, and return how many of its id are stored for this run. The same one again changes nothing.
 
         Raises `StorageFull`, `StorageFailed`.
         """
         ...
 
     async def read(self, tenant: str, business_id: str) -> tuple[tuple[StepDecision, str], ...]:
-        """What was decided about a run in vain, and why, in that order. Raises `StorageFailed`."""
+        """Return the decisions that a run did not take, each with the reason, oldest first. Raises `StorageFailed`."""
         ...
 
 
 @dataclass(frozen=True)
 class ShownCaller:
-    """A caller's token that was shown, without the token."""
+    """The verification of a caller's token, without the token."""
 
     ticket: Digest
     workflow_id: str
-    """Of the one run that it was shown for."""
+    """The workflow id of the one run that the token was sent for."""
     sent_at: datetime
-    """When the client sent it, UTC, by the Temporal server's clock."""
+    """The time when the client sent it, UTC, by the Temporal server's clock."""
     identity: Identity | None = None
-    """Who it says they are; None where it was refused."""
+    """The caller's identity; None if the token was refused."""
     expires_at: datetime | None = None
-    """Until when it is good; None where it was refused."""
+    """The time until which it is valid; None if it was refused."""
     refused: str = ""
-    """Why it cannot be believed; empty where it can."""
+    """Why it was refused; empty if it was not."""
 
 
 class Callers(Protocol):
-    """Keeps who has shown a token for which run, and lets each ticket be used by one run. No token is ever kept."""
+    """Stores the verified identity for each ticket, and lets one run use each ticket. No token is ever stored."""
 
     async def show(self, tenant: str, shown: ShownCaller) -> Identity | None:
-        """Write down what a token came to; who is known by its ticket from now on, None where it stands refused.
+        """Store a verification, and return the identity of its ticket from now on; None if it is refused.
 
-        The first identity stays, whatever the token comes to later. It replaces a refusal: the key may have been
-        unknown at first. Raises `StorageFull`, `StorageFailed`.
+        The first identity stays, even if the token is refused later. It replaces an earlier refusal, since the key may
+        have been unknown at first. Raises `StorageFull`, `StorageFailed`.
         """
         ...
 
     async def redeem(
         self, tenant: str, ticket: Digest, workflow_id: str, run_id: str, started_at: datetime | None = None
     ) -> Identity | None:
-        """Who has shown the token of a run's ticket; None while nothing was shown, for a minute at most.
+        """Return the identity of a run's ticket; None until its token is verified, for a minute at most.
 
-        The first run that redeems a ticket uses it up: it hears the same for ever, and every other run is refused.
-        `run_id` is the run's first execution's, `started_at` when that began. Raises `BadCaller` where the token was
-        refused or nobody showed any, where the ticket belongs to another run, or where the run began after the token
+        The first run that redeems a ticket owns it: it always gets the same identity, and every other run is refused.
+        `run_id` is the id of the run's first execution, `started_at` the time when that began. Raises `BadCaller` if
+        the token was refused or never sent, if the ticket belongs to another run, or if the run began after the token
         had expired; `StorageFull`, `StorageFailed`.
         """
         ...

@@ -1,4 +1,4 @@
-"""Runs as effects see them: what the server knows of an execution, what is registered of its run, and the time."""
+"""Ports for runs: the Temporal server's executions, the registry of runs, and the database's clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,58 +10,58 @@ from perdure.contracts.runs.registry import RegisteredRun
 
 @dataclass(frozen=True)
 class Execution:
-    """What the Temporal server says of one execution of a workflow."""
+    """One execution of a workflow, as the Temporal server describes it."""
 
     workflow_id: str
     run_id: str
     first_run_id: str
-    """The first execution's of its run: a continue-as-new, a reset and a retry keep it."""
+    """The id of the run's first execution: a continue-as-new, a reset and a retry keep it."""
     kind: str
     """The workflow type."""
     parent: str
-    """The first run id of the run that started it as a child; empty for none."""
+    """The first run id of the parent run; empty if it is no child."""
     started_at: datetime
-    """When this execution began, UTC."""
+    """The time when this execution began, UTC."""
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """How a run began, as its first event says."""
+    """The beginning of a run, from its first event."""
 
     at: datetime
-    """UTC."""
+    """The time, UTC."""
     request: Mapping[str, Any]
-    """What it was started with; empty where that is no JSON object."""
+    """The request that started it; empty if that is no JSON object."""
 
 
 class Executions(Protocol):
-    """Asks the Temporal server about executions."""
+    """Looks executions up on the Temporal server."""
 
     async def beginning(self, workflow_id: str, first_run_id: str) -> Beginning:
-        """How a run began. Raises `NotThisRun` where the server has forgotten it, `ServerAway`."""
+        """Return the beginning of a run. Raises `NotThisRun` if the server no longer has it, `ServerAway`."""
         ...
 
     async def look(self, workflow_id: str, run_id: str) -> Execution:
-        """What the server knows of it. Raises `NotThisRun` where it knows of none, `ServerAway`."""
+        """Return an execution. Raises `NotThisRun` if the server has none, `ServerAway`."""
         ...
 
 
 class Runs(Protocol):
-    """The registry. A run is registered once, by its first effect, and never changes."""
+    """The registry of runs. A run is registered once, by its first effect, and never changes."""
 
     async def register(self, run: RegisteredRun) -> RegisteredRun:
-        """Register a run, with its account; returns what is registered: the first registration stays.
+        """Register a run with its account, and return its registration: the first one stays.
 
-        Raises `KeyTaken` where the run is registered with another workflow id or kind, `StorageFull`, `StorageFailed`.
+        Raises `KeyTaken` if the run is registered with another workflow id or kind, `StorageFull`, `StorageFailed`.
         """
         ...
 
     async def look(self, tenant: str, run_id: str) -> RegisteredRun | None:
-        """The run; None where none is registered. Raises `StorageFailed`."""
+        """Return the registered run; None if there is none. Raises `StorageFailed`."""
         ...
 
     async def upgraded_at(self) -> datetime | None:
-        """When the database learned to register runs, UTC: one that began before could not be.
+        """Return the time when the database got its registry, UTC: earlier runs could not be registered.
 
         Raises `StorageFailed`.
         """
@@ -69,8 +69,8 @@ class Runs(Protocol):
 
 
 class Clock(Protocol):
-    """The one clock for times that are compared: it stands beside the database, which all workers share."""
+    """The database's clock, which all workers share: the only one for times that are compared."""
 
     async def now(self) -> datetime:
-        """The time, UTC. Raises `StorageFailed`."""
+        """Return the time, UTC. Raises `StorageFailed`."""
         ...

@@ -1,4 +1,4 @@
-"""Model servers as their operators see them: are they well, what do they serve, how busy are they, which adapters."""
+"""The port for operating model servers: their health, their load and their LoRA adapters."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,52 +10,55 @@ class Health:
 
     ready: bool
     reason: str
-    """Why not, and what to do about it; empty where it is ready."""
+    """Why it is not ready, and what to do about it; empty if it is."""
     models: tuple[str, ...] = ()
-    """What its server serves, adapters as `base:adapter`; empty where it did not say."""
+    """The models that its server serves, adapters as `base:adapter`; empty if it did not report them."""
     context_window: int | None = None
-    """Tokens that its server takes, prompt and answer together; None where it did not say."""
+    """The tokens of prompt and answer together that its server takes; None if it did not report that."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """How busy a deployment's server is. None for what it does not tell."""
+    """The load of a deployment's server. None for each value that it does not report."""
 
     running: int | None = None
-    """Requests that it works on."""
+    """The requests in progress."""
     waiting: int | None = None
-    """Requests that wait their turn."""
+    """The requests in the queue."""
     token_usage: float | None = None
-    """How much of its memory for tokens is taken, from 0 to 1."""
+    """The share of its token memory in use, from 0 to 1."""
     cache_hit_rate: float | None = None
-    """How many of the tokens of prompts came from the prefix cache, from 0 to 1."""
+    """The share of prompt tokens from the prefix cache, from 0 to 1."""
     tokens_per_second: float | None = None
-    """Tokens that it writes each second, for all requests together."""
+    """The tokens that it generates each second, for all requests together."""
     aborted: int | None = None
-    """Requests that were stopped since it started."""
+    """The requests that were aborted since it started."""
 
 
 class ModelServers(Protocol):
     """The servers behind the deployments of a catalogue."""
 
     async def health(self, deployment: str) -> Health:
-        """Whether it can be called. Never raises for a server: that it does not answer is what was asked.
+        """Return whether a deployment can be called. A server that does not answer raises nothing: it is not ready.
 
         Raises `NotConfigured` for an unknown deployment.
         """
         ...
 
     async def load(self, deployment: str) -> Load:
-        """How busy it is. Raises `ModelUnreachable`, `ModelUnusable`, or `NotConfigured`."""
+        """Return a deployment's load. Raises `ModelUnreachable`, `ModelUnusable`, or `NotConfigured`."""
         ...
 
     async def load_adapter(self, deployment: str, adapter: str, path: str) -> None:
-        """Have its server load a LoRA adapter from a path on the server's own disk.
+        """Load a LoRA adapter into a deployment's server, from a path on the server's own disk.
 
-        Raises `ModelUnreachable`, `ModelUnusable`, `ModelRefused`, or `NotConfigured` where it serves no adapters.
+        Raises `ModelUnreachable`, `ModelUnusable`, `ModelRefused`, or `NotConfigured` if it serves no adapters.
         """
         ...
 
     async def unload_adapter(self, deployment: str, adapter: str) -> None:
-        """Have its server forget a LoRA adapter. Raises as `load_adapter` does."""
+        """Unload a LoRA adapter from a deployment's server.
+
+        Raises `ModelUnreachable`, `ModelUnusable`, `ModelRefused`, or `NotConfigured` if it serves no adapters.
+        """
         ...

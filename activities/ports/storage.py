@@ -1,4 +1,4 @@
-"""What must survive: bodies by digest, and what was paid for."""
+"""Ports for durable storage: bodies by digest, paid replies, and the accounts of runs."""
 
 import uuid
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from perdure.contracts.windows import Account
 
 
 class BlobStore(Protocol):
-    """Keeps bodies by tenant and digest."""
+    """Stores bodies by tenant and digest."""
 
     async def put(self, tenant: str, body: bytes) -> str:
         """Store a body and return its SHA-256. Storing it again changes nothing."""
         ...
 
     async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
-        """As `put`, for several bodies at once."""
+        """Store several bodies at once, and return their digests in order. Storing them again changes nothing."""
         ...
 
     async def get(self, tenant: str, digest: str) -> bytes:
-        """The body. Raises `BodyMissing` or `BodyCorrupt`."""
+        """Return the body of a digest. Raises `BodyMissing` or `BodyCorrupt`."""
         ...
 
     async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
-        """As `get`, for several bodies at once, in the order of their digests."""
+        """Return several bodies at once, in the order of their digests. Raises `BodyMissing` or `BodyCorrupt`."""
         ...
 
 
@@ -37,57 +37,57 @@ Paid = TypeVar("Paid", bound=PaidReply)
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One asking of a paid step."""
+    """One paid attempt, as it is recorded before the call."""
 
     key: StepKey
     attempt: int
-    """Its number in the workflow. A reset lets the numbers begin again."""
+    """The attempt's number in the workflow. After a reset the numbers begin again."""
     question: Digest
-    """Of what the workflow asks, whichever deployment it asks: another question is never given this one's answer."""
+    """The digest of the workflow's question, for any deployment: a saved reply answers no other question."""
     worst: Spend
-    """What it may cost at most."""
+    """The most that it may cost."""
     bodies: Sequence[bytes] = ()
-    """What the call needs besides and nobody has stored yet."""
+    """The bodies that the call needs and that are not stored yet."""
     asking: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Unique to this asking, so that a transaction that is done twice knows itself again."""
+    """A unique id of this attempt, by which a repeated transaction recognizes itself."""
 
 
 class PaidReplies(Protocol):
-    """Remembers every paid attempt before its call and every reply before it is acknowledged.
+    """Records every paid attempt before its call, and saves every reply before it is acknowledged.
 
     The run's account and its tenant's day are charged in the same transactions. Each method may be repeated. All raise
     `StorageFull` or `StorageFailed`.
     """
 
     async def begin(self, order: Order, reply: type[Paid]) -> Paid | None:
-        """The reply that was saved for this question; otherwise records this attempt and returns None.
+        """Return the reply that was saved for this question; otherwise record this attempt and return None.
 
-        Its worst case is set aside and its bodies are stored in the same transaction. Each asking is an attempt of its
-        own, also where a reset lets one of the same number be made again. A saved reply comes with all charges known by
-        now, by the number in the workflow; those of an attempt that buys nothing are zero.
-        Raises `WindowSpent` where the run's account or its tenant's day does not cover the worst case, and `NotThisRun`
-        where the run has no account: nothing is recorded then.
+        Its worst case is reserved and its bodies are stored in the same transaction. Each order is an attempt of its
+        own, even if its number comes again after a reset. A saved reply holds all charges known by now, by the number
+        in the workflow; an attempt that buys nothing has cost zero.
+        Raises `WindowSpent` if the run's account or its tenant's day does not cover the worst case, and `NotThisRun` if
+        the run has no account: then nothing is recorded.
         """
         ...
 
     async def save(self, order: Order, reply: Paid, charge: Spend, texts: Sequence[Text] = ()) -> Paid:
-        """Save what an attempt bought, settle it, and store the bodies of these texts, in one transaction.
+        """Save an attempt's reply, settle its cost, and store the bodies of these texts, in one transaction.
 
-        The first reply saved for a question is the one that every attempt returns. Raises `UnknownKey` where the
-        asking was never begun.
+        Every attempt returns the first reply that was saved for its question. Raises `UnknownKey` if the order was
+        never begun.
         """
         ...
 
     async def give_back(self, order: Order) -> None:
-        """Release what an attempt has set aside: it is known to have cost nothing. Raises `UnknownKey`."""
+        """Release the reservation of an attempt that is known to have cost nothing. Raises `UnknownKey`."""
         ...
 
     async def attempts(self, key: StepKey) -> dict[int, Spend | None]:
-        """What each recorded attempt cost, in the order in which they began; None where that is unknown."""
+        """Return the cost of each recorded attempt, in the order in which they began; None if it is unknown."""
         ...
 
     async def saved(self, key: StepKey) -> tuple[str, ...]:
-        """The JSON of every reply that was saved for a step, whatever it was asked, the first one first."""
+        """Return the JSON of every reply that was saved for a step, for any question, the oldest first."""
         ...
 
 
@@ -95,12 +95,12 @@ class Accounts(Protocol):
     """The accounts of runs. All raise `StorageFull` or `StorageFailed`."""
 
     async def look(self, tenant: str, run_id: str) -> Account | None:
-        """How a run's account stands; None where it has none."""
+        """Return a run's account; None if it has none."""
         ...
 
     async def charge_call(self, key: StepKey, attempt: int, asking: str, price: Spend) -> None:
-        """Charge a call that no ledger records, since it changes nothing; the same asking again charges nothing.
+        """Charge a read-only call, which no ledger records. The same `asking` again charges nothing.
 
-        Raises `WindowSpent` where the account does not cover it, and `NotThisRun` where there is none.
+        Raises `WindowSpent` if the account does not cover it, and `NotThisRun` if there is none.
         """
         ...

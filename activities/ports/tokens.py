@@ -1,4 +1,4 @@
-"""The token log: what paid steps say while they say it."""
+"""The port for the token log: the replies of paid steps while they are written."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from perdure.contracts.chains.steps import StepKey
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """How far a reader of a token log is."""
+    """The position of a reader in a token log."""
 
     attempt: int = 0
-    """0 before the first."""
+    """The attempt's number; 0 before the first."""
     offset: int = 0
-    """Characters of this attempt that were read."""
+    """The characters of this attempt that were read."""
 
 
 @dataclass(frozen=True)
 class Reset:
-    """Another attempt begins: what was shown of the one before it is void."""
+    """Another attempt begins: the tokens of the one before it are void."""
 
     position: Position
 
@@ -31,12 +31,12 @@ class Piece:
 
     text: str
     position: Position
-    """After this piece: a reader that goes on from here misses nothing and sees nothing twice."""
+    """The position after this piece. A reader that continues from it misses nothing and sees nothing twice."""
 
 
 @dataclass(frozen=True)
 class End:
-    """The attempt has said all that it will say."""
+    """The attempt has ended: no more tokens follow."""
 
     position: Position
 
@@ -45,49 +45,48 @@ LogEntry: TypeAlias = Reset | Piece | End
 
 
 class TokenLog(Protocol):
-    """What paid steps say while they say it, for people who wait. The durable answer is the step's reply.
+    """Shows the replies of paid steps while they are written. The durable answer is the step's reply.
 
-    Kept for each step (tenant, run, step) by attempt and offset in characters. A log may be gated: what is written
-    then, and that it is written, stays hidden until the run's gate of that name is opened. What is done late, for an
-    attempt that a later one has voided, changes nothing. Every method raises `StorageFailed`, and those that write
-    `StorageFull`; each may be repeated.
+    The log holds each step (tenant, run, step) by attempt and offset in characters. An attempt may have a gate: until
+    the run's gate of that name is opened it stays hidden, even the fact that it began. A late write of an attempt that
+    a later one has voided changes nothing. Every method raises `StorageFailed`, and those that write `StorageFull`;
+    each may be repeated.
     """
 
     async def begin(self, key: StepKey, attempt: int, gate: str | None = None, *, ended: bool = False) -> None:
-        """Begin an attempt, from 1, which voids the earlier ones. Beginning it again changes nothing.
+        """Begin an attempt, numbered from 1, which voids the earlier ones. Beginning it again changes nothing.
 
-        One that says nothing may begin as `ended`: one write instead of two. Where it had begun, it then ends.
+        An attempt without tokens may begin as `ended`: one write instead of two. If it had begun before, it then ends.
         """
         ...
 
     async def append(self, key: StepKey, position: Position, text: str) -> None:
         """Write characters at a position of an attempt. Writing the same at the same position again changes nothing.
 
-        Raises `StorageFailed` for a position beyond what is written, for an attempt that was not begun, and for more
-        than an ended attempt holds.
+        Raises `StorageFailed` for a position after the end of the text, for an attempt that was not begun, and for a
+        write after the end of an ended attempt.
         """
         ...
 
     async def end(self, key: StepKey, position: Position) -> None:
-        """The attempt ends at this position, which is where its text ends: `StorageFailed` anywhere else."""
+        """End the attempt at this position. Raises `StorageFailed` if its text does not end there."""
         ...
 
     async def open(self, tenant: str, run_id: str, gate: str) -> None:
-        """Open a gate of a run, for as long as the run's steps are kept: everything behind it may be shown.
+        """Open a gate of a run, for as long as the run's steps are kept: attempts behind it become visible.
 
         It may be opened before anything is written. Opening it again changes nothing.
         """
         ...
 
     def read(self, key: StepKey, after: Position = Position()) -> AsyncIterator[LogEntry]:
-        """Follow a step from a position, waiting for what is not yet written, until its newest attempt ended.
+        """Follow a step from a position, and wait for new pieces, until its newest attempt has ended.
 
-        An attempt other than the one in `after` is announced by `Reset`. An ended attempt that is followed by another
-        one later is not waited for: read again from its end to see that one. Close the iterator when it is not read
-        to its end.
+        `Reset` announces an attempt other than the one in `after`. Reading stops at an ended attempt, even if another
+        one begins later: read again from its end to see that. Close the iterator if you do not read it to its end.
         """
         ...
 
     async def forget(self, older_than: timedelta) -> int:
-        """Delete the steps whose newest attempt began longer ago than this; how many that were."""
+        """Delete the steps whose newest attempt began longer ago than this, and return how many."""
         ...

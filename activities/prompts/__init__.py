@@ -1,1 +1,1 @@
-"""The exact prompts of paid steps, made from requests and the bodies that they name."""
+"""The exact prompts of paid steps, built from requests and the bodies that they name."""

@@ -1,40 +1,40 @@
-"""How an agent's conversation becomes a prompt, and what a model says becomes a turn. Pure functions."""
+"""Turns an agent's conversation into a prompt, and a model's reply into a turn. Pure functions."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from activities.bodies.transcripts import Told
+from activities.bodies.transcripts import TurnText
 from activities.ports import Message, Prompt, ToolCall, ToolSchema
 from agents import summary
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.transcript import Role
 
 
-def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[Told]) -> Prompt:
-    """The exact request: the fixed beginning first, so that its computation is reused, then every turn.
+def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[TurnText]) -> Prompt:
+    """Return the exact prompt: first the fixed messages, so that a server reuses their computation, then every turn.
 
-    `instructions` is the body of the spec's own, JSON messages.
+    `instructions` is the body of the spec's instructions: messages as JSON.
     """
     fixed = [_fixed(message) for message in json.loads(instructions)]
     tools = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in spec.tools]
-    begins = all(turn.role is Role.USER for turn in turns)
-    return Prompt([*fixed, *map(_message, turns)], tools=tools, tool_choice=spec.begins_with if begins else None)
+    is_first = all(turn.role is Role.USER for turn in turns)
+    return Prompt([*fixed, *map(_message, turns)], tools=tools, tool_choice=spec.begins_with if is_first else None)
 
 
-def summary_prompt(instructions: str, opening: Sequence[Told], older: Sequence[Told]) -> Prompt:
-    """The exact request for a summary of the older turns, all of it one record: no tool can be called for it.
+def summary_prompt(instructions: str, opening: Sequence[TurnText], older: Sequence[TurnText]) -> Prompt:
+    """Return the exact prompt for a summary of the older turns. They are one message, so that no tool is called.
 
-    `opening` is the task, for the sake of which something matters or does not; turns come with their bodies.
+    `opening` is the task, by which the model decides what matters.
     """
-    said = summary.asked([_said(turn) for turn in (*opening, *older)])
-    return Prompt([Message("system", instructions), Message("user", said)])
+    request = summary.asked([_for_summary(turn) for turn in (*opening, *older)])
+    return Prompt([Message("system", instructions), Message("user", request)])
 
 
 def turn_text(content: str, calls: Sequence[ToolCall]) -> str:
-    """What the model said, as the body of its turn."""
-    asked = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]
-    return json.dumps({"content": content, "calls": asked}, ensure_ascii=False)
+    """Return the body of a model's turn: its text and its tool calls, as JSON."""
+    requested = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]
+    return json.dumps({"content": content, "calls": requested}, ensure_ascii=False)
 
 
 def _fixed(message: dict[str, Any]) -> Message:
@@ -42,7 +42,7 @@ def _fixed(message: dict[str, Any]) -> Message:
     return Message(message["role"], message["content"], calls, message.get("tool_call_id"))
 
 
-def _message(turn: Told) -> Message:
+def _message(turn: TurnText) -> Message:
     body = turn.body
     match turn.role:
         case Role.USER | Role.SUMMARY:
@@ -50,15 +50,15 @@ def _message(turn: Told) -> Message:
         case Role.TOOL:
             return Message("tool", body, tool_call_id=turn.call)
         case Role.ASSISTANT:
-            said = json.loads(body)
-            calls = tuple(ToolCall(call["id"], call["name"], call["arguments"]) for call in said["calls"])
-            return Message("assistant", said["content"], calls)
+            reply = json.loads(body)
+            calls = tuple(ToolCall(call["id"], call["name"], call["arguments"]) for call in reply["calls"])
+            return Message("assistant", reply["content"], calls)
 
 
-def _said(turn: Told) -> summary.Said:
+def _for_summary(turn: TurnText) -> summary.Said:
     body = turn.body
     if turn.role is Role.ASSISTANT:
-        said = json.loads(body)
-        asked = [f"calls {call['name']}({call['arguments']})" for call in said["calls"]]
-        body = "\n".join([*([said["content"]] if said["content"] else []), *asked])
+        reply = json.loads(body)
+        requested = [f"calls {call['name']}({call['arguments']})" for call in reply["calls"]]
+        body = "\n".join([*([reply["content"]] if reply["content"] else []), *requested])
     return summary.Said(turn.role.value, body)

@@ -1,4 +1,4 @@
-"""The exact prompt that asks for an answer from passages, from the request and the bodies that it names."""
+"""Builds the exact prompt that asks for an answer from passages, from a request and the bodies that it names."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from perdure.contracts.chains.steps import Generate
 from perdure.contracts.text import Text
 
 TEMPLATE_TOKENS = 256
-"""Tokens. What a chat template adds around the messages at most."""
+"""The most tokens that a chat template adds around the messages."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class Source:
     end: int
     text: str
     heading: str
-    """What it stands under."""
+    """The heading of its chunk."""
 
 
 @dataclass(frozen=True)
-class Composed:
-    """A prompt, with what its reply is read by."""
+class ComposedPrompt:
+    """A prompt, with the sources and the parts that its reply refers to."""
 
     prompt: Prompt
     sources: Sequence[Source]
-    """The sentences that it shows, in the order of their numbers."""
+    """The sentences in the prompt, in the order of their numbers."""
     parts: Sequence[str]
     """The parts of the question."""
 
 
-async def composed(ask: Generate, blobs: BlobStore) -> Composed:
-    """The same prompt for the same request, whenever it is asked for. Raises `BodyMissing` or `BodyCorrupt`."""
+async def compose(ask: Generate, blobs: BlobStore) -> ComposedPrompt:
+    """Build the prompt of a request, always the same for the same request. Raises `BodyMissing` or `BodyCorrupt`."""
     tenant = ask.key.tenant
     repaired = [] if ask.repair is None else [ask.repair.said]
     instructions, *bodies = await texts.read_all(blobs, tenant, [ask.instructions, *ask.parts, *repaired])
@@ -51,7 +51,7 @@ async def composed(ask: Generate, blobs: BlobStore) -> Composed:
     if ask.repair is not None:
         again = [Message(role, content) for role, content in ask_again(bodies[-1], list(map(str, ask.repair.problems)))]
     sources, messages = _compose(fixed, passages, parts, again, ask.worst.input_tokens)
-    return Composed(Prompt(messages, schema=reply_schema(len(sources), len(parts))), sources, parts)
+    return ComposedPrompt(Prompt(messages, schema=reply_schema(len(sources), len(parts))), sources, parts)
 
 
 async def _with_bodies(blobs: BlobStore, tenant: str, passages: Sequence[Passage]) -> list[Passage]:
@@ -79,20 +79,20 @@ def _compose(
     again: Sequence[Message],
     most_tokens: int,
 ) -> tuple[list[Source], list[Message]]:
-    """The prompt, within what is reserved for it: passages that do not fit are left out, the last ones first."""
-    kept = list(passages)
+    """Return the sources and messages that fit into the reserved tokens; passages are left out from the last one on."""
+    fitting = list(passages)
     while True:
-        sources = _sources(kept)
+        sources = _sources(fitting)
         shown = [f"({source.heading}) {source.text}" for source in sources]
         messages = [*fixed, Message("user", frame(shown, parts)), *again]
         size = TEMPLATE_TOKENS + sum(len(message.content.encode()) for message in messages)
-        if size <= most_tokens or not kept:
+        if size <= most_tokens or not fitting:
             return sources, messages
-        kept.pop()
+        fitting.pop()
 
 
 def _sources(passages: Sequence[Passage]) -> list[Source]:
-    """The sentences to choose from, each once, the nearest to its part of the question first."""
+    """Return the sentences to choose from, each once, the most similar to its part of the question first."""
     ranked = sorted(
         ((passage.part, -sentence.relevance, place, sentence.start, sentence.end))
         for place, passage in enumerate(passages)

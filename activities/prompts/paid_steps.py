@@ -1,4 +1,4 @@
-"""The exact prompt of any paid step, from its request and the bodies that it names: what its effect sends, and sent."""
+"""Builds the exact prompt of any paid step, from its request and the bodies that it names."""
 
 from typing import assert_never
 
@@ -14,35 +14,35 @@ from perdure.contracts.chains.steps import Extract, Generate
 
 
 class Prompts:
-    """Prompts from requests. The same request gives the same prompt, whenever it is asked for."""
+    """Builds prompts. The same request always gives the same prompt."""
 
     def __init__(self, blobs: BlobStore, transcripts: Transcripts | None = None, pins: Pins | None = None) -> None:
-        """Effects hand over what they remember of conversations and specs; without it everything is read."""
+        """Effects pass their caches of conversations and specs; without them everything is read from the store."""
         self._blobs = blobs
         self._transcripts = transcripts or Transcripts(blobs)
         self._pins = pins or Pins(blobs)
 
     async def of(self, ask: Think | Compact | Generate | Extract) -> Prompt:
-        """What is sent for a request. Raises `BodyMissing` or `BodyCorrupt`."""
+        """Return the prompt of a request. Raises `BodyMissing` or `BodyCorrupt`."""
         match ask:
             case Think():
                 spec = await self._pins.read(ask.key.tenant, ask.pinned)
                 instructions = await texts.read(self._blobs, ask.key.tenant, spec.instructions)
-                return prompt_of(spec, instructions, await self._transcripts.tell(ask.key.tenant, ask.transcript))
+                return prompt_of(spec, instructions, await self._transcripts.read(ask.key.tenant, ask.transcript))
             case Compact():
                 return (await self.of_summary(ask))[0]
             case Generate():
-                return (await answer.composed(ask, self._blobs)).prompt
+                return (await answer.compose(ask, self._blobs)).prompt
             case Extract():
                 return await record.prompt_of(ask, self._blobs)
             case never:
                 assert_never(never)
 
     async def of_summary(self, ask: Compact) -> tuple[Prompt, Cut]:
-        """The request for a summary, with the conversation as it is cut. Raises `BodyMissing` or `BodyCorrupt`."""
-        tenant, how = ask.key.tenant, (await self._pins.read(ask.key.tenant, ask.pinned)).compaction
-        if how is None:
+        """Return the prompt for a summary, and the cut conversation. Raises `BodyMissing` or `BodyCorrupt`."""
+        tenant, compaction = ask.key.tenant, (await self._pins.read(ask.key.tenant, ask.pinned)).compaction
+        if compaction is None:
             raise NotConfigured("nothing is said of summaries in this run's spec: no such run asks for one")
-        instructions = await texts.read(self._blobs, tenant, how.instructions)
+        instructions = await texts.read(self._blobs, tenant, compaction.instructions)
         cut = await self._transcripts.cut(tenant, ask.transcript, ask.covers)
         return summary_prompt(instructions, cut.opening, cut.older), cut

@@ -1,8 +1,8 @@
-"""Settings: one frozen tree, and the only reader of the environment.
+"""The settings: one frozen tree, and the only reader of the environment.
 
-Every setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
-runtimes put secrets; the environment comes first. A `PERDURE_` name that is not known is an error. The connection to
-Temporal is not among them: it comes from its own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
+A setting is `PERDURE_<GROUP>__<NAME>` in the environment, or a file of that name in `/run/secrets`, where container
+runtimes put secrets; the environment comes first. An unknown `PERDURE_` name is an error. The connection to Temporal is
+not a setting: it comes from Temporal's own environment configuration (`TEMPORAL_ADDRESS` and its TOML file).
 """
 
 import os
@@ -31,14 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 
 SECRETS = Path("/run/secrets")
-"""Where a setting may be a file: `perdure_database__postgres`."""
+"""The folder where a setting may be a file: `perdure_database__postgres`."""
 
 PROFILES = ROOT / "deploy" / "models"
-"""Where the model catalogues of the checkout are."""
+"""The folder of the checkout's model catalogues."""
 
 
 class Paths(Group):
-    """Where things are kept."""
+    """The folders and files that the platform uses."""
 
     state: Path = ROOT / "var"
     """The embedded stack's state: databases, the index, logs and traces."""
@@ -67,24 +67,24 @@ class Embedded(Group):
     ui_port: int = Field(default=8233, ge=1, le=65535)
     """The Temporal UI's port."""
     continue_after: int | None = Field(default=None, ge=10)
-    """Events after which a run goes on in a new execution; None for the server's own number, 4,096. For tests."""
+    """Events after which a run continues in a new execution; None for the server's own number, 4,096. For tests."""
     model_port: int = Field(default=8081, ge=1, le=65535)
-    """The model server of the deployment `fast`."""
+    """The port of the model server of the deployment `fast`."""
     strong_port: int = Field(default=8082, ge=1, le=65535)
-    """The model server of the deployment `strong`, where the stack is started with that tier."""
+    """The port of the model server of the deployment `strong`, if the stack is started with that tier."""
     weaviate_port: int = Field(default=8079, ge=1, le=65535)
-    """Weaviate's port, where the stack is started with that store."""
+    """Weaviate's port, if the stack is started with that store."""
     weaviate_grpc_port: int = Field(default=50051, ge=1, le=65535)
-    """Weaviate's gRPC port, where the stack is started with that store."""
+    """Weaviate's gRPC port, if the stack is started with that store."""
     desk_port: int = Field(default=8790, ge=1, le=65535)
-    """The desk's port: the small service that agents' tickets and messages go to, where the settings name no other."""
+    """The port of the desk, the small service for agents' tickets and messages, unless the settings name another."""
     model_threads: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1)
-    """Threads of each model server. They wait for each other after every operation: if one has to share its core with
-    Temporal or a worker, all do (measured: a tenth of the speed), so one core is left to those."""
+    """The threads of each model server. They wait for each other after every operation, so one core is left to Temporal
+    and the workers: if one thread had to share its core, all would be slow (measured: a tenth of the speed)."""
 
 
 class Model(Group):
-    """How models are called."""
+    """The calls of models."""
 
     endpoints: dict[str, str] = Field(default_factory=dict[str, str])
     """Endpoints by deployment, over the catalogue's own: `{"fast": "http://127.0.0.1:9000/v1"}`."""
@@ -92,10 +92,10 @@ class Model(Group):
     """Keys by the name that a deployment's `api_key` gives in the catalogue, or by the deployment's own name, as JSON:
     `{"openai": "..."}`."""
     timeout_seconds: float = Field(default=240, gt=0)
-    """How long one call may take, in seconds; below the generate effect's timeout of 5 minutes."""
+    """The timeout of one call, in seconds; below the generate effect's timeout of 5 minutes."""
     idle_seconds: float = Field(default=60, gt=0)
-    """How long a reply that has begun to stream may be silent, in seconds. Before its first piece the whole timeout
-    holds: a server says nothing while a request waits its turn and while it reads a long prompt."""
+    """The longest pause in a reply that has begun to stream, in seconds. Before the first piece the whole timeout
+    holds: a server sends nothing while a request is queued and while it reads a long prompt."""
 
     @field_validator("endpoints")
     @classmethod
@@ -109,7 +109,7 @@ class Model(Group):
 
 
 class Store(Group):
-    """Where the chunks of documents are kept and searched."""
+    """The store of document chunks."""
 
     weaviate: str | None = None
     """Weaviate's address, `https://host:8080`; None keeps them in LanceDB files under the state."""
@@ -118,33 +118,33 @@ class Store(Group):
     weaviate_api_key: SecretStr | None = None
     """The key that Weaviate asks for. Its gRPC port listens on every interface: never run it without one."""
     timeout_seconds: float = Field(default=10, gt=0)
-    """How long one request to a server of documents may take, in seconds."""
+    """The timeout of one request to the store's server, in seconds."""
 
 
 class Database(Group):
-    """Where bodies, paid attempts and their replies are kept."""
+    """The database of bodies, paid attempts and their replies."""
 
     postgres: SecretStr | None = None
     """PostgreSQL's address with libpq's own options, `postgresql://user:password@host/perdure?sslmode=verify-full`;
     None keeps them in a SQLite file under the state."""
     patience_seconds: float = Field(default=20, gt=0)
-    """How long a transaction waits for other writers, or for a server that restarts, before it fails, in seconds."""
+    """The longest wait of a transaction for other writers or for a restarting server, in seconds; then it fails."""
 
 
 class Shared(Group):
-    """What the workers of one deployment tell each other."""
+    """The state that the workers of one deployment share."""
 
     redis: SecretStr | None = None
-    """Where it is kept, `redis://:password@host:port/0`; None keeps it in each process by itself."""
+    """The address of its Redis, `redis://:password@host:port/0`; None keeps it in each process alone."""
 
 
 class Tools(Group):
-    """What tools may reach."""
+    """The services that tools may reach."""
 
     services: dict[str, str] = Field(default_factory=dict[str, str])
-    """Services by the name that tools call them by, with their addresses: `{"desk": "http://127.0.0.1:9000"}`."""
+    """The addresses of services, by the names that tools use: `{"desk": "http://127.0.0.1:9000"}`."""
     timeout_seconds: float = Field(default=20, gt=0)
-    """How long one call of a service may take, in seconds; below a tool's own 30."""
+    """The timeout of one call of a service, in seconds; below a tool's own timeout of 30."""
 
     @field_validator("services")
     @classmethod
@@ -156,14 +156,15 @@ class Tools(Group):
 
 
 class Work(Group):
-    """What a worker does at the same time."""
+    """The concurrency and the version of a worker."""
 
     workflow_tasks: int = Field(default=32, ge=1)
+    """The most workflow tasks at the same time."""
     activities: int = Field(default=16, ge=1)
-    """Effects other than calls of models: each deployment's `concurrency` in the catalogue limits those."""
+    """The most effects at the same time, without calls of models: the catalogue's `concurrency` limits those."""
     deployment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    """What workers whose runs keep their version are called together, `perdure`: agents end with the version that they
-    began with, chains go on with the current one. None: there are no versions, and every worker takes every run."""
+    """The Temporal worker deployment, `perdure`, for runs that keep their version: agents end with the version that
+    they began with, chains continue with the current one. None: no versions, and every worker takes every run."""
     build: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     """This worker's version, `v1`; None for a digest of the code that decides runs."""
 
@@ -177,16 +178,16 @@ class Work(Group):
 
 
 class Tokens(Group):
-    """What models say while they say it, for people who wait."""
+    """The token log: replies of models while they are written."""
 
     redis: SecretStr | None = None
-    """Where it is kept, `redis://:password@host:port/0`; None keeps it in a SQLite file under the state."""
+    """The address of its Redis, `redis://:password@host:port/0`; None keeps it in a SQLite file under the state."""
     keep: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
-    """How long it is kept after an attempt began; `PT24H` or seconds."""
+    """The time that a reply stays there after its attempt began; `PT24H` or seconds."""
 
 
 class Telemetry(Group):
-    """Where traces and logs go."""
+    """Traces and logs."""
 
     otlp_endpoint: str | None = None
     """An OTLP/HTTP collector, for example `http://127.0.0.1:4318`; None writes spans to a file under the state."""
@@ -196,7 +197,7 @@ class Telemetry(Group):
 
 
 class Settings(BaseSettings):
-    """The whole tree."""
+    """The whole tree of settings."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -233,34 +234,34 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - see above
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given here, then the environment, then secret files; no `.env` is ever read."""
+        """Read arguments first, then the environment, then secret files; no `.env` is ever read."""
         return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings)
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, found: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a name that belongs to no group, as one that is not known in its group is."""
-        # A file with a suffix is somebody else's.
+    def _refuse_unknown(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a name that belongs to no group, in the way of a name that its group does not know."""
+        # A file with a suffix is no setting: another program put it there.
         names = [*os.environ, *(path.name for path in _files() if not path.suffix)]
-        return {**found, **{name.removeprefix(PREFIX).lower(): None for name in unknown(cls, names)}}
+        return {**values, **{name.removeprefix(PREFIX).lower(): None for name in unknown(cls, names)}}
 
 
 @cache
 def load() -> Settings:
-    """Read the environment once. A setting that cannot be used ends the process with one line that names it."""
+    """Read the environment once. An invalid setting ends the process with one line that names it."""
     try:
         return Settings()
     except ValidationError as error:
-        problem = explain(error, Settings, _given())
+        problem = explain(error, Settings, _values_set())
     except SettingsError:
-        problem = explain_json(Settings, _given())
+        problem = explain_json(Settings, _values_set())
     except UnicodeDecodeError:
         problem = "a secret file is no text in UTF-8: write it again"
     sys.exit(f"perdure: a PERDURE_ setting cannot be used: {problem}")
 
 
-def _given() -> dict[str, str]:
-    """What is set here, by its names in capitals: the environment over the secret files."""
+def _values_set() -> dict[str, str]:
+    """Return the values that are set, by names in capitals: the environment over the secret files."""
     files = {path.name.upper(): path.read_text() for path in _files()}
     return files | {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
 
@@ -270,14 +271,14 @@ def _files() -> list[Path]:
 
 
 def environment_with(**extra: str) -> dict[str, str]:
-    """This process's environment and what is added to it, for a process that it starts."""
+    """Return this process's environment with more variables, for a process that it starts."""
     return {**os.environ, **extra}
 
 
 def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
-    """Make these the only settings of this process and of what it starts, and return them.
+    """Make these the only settings of this process and of the processes that it starts, and return them.
 
-    Of its environment's own settings it keeps those that are named, and no Temporal: neither address nor file.
+    Settings of its environment are removed, except those in `keeping`, and so is Temporal's configuration.
     """
     for name in [name for name in os.environ if name.startswith(("PERDURE_", "TEMPORAL_")) and name not in keeping]:
         del os.environ[name]
@@ -287,7 +288,7 @@ def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
 
 
 def quiet_libraries() -> None:
-    """Keep slow libraries from asking the network when they are imported. Call it before they are."""
+    """Keep slow libraries from using the network at import. Call it before they are imported."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")

@@ -1,6 +1,6 @@
-"""What is wrong with a setting, in one line that names the setting and the remedy, and never shows a value.
+"""Explains an invalid setting in one line, with its name and the remedy, and never with its value.
 
-Any setting may hold a secret: one that is given under a wrong name, or in JSON of the wrong shape, most of all.
+Any value may hold a secret, above all one under a wrong name or in JSON of the wrong shape.
 """
 
 import json
@@ -16,13 +16,13 @@ REMEDY = "Correct it or unset it; values are never shown here."
 
 
 def explain(error: ValidationError, tree: type[BaseModel], given: Mapping[str, str]) -> str:
-    """What pydantic found wrong. `given` is what was set, by its names in capitals."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return f"{'; '.join(_problem(each, tree, given) for each in found)}. {REMEDY}"
+    """Return the problems that pydantic found, in one line. `given` holds the values, by names in capitals."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    return f"{'; '.join(_problem(each, tree, given) for each in problems)}. {REMEDY}"
 
 
 def explain_json(tree: type[BaseModel], given: Mapping[str, str]) -> str:
-    """Which settings are no JSON although they have to be."""
+    """Return the names of the settings that have to be JSON and are not, in one line."""
     of_json = [name for name, kind in setting_names(tree) if name in given and _has_parts(kind)]
     wrong = [name for name in of_json if not _is_json(given[name])]
     return f'{", ".join(wrong) or PREFIX + "..."}: has to be JSON, an object such as {{"name": ...}}. {REMEDY}'
@@ -36,16 +36,16 @@ def _problem(problem: Mapping[str, Any], tree: type[BaseModel], given: Mapping[s
     if unknown and depth == len(place):
         near = get_close_matches(name, known_names(tree), n=1, cutoff=0)
         return f"{name}: there is no such setting, the nearest is {near[0]}"
-    inside = [*_inside(place, depth, tree, given)]
+    steps_inside = [*_steps_inside(place, depth, tree, given)]
     if unknown:
         known = _parts(_kind(place[:-1], tree))
         near = get_close_matches(place[-1], known, n=1, cutoff=0)
         message = f"it has a name that is not known, the nearest is {near[0]!r}"
-    return ": ".join([name, *([f"in its JSON, {', '.join(inside)}"] if inside else []), message])
+    return ": ".join([name, *([f"in its JSON, {', '.join(steps_inside)}"] if steps_inside else []), message])
 
 
 def _depth(place: Sequence[str], tree: type[BaseModel], given: Mapping[str, str]) -> int:
-    """How many steps of the place are a setting's own name; what follows lies inside its value."""
+    """Return how many steps of a place are the setting's name; the others lie inside its value."""
     set_as = [end for end in range(1, len(place) + 1) if name_of(place[:end]) in given]
     if set_as:
         return max(set_as)
@@ -53,8 +53,8 @@ def _depth(place: Sequence[str], tree: type[BaseModel], given: Mapping[str, str]
     return max(known, default=0)
 
 
-def _inside(place: Sequence[str], depth: int, tree: type[BaseModel], given: Mapping[str, str]) -> Iterator[str]:
-    """The steps inside a value: fields by their names, and what else JSON may hold by its number."""
+def _steps_inside(place: Sequence[str], depth: int, tree: type[BaseModel], given: Mapping[str, str]) -> Iterator[str]:
+    """Return the steps inside a value: fields by their names, and other JSON entries by their numbers."""
     value = _read(given.get(name_of(place[:depth]), ""))
     for end in range(depth, len(place)):
         step = place[end]
@@ -67,7 +67,7 @@ def _inside(place: Sequence[str], depth: int, tree: type[BaseModel], given: Mapp
 
 
 def _kind(place: Sequence[str], tree: type[BaseModel]) -> Any:
-    """The type at a place; None where there is none."""
+    """Return the type at a place in the tree; None if there is none."""
     kind: Any = tree
     for step in place:
         model = model_of(kind)
@@ -80,7 +80,7 @@ def _kind(place: Sequence[str], tree: type[BaseModel]) -> Any:
 
 
 def _parts(kind: Any) -> list[str]:
-    """The names that a value of a type may have."""
+    """Return the field names of a type."""
     model = model_of(kind)
     return [] if model is None else list(model.model_fields)
 

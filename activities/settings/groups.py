@@ -1,4 +1,4 @@
-"""The settings that bind: whose signature counts, what each tenant may spend in a day, whose payloads are read."""
+"""The settings of trust and limits: trusted signatures, daily limits of tenants, and keys of payloads."""
 
 from datetime import timedelta
 
@@ -16,43 +16,43 @@ class Group(BaseModel):
 
 
 class Signatures(Group):
-    """Whose signatures are believed."""
+    """The signatures that are trusted."""
 
     keys: SecretStr | None = None
-    """The keys of who signs: a JSON Web Key, a set of them, or a public key as PEM; None believes nobody."""
+    """The signers' keys: a JSON Web Key, a set of them, or a public key as PEM; None trusts no signature."""
     issuer: str | None = None
-    """Who has to have signed, the claim `iss`; None for whoever holds the key."""
+    """The issuer that has to have signed, the claim `iss`; None for any holder of a key."""
     audience: str = "perdure"
-    """Whom a credential has to be for, the claim `aud`."""
+    """The audience that a credential has to name, the claim `aud`."""
     longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
-    """How long a credential may be good for; `PT1H` or seconds."""
+    """The longest validity of a credential; `PT1H` or seconds."""
 
 
 class Approvals(Signatures):
-    """Whose signature makes a person's decision a verified one."""
+    """The signatures that make a person's decision a verified one."""
 
 
 class Callers(Signatures):
-    """Whose signature says who starts a run. While keys are replaced both stand in the set, each with its `kid`."""
+    """The signatures on tokens of callers who start runs. While you replace a key, list both, each with its `kid`."""
 
     audience: str = AUDIENCE
-    """Whom a caller's token has to be for, the claim `aud`: another one than that of approvals."""
+    """The audience that a caller's token has to name, the claim `aud`; not the one of approvals."""
     longest: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
-    """How long a caller's token may be good for; `PT15M` or seconds. Temporal keeps what was sent for as long as its
-    namespace retains what is over, so it should be worth nothing soon."""
+    """The longest validity of a caller's token; `PT15M` or seconds. Keep it short: Temporal stores the sent token for
+    as long as its namespace retains closed executions."""
 
 
 class Payloads(Group):
-    """What binds a payload that lies in the database to the run it belongs to. For workers only."""
+    """The signatures that bind a payload in the database to its run. For workers only."""
 
     keys: SecretStr | None = None
-    """Secrets of at least 32 characters, with commas or spaces between them: the first signs, each of them is believed.
-    None has the database keep a random one, which its workers share. Put a new one last on every worker, then first,
-    and take none away while a history lives that was signed with it."""
+    """Secrets of at least 32 characters, separated by commas or spaces: the first one signs, and all are trusted. None
+    lets the database keep a random one, which its workers share. To replace a secret, add the new one last on every
+    worker, then move it first, and remove none while a history exists that was signed with it."""
 
 
 class DailyLimit(WindowLimit):
-    """A limit as an operator writes it: what would not be kept to is an error."""
+    """A daily limit as an operator writes it: a field that is not enforced by the day is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,17 +65,18 @@ class DailyLimit(WindowLimit):
 
 
 class Limits(Group):
-    """What the runs of one tenant may spend together on one UTC day; one without a limit is not counted."""
+    """The daily limits of tenants: what a tenant's runs may spend together on one UTC day. None means no limit."""
 
     daily: DailyLimit | None = None
-    """For each tenant that has none of its own: `{"micro_dollars": 5000000}` is five dollars, or
-    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The others are `steps`, `input_tokens`, `output_tokens`."""
+    """The limit of each tenant without one of its own: `{"micro_dollars": 5000000}` is five dollars, or
+    `PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5000000`. The other fields are `steps`, `input_tokens`,
+    `output_tokens`."""
     tenants: dict[Name, DailyLimit] = Field(default_factory=dict[str, DailyLimit])
-    """For single tenants, in place of all of the above, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
+    """The limits of single tenants, instead of `daily`, as JSON: `{"acme": {"micro_dollars": 20000000}}`; `{}` for
     no limit."""
 
     def of(self, tenant: str) -> WindowLimit | None:
-        """A tenant's limit; None where nothing is limited."""
-        found = self.tenants.get(tenant, self.daily)
-        limit = WindowLimit() if found is None else WindowLimit(**found.model_dump())
+        """Return a tenant's limit; None if nothing is limited."""
+        own = self.tenants.get(tenant, self.daily)
+        limit = WindowLimit() if own is None else WindowLimit(**own.model_dump())
         return None if limit == WindowLimit() else limit

@@ -1,4 +1,4 @@
-"""Which `PERDURE_` names there are: the settings' own, and those that other programs read."""
+"""The known `PERDURE_` names: those of settings, and those that other programs read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from pydantic import BaseModel
 PREFIX, DELIMITER = "PERDURE_", "__"
 
 READ_BY_OTHERS = frozenset({"PERDURE_TENANT", "PERDURE_TOKEN", "PERDURE_UI"})
-"""What the command line reads; a worker may be started from the same shell."""
+"""The names that the command line reads. A worker may be started from the same shell."""
 
 
 def setting_names(tree: type[BaseModel], place: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
-    """Every setting's name, groups included, and its type."""
+    """Return the name and the type of every setting, groups included."""
     for step, field in tree.model_fields.items():
         yield name_of([*place, step]), field.annotation
         model = model_of(field.annotation)
@@ -22,14 +22,14 @@ def setting_names(tree: type[BaseModel], place: Sequence[str] = ()) -> Iterator[
 
 
 def known_names(tree: type[BaseModel]) -> list[str]:
-    """Every name that somebody reads."""
+    """Return every known name."""
     return [*(name for name, _ in setting_names(tree)), *sorted(READ_BY_OTHERS)]
 
 
 def unknown(tree: type[BaseModel], names: Iterable[str]) -> list[str]:
-    """Those of these names that belong to no group of settings and that no other program reads, in capitals.
+    """Return the names, in capitals, that belong to no group of settings and that no other program reads.
 
-    pydantic-settings looks up the names of each group, and passes over `PERDURE_MODLE__ENDPOINTS`.
+    pydantic-settings looks up only names of known groups, so it would ignore `PERDURE_MODLE__ENDPOINTS`.
     """
     ours = sorted({name.upper() for name in names if name.upper().startswith(PREFIX)} - READ_BY_OTHERS)
     groups = [name_of([group]) for group in tree.model_fields]
@@ -37,7 +37,7 @@ def unknown(tree: type[BaseModel], names: Iterable[str]) -> list[str]:
 
 
 def secret_files(folder: Path) -> list[Path]:
-    """The files of a folder whose names are ours; none where it cannot be read."""
+    """Return the files of a folder whose names begin with the prefix; none if it cannot be read."""
     try:
         return [path for path in folder.iterdir() if path.name.upper().startswith(PREFIX) and path.is_file()]
     except OSError:
@@ -45,12 +45,12 @@ def secret_files(folder: Path) -> list[Path]:
 
 
 def name_of(place: Sequence[str]) -> str:
-    """The name of the setting at a place in the tree."""
+    """Return the name of the setting at a place in the tree."""
     return PREFIX + DELIMITER.join(place).upper()
 
 
 def model_of(kind: Any) -> type[BaseModel] | None:
-    """The model that a type is, or may be."""
+    """Return the model of a type or of an optional type; None for any other."""
     kinds = [kind, *get_args(kind)] if getattr(kind, "__origin__", None) is not dict else []
     return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
@@ -60,6 +60,6 @@ def _within(name: str, group: str) -> bool:
 
 
 def _of_kubernetes(name: str, names: Iterable[str]) -> bool:
-    """Whether Kubernetes set it: it tells every pod the address of a service `perdure-desk` in such variables."""
+    """Return whether Kubernetes set a variable: it gives every pod the address of a service such as `perdure-desk`."""
     hosts = [each.removesuffix("_SERVICE_HOST") for each in names if each.endswith("_SERVICE_HOST")]
     return any(name.startswith((f"{host}_SERVICE_", f"{host}_PORT")) for host in hosts if DELIMITER not in host)

@@ -1,1 +1,1 @@
-"""What texts state: days, numbers, names, sentences, records and editions. Pure functions."""
+"""Reading of texts: days, numbers, names, sentences, records and editions. Pure functions."""

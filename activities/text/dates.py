@@ -1,4 +1,4 @@
-"""The days that a text states, in the forms in which people write them. Pure functions."""
+"""Finds the dates in a text, in the forms in which people write them. Pure functions."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _NAMES = (
 """English, German, Norwegian, French, Spanish and Portuguese, January first."""
 
 _SHORTEST = 3
-"""Letters that an abbreviated month has at least."""
+"""The fewest letters of an abbreviated month."""
 
 _YEARS_OF_TWO_DIGITS = 2000
 
@@ -36,22 +36,22 @@ _MONTH_FIRST = re.compile(r"(?<!\w)([^\W\d_]{3,})\.?\s{1,3}(\d{1,2})(?:st|nd|rd|
 
 @dataclass(frozen=True)
 class Written:
-    """Something that stands in a text, and what it can mean."""
+    """A date or a number in a text, with its possible readings."""
 
     start: int
     end: int
     """One past its last character."""
     readings: tuple[str, ...]
-    """Canonical forms, the more usual first; more than one where it is ambiguous."""
+    """The canonical forms, the most usual first; more than one if it is ambiguous."""
 
 
 def dates(text: str, *, day_first: bool | None = None) -> Iterator[Written]:
-    """The days in a text, each as `2026-04-17`; no order is promised.
+    """Return the dates in a text, each as `2026-04-17`; no order is promised.
 
     `05/06/2026` has two readings unless `day_first` says which one applies; `05.06.2026` is always a day first.
     """
-    for found in _NUMERIC.finditer(text):
-        first, mark, second, third = found[1], found[2], int(found[3]), found[4]
+    for match in _NUMERIC.finditer(text):
+        first, mark, second, third = match[1], match[2], int(match[3]), match[4]
         if len(first) == len("2026"):
             days = [_day(int(first), second, int(third))]
         elif len(first) <= len("17"):
@@ -62,29 +62,29 @@ def dates(text: str, *, day_first: bool | None = None) -> Iterator[Written]:
                 days = [by_day if mark == "." or day_first else by_month]
         else:
             days = []
-        yield from _written(found, days)
-    for found in _DAY_FIRST.finditer(text):
-        yield from _written(found, [_day(int(found[3]), month, int(found[1])) for month in _month(found[2])])
-    for found in _MONTH_FIRST.finditer(text):
-        yield from _written(found, [_day(int(found[3]), month, int(found[2])) for month in _month(found[1])])
+        yield from _written(match, days)
+    for match in _DAY_FIRST.finditer(text):
+        yield from _written(match, [_day(int(match[3]), month, int(match[1])) for month in _month(match[2])])
+    for match in _MONTH_FIRST.finditer(text):
+        yield from _written(match, [_day(int(match[3]), month, int(match[2])) for month in _month(match[1])])
 
 
 def is_day_first(text: str) -> bool | None:
-    """Whether a text writes `17/04/2026` or `04/17/2026`; None where none of its dates tells, or they disagree."""
-    seen: set[bool] = set()
-    for found in _NUMERIC.finditer(text):
-        if found[2] == "." or len(found[1]) > len("17"):
+    """Return True for `17/04/2026`, False for `04/17/2026`; None if no date of the text shows it, or they disagree."""
+    orders: set[bool] = set()
+    for match in _NUMERIC.finditer(text):
+        if match[2] == "." or len(match[1]) > len("17"):
             continue
-        by_day, by_month = _day(2000, int(found[3]), int(found[1])), _day(2000, int(found[1]), int(found[3]))
+        by_day, by_month = _day(2000, int(match[3]), int(match[1])), _day(2000, int(match[1]), int(match[3]))
         if (by_day is None) != (by_month is None):
-            seen.add(by_day is not None)
-    return seen.pop() if len(seen) == 1 else None
+            orders.add(by_day is not None)
+    return orders.pop() if len(orders) == 1 else None
 
 
-def _written(found: re.Match[str], days: list[date | None]) -> Iterator[Written]:
+def _written(match: re.Match[str], days: list[date | None]) -> Iterator[Written]:
     readings = dict.fromkeys(day.isoformat() for day in days if day is not None)
     if readings:
-        yield Written(found.start(), found.end(), tuple(readings))
+        yield Written(match.start(), match.end(), tuple(readings))
 
 
 def _day(year: int, month: int, day: int) -> date | None:
@@ -95,11 +95,11 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 
 def _month(word: str) -> list[int]:
-    """The month of this name or abbreviation; none where it is another word or could be two months."""
+    """Return the month of this name or abbreviation; none if it is another word or may be two months."""
     word = word.casefold()
-    found = [
+    months = [
         number
         for number, names in enumerate(_NAMES, start=1)
         if len(word) >= _SHORTEST and any(name.startswith(word) for name in names.split())
     ]
-    return found if len(found) == 1 else []
+    return months if len(months) == 1 else []

@@ -1,4 +1,4 @@
-"""A document's text by lines, how its author writes days and numbers, and where a value stands in it. Pure."""
+"""A document's text: its lines, its ways to write dates and numbers, and the places of values in it. Pure."""
 
 import re
 from bisect import bisect_right
@@ -14,36 +14,36 @@ from agents.extraction_prompt import NOT_STATED, document_lines
 from perdure.contracts.chains.extraction import Evidence, FieldKind, FieldSpec
 
 _ALIKE = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2212\u00a0\u202f", "''\"\"---  ")
-"""Typographic signs, one for one, that models write plainly."""
+"""Typographic signs, and the plain signs that models write for them, one for one."""
 
 AROUND = " \t\r\n\"'`.,;:"
-"""What models add around a value, or take along from the sentence."""
+"""The characters that models add around a value or copy from its sentence."""
 
 SHOWN = 80
-"""Characters of a bad value that a message shows."""
+"""The most characters of a bad value in a message."""
 
 
 ALIKE = 0.8
-"""Similarity (difflib's ratio, 0 to 1) from which other words may be the ones that were meant."""
+"""The similarity (difflib's ratio, 0 to 1) from which other words may be the intended ones."""
 
 _WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*")
 
 
 class Unplaced(ValueError):
-    """No one place in the document states the value. The message says why, for the model as much as for a person."""
+    """The document does not state the value at one clear place. The message says why, for the model and for people."""
 
 
 @dataclass(frozen=True)
 class DocumentText:
-    """A document."""
+    """A document's text."""
 
     text: str
     lines: tuple[tuple[int, int], ...]
-    """As `document_lines` finds them."""
+    """The spans of its lines, as `document_lines` returns them."""
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """The document with this text."""
+        """Return the document with this text."""
         return cls(text, tuple(document_lines(text)))
 
     @cached_property
@@ -59,7 +59,7 @@ class DocumentText:
         return decimal_mark_of(self.text)
 
     def written(self, kind: FieldKind, text: str) -> Iterator[Written]:
-        """The days, or else the numbers, in a text, as this document's author would mean them."""
+        """Return the dates or the numbers in a text, read in this document's way of writing them."""
         if kind is FieldKind.DATE:
             return dates(text, day_first=self._day_first)
         if kind is FieldKind.DECIMAL:
@@ -67,36 +67,36 @@ class DocumentText:
         return map(_whole, (*numbers(text, decimal_mark=self._decimal_mark), *number_words(text)))
 
     def places(self, kind: FieldKind) -> list[Written]:
-        """The days, or else the numbers, that this document states, from top to bottom; a day's numbers are none."""
-        found = sorted(self.written(kind, self.text), key=lambda place: (place.start, -place.end))
+        """Return the dates or the numbers in this document, from top to bottom, without the numbers inside dates."""
+        written = sorted(self.written(kind, self.text), key=lambda place: (place.start, -place.end))
         days = [] if kind is FieldKind.DATE else list(dates(self.text, day_first=self._day_first))
         return [
-            place for place in found if place.readings and not any(day.start <= place.start < day.end for day in days)
+            place for place in written if place.readings and not any(day.start <= place.start < day.end for day in days)
         ]
 
     def offered(self, kind: FieldKind) -> dict[int, list[str]]:
-        """What a field of this kind can be, by line: as it is written, or its readings where it has several."""
-        found: dict[int, list[str]] = {}
+        """Return the possible values of this kind by line: as written, or all readings of an ambiguous one."""
+        offered: dict[int, list[str]] = {}
         for place in self.places(kind):
             forms = [self.text[place.start : place.end]] if len(place.readings) == 1 else list(place.readings)
-            on_line = found.setdefault(self._line_at(place.start), [])
+            on_line = offered.setdefault(self._line_at(place.start), [])
             on_line.extend(form for form in forms if form not in on_line)
-        return found
+        return offered
 
     def words(self, written: str, line: int) -> Evidence:
-        """Where these words stand, whatever the case, the white space and the kind of quotation marks.
+        """Return the place of these words, ignoring case, white space and the kind of quotation marks.
 
         Raises `Unplaced`.
         """
         for words in dict.fromkeys((written, written.strip(AROUND))):
             if words:
-                found = [match.span() for match in word_pattern(words.translate(_ALIKE)).finditer(self._plain)]
-                if found:
-                    # The same words mean the same wherever they stand, other than the same number does. Small models
-                    # copy better than they count, so `Beacon` is not quoted from `BEACON` where both stand there.
+                places = [match.span() for match in word_pattern(words.translate(_ALIKE)).finditer(self._plain)]
+                if places:
+                    # Unlike a number, the same words mean the same at every place. Small models copy better than they
+                    # count, so exact words win over the named line: `Beacon` is not quoted from `BEACON`.
                     return self.quote(
                         *min(
-                            found,
+                            places,
                             key=lambda place: (
                                 self.text[place[0] : place[1]] != words,
                                 abs(self._line_at(place[0]) - line),
@@ -108,7 +108,7 @@ class DocumentText:
         raise Unplaced(f"{shown(written)} does not stand in the document: {remedy}")
 
     def _alike(self, written: str, line: int) -> tuple[int, str] | None:
-        """The line and the words on it that come nearest to misspelt words; those on the named line first."""
+        """Return the words most similar to misspelt ones, and their line; the named line comes first."""
         count = len(written.split())
         best, likeness = None, ALIKE
         compared = SequenceMatcher(b=written.casefold(), autojunk=False)
@@ -118,29 +118,29 @@ class DocumentText:
             for first, last in zip(words, words[count - 1 :], strict=False):
                 candidate = self.text[first.start() : last.end()]
                 compared.set_seq1(candidate.casefold())
-                # The quick ones are upper bounds.
+                # The two quick ratios are upper bounds of the ratio.
                 if min(compared.real_quick_ratio(), compared.quick_ratio()) > likeness < (ratio := compared.ratio()):
                     best, likeness = (number, candidate), ratio
         return best
 
     def choices(self, field: FieldSpec) -> dict[int, list[str]]:
-        """The choices of a field that the document states, by line."""
-        found: dict[int, list[str]] = {}
+        """Return the choices of a field that the document states, by line."""
+        choices: dict[int, list[str]] = {}
         for choice in field.choices:
             for start, _ in self._stated(field, choice):
-                on_line = found.setdefault(self._line_at(start), [])
+                on_line = choices.setdefault(self._line_at(start), [])
                 on_line.extend([] if choice in on_line else [choice])
-        return found
+        return choices
 
     def choice(self, field: FieldSpec, choice: str, line: int) -> Evidence:
-        """What a choice rests on: a word for it on the line, else the first one elsewhere, else the whole line.
+        """Return the evidence for a choice: a word for it on the line, else the first elsewhere, else the whole line.
 
-        Raises `Unplaced` where it must be stated and is not, and where it rests on nothing.
+        Raises `Unplaced` if the choice must be stated and is not, or if no line is named.
         """
-        found = self._stated(field, choice)
-        inside = [place for place in found if self._is_on(line, place)]
-        if found:
-            return self.quote(*(inside or found)[0])
+        places = self._stated(field, choice)
+        inside = [place for place in places if self._is_on(line, place)]
+        if places:
+            return self.quote(*(inside or places)[0])
         if field.words:
             raise Unplaced(f"{shown(choice)} does not stand in the document")
         return self.line(line)
@@ -150,17 +150,17 @@ class DocumentText:
         return sorted(match.span() for word in words for match in word_pattern(word).finditer(self.text))
 
     def line(self, line: int) -> Evidence:
-        """A whole line. Raises `Unplaced` where none is named."""
+        """Return a whole line as evidence. Raises `Unplaced` if none is named."""
         if line == NOT_STATED:
             raise Unplaced("names no line: name the line on which it rests")
         return self.quote(*self.lines[line - 1])
 
-    def place(self, found: Iterable[tuple[int, int]], line: int, written: str) -> Evidence:
-        """Of the places that state a value, the one on the named line, else the only one elsewhere.
+    def place(self, spans: Iterable[tuple[int, int]], line: int, written: str) -> Evidence:
+        """Return the place of a value on the named line, else its only place elsewhere.
 
-        What stands there as it was written comes before what only means the same. Raises `Unplaced`.
+        A place with the written form comes before one that only means the same. Raises `Unplaced`.
         """
-        places = sorted(found, key=lambda place: (self.text[place[0] : place[1]] not in written, place[0]))
+        places = sorted(spans, key=lambda place: (self.text[place[0] : place[1]] not in written, place[0]))
         inside = [place for place in places if self._is_on(line, place)]
         held = sorted({self._line_at(place[0]) for place in places})
         if inside or len(held) == 1:
@@ -170,7 +170,7 @@ class DocumentText:
         raise Unplaced(f"{shown(written)} {named}: it stands on the lines {listed}; name the one it is read from")
 
     def quote(self, start: int, end: int) -> Evidence:
-        """These characters."""
+        """Return these characters as evidence."""
         return Evidence(start=start, end=end, quote=self.text[start:end])
 
     def _is_on(self, line: int, place: tuple[int, int]) -> bool:
@@ -181,13 +181,13 @@ class DocumentText:
 
 
 def shown(value: Any) -> str:
-    """A value in a message, shortened."""
+    """Return a value for a message, shortened."""
     form = repr(value)
     return form if len(form) <= SHOWN else f"{form[: SHOWN - 3]}..."
 
 
 def word_pattern(words: str) -> re.Pattern[str]:
-    """Finds these words, whatever the case and the white space, where no letter or digit goes on before or after."""
+    """Return a pattern for these words, ignoring case and white space, with no letter or digit next to them."""
     spaced = r"\s+".join(re.escape(word) for word in words.split())
     before = r"(?<!\w)" if words[:1].isalnum() else ""
     after = r"(?!\w)" if words[-1:].isalnum() else ""
@@ -195,6 +195,6 @@ def word_pattern(words: str) -> re.Pattern[str]:
 
 
 def _whole(written: Written) -> Written:
-    """What is written, where it can be a whole number."""
+    """Return a number with only those readings that are whole."""
     readings = [reading.split(".")[0] for reading in written.readings if not reading.partition(".")[2].strip("0")]
     return Written(written.start, written.end, tuple(readings))

@@ -1,4 +1,4 @@
-"""Which edition of a document applies today, decided from the documents' own dates. Pure functions."""
+"""Decides which edition of a document applies on a day, from the documents' own dates. Pure functions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Editions:
-    """What applies on one day."""
+    """The editions that apply on one day."""
 
     current: dict[Key, Key]
     """For every edition in force on that day or before it: the edition that applies in its place, or itself."""
     issued: dict[Key, Issued]
 
     def in_place_of(self, document: str, version: int) -> Key | None:
-        """The edition that applies in place of this one: itself, where it is the newest; None if none does yet."""
+        """Return the edition that applies in place of this one, itself if it is newest; None if none applies yet."""
         return self.current.get((document, version))
 
 
@@ -29,8 +29,8 @@ def editions_on(day: date, issued: Iterable[Issued]) -> Editions:
     Newest is by effective date, then by version; an edition without a date is older than any with one. An edition
     that takes effect later than `day` does not apply yet and is left out.
     """
-    known = {(edition.document, edition.version): edition for edition in issued}
-    in_force = [edition for edition in known.values() if edition.effective is None or edition.effective <= day]
+    by_key = {(edition.document, edition.version): edition for edition in issued}
+    in_force = [edition for edition in by_key.values() if edition.effective is None or edition.effective <= day]
     root: dict[str, str] = {}
 
     def lineage(document: str) -> str:
@@ -50,9 +50,9 @@ def editions_on(day: date, issued: Iterable[Issued]) -> Editions:
     for edition in in_force:
         head = newest[lineage(edition.document)]
         current[edition.document, edition.version] = (head.document, head.version)
-    return Editions(current, known)
+    return Editions(current, by_key)
 
 
 def _age(edition: Issued) -> tuple[date, int, str]:
-    """The order of editions, oldest first."""
+    """Return the sort key of editions, oldest first."""
     return (edition.effective or date.min, edition.version, edition.document)

@@ -1,4 +1,4 @@
-"""The figures, the codes and the names that a text states. Pure functions."""
+"""Finds the numbers, the codes and the names in a text. Pure functions."""
 
 import re
 
@@ -8,17 +8,17 @@ _NAME = re.compile(r"\b[^\W\d_]\w+(?:-\w+)*")
 
 
 def figures(text: str) -> list[str]:
-    """The numbers, without thousands separators: `1,200 euros for 0.5 hours` gives `1200` and `0.5`."""
+    """Return the numbers, without thousands separators: `1,200 euros for 0.5 hours` gives `1200` and `0.5`."""
     return [re.sub(r",(?=\d{3})", "", figure) for figure in _FIGURE.findall(text)]
 
 
 def codes(text: str) -> list[str]:
-    """What names one thing among many, in lower case: `the CS-40`, `invoice 2026-0522`."""
+    """Return the codes that identify one thing, in lower case: `cs-40`, `2026-0522`."""
     return [code.casefold() for code in _CODE.findall(text)]
 
 
 def names(text: str) -> list[str]:
-    """The words with a capital letter that do not begin a sentence, in lower case."""
+    """Return the capitalized words that do not begin a sentence, in lower case."""
     return [
         match.group().casefold()
         for match in _NAME.finditer(text)

@@ -1,4 +1,4 @@
-"""The numbers and amounts that a text states, in the forms in which people write them. Pure functions."""
+"""Finds the numbers and amounts in a text, in the forms in which people write them. Pure functions."""
 
 import re
 from collections.abc import Iterator
@@ -23,56 +23,56 @@ _WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
 _TIMES = {"thousand": Decimal(1000), "million": Decimal(1_000_000), "mio": Decimal(1_000_000)}
 
 _DIGITS = 24
-"""Digits of a number at most; what has more is an identifier."""
+"""The most digits of a number; with more it is an identifier."""
 _GROUP = 3
-"""Digits of a group of thousands."""
+"""The digits of a group of thousands."""
 _CENTS = 2
-"""Digits after the decimal mark of most amounts of money."""
+"""The digits after the decimal mark of most amounts of money."""
 
 
 def numbers(text: str, *, decimal_mark: str | None = None) -> Iterator[Written]:
-    """The numbers in a text, as digits with a dot before the decimals: `1.234,50 EUR` is `1234.50`.
+    """Return the numbers in a text, as digits with a dot before the decimals: `1.234,50 EUR` is `1234.50`.
 
     `1.234` has two readings unless `decimal_mark`, a dot or a comma, says which one applies. No order is promised, and
     `12 890` is found as three numbers. Numbers inside names, codes, times and days (`CS-40`, `2026-0417`, `05:12`)
     are none.
     """
     for form in _FORMS:
-        for found in form.finditer(text):
-            readings = _readings(found["digits"], decimal_mark)
-            times = (found["times"] or "").casefold()
-            sign = "-" if found["sign"] else ""
+        for match in form.finditer(text):
+            readings = _readings(match["digits"], decimal_mark)
+            times = (match["times"] or "").casefold()
+            sign = "-" if match["sign"] else ""
             forms = [f"{sign}{_multiplied(reading, times)}" for reading in readings]
             if forms:
-                yield Written(found.start(), found.end("digits") if not times else found.end(), tuple(forms))
+                yield Written(match.start(), match.end("digits") if not times else match.end(), tuple(forms))
 
 
 def number_words(text: str) -> Iterator[Written]:
-    """The numbers up to twelve that a text writes as English words."""
-    for found in _WORD.finditer(text):
-        yield Written(found.start(), found.end(), (str(_WORDS.index(found[0].casefold())),))
+    """Return the numbers up to twelve that a text writes as English words."""
+    for match in _WORD.finditer(text):
+        yield Written(match.start(), match.end(), (str(_WORDS.index(match[0].casefold())),))
 
 
 def decimal_mark_of(text: str) -> str | None:
-    """The mark that a text sets before decimals; None where its numbers do not tell, or disagree.
+    """Return the decimal mark of a text; None if its numbers do not show it, or disagree.
 
-    A number with both marks tells for certain; without any, one with two decimals does.
+    A number with both marks shows it for certain. Without such a number, one with two decimals counts.
     """
     certain: set[str] = set()
     likely: set[str] = set()
-    for found in _FORMS[0].finditer(text):
-        digits = found["digits"]
+    for match in _FORMS[0].finditer(text):
+        digits = match["digits"]
         marks = [sign for sign in digits if sign in ".,"]
         if set(marks) == {".", ","}:
             certain.add(marks[-1])
         elif len(marks) == 1 and len(digits) - digits.index(marks[0]) - 1 == _CENTS:
             likely.add(marks[0])
-    seen = certain or likely
-    return seen.pop() if len(seen) == 1 else None
+    marks_seen = certain or likely
+    return marks_seen.pop() if len(marks_seen) == 1 else None
 
 
 def _readings(digits: str, decimal_mark: str | None) -> list[str]:
-    """What one written number can mean; nothing where it is no number, such as a version."""
+    """Return the possible readings of a written number; none if it is no number, such as a version."""
     digits = "".join(sign for sign in digits if sign not in _SPACES + _APOSTROPHES)
     marks = [sign for sign in digits if sign in ".,"]
     if len(digits) - len(marks) > _DIGITS or not marks:
@@ -99,8 +99,8 @@ def _is_grouped(digits: str, mark: str) -> bool:
 
 
 def _canonical(whole: str, decimals: str) -> str:
-    kept = "".join(sign for sign in whole if sign.isdigit()).lstrip("0") or "0"
-    return f"{kept}.{decimals}" if decimals else kept
+    digits = "".join(sign for sign in whole if sign.isdigit()).lstrip("0") or "0"
+    return f"{digits}.{decimals}" if decimals else digits
 
 
 def _multiplied(reading: str, times: str) -> str:

@@ -1,19 +1,19 @@
-"""Takes a question apart where it asks several things at once. Pure functions, no model."""
+"""Splits a question that asks several things at once. Pure functions, no model."""
 
 import re
 
 MOST_PARTS = 4
-"""More parts than this are one question again: the split was not what the asker meant."""
+"""The most parts of a question. A question with more stays whole, since the split is probably wrong."""
 
 SHORTEST_PART = 3
-"""Words. A shorter piece is no question of its own."""
+"""The fewest words of a part: a shorter piece is no question of its own."""
 
 OPENINGS = (
     "what", "which", "who", "whose", "whom", "when", "where", "why", "how", "is", "are", "am", "do", "does", "did",
     "can", "could", "may", "must", "should", "will", "would", "by what", "for how", "in which", "on which",
     "at what", "from which", "until when", "to whom", "after how", "within what",
 )  # fmt: skip
-"""How a part of its own begins: a word that opens a question."""
+"""The words that begin a question, and so a new part."""
 
 _JOINT = re.compile(
     r"(?:\?\s+(?:and\s+|also,?\s+)?|[,;]\s*and\s+|\s+and\s+(?:also\s+)?)(?=(?:" + "|".join(OPENINGS) + r")\b)",
@@ -22,7 +22,7 @@ _JOINT = re.compile(
 
 
 def parts_of(question: str) -> list[str]:
-    """The parts, each a question of its own; the whole question where it asks one thing.
+    """Return the parts, each a question of its own, or the whole question if it asks one thing.
 
     `How long is A, and which B do we use?` gives `How long is A?` and `Which B do we use?`.
     """

@@ -1,7 +1,7 @@
-"""Reads a record out of a model's reply: every value in its canonical form, at the place where the document states it.
+"""Reads a record from a model's reply: every value in its canonical form, with its place in the document.
 
-Pure functions. The model points and copies; what counts is what stands in the document. A value that stands nowhere
-in it was invented, and is a problem.
+Pure functions. The model names lines and copies values; the document's own text counts. A value that the document does
+not state was invented, and is a problem.
 """
 
 import json
@@ -23,24 +23,24 @@ from perdure.contracts.chains.extraction import (
 )
 
 REPLY = "reply"
-"""Where a problem is that concerns the whole reply."""
+"""The `where` of a problem with the whole reply."""
 
 OFFERED = 200
-"""Values of one kind that are offered to the model at most; with more in the document it writes freely."""
+"""The most values of one kind that are offered to the model. If the document has more, the model writes freely."""
 
 _YES = frozenset({"yes", "true", "ja", "oui", "sim", "sí", "si"})
 _NO = frozenset({"no", "false", "nein", "nei", "non", "não", "nao"})
 
 
 class _Unusable(ValueError):
-    """Why one field cannot be used."""
+    """A field of the reply cannot be used. The message says why."""
 
 
 def offered(fields: Sequence[FieldSpec], document: str) -> dict[str, dict[int, list[str]]]:
-    """For each field that the document can state in a few ways only, these ways by line, for `reply_schema`.
+    """Return the possible values of each field by line, for `reply_schema`, if the document has only a few.
 
-    Days and numbers are as they are written, or in their canonical forms where what is written has several readings;
-    choices with `words` are those that the document holds. Fields that are free to be anything are left out.
+    Dates and numbers are as they are written or, if they are ambiguous, in their canonical forms. Choices with `words`
+    are those that the document states. Fields that may hold anything are left out.
     """
     page = DocumentText.of(document)
     kinds = {kind: page.offered(kind) for kind in (FieldKind.DATE, FieldKind.DECIMAL, FieldKind.INTEGER)}
@@ -53,10 +53,10 @@ def offered(fields: Sequence[FieldSpec], document: str) -> dict[str, dict[int, l
 
 
 def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record, list[Problem]]:
-    """The record in a model's reply, and what is wrong with it; where nothing is, the record is the document's.
+    """Return the record in a model's reply, and the problems with it; without problems the document states all of it.
 
-    `document` is the text whose `document_lines` the model was shown; evidence is in its characters. A field with a
-    problem, and one that is not stated, has no value. Business rules are not checked here.
+    `document` is the text whose `document_lines` the model was shown; evidence counts in its characters. A field with a
+    problem and a field that is not stated have no value. Business rules are not checked here.
     """
     page = DocumentText.of(document)
     values: list[FieldValue] = []
@@ -74,14 +74,14 @@ def read_record(spec: ExtractionSpec, document: str, reply: str) -> tuple[Record
         values.append(value)
     shared = _shared(spec.fields, values)
     problems.extend(Problem(where=name, reason=reason) for name, reason in shared.items())
-    kept = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
-    return Record(fields=tuple(kept)), problems
+    fields = (FieldValue(name=value.name, value=None) if value.name in shared else value for value in values)
+    return Record(fields=tuple(fields)), problems
 
 
 def _shared(fields: Sequence[FieldSpec], values: Sequence[FieldValue]) -> dict[str, str]:
-    """The optional amounts that rest on the very characters of another: one written amount states one field.
+    """Return the optional amounts with the same evidence as another: one written amount states only one field.
 
-    Models that find no net amount give the total for it.
+    Models that find no net amount give the total instead.
     """
     amounts = [
         (field, value.evidence)
@@ -99,9 +99,9 @@ def _shared(fields: Sequence[FieldSpec], values: Sequence[FieldValue]) -> dict[s
 
 
 def kept(spec: ExtractionSpec, document: str, reply: str, problems: Sequence[Problem]) -> dict[str, tuple[int, str]]:
-    """The line and the value of each field of a reply that no problem concerns, for the `reply_schema` of a repair.
+    """Return the line and the value of each field without a problem, for the `reply_schema` of a repair.
 
-    A broken rule concerns all the fields that it names. Nothing is kept of a reply that cannot be read.
+    A broken rule concerns all the fields that it names. A reply that cannot be read gives none.
     """
     try:
         stated = _parsed(reply)
@@ -158,7 +158,7 @@ def _read(field: FieldSpec, page: DocumentText, stated: Any) -> FieldValue:
 
 
 def _choice(page: DocumentText, stated: Any) -> tuple[int, str]:
-    """The line that the model named, `NOT_STATED` for none, and the value that it wrote, empty for none."""
+    """Return the model's line, `NOT_STATED` for none, and its value, empty for none."""
     if isinstance(stated, dict):
         entry = cast("dict[str, Any]", stated)
         line, written = entry.get("line", NOT_STATED), entry.get("value")
@@ -168,12 +168,12 @@ def _choice(page: DocumentText, stated: Any) -> tuple[int, str]:
         written = ""
     if isinstance(written, bool):
         written = "yes" if written else "no"
-    known = isinstance(line, int) and not isinstance(line, bool) and NOT_STATED <= line <= len(page.lines)
-    return (cast("int", line) if known else NOT_STATED), str(written).strip()
+    is_valid = isinstance(line, int) and not isinstance(line, bool) and NOT_STATED <= line <= len(page.lines)
+    return (cast("int", line) if is_valid else NOT_STATED), str(written).strip()
 
 
 def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> tuple[str, Evidence]:
-    """A day or a number in its canonical form, and where the document writes it, in whatever form."""
+    """Return a date or a number in its canonical form, and its place in the document in any form."""
     what = {FieldKind.DATE: "day", FieldKind.INTEGER: "whole number"}.get(kind, "number")
     wanted = _outermost(page.written(kind, written))
     if not wanted:
@@ -181,37 +181,37 @@ def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> t
     if len(wanted) > 1:
         raise _Unusable(f"{shown(written)} is more than one {what}: write the one that is meant")
     same = set(map(_comparable, wanted[0]))
-    found = {
+    matches = {
         (place.start, place.end): agreed
         for place in page.places(kind)
         if (agreed := [reading for reading in place.readings if _comparable(reading) in same])
     }
-    if not found:
+    if not matches:
         raise _Unusable(f"{shown(written)} does not stand in the document: copy the {what} from one line")
-    evidence = page.place(found, line, written)
-    readings = found[evidence.start, evidence.end]
+    evidence = page.place(matches, line, written)
+    readings = matches[evidence.start, evidence.end]
     if len(readings) > 1:
         raise _Unusable(f"{shown(written)} can be {' or '.join(readings)}: write the one that is meant")
     return readings[0], evidence
 
 
 def _outermost(written: Iterable[Written]) -> list[tuple[str, ...]]:
-    """The different things that are written, without those inside others: `12 890` is one number, not three."""
+    """Return the different values in a text, without those inside others: `12 890` is one number, not three."""
     places = sorted((place for place in written if place.readings), key=lambda place: (place.start, -place.end))
-    kept: list[Written] = []
+    outermost: list[Written] = []
     for place in places:
-        if not kept or place.start >= kept[-1].end:
-            kept.append(place)
-    return list(dict.fromkeys(place.readings for place in kept))
+        if not outermost or place.start >= outermost[-1].end:
+            outermost.append(place)
+    return list(dict.fromkeys(place.readings for place in outermost))
 
 
 def _comparable(reading: str) -> str:
-    """The same for `1200`, `1200.0` and `1200.00`."""
+    """Return the same string for `1200`, `1200.0` and `1200.00`."""
     return reading.rstrip("0").rstrip(".") if "." in reading else reading
 
 
 def _chosen(field: FieldSpec, written: str) -> str:
-    """The choice that the model wrote, alone or among other words."""
+    """Return the choice that the model wrote, alone or among other words."""
     by_name = {choice.casefold(): choice for choice in field.choices}
     if exact := by_name.get(written.strip(AROUND).casefold()):
         return exact

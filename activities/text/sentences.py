@@ -1,12 +1,12 @@
-"""Sentences of a chunk's text: what a model is shown by number and what a citation quotes word for word."""
+"""Finds the sentences of a chunk's text, which a model cites by number and a citation quotes word for word."""
 
 import re
 
 BULLET = re.compile(r"(?:[-*+•\u2013]|\d{1,3}[.)]|[a-z]\))\s+")
-"""What may stand before a list item: a mark, a number or a letter."""
+"""The mark of a list item: a sign, a number or a letter."""
 
 _END = re.compile(r"""[.!?…]+["'”\u2019»)\]]*(?=\s)|[。\uff01\uff1f]+[」』]*""")
-"""Where a sentence may end: its last sign, with the quotes and brackets that close after it."""
+"""A possible end of a sentence: its last sign, with the quotes and brackets that close after it."""
 
 _NEVER_LAST = re.compile(
     r"e\.g|i\.e|cf|vs|approx|ca|mrs?|ms|dr|prof|st|figs?|art|sec|para|eq|vol|pp|ed|resp",
@@ -19,7 +19,7 @@ _SELDOM_LAST = re.compile(
 """Abbreviations that end a sentence only where a capital letter follows."""
 
 _BEFORE_NUMBER = re.compile(r"nos?|nr|p|ch")
-"""Abbreviations where a number follows: `No. 7`; before anything else, `No.` is a sentence."""
+"""Abbreviations only before a number, `No. 7`; before anything else, `No.` is a sentence."""
 
 _OPENERS = "\"'“\u2018«([„"
 
@@ -42,7 +42,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 
 def _in_line(text: str, start: int, stop: int) -> list[tuple[int, int]]:
-    """The sentences between two positions that hold no line break."""
+    """Return the sentences between two positions without a line break between them."""
     start = _after_white(text, start, stop)
     mark = BULLET.match(text, start, stop)
     start = start if mark is None else mark.end()
@@ -59,7 +59,7 @@ def _in_line(text: str, start: int, stop: int) -> list[tuple[int, int]]:
 
 
 def _ends(text: str, start: int, end: int, stop: int) -> bool:
-    """Whether a sentence that began at `start` is over at `end`, judged by its last word and by what follows."""
+    """Return whether a sentence from `start` is over at `end`, by its last word and the text that follows."""
     follows = _after_white(text, end, stop)
     if follows == stop:
         return True
@@ -81,13 +81,13 @@ def _ends(text: str, start: int, end: int, stop: int) -> bool:
 
 
 def _after_white(text: str, start: int, stop: int) -> int:
-    """The first position from `start` on that holds no white space; `stop` where there is none."""
+    """Return the first position from `start` on without white space; `stop` if there is none."""
     while start < stop and text[start].isspace():
         start += 1
     return start
 
 
 def heading(text: str) -> str:
-    """A chunk's heading: its first line where more lines follow, else nothing."""
+    """Return a chunk's heading: its first line if more lines follow, else nothing."""
     first, more, _ = text.partition("\n")
     return first if more else ""

@@ -1,1 +1,1 @@
-"""Calls of tools: the boundary around a tool, the ledger before and after it, and what came of a lost call."""
+"""Tool calls: the boundary around a tool, the ledger before and after it, and the reconciliation of lost calls."""

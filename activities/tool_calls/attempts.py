@@ -1,4 +1,4 @@
-"""One attempt of a call of a tool: what it needs, and what came of it."""
+"""One attempt of a tool call: what it needs, and its result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.ports import EffectLedger
 from activities.tool_calls.outcomes import intended
 from perdure.contracts.agents.agent import AgentSpec
-from perdure.contracts.agents.steps import Act, Again, AskPerson
+from perdure.contracts.agents.steps import Act, Again, AskPerson, Unproven
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.guards import Verdict
@@ -18,24 +18,28 @@ from perdure.contracts.tool_calls.tools import ToolSpec
 from tools.base import ToolContext
 
 Contexts = Callable[[StepKey, AgentSpec], ToolContext]
-"""Makes the world that a call gets to see."""
+"""Makes the context that a tool is given for a call."""
 
 
 @dataclass(frozen=True)
 class Attempted:
-    """What came of one attempt."""
+    """The result of one attempt, before anything of it is stored."""
 
-    came: ToolOutcome | Again | AskPerson
+    result: ToolOutcome | Again | AskPerson | Unproven
     charges: dict[int, Spend] | None = None
-    """What attempts are known to have cost; None for a call that was answered without being made."""
+    """The known cost of each attempt; None for a call that was answered without being made."""
     verdicts: tuple[Verdict, ...] = ()
     stopped: bool = False
     """Whether it was called off while it ran."""
+    free: bool = False
+    """Whether the call may be repeated for nothing: its tool only reads and has no price."""
+    arguments: str | None = None
+    """The call's arguments, for a person who has to look at them; None if they were not read."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One attempt of a call that can be made, as far as its arguments go."""
+    """One attempt of a call to a granted tool, with its arguments as text."""
 
     ask: Act
     spec: AgentSpec
@@ -43,35 +47,35 @@ class Call:
     arguments: str
     contexts: Contexts
     until: float
-    """When its activity's time is over, by `call_times.elapsed`."""
+    """The end of its activity's time, by the clock of `elapsed.elapsed`."""
 
     @property
     def key(self) -> StepKey:
-        """Of the call: the same for all attempts."""
+        """The call's key, the same for all attempts."""
         return self.ask.key
 
     @property
     def attempt(self) -> int:
-        """Its number."""
+        """The attempt's number."""
         return self.ask.attempt
 
     @property
     def intended(self) -> IntendedCall:
-        """As the ledger knows it."""
+        """The call as the ledger records it."""
         return intended(self.tool, self.ask.arguments)
 
     def context(self, attempt: int) -> ToolContext:
-        """The world as an attempt of this call gets to see it."""
+        """Return the context that the tool is given for an attempt of this call."""
         return replace(self.contexts(self.key, self.spec), attempt=attempt)
 
     @property
     def price(self) -> Spend:
-        """What it costs once it is made."""
+        """The price of one call of the tool."""
         return price(self.tool)
 
 
 async def charges_of(ledger: EffectLedger, ask: Act, tool: ToolSpec) -> dict[int, Spend]:
-    """What every attempt so far has cost: those that were allowed to call their price, the others nothing."""
+    """Return the cost of every attempt so far: the price for those that were allowed to call, else nothing."""
     record = await ledger.look(ask.key)
     events = () if record is None else record.events
     called = {event.attempt for event in events if event.happening is Happening.INTENDED}
@@ -79,11 +83,11 @@ async def charges_of(ledger: EffectLedger, ask: Act, tool: ToolSpec) -> dict[int
 
 
 def price(tool: ToolSpec) -> Spend:
-    """What a call costs once it is made."""
+    """Return the price of one call of a tool."""
     return Spend(tool_calls=1, micro_dollars=tool.price)
 
 
 def cancelled_on_purpose() -> bool:
-    """Whether the run asked for the cancellation, and not a worker that stops."""
+    """Return whether the run asked for the cancellation; False if the worker is stopping."""
     details = activity.cancellation_details()
     return details is not None and details.cancel_requested

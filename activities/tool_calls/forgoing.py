@@ -1,4 +1,4 @@
-"""Ends a call as not called where its future looks: in the ledger, so that no attempt calls however late it comes."""
+"""Stores in the ledger that a call is not made, so that no attempt calls, however late it comes."""
 
 from activities.ports import Done, EffectLedger, Fresh, Superseded, Unknown
 from perdure.contracts.chains.steps import StepKey
@@ -8,7 +8,7 @@ from perdure.contracts.tool_calls.ledger import Failed, IntendedCall
 async def forgo_for_good(
     ledger: EffectLedger, key: StepKey, attempt: int, call: IntendedCall, why: Failed
 ) -> Fresh | Done | Unknown:
-    """As `EffectLedger.forgo`, by an attempt that comes after all that were ever allowed to call.
+    """Forgo a call with an attempt number above all that were ever allowed to call, and return what the ledger answers.
 
     Raises `KeyTaken`, `StorageFull`, `StorageFailed`.
     """

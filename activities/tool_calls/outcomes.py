@@ -1,4 +1,4 @@
-"""Outcomes of calls that no tool has told: what the ledger knows, what was not called, and what a person has said."""
+"""Outcomes of calls that come from no tool: from the ledger, from a person, or of calls that were not made."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ from activities.tool_calls.results import plain_line
 from agents.fence import unwrapped, within
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.ledger import CallPhase, CallRecord, Failed, IntendedCall, Succeeded
-from perdure.contracts.tool_calls.ledger import ToolOutcome as Told
+from perdure.contracts.tool_calls.ledger import ToolOutcome as LedgerOutcome
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
 from perdure.contracts.tool_calls.tools import ToolEffect, ToolSpec
 
 REASON = 500
-"""Characters of a reason that the ledger keeps, and of what a tool says about why it gave no result."""
+"""The most characters of a reason in the ledger, and of a tool's reason for giving no result."""
 
 SHOWN = 2000
-"""Characters of the arguments of another call that are shown."""
+"""The most characters of another call's arguments that are shown."""
 
 
 def intended(tool: ToolSpec, arguments: Text) -> IntendedCall:
-    """What the ledger knows a call by."""
+    """Return a call as the ledger identifies it."""
     return IntendedCall(
         tool=tool.name,
         tool_digest=tool.digest,
@@ -28,33 +28,37 @@ def intended(tool: ToolSpec, arguments: Text) -> IntendedCall:
     )
 
 
-def from_ledger(tool: ToolSpec, told: Told) -> ToolOutcome:
-    """What an earlier attempt, or somebody's word, has made the call's outcome."""
-    if isinstance(told, Succeeded):
+def from_ledger(tool: ToolSpec, entry: LedgerOutcome) -> ToolOutcome:
+    """Return the outcome that the ledger holds, from an earlier attempt or from a person's decision."""
+    if isinstance(entry, Succeeded):
         return ToolOutcome(
-            tool=tool.name, ended=ToolEnded.RETURNED, happened=Happened.YES, result=told.result, size=told.result.tokens
+            tool=tool.name,
+            ended=ToolEnded.RETURNED,
+            happened=Happened.YES,
+            result=entry.result,
+            size=entry.result.tokens,
         )
-    happened = Happened.NO if told.did_not_happen else Happened.UNKNOWN
-    # The ledger does not say whose words these are, so they are taken for anybody's.
-    result = Text.of(within(f"{tool.name} gave no result. What is known about that", told.reason))
+    happened = Happened.NO if entry.did_not_happen else Happened.UNKNOWN
+    # The ledger does not say who wrote the reason, so it is fenced as untrusted text.
+    result = Text.of(within(f"{tool.name} gave no result. What is known about that", entry.reason))
     return ToolOutcome(tool=tool.name, ended=ToolEnded.FAILED, happened=happened, result=result)
 
 
 def not_called(tool: str, ended: ToolEnded, reason: str) -> ToolOutcome:
-    """A call that was never made."""
+    """Return the outcome of a call that was never made."""
     line = f"{tool} was not called: {' '.join(reason.split())}"
     return ToolOutcome(tool=tool, ended=ended, happened=Happened.NO, result=Text.of(line))
 
 
 def too_early(tool: str, missing: Sequence[str]) -> ToolOutcome:
-    """A call that came before what it has to be based on. The remedy is for the model."""
+    """Return the outcome of a call that came before the calls it depends on. The remedy is for the model."""
     first = " and ".join(missing)
     reason = f"{first} must return something first. Call {first}, read the result, then call {tool} with what it says."
     return not_called(tool, ToolEnded.TOO_EARLY, reason)
 
 
 def reason_of(outcome: ToolOutcome) -> str:
-    """Why a call gave no result, for people and for the ledger: one line, without a fence."""
+    """Return why a call gave no result, for people and for the ledger: one line, without a fence."""
     shown = outcome.result.body or outcome.ended.value
     within_fence = unwrapped(shown)
     line = shown if within_fence == shown else f"{outcome.tool} gave no result: {within_fence}"
@@ -62,9 +66,9 @@ def reason_of(outcome: ToolOutcome) -> str:
 
 
 async def superseded(blobs: BlobStore, tool: ToolSpec, record: CallRecord) -> ToolOutcome:
-    """A call whose key stands for another one, which was asked for under this step before the run was reset.
+    """Return the outcome of a call whose key belongs to another call, made under this step before the run was reset.
 
-    It is never made, and what is known of the other one is told.
+    It is never made. The outcome says what is known of the other call.
     """
     other = record.call
     details = [f"It called {other.tool}."]
@@ -91,7 +95,7 @@ async def superseded(blobs: BlobStore, tool: ToolSpec, record: CallRecord) -> To
 
 
 async def _body(blobs: BlobStore, tenant: str, digest: str) -> str | None:
-    """A text that may have been carried along and never stored."""
+    """Return the body of a text; None if it crossed the history without being stored."""
     try:
         return (await blobs.get(tenant, digest)).decode()
     except BodyMissing:

@@ -1,4 +1,4 @@
-"""Finds out what became of a call that an earlier attempt was allowed to make, and told nothing of."""
+"""Finds out what became of a call whose attempt was allowed to call and reported no outcome."""
 
 import asyncio
 from datetime import datetime
@@ -16,39 +16,39 @@ from perdure.contracts.tool_calls.ledger import Decision, Source, Word
 from tools.evidence import CannotTellYet, DidHappen, NeverWill
 
 LONGEST_PAUSE = 10.0
-"""Seconds between two questions."""
+"""The longest pause between two questions to the tool, in seconds."""
 
 
-class FindingOut:
-    """Asks the tool's own `reconcile`, which is believed only where it is sure; otherwise a person."""
+class Reconciliation:
+    """Asks the tool's own `reconcile`, and believes it only if it is sure; otherwise asks a person."""
 
     def __init__(self, boundary: ToolBoundary, ledger: EffectLedger) -> None:
         self._boundary = boundary
         self._ledger = ledger
         self._seen = elapsed.SeenIntents()
 
-    def saw(self, call: Call, intended_at: datetime | None) -> None:
-        """An attempt of this process is allowed to call now."""
+    def note_intent(self, call: Call, intended_at: datetime | None) -> None:
+        """Remember that an attempt of this process is allowed to call from now on."""
         self._seen.since(call.key, call.attempt, intended_at)
 
-    async def find_out(self, call: Call, attempt: int, intended_at: datetime | None) -> Attempted:
-        """An earlier attempt was allowed to call and has told nothing: ask the tool's own `reconcile`, or a person."""
+    async def reconcile(self, call: Call, attempt: int, intended_at: datetime | None) -> Attempted:
+        """Ask the tool, or a person, what became of an attempt that was allowed to call and reported no outcome."""
         tool, charges = call.tool, {call.attempt: Spend()}
         reason = f"attempt {attempt} was allowed to call and told nothing"
         if not self._boundary.can_reconcile(tool):
             assert intended_at is not None, "a ledger says when it let an attempt call"  # noqa: S101 - each one does
             return Attempted(AskPerson(attempt=attempt, intended_at=intended_at, reason=reason), charges)
         settles = self._boundary.settles_within(tool)
-        # It has to leave time for one more question.
+        # The last pause has to leave time for one more question.
         until, pause = call.until - tool.timeout.total_seconds(), 1.0
         while True:
             rest = (settles - self._seen.since(call.key, attempt, intended_at)).total_seconds()
             evidence = await self._boundary.reconcile(tool, call.context(attempt))
             match evidence:
                 case DidHappen(result):
-                    return await self._decided(call, attempt, result)
+                    return await self._decide(call, attempt, result)
                 case NeverWill() if rest <= 0:
-                    return await self._decided(call, attempt, None)
+                    return await self._decide(call, attempt, None)
                 case NeverWill():
                     doubt = f"it may still happen, for {rest:.0f} s"
                 case CannotTellYet(doubt):
@@ -61,14 +61,14 @@ class FindingOut:
             await asyncio.sleep(min(rest, left, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _decided(self, call: Call, attempt: int, result: str | None) -> Attempted:
-        """Write down what `reconcile` is sure of; an outcome that came meanwhile counts before it."""
+    async def _decide(self, call: Call, attempt: int, result: str | None) -> Attempted:
+        """Store what `reconcile` is sure of. An outcome that was stored in the meantime counts instead."""
         tool, spec, outcome = call.tool, call.spec, None
         if result is not None:
             context = call.context(attempt)
-            outcome = await self._boundary.found(tool, context, result, spec.results, spec.result_bytes)
+            outcome = await self._boundary.outcome_of_result(tool, context, result, spec.results, spec.result_bytes)
         decision = Decision(
-            # A reset run numbers its attempts anew, and what was said before it was another thing.
+            # A reset run counts its attempts from 1 again, and a decision before the reset was another one.
             decision_id=f"reconcile-{call.attempt}-{uuid4().hex}",
             attempt=attempt,
             word=Word.DID_NOT_HAPPEN if outcome is None else Word.DID_HAPPEN,
@@ -82,8 +82,8 @@ class FindingOut:
             ours = outcome if not isinstance(answer, LedgerRefused) else None
             shown = ours or from_ledger(tool, answer.outcome)
             return Attempted(shown, charges, shown.verdicts)
-        known = (
+        conclusion = (
             f"the ledger refuses that: {answer.why.value}" if isinstance(answer, LedgerRefused) else "it did not happen"
         )
-        reason = f"attempt {attempt} was allowed to call and told nothing, and {known}"
+        reason = f"attempt {attempt} was allowed to call and told nothing, and {conclusion}"
         return Attempted(Again(reason=reason), {call.attempt: Spend()})

@@ -1,1 +1,1 @@
-"""Elapsed time by a monotonic clock, and retries of what has to be stored."""
+"""Elapsed time by a monotonic clock, and retries of writes that must not be lost."""

@@ -1,4 +1,4 @@
-"""Stores what has happened already, however long the store is away: within the time that the activity has."""
+"""Retries a write while the store is away, for as long as the activity has time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,13 +10,14 @@ from activities.waiting import elapsed
 Stored = TypeVar("Stored")
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
-"""Seconds between two tries; each pause is twice the one before."""
+"""The pauses between two tries, in seconds; each is twice the one before."""
 
 
 async def until_stored(store: Callable[[], Awaitable[Stored]], until: float) -> Stored:
-    """Store it, and try again while the store is away, until `until` by `elapsed.elapsed`.
+    """Call `store`, and again while the store is away, up to the time `until` of `elapsed.elapsed`.
 
-    It was paid for, or it has changed the world: giving up at the first error would lose it. Raises the last error.
+    The result was paid for, or records a change of the world, and must not be lost at the first error. Raises the
+    last error.
     """
     pause = SHORTEST_PAUSE
     while True:

@@ -11,9 +11,9 @@ from activities.ports import (
     Completion,
     Filter,
     Fusion,
-    Heard,
     Hit,
     Issued,
+    OnPiece,
     Prompt,
     Sampling,
     StorageFailed,
@@ -41,7 +41,7 @@ class StubChat:
         prompt: Prompt,
         sampling: Sampling,
         caller: Caller,
-        heard: Heard | None = None,
+        heard: OnPiece | None = None,
     ) -> Completion:
         parts: list[str] = [] if prompt.schema is None else list(prompt.schema["required"])
         content = json.dumps({part: {"source": 1, "answer": answer()} for part in parts})

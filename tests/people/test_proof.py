@@ -133,7 +133,8 @@ class OnceUnproven(Acting):
         if ask.tool in self.found:
             return await super().act(ask)
         self.found.add(ask.tool)
-        return await not_proven(self._blobs, ask, "nothing is recorded that allows it in this run")
+        unproven = not_proven(ask, "nothing is recorded that allows it in this run")
+        return await self._store_and_settle(ask, unproven)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import structlog
 from guardrails.settings import settings
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from activities.adapters.bounded_threads import BoundedThreads, Overrun
 from activities.adapters.guards.guardrails_catalogue import GUARDS, Arguments, Guard
 from activities.adapters.guards.guardrails_validators import SUBJECT
-from activities.ports import NotConfigured, Subject
+from activities.ports import NotConfigured, Subject, raised_at
 from perdure.contracts.contract import explain
 from perdure.contracts.guards import Ended, GuardSpec, OnFailure, Verdict
 
@@ -64,7 +63,7 @@ class GuardrailsGuards:
                 assert load is not None  # noqa: S101 - `warm_up` selects guards that have one
                 load()
             except Exception as error:  # noqa: BLE001 - the verdict on each question reports it again
-                self._log.warning("guard_not_loaded", guard=name, error=type(error).__name__, where=_where(error))
+                self._log.warning("guard_not_loaded", guard=name, error=type(error).__name__, where=raised_at(error))
             else:
                 self._log.info(
                     "guard_loaded", guard=name, milliseconds=_milliseconds_since(started), done=number, of=len(names)
@@ -94,7 +93,7 @@ class GuardrailsGuards:
         except Exception as error:  # noqa: BLE001 - any error of a guard becomes a verdict
             ended, reason = Ended.FAILED, f"it could not be checked: the guard broke ({type(error).__name__})"
             # The error's own text may hold the checked text, so it is not logged.
-            self._log.warning("guard_failed", guard=spec.guard, error=type(error).__name__, where=_where(error))
+            self._log.warning("guard_failed", guard=spec.guard, error=type(error).__name__, where=raised_at(error))
         if ended is not Ended.COMPLETED:
             passed = spec.on_failure is OnFailure.OPEN
         return Verdict(
@@ -117,11 +116,3 @@ def _reason(guard: Guard, arguments: Arguments, subject: Subject) -> str:
 
 def _milliseconds_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)
-
-
-def _where(error: BaseException) -> str:
-    """The file and line that raised it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""

@@ -26,11 +26,11 @@ from activities.ports import (
     Caller,
     CircuitOpen,
     Completion,
-    Heard,
     ModelFailed,
     ModelOverloaded,
     ModelRefused,
     NotConfigured,
+    OnPiece,
     PortError,
     Prompt,
     Sampling,
@@ -87,7 +87,7 @@ class LiteLLMModel:
         prompt: Prompt,
         sampling: Sampling,
         caller: Caller,
-        heard: Heard | None = None,
+        heard: OnPiece | None = None,
     ) -> Completion:
         entry = self._catalogue.entry(deployment)
         require_capable(deployment, entry, prompt, sampling)
@@ -160,7 +160,7 @@ class _Call:
         self._started_at = time.perf_counter()
         self._first_token_ms: float | None = None
 
-    async def run(self, request: Mapping[str, Any], heard: Heard | None) -> Completion:
+    async def run(self, request: Mapping[str, Any], heard: OnPiece | None) -> Completion:
         """Send the request and return the completion; pass each piece of text to `heard`. Raises the port's errors."""
         reply = await self._await_litellm(litellm.acompletion(**request))
         parts = ReplyParts()
@@ -199,12 +199,12 @@ class _Call:
             raise self._wire.failure
         return result
 
-    async def _forward(self, piece: str, heard: Heard) -> None:
+    async def _forward(self, piece: str, heard: OnPiece) -> None:
         if self._first_token_ms is None and self._wire.report.started:
             self._first_token_ms = (time.perf_counter() - self._started_at) * 1000
         await heard(self._reader.add(piece) if self._reader else piece, self._wire.report.usage)
 
-    async def _completion(self, parts: ReplyParts, heard: Heard | None) -> Completion:
+    async def _completion(self, parts: ReplyParts, heard: OnPiece | None) -> Completion:
         report = self._wire.report
         where = self._deployment
         if report.ended is None:

@@ -9,7 +9,7 @@ from activities.adapters.databases.database import Database
 from activities.adapters.databases.tables import recorded_decisions as _decisions
 from activities.adapters.databases.upsert import insert_or_keep
 from activities.adapters.sql import clock
-from activities.ports import SaidOfStep
+from activities.ports import StepDecisions
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.recorded_decisions import RecordedDecision
@@ -23,19 +23,19 @@ class SqlDecisions:
         self._database = database
         self._now = now or clock.now
 
-    async def look(self, key: StepKey) -> SaidOfStep:
+    async def look(self, key: StepKey) -> StepDecisions:
         """Return the decisions about a step, and the time. Raises `StorageFailed`."""
         return await self._database.read(
-            lambda connection: SaidOfStep(_entries(connection, key), self._now(connection))
+            lambda connection: StepDecisions(_entries(connection, key), self._now(connection))
         )
 
-    async def record(self, key: StepKey, entry: RecordedDecision) -> SaidOfStep:
+    async def record(self, key: StepKey, entry: RecordedDecision) -> StepDecisions:
         """Record a decision, unless it is recorded already. Raises `StorageFull`, `StorageFailed`."""
 
-        def record(connection: Connection) -> SaidOfStep:
+        def record(connection: Connection) -> StepDecisions:
             before, now = _entries(connection, key), self._now(connection)
             if is_recorded(before, entry):
-                return SaidOfStep(before, now)
+                return StepDecisions(before, now)
             added = entry.model_copy(update={"at": now})
             row = {
                 **key.model_dump(),
@@ -48,7 +48,7 @@ class SqlDecisions:
             # No other writer interleaves, so the number is free. Where PostgreSQL finds a conflict, this statement
             # makes it repeat the transaction; a plain insert might not.
             connection.execute(insert_or_keep(connection, _decisions), row)
-            return SaidOfStep((*before, added), now)
+            return StepDecisions((*before, added), now)
 
         return await self._database.write(record)
 

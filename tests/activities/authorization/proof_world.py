@@ -111,7 +111,7 @@ class World:
             ),
             max_output_tokens=1,
         )
-        pinned = await self.pins.keep(tenant, spec)
+        pinned = await self.pins.store(tenant, spec)
         registered = await self.runs.register(
             RegisteredRun(
                 tenant=tenant,
@@ -170,7 +170,7 @@ class Run:
     async def ask_people(self, arguments: Text, step: str = "call-1-1", tool: str = "write") -> None:
         """Screen the call, so that people are asked about it."""
         ask = ScreenCall(key=self.key(step), pinned=self.pinned, tool=tool, arguments=arguments)
-        await self.world.proof.asked(self.registered, self.spec, ask)
+        await self.world.proof.record_request(self.registered, self.spec, ask)
 
     async def check(
         self,

@@ -65,7 +65,7 @@ PLANTED: dict[str, tuple[str, object]] = {
     "a yes from before a no": ("activities.authorization.judged_call.standing", forgotten),
     "one person who is written in two ways": ("activities.authorization.judged_call.same_person", exactly),
     "the starter, who is written otherwise": ("workflows.state_machines.approvals.same_person", exactly),
-    "a credential that nobody has signed": ("activities.effects.deciding.Deciding._whose", believed),
+    "a credential that nobody has signed": ("activities.effects.deciding.Deciding._verify", believed),
 }
 
 

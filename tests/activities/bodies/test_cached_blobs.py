@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from activities.adapters.databases.sqlite_database import open_sqlite
 from activities.adapters.sql.blobs import SqlBlobs
-from activities.bodies.cached_blobs import RememberedBodies
+from activities.bodies.cached_blobs import CachedBlobs
 from activities.ports import BlobStore, BodyMissing
 from perdure.contracts.text import Text
 
@@ -35,7 +35,7 @@ def empty(file: Path) -> None:
 
 async def test_what_was_stored_or_read_here_is_not_asked_for_again(blobs: BlobStore, file: Path) -> None:
     other = await blobs.put("acme", b"of another process")
-    remembered = RememberedBodies(blobs)
+    remembered = CachedBlobs(blobs)
     own = await remembered.put("acme", b"own")
     assert await remembered.get("acme", other) == b"of another process"
     empty(file)
@@ -43,7 +43,7 @@ async def test_what_was_stored_or_read_here_is_not_asked_for_again(blobs: BlobSt
 
 
 async def test_what_is_remembered_is_stored_all_the_same_also_where_it_was_lost(blobs: BlobStore, file: Path) -> None:
-    remembered = RememberedBodies(blobs)
+    remembered = CachedBlobs(blobs)
     digest = await remembered.put("acme", b"kept")
     empty(file)
     assert await remembered.put("acme", b"kept") == digest
@@ -51,14 +51,14 @@ async def test_what_is_remembered_is_stored_all_the_same_also_where_it_was_lost(
 
 
 async def test_no_tenant_is_given_what_another_has_stored(blobs: BlobStore) -> None:
-    remembered = RememberedBodies(blobs)
+    remembered = CachedBlobs(blobs)
     digest = await remembered.put("acme", b"secret")
     with pytest.raises(BodyMissing):
         await remembered.get("globex", digest)
 
 
 async def test_the_oldest_are_forgotten_where_there_is_no_more_room(blobs: BlobStore, file: Path) -> None:
-    remembered = RememberedBodies(blobs, most_bytes=10)
+    remembered = CachedBlobs(blobs, most_bytes=10)
     first, second, third = [await remembered.put("acme", body) for body in (b"aaaa", b"bbbb", b"cccc")]
     large = await remembered.put("acme", b"d" * 11)
     empty(file)
@@ -69,7 +69,7 @@ async def test_the_oldest_are_forgotten_where_there_is_no_more_room(blobs: BlobS
 
 
 async def test_a_body_is_asked_for_again_after_its_time(blobs: BlobStore, file: Path) -> None:
-    remembered = RememberedBodies(blobs, after=timedelta(0))
+    remembered = CachedBlobs(blobs, after=timedelta(0))
     digest = await remembered.put("acme", b"brief")
     assert await remembered.get("acme", digest) == b"brief"
     empty(file)
@@ -78,6 +78,6 @@ async def test_a_body_is_asked_for_again_after_its_time(blobs: BlobStore, file: 
 
 
 async def test_a_text_that_was_stored_another_way_is_held_by_its_digest(blobs: BlobStore) -> None:
-    remembered, body = RememberedBodies(blobs), Text.of("Said.")
+    remembered, body = CachedBlobs(blobs), Text.of("Said.")
     remembered.hold("acme", body, Text.of("Elsewhere.").reference())
     assert await remembered.get("acme", body.digest) == b"Said."

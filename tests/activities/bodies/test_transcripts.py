@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from activities.adapters.databases.sqlite_database import open_sqlite
 from activities.adapters.sql.blobs import SqlBlobs
 from activities.bodies import texts
-from activities.bodies.transcripts import Told, Transcripts
+from activities.bodies.transcripts import Transcripts, TurnText
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing
 from perdure.contracts.agents.transcript import Role, Transcript, Turn
 from perdure.contracts.text import Text
@@ -36,8 +36,8 @@ def turns_of(bodies: list[str]) -> list[Turn]:
     ]
 
 
-def messages_of(turns: list[Turn]) -> list[Told]:
-    return [Told(turn.role, turn.body.body or "", turn.call) for turn in turns]
+def messages_of(turns: list[Turn]) -> list[TurnText]:
+    return [TurnText(turn.role, turn.body.body or "", turn.call) for turn in turns]
 
 
 async def store_conversation(blobs: BlobStore, bodies: list[str], tenant: str = "acme") -> Transcript:
@@ -46,7 +46,7 @@ async def store_conversation(blobs: BlobStore, bodies: list[str], tenant: str = 
     for turn in turns_of(bodies):
         await texts.store(blobs, tenant, turn.body)
         transcript = transcript.add(turn)
-        assert await Transcripts(blobs).keep(tenant, transcript) == transcript.head
+        assert await Transcripts(blobs).store(tenant, transcript) == transcript.head
         transcript = transcript.kept()
     return transcript
 
@@ -54,7 +54,7 @@ async def store_conversation(blobs: BlobStore, bodies: list[str], tenant: str = 
 async def test_a_link_is_enough_to_tell_the_whole_conversation(blobs: BlobStore) -> None:
     transcript = await store_conversation(blobs, SAID)
     assert transcript.fresh == ()
-    assert await Transcripts(blobs).tell("acme", transcript) == messages_of(turns_of(SAID))
+    assert await Transcripts(blobs).read("acme", transcript) == messages_of(turns_of(SAID))
     assert transcript.tokens == sum(len(body.encode()) for body in SAID)
 
 
@@ -62,7 +62,7 @@ async def test_turns_that_are_not_stored_yet_are_told_after_the_others(blobs: Bl
     *before, last = turns_of(SAID)
     transcript = (await store_conversation(blobs, SAID[:-1])).add(last)
     await texts.store(blobs, "acme", last.body)
-    assert await Transcripts(blobs).tell("acme", transcript) == messages_of([*before, last])
+    assert await Transcripts(blobs).read("acme", transcript) == messages_of([*before, last])
 
 
 async def test_what_a_request_carries_does_not_grow_with_the_conversation(blobs: BlobStore) -> None:
@@ -75,35 +75,35 @@ async def test_a_fork_shares_what_came_before_and_disturbs_nothing(blobs: BlobSt
     other = Turn(role=Role.USER, body=Text.of("Something else?"))
     await texts.store(blobs, "acme", other.body)
     fork = transcript.add(other)
-    await Transcripts(blobs).keep("acme", fork)
-    assert await Transcripts(blobs).tell("acme", fork.kept()) == messages_of([*turns_of(SAID[:3]), other])
-    assert await Transcripts(blobs).tell("acme", transcript) == messages_of(turns_of(SAID[:3]))
+    await Transcripts(blobs).store("acme", fork)
+    assert await Transcripts(blobs).read("acme", fork.kept()) == messages_of([*turns_of(SAID[:3]), other])
+    assert await Transcripts(blobs).read("acme", transcript) == messages_of(turns_of(SAID[:3]))
 
 
 async def test_no_tenant_is_told_anothers_conversation(blobs: BlobStore) -> None:
     transcripts = Transcripts(blobs)
     transcript = await store_conversation(blobs, SAID)
-    assert await transcripts.tell("acme", transcript)
+    assert await transcripts.read("acme", transcript)
     with pytest.raises(BodyMissing, match="turn 1 from its end"):
-        await transcripts.tell("globex", transcript)
+        await transcripts.read("globex", transcript)
 
 
 async def test_what_was_kept_here_is_not_asked_for_again(blobs: BlobStore, tmp_path: Path) -> None:
     transcripts, transcript = Transcripts(blobs), Transcript().add(*turns_of(SAID))
     for turn in turns_of(SAID):
         await texts.store(blobs, "acme", turn.body)
-    await transcripts.keep("acme", transcript)
+    await transcripts.store("acme", transcript)
     await forget(tmp_path, *links(transcript))
-    assert await transcripts.tell("acme", transcript.kept()) == messages_of(turns_of(SAID))
+    assert await transcripts.read("acme", transcript.kept()) == messages_of(turns_of(SAID))
     with pytest.raises(BodyMissing, match="turn 1 from its end, a turn whose place is lost"):
-        await Transcripts(blobs).tell("acme", transcript.kept())
+        await Transcripts(blobs).read("acme", transcript.kept())
 
 
 async def test_a_body_that_is_missing_is_named_by_its_turn(blobs: BlobStore, tmp_path: Path) -> None:
     transcript = await store_conversation(blobs, SAID)
     await forget(tmp_path, Text.of(SAID[1]).digest)
     with pytest.raises(BodyMissing, match="turn 4 from its end, a turn of the assistant: the tenant 'acme' has"):
-        await Transcripts(blobs).tell("acme", transcript)
+        await Transcripts(blobs).read("acme", transcript)
 
 
 @pytest.mark.parametrize("what", ["body", "place"])
@@ -113,7 +113,7 @@ async def test_what_was_changed_is_found(blobs: BlobStore, tmp_path: Path, what:
     digest = Text.of(SAID[1]).digest if what == "body" else link
     await change(tmp_path, "UPDATE bodies SET body = x'00' WHERE digest = ?", digest or "")
     with pytest.raises(BodyCorrupt, match="turn 2 from its end"):
-        await Transcripts(blobs).tell("acme", transcript)
+        await Transcripts(blobs).read("acme", transcript)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=6), st.lists(st.sampled_from("abc"), max_size=6))

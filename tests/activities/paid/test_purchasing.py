@@ -87,7 +87,7 @@ class Shop(NamedTuple):
             sampling=Sampling(max_output_tokens=worst.output_tokens),
             worst=worst,
             read=lambda completion: SILENT.model_copy(update={"said": Text.of(completion.content)}),
-            silent=SILENT,
+            stopped_reply=SILENT,
         )
         return await environment_of(KEY, execution).run(self.purchasing.buy, call)
 

@@ -279,10 +279,10 @@ async def test_what_only_reads_changes_nothing_however_it_ends(boundary: ToolBou
 
 
 async def test_a_result_that_was_found_out_later_is_shown_like_any_other(boundary: ToolBoundary) -> None:
-    late = await boundary.found(SPEC, CONTEXT, "The message M-1 is sent.")
+    late = await boundary.outcome_of_result(SPEC, CONTEXT, "The message M-1 is sent.")
     usual = await run(boundary, "The message M-1 is sent.")
     assert (late.ended, late.happened, late.result) == (usual.ended, usual.happened, usual.result)
-    assert (await boundary.found(SPEC, CONTEXT, SECRET)).ended is ToolEnded.BLOCKED
+    assert (await boundary.outcome_of_result(SPEC, CONTEXT, SECRET)).ended is ToolEnded.BLOCKED
 
 
 def test_a_tool_that_was_not_granted_is_named_with_those_that_were() -> None:

@@ -41,7 +41,7 @@ async def acted(settings: Settings, expression: str, after: str | None) -> Acted
         ask = Act(
             key=KEY,
             attempt=1,
-            pinned=await parts.pins.keep(KEY.tenant, parts.specs.agent("unguarded")),
+            pinned=await parts.pins.store(KEY.tenant, parts.specs.agent("unguarded")),
             tool="calculator",
             arguments=arguments.reference(),
             parent=after,

@@ -18,7 +18,7 @@ from activities.adapters.sql.decisions import SqlDecisions
 from activities.adapters.sql.effect_ledger import SqlEffectLedger
 from activities.adapters.sql.paid_replies import SqlPaidReplies
 from activities.adapters.sql.runs import SqlRuns
-from activities.ports import BodyMissing, Done, Fresh, NotThisRun, SaidOfStep, Unknown
+from activities.ports import BodyMissing, Done, Fresh, NotThisRun, StepDecisions, Unknown
 from activities.settings import Database as DatabaseSettings
 from activities.settings import Settings
 from perdure.contracts.budget import Budget, Spend
@@ -89,7 +89,7 @@ async def write(database: Database) -> None:
 async def read_run(database: Database) -> Run:
     """Return all that the database holds of the run."""
     replies = SqlPaidReplies(database)
-    decided: SaidOfStep = await SqlDecisions(database).look(WRITTEN)
+    decided: StepDecisions = await SqlDecisions(database).look(WRITTEN)
     return Run(
         account=await SqlAccounts(database).look(BOUGHT.tenant, BOUGHT.run_id),
         decisions=decided.entries,

@@ -10,7 +10,7 @@ from activities.adapters.model_servers.catalogue import CatalogueFile
 from activities.adapters.models.litellm_model import LiteLLMModel
 from activities.ports import Caller, Message, PortError, Prompt, Sampling, ToolSchema, Usage
 
-Heard = list[tuple[str, Usage | None]]
+OnPiece = list[tuple[str, Usage | None]]
 
 STREAMS = pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
 
@@ -71,7 +71,7 @@ class Listener:
     """A listener that records the pieces of a reply."""
 
     def __init__(self) -> None:
-        self.heard: Heard = []
+        self.heard: OnPiece = []
 
     async def __call__(self, piece: str, usage: Usage | None) -> None:
         self.heard.append((piece, usage))

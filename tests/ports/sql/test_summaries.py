@@ -8,7 +8,7 @@ from sqlalchemy import text
 from activities.adapters.databases.database import Database
 from activities.bodies import texts
 from activities.bodies.pins import Pins
-from activities.bodies.transcripts import Cut, Told, Transcripts
+from activities.bodies.transcripts import Cut, Transcripts, TurnText
 from activities.ports import BlobStore, BodyCorrupt, BodyMissing, Message, ToolCall
 from activities.prompts.agent import prompt_of, summary_prompt, turn_text
 from activities.prompts.paid_steps import Prompts
@@ -53,20 +53,20 @@ class Conversation:
         for turn in turns:
             await texts.store(self.blobs, "acme", turn.body)
             self.transcript = self.transcript.add(turn)
-            link = await Transcripts(self.blobs).keep("acme", self.transcript)
+            link = await Transcripts(self.blobs).store("acme", self.transcript)
             assert link is not None
             self.links.append(link)
             self.transcript = self.transcript.kept()
         return self.links[-1]
 
-    async def read_back(self) -> list[Told]:
+    async def read_back(self) -> list[TurnText]:
         """Read the conversation with an empty cache."""
-        return await Transcripts(self.blobs).tell("acme", self.transcript)
+        return await Transcripts(self.blobs).read("acme", self.transcript)
 
 
-def messages_of(*turns: Turn) -> list[Told]:
+def messages_of(*turns: Turn) -> list[TurnText]:
     """Return the same turns word for word."""
-    return [Told(turn.role, turn.body.body or "", turn.call) for turn in turns]
+    return [TurnText(turn.role, turn.body.body or "", turn.call) for turn in turns]
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ async def test_what_is_covered_stays_in_the_chain_and_is_told_from_an_older_link
     covers = await conversation.store(TASK, *exchange(1))
     await conversation.store(*exchange(2), summed_up(covers, 1), *exchange(3))
     older = conversation.transcript.model_copy(update={"stored": covers})
-    assert await Transcripts(conversation.blobs).tell("acme", older) == messages_of(TASK, *exchange(1))
+    assert await Transcripts(conversation.blobs).read("acme", older) == messages_of(TASK, *exchange(1))
 
 
 async def test_what_is_covered_may_be_lost_and_what_is_shown_may_not(
@@ -204,7 +204,7 @@ async def test_a_request_for_a_summary_is_read_once_and_comes_with_what_it_stand
         key=StepKey(tenant="acme", workflow_id="w", run_id="r", step="compact-1"),
         attempt=1,
         deployment=NEAR.priced,
-        pinned=await pins.keep("acme", spec),
+        pinned=await pins.store("acme", spec),
         transcript=conversation.transcript,
         covers=covers,
         worst=Spend(),

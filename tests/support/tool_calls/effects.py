@@ -84,7 +84,7 @@ class StubProof(Proof):
     def __init__(self) -> None:
         """Need no store."""
 
-    async def asked(self, run: RegisteredRun, spec: AgentSpec, ask: ScreenCall) -> None:
+    async def record_request(self, run: RegisteredRun, spec: AgentSpec, ask: ScreenCall) -> None:
         return None
 
     async def objection(self, run: RegisteredRun, spec: AgentSpec, ask: Act) -> str | None:
@@ -154,7 +154,7 @@ class Worker:
             arguments=self.arguments,
             results=(),
         )
-        return await Pins(self.blobs).keep("acme", spec)
+        return await Pins(self.blobs).store("acme", spec)
 
     async def request(self, attempt: int, tool: str, key: StepKey = KEY, *, values: Any = None, **more: Any) -> Act:
         """Return the request of an attempt, as the workflow sends it."""
