@@ -27,7 +27,7 @@ def summary_prompt(instructions: str, opening: Sequence[Told], older: Sequence[T
 
     `opening` is the task, for the sake of which something matters or does not; turns come with their bodies.
     """
-    said = summary.asked([_said(turn) for turn in (*opening, *older)])
+    said = summary.request([_said(turn) for turn in (*opening, *older)])
     return Prompt([Message("system", instructions), Message("user", said)])
 
 
@@ -55,10 +55,10 @@ def _message(turn: Told) -> Message:
             return Message("assistant", said["content"], calls)
 
 
-def _said(turn: Told) -> summary.Said:
+def _said(turn: Told) -> summary.Turn:
     body = turn.body
     if turn.role is Role.ASSISTANT:
         said = json.loads(body)
         asked = [f"calls {call['name']}({call['arguments']})" for call in said["calls"]]
         body = "\n".join([*([said["content"]] if said["content"] else []), *asked])
-    return summary.Said(turn.role.value, body)
+    return summary.Turn(turn.role.value, body)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from activities.settings import Tools
 from activities.tool_calls.results import plain_line
-from tools.errors import NoAnswer, NotAllowed, Refused, ToolError, Unreachable
+from tools.errors import NoAnswer, NotAllowed, ServiceRefused, ToolError, Unreachable
 from tools.world import Method
 
 LARGEST = 1024 * 1024
@@ -121,13 +121,13 @@ def _answer(service: str, status: int, data: bytes, lost: type[ToolError]) -> Js
             raise lost(f"{service}: it answered with what is no JSON")
         return said
     if status in NOTHING_DONE:
-        raise Refused(f"{service}: it refused ({status}){_reason(said)}")
+        raise ServiceRefused(f"{service}: it refused ({status}){_reason(said)}")
     if status // 100 == 5:  # noqa: PLR2004 - 5xx
         raise lost(f"{service}: it broke ({status}){_reason(said)}")
     if issubclass(lost, NoAnswer):
         raise lost(f"{service}: it answered {status}, which leaves open whether it was done{_reason(said)}")
     if status // 100 == 3:  # noqa: PLR2004 - 3xx
-        raise Refused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
+        raise ServiceRefused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
     raise lost(f"{service}: it answered {status}{_reason(said)}")
 
 

@@ -16,7 +16,7 @@ from activities.ports import Documents
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.tools import AllowedHosts
 from tools.constraints import allows, read_url
-from tools.errors import NotAllowed, Refused, Unreachable, Unusable
+from tools.errors import NotAllowed, ServiceRefused, Unreachable, Unusable
 from tools.world import Page
 
 LARGEST = 1024 * 1024
@@ -102,7 +102,9 @@ class PublicWeb:
                     f"{_shown(here)}: it redirects to {_shown(there)}, away from https: this is not followed"
                 )
             here = there
-        raise Refused(f"{_shown(_read(url))}: it redirects more than {REDIRECTS} times: use the address it leads to")
+        raise ServiceRefused(
+            f"{_shown(_read(url))}: it redirects more than {REDIRECTS} times: use the address it leads to"
+        )
 
     def _client(self) -> httpx.AsyncClient:
         if self._tls is None:
@@ -159,7 +161,7 @@ class PublicWeb:
 
     async def _page(self, url: AnyHttpUrl, response: httpx.Response) -> Page:
         if not response.is_success:
-            raise Refused(f"{_shown(url)}: it answered with status {response.status_code}: check the address")
+            raise ServiceRefused(f"{_shown(url)}: it answered with status {response.status_code}: check the address")
         declared = response.headers.get("Content-Length", "")
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise Unusable(f"{_shown(url)}: it is compressed though nobody asked for that: use another page")
