@@ -130,10 +130,9 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             digest = trained.save(Path(folder) / "model.npz", Path(folder) / "model.json")
         stored = hashlib.sha256(ARRAYS.read_bytes()).hexdigest()
-        console.print(
-            f"trained: {digest}\nkept:    {stored}\n{'the same model' if digest == stored else 'ANOTHER MODEL'}"
-        )
-        return 0 if same else 1
+        same = digest == stored
+        console.print(f"trained: {digest}\nkept:    {stored}\n{'the same model' if same else 'ANOTHER MODEL'}")
+        return 0 if digest == stored else 1
     digest = trained.save()
     report = figures(trained, held_out(data), digest)
     CARD.write_text(CARD.read_text().partition(FIGURES)[0] + report)

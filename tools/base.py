@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.contracts.contract import BadInput, explain
 from perdure.contracts.tool_calls.tools import AllowedHosts, Approval, Constraint, ToolEffect, ToolSpec
-from tools.constraints import Constrained, constrained, allowed_value, require_fitting
+from tools.constraints import Constrained, allowed_value, constrained, require_fitting
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
 from tools.world import Document, Extract, Http, Knowledge, NoHttp, NoKnowledge, Page
 
