@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from activities.composition import Activities, Adapters, WorkerRole
 from activities.ports import PortError
 from activities.settings import Settings, load, quiet_libraries
+from perdure.contracts.temporal.connection import let_connection_rest
 from perdure.contracts.temporal.queues import Queue
 from workflows.plugin import AGENTS, CHAINS
 
@@ -130,8 +131,7 @@ async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | N
             stack.callback(asyncio.create_task(stay_alive(alive)).cancel)
         await stop.wait()
         print("stopping: finishing what is in hand", flush=True)
-    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
-    await asyncio.sleep(0.05)
+    await let_connection_rest()
     print("stopped", flush=True)
 
 

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from perdure.callers import CallerToken, announced, token_of
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
-from perdure.contracts.temporal.connection import connect_config
+from perdure.contracts.temporal.connection import connect_config, let_connection_rest
 from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import OUTCOME, PHASE
@@ -87,7 +87,7 @@ class Platform(RunControl, RunViews, RunRetry):
 
     async def close(self) -> None:
         """Let the connection rest. A process that ends right after its last call to Temporal may crash otherwise."""
-        await asyncio.sleep(0.05)
+        await let_connection_rest()
 
     async def ask(
         self,

@@ -29,7 +29,7 @@ class AlreadyRunning(DeployError):
     """A stack runs on this state folder."""
 
 
-class PartDied(DeployError):
+class ProcessDied(DeployError):
     """A process of the stack ended by itself. The message has the last lines of its log."""
 
 

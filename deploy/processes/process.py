@@ -14,7 +14,7 @@ import mirakuru.base
 from mirakuru.exceptions import ProcessExitedWithError, ProcessFinishedWithError, TimeoutExpired
 
 from activities.settings import ROOT
-from deploy.processes.errors import PartDied
+from deploy.processes.errors import ProcessDied
 from deploy.processes.state_file import GRACE_SECONDS
 
 READY_SECONDS = 120.0
@@ -27,7 +27,7 @@ TAIL_LINES = 12
 atexit.unregister(mirakuru.base.cleanup_subprocesses)
 
 
-class Part(mirakuru.base.Executor):
+class Process(mirakuru.base.Executor):
     """A process of the stack."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Part(mirakuru.base.Executor):
         self._started: Callable[[int], None] | None = None
 
     def begin(self, started: Callable[[int], None]) -> None:
-        """Start it and wait until it is ready; `started` hears its process number at once. Raises `PartDied`."""
+        """Start it and wait until it is ready; `started` hears its process number at once. Raises `ProcessDied`."""
         self._started = started
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
@@ -65,14 +65,14 @@ class Part(mirakuru.base.Executor):
             try:
                 self.start()
             except TimeoutExpired:
-                raise PartDied(
+                raise ProcessDied(
                     f"{self.name} was not ready after {self._ready_seconds:.0f} s and was stopped; {self._last_words()}"
                 ) from None
             except ProcessExitedWithError as error:
                 raise self._died(error.exit_code) from None
 
     def check(self) -> None:
-        """Raise `PartDied` if the process ended."""
+        """Raise `ProcessDied` if the process ended."""
         if self.process is not None and (code := self.process.poll()) is not None:
             raise self._died(code)
 
@@ -106,9 +106,9 @@ class Part(mirakuru.base.Executor):
         del kwargs["preexec_fn"]
         return {**kwargs, "start_new_session": True}
 
-    def _died(self, code: int) -> PartDied:
+    def _died(self, code: int) -> ProcessDied:
         how = f" (killed by {signal.Signals(-code).name})" if code < 0 else ""
-        return PartDied(f"{self.name} ended by itself with exit code {code}{how}; {self._last_words()}")
+        return ProcessDied(f"{self.name} ended by itself with exit code {code}{how}; {self._last_words()}")
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]

@@ -43,7 +43,7 @@ class Addresses(BaseModel):
         return self.models.get("fast")
 
 
-class Process(BaseModel):
+class ProcessRecord(BaseModel):
     """A process that cannot be mistaken for a later one with its number."""
 
     model_config = ConfigDict(frozen=True)
@@ -73,8 +73,8 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    supervisor: Process
-    parts: tuple[Process, ...] = ()
+    supervisor: ProcessRecord
+    parts: tuple[ProcessRecord, ...] = ()
     addresses: Addresses | None = None
     """None until every part is ready."""
 
@@ -106,7 +106,7 @@ def claim(state: Path) -> Record:
             )
         if before is not None:
             end([part for part in reversed(before.parts) if part.running()])
-        record = Record(supervisor=Process.named("supervisor", os.getpid()))
+        record = Record(supervisor=ProcessRecord.named("supervisor", os.getpid()))
         record.write(state)
     return record
 
@@ -116,7 +116,7 @@ def release(state: Path) -> None:
     _path(state).unlink(missing_ok=True)
 
 
-def end(orphans: list[Process]) -> None:
+def end(orphans: list[ProcessRecord]) -> None:
     """End processes in this order and wait until they are gone; kill what does not end in time."""
     for orphan in orphans:
         CONSOLE.print(f"ending {orphan.name} (pid {orphan.pid}), left by a stack that was killed", highlight=False)

@@ -6,6 +6,7 @@ input names a log file; the answer is the new process's number. The worker stand
 """
 
 import argparse
+import ast
 import importlib
 import os
 import signal
@@ -14,45 +15,47 @@ import threading
 from pathlib import Path
 
 import tools
-from activities.settings import quiet_libraries
+from activities.settings import ROOT, quiet_libraries
 
-BEFORE = (
-    "worker",
-    "activities.effects.acting",
-    "activities.composition",
-    "activities.effects.pinning",
-    "activities.effects.routing",
-    "activities.effects.settling",
-    "activities.effects.thinking",
-    "activities.effects.retrieval",
-    "activities.effects.guarding",
-    "activities.effects.guarding",
-    "activities.effects.generation",
-    "activities.interceptors.every_effect",
-    "activities.adapters.model_servers.catalogue",
-    "activities.adapters.guards.guardrails_guards",
-    "activities.adapters.guards.injection.classifier",
-    "activities.adapters.models.litellm_model",
-    "activities.adapters.stores.minilm",
-    "activities.adapters.temporal.payload_keys",
-    "activities.adapters.temporal.payload_storage",
-    "activities.adapters.guards.personal_data",
-    "activities.adapters.guards.profanity",
-    "activities.adapters.web.named_services",
-    "activities.adapters.web.public_web",
-    "activities.adapters.sql.effect_ledger",
-    "activities.adapters.sql.paid_replies",
-    "activities.adapters.web.tool_http",
-    "activities.adapters.stores.tool_knowledge",
-    "activities.adapters.telemetry",
-)
-"""What a worker loads when its roles are made: fifteen seconds of processor time, spent once."""
+OTHER_SERVERS = ("postgres_", "redis_", "weaviate_")
+"""The first letters of adapters' modules that a test stack does not use: it keeps all in files."""
 
 AFTER = ("activities.adapters.stores.lancedb_store",)
-"""What starts threads when it is imported: threads do not survive a fork."""
+"""The modules that start threads when they are imported, so after the fork: threads do not survive it."""
 
 STANDING_BY = "standing by"
 """The line in its log with which a worker says that it only waits for its signal."""
+
+
+def modules_before() -> list[str]:
+    """Return the modules to import before the fork: all of ours that `worker.py` imports, at once or in a function.
+
+    They are read from the source files. Importing them takes fifteen seconds of processor time, spent once.
+    """
+    names: set[str] = set()
+    ahead = ["worker"]
+    while ahead:
+        name = ahead.pop()
+        source = _source(name)
+        if name in names or name in AFTER or source is None or name.rpartition(".")[2].startswith(OTHER_SERVERS):
+            continue
+        names.add(name)
+        for node in ast.walk(ast.parse(source.read_bytes())):
+            match node:
+                case ast.Import(names=imported):
+                    ahead += [alias.name for alias in imported]
+                case ast.ImportFrom(module=str(module), names=imported):
+                    ahead += [module, *(f"{module}.{alias.name}" for alias in imported)]
+                case _:
+                    pass
+    return sorted(names)
+
+
+def _source(module: str) -> Path | None:
+    """Return the file of one of our own modules; None for any other module, and for a name within a module."""
+    path = ROOT.joinpath(*module.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def main() -> None:
@@ -63,7 +66,7 @@ def main() -> None:
     if further is not None:
         tools.__path__.append(str(further))
     quiet_libraries()
-    for name in BEFORE:
+    for name in modules_before():
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears up what is killed
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})

@@ -23,7 +23,7 @@ from deploy.local.stack.stack import Stack
 from deploy.local.weights import weights
 from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.testing.standby_workers import ForkServer, StandbyWorkers
 from deploy.testing.stub.model import MODEL
 
@@ -83,7 +83,7 @@ def rehearse(given: argparse.Namespace, stack: ExitStack) -> None:
     bill, stub_log = state / "bill.db", logs / "stub.log"
     prices = [str(price) for price in given.prices]
     command = [sys.executable, "-m", "deploy.testing.stub", "--bill", str(bill), "--prices", *prices]
-    begin(stack, Part("the stub model", command, log=stub_log, ready=lambda: spoke(stub_log), environment={}))
+    begin(stack, Process("the stub model", command, log=stub_log, ready=lambda: spoke(stub_log), environment={}))
     url = str(json.loads(stub_log.read_text().splitlines()[0])["url"])
     catalogue = state / "catalogue.toml"
     catalogue.write_text(
@@ -149,7 +149,7 @@ def checked(workers: StandbyWorkers) -> dict[str, object]:
     return {"serving": time.monotonic()}
 
 
-def begin(stack: ExitStack, part: Part) -> None:
+def begin(stack: ExitStack, part: Process) -> None:
     """Start a part, and end it with the stack."""
     stack.callback(part.end)
     part.begin(lambda _: None)

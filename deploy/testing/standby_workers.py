@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from activities.settings import ROOT, environment_with
-from deploy.processes.errors import PartDied
+from deploy.processes.errors import ProcessDied
 from deploy.processes.process import TAIL_LINES, bound_to_this_process
 from deploy.testing.fork_server import STANDING_BY
 
@@ -46,7 +46,7 @@ class ForkServer:
         print(log, file=self._process.stdin, flush=True)
         said = self._process.stdout.readline()
         if not said:
-            raise PartDied(f"the process that forks workers ended by itself with {self._process.wait()}")
+            raise ProcessDied(f"the process that forks workers ended by itself with {self._process.wait()}")
         return Worker(int(said), log)
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Worker:
         self._log = log
 
     def stand_by(self) -> None:
-        """Wait until it has nothing more to import. Raises `PartDied`."""
+        """Wait until it has nothing more to import. Raises `ProcessDied`."""
         self._until(lambda: self._said(STANDING_BY), "stands by")
 
     def serve(self) -> None:
@@ -71,7 +71,7 @@ class Worker:
         os.kill(self.pid, signal.SIGUSR1)
 
     def serving(self) -> None:
-        """Wait until it polls its task queues. Raises `PartDied`."""
+        """Wait until it polls its task queues. Raises `ProcessDied`."""
         self._until(lambda: self._said("ready:"), "serves")
 
     def kill(self) -> float:
@@ -93,14 +93,16 @@ class Worker:
         lines = self._log.read_text(errors="replace").splitlines()
         if not self.lives():
             end = "".join(f"\n  {line}" for line in lines[-TAIL_LINES:])
-            raise PartDied(f"the worker ended by itself; the end of its log {self._log}:{end}")
+            raise ProcessDied(f"the worker ended by itself; the end of its log {self._log}:{end}")
         return any(line.startswith(beginning) for line in lines)
 
     def _until(self, true: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + WARM_SECONDS
         while not true():
             if time.monotonic() > deadline:
-                raise PartDied(f"the worker was given {WARM_SECONDS:.0f} s, and it was in vain to wait until it {what}")
+                raise ProcessDied(
+                    f"the worker was given {WARM_SECONDS:.0f} s, and it was in vain to wait until it {what}"
+                )
             time.sleep(0.005)
 
 
@@ -113,7 +115,7 @@ class StandbyWorkers:
         self._serving: Worker | None = None
 
     def ready(self) -> None:
-        """Have a worker that serves, and a warm one. Raises `PartDied`."""
+        """Have a worker that serves, and a warm one. Raises `ProcessDied`."""
         serving = self._serving or self.promote()
         serving.serving()
         if self._spare is not None:
@@ -135,6 +137,6 @@ class StandbyWorkers:
         return worker
 
     def check(self) -> None:
-        """Raise `PartDied` where the one that serves ended by itself."""
+        """Raise `ProcessDied` where the one that serves ended by itself."""
         if self._serving is not None and not self._serving.lives():
-            raise PartDied(f"the worker (pid {self._serving.pid}) ended by itself")
+            raise ProcessDied(f"the worker (pid {self._serving.pid}) ended by itself")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from activities.settings import Settings
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.weaviate.build import obtain
 
 USER = "perdure"
@@ -77,7 +77,7 @@ def _key(file: Path) -> str:
     return key
 
 
-def part(serving: Serving, log: Path) -> Part:
+def part(serving: Serving, log: Path) -> Process:
     """The server's process. Its gRPC port and its cluster data port listen on every interface: hence the key."""
     gossip, data, raft, raft_rpc = free_ports(4)
 
@@ -90,7 +90,7 @@ def part(serving: Serving, log: Path) -> Part:
             return False
 
     listen = ("--scheme", "http", "--host", HOST, "--port", str(serving.port))
-    return Part(
+    return Process(
         "Weaviate",
         [str(serving.program), *listen, "--read-timeout=60s", "--write-timeout=60s"],
         log=log,

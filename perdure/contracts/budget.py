@@ -38,6 +38,16 @@ class Spend(Contract):
         return None
 
 
+def dollars(micro_dollars: int) -> str:
+    """Return an amount as text: `$0.000190`."""
+    return f"${micro_dollars / 1_000_000:.6f}"
+
+
+def cost_text(spend: Spend) -> str:
+    """Return the tokens and the money of a spend as text: `120 + 12 tokens, $0.000190`."""
+    return f"{spend.input_tokens} + {spend.output_tokens} tokens, {dollars(spend.micro_dollars)}"
+
+
 NOTHING = Spend()
 """Of no limit anything."""
 
@@ -85,10 +95,6 @@ class Allowance(Contract):
         """What can still be reserved of each limit."""
         whole = Spend(**{limit: getattr(self.budget, limit) for limit in LIMITS})
         return whole.less(self.settled + self.reserved)
-
-    def affords(self, worst: Spend, now: datetime) -> bool:
-        """Whether `worst` can be reserved now."""
-        return self.shortfall(worst, now) is None
 
     def shortfall(self, worst: Spend, now: datetime) -> str | None:
         """The limit that would be broken if `worst` were reserved now, as a field name; None where it is affordable."""

@@ -16,7 +16,7 @@ from deploy.local.commands.follow import Followed, follow
 from deploy.local.commands.session import session
 from deploy.processes.state_file import Addresses
 from perdure.client import Platform
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import cost_text
 from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.run import (
     Abstained,
@@ -94,15 +94,11 @@ async def _work(addresses: Addresses, console: Console, *, series: str, yes: boo
     lines = [
         f"[bold]{done.result.outcome.kind}[/bold]  {_said(done.result.outcome)}",
         f"  desk     received the ticket {counts} time{'' if counts == '1' else 's'}",
-        f"  spent    {spent.steps} thoughts, {spent.tool_calls} calls of tools, {_cost(spent)}",
+        f"  spent    {spent.steps} thoughts, {spent.tool_calls} calls of tools, {cost_text(spent)}",
         f"  run      {link(addresses.ui, done.status)}",
     ]
     console.print("\n".join(lines) + "\n", soft_wrap=True)
     return 0 if done.well else 1
-
-
-def _cost(spent: Spend) -> str:
-    return f"{spent.input_tokens} + {spent.output_tokens} tokens, ${spent.micro_dollars / 1_000_000:.6f}"
 
 
 def _told(followed: Followed, ui: str | None) -> str:
@@ -118,7 +114,7 @@ def _told(followed: Followed, ui: str | None) -> str:
         lines.append(f'           "{escape(citation.quote)}"')
     verdicts = ", ".join(f"{verdict.guard} {escape(verdict.reason) or 'ok'}" for verdict in result.verdicts)
     lines.append(f"  guards   {verdicts}")
-    lines.append(f"  spent    {_cost(spent)}")
+    lines.append(f"  spent    {cost_text(spent)}")
     took = [f"{timing.stage} {timing.milliseconds} ms" for timing in result.timings]
     if followed.first_word_ms is not None:
         took.append(f"first word shown after {followed.first_word_ms:.0f} ms")

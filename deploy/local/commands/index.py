@@ -20,6 +20,7 @@ from activities.adapters.stores import chunks
 from activities.ports import Chunk, Embedder, PortError, UnreadableDocument, VectorStore
 from activities.settings import Settings
 from deploy.local.weights import weights
+from deploy.local.weights.embedder import embedder
 from deploy.processes.errors import DeployError
 from deploy.processes.progress import CONSOLE
 from deploy.weaviate.server import embedded
@@ -89,11 +90,6 @@ async def index_folder(folder: Path, settings: Settings, *, tenant: str, collect
     """
     from activities.adapters.stores.open import home_of_index, open_store
 
-    def load() -> Embedder:
-        from activities.adapters.stores.minilm import MiniLM
-
-        return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
-
     catalogue = weights.read_catalogue(settings)
     async with open_store(settings) as store:
         await store.ready()
@@ -102,7 +98,7 @@ async def index_folder(folder: Path, settings: Settings, *, tenant: str, collect
                 folder,
                 tenant=tenant,
                 collection=collection,
-                embedder=load,
+                embedder=lambda: embedder(settings),
                 embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
                 store=store,
                 progress=progress,

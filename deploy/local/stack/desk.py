@@ -28,7 +28,7 @@ import httpx
 from activities import settings as tree
 from deploy.processes.errors import PortInUse
 from deploy.processes.ports import HOST, require_free
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 
 LARGEST = 64 * 1024
 """Bytes of a request."""
@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Part:
+def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Process:
     """The desk as a process of the stack, or of a test."""
 
     def ready() -> bool:
@@ -259,7 +259,7 @@ def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Part:
             return False
 
     command = [sys.executable, "-m", "deploy.local.stack.desk", "--port", str(port), "--file", str(file)]
-    return Part("the desk", [*command, "--pause", str(pause)], log=log, ready=ready, environment={})
+    return Process("the desk", [*command, "--pause", str(pause)], log=log, ready=ready, environment={})
 
 
 def main() -> None:

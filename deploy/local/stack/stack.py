@@ -20,9 +20,9 @@ from deploy.local.weights.weights import Served
 from deploy.processes import state_file
 from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, require_free
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.processes.progress import CONSOLE
-from deploy.processes.state_file import Addresses, Process, Record
+from deploy.processes.state_file import Addresses, ProcessRecord, Record
 from deploy.weaviate import server as weaviate
 
 DESK = "desk"
@@ -64,7 +64,7 @@ class Stack:
         self._worker = worker
         self._state = settings.paths.state.resolve()
         self._record: Record | None = None
-        self._parts: list[Part] = []
+        self._parts: list[Process] = []
 
     def __enter__(self) -> Addresses:
         """Start every part and wait until it is ready."""
@@ -82,17 +82,17 @@ class Stack:
         self._stop()
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Process, ...]:
         """The processes that were started, in order."""
         return tuple(self._parts)
 
     def check(self) -> None:
-        """Raise `PartDied` if a part ended by itself."""
+        """Raise `ProcessDied` if a part ended by itself."""
         for part in self._parts:
             part.check()
 
     def watch(self) -> NoReturn:
-        """Wait until a part ends by itself, and raise `PartDied`."""
+        """Wait until a part ends by itself, and raise `ProcessDied`."""
         while True:
             self.check()
             time.sleep(0.2)
@@ -153,11 +153,11 @@ class Stack:
             for name in weights.EMBEDDING:
                 weights.fetch(name, self._settings)
 
-    def _begin(self, part: Part) -> None:
+    def _begin(self, part: Process) -> None:
         self._parts.append(part)
         began = time.monotonic()
         with CONSOLE.status(f"{part.name} is starting"):
-            part.begin(lambda pid: self._remember(Process.named(part.name, pid)))
+            part.begin(lambda pid: self._remember(ProcessRecord.named(part.name, pid)))
         CONSOLE.print(f"{part.name} is ready ({time.monotonic() - began:.1f} s)", highlight=False)
 
     def _stop(self) -> None:
@@ -214,7 +214,7 @@ class Stack:
         """How to serve the store, where it is the stack's own Weaviate."""
         return weaviate.serving(self._settings) if weaviate.is_embedded(self._settings) else None
 
-    def _worker_part(self, addresses: Addresses, logs: Path) -> Part:
+    def _worker_part(self, addresses: Addresses, logs: Path) -> Process:
         environment = passed_on(self._settings)
         if addresses.models:
             environment["PERDURE_MODEL__ENDPOINTS"] = json.dumps(addresses.models)
@@ -224,7 +224,7 @@ class Stack:
         if addresses.ui is not None:  # our own server; a given one is already in the environment
             environment["TEMPORAL_ADDRESS"] = addresses.temporal
         log = logs / "worker.log"
-        return Part(
+        return Process(
             "the worker",
             [sys.executable, str(ROOT / "worker.py"), "--role", "all"],
             log=log,
@@ -238,7 +238,7 @@ class Stack:
             raise RuntimeError("the stack has not been claimed")
         return self._record
 
-    def _remember(self, process: Process) -> None:
+    def _remember(self, process: ProcessRecord) -> None:
         self._keep(self._required.model_copy(update={"parts": (*self._required.parts, process)}))
 
     def _keep(self, new: Record) -> None:
@@ -246,7 +246,7 @@ class Stack:
         new.write(self._state)
 
 
-def _model_part(name: str, serving: Serving, logs: Path) -> Part:
+def _model_part(name: str, serving: Serving, logs: Path) -> Process:
     def ready() -> bool:
         try:
             return httpx.get(f"http://{HOST}:{serving.port}/health", timeout=2, trust_env=False).is_success
@@ -255,7 +255,7 @@ def _model_part(name: str, serving: Serving, logs: Path) -> Part:
 
     log = logs / ("model.log" if name == "fast" else f"model-{name}.log")
     called = "the model server" if name == "fast" else f"the model server of {name!r}"
-    return Part(called, model_server.command(serving), log=log, ready=ready, environment={})
+    return Process(called, model_server.command(serving), log=log, ready=ready, environment={})
 
 
 def _pass_on_versions(log: Path) -> None:

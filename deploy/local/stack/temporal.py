@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 
 from deploy.processes.errors import DeployError, NoTemporal
 from deploy.processes.ports import HOST
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.processes.temporal_config import temporal_config
 from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 
@@ -45,7 +45,7 @@ def require(address: str) -> None:
         raise NoTemporal(f"no Temporal server at {address}: start one or {remedy}")
 
 
-def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: int | None = None) -> Part:
+def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: int | None = None) -> Process:
     """The embedded server, with its database in the state folder.
 
     `continue_after` events it suggests that a run goes on in a new execution; None for its own number.
@@ -72,7 +72,7 @@ def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: in
             return False
         return found.returncode == 0 and all(key.name in found.stdout.split() for key in SEARCH_ATTRIBUTES)
 
-    return Part(
+    return Process(
         "the Temporal server",
         command,
         log=logs / "temporal.log",
