@@ -1,8 +1,8 @@
-"""Imports the platform once and forks a worker for each line of its input: a trial does not wait for imports.
+"""Imports the platform once and forks a worker for each line of its input, so that no test waits for imports.
 
-`--tools FOLDER` grants tools of one more folder, so that a test has some that the checkout does not hold. A line of
-input names a log file; the answer is the new process's number. The worker stands by until it gets SIGUSR1 and is then
-`worker.py --role all`, in a process of its own that can be killed. All of them end with whoever started this one.
+`--tools FOLDER` adds the tools of one more folder, for tests with tools that the checkout does not have. A line of
+input names a log file; the answer is the pid of the new process. The worker stands by until SIGUSR1, and then runs as
+`worker.py --role all`, in a process of its own that can be killed. All workers end with the starter of this process.
 """
 
 import argparse
@@ -18,13 +18,13 @@ import tools
 from activities.settings import ROOT, quiet_libraries
 
 OTHER_SERVERS = ("postgres_", "redis_", "weaviate_")
-"""The first letters of adapters' modules that a test stack does not use: it keeps all in files."""
+"""The prefixes of adapters' modules that a test stack does not use: it stores everything in files."""
 
 AFTER = ("activities.adapters.stores.lancedb_store",)
 """The modules that start threads when they are imported, so after the fork: threads do not survive it."""
 
 STANDING_BY = "standing by"
-"""The line in its log with which a worker says that it only waits for its signal."""
+"""The line in a worker's log once it only waits for its signal."""
 
 
 def modules_before() -> list[str]:
@@ -68,19 +68,19 @@ def main() -> None:
     quiet_libraries()
     for name in modules_before():
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears up what is killed
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps killed workers
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    lifeline, held = os.pipe()
+    lifeline, our_end = os.pipe()
     for line in sys.stdin:
-        born = os.fork()
-        if born == 0:
-            os.close(held)
+        pid = os.fork()
+        if pid == 0:
+            os.close(our_end)
             be_worker(line.strip(), lifeline)
-        print(born, flush=True)
+        print(pid, flush=True)
 
 
 def be_worker(log: str, lifeline: int) -> None:
-    """Stand by, then serve; never returns."""
+    """Stand by, then serve. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -98,7 +98,7 @@ def be_worker(log: str, lifeline: int) -> None:
 
 
 def _end_with_the_starter(lifeline: int) -> None:
-    os.read(lifeline, 1)  # returns when nobody holds the other end any more
+    os.read(lifeline, 1)  # returns once the process that holds the other end is gone
     os._exit(1)
 
 
