@@ -99,7 +99,7 @@ class Stack:
 
     def _start(self) -> Addresses:
         embedded = self._settings.embedded
-        external = temporal.given()
+        external = temporal.external_address()
         served = self._served() if self._model else {}
         # Every check that can fail comes before anything starts.
         self._require(external, served)

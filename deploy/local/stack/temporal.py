@@ -28,7 +28,7 @@ OWN_ADDRESS = ("--disable-config-env", "--disable-config-file")
 """The options that keep the user's Temporal configuration, which names another server, away from the tool."""
 
 
-def given() -> str | None:
+def external_address() -> str | None:
     """Return the address of the server that Temporal's own configuration names; None if it names none."""
     return temporal_config().get("target_host")
 
