@@ -1,4 +1,4 @@
-"""The composition root: settings -> adapters -> activities and workflows -> workers."""
+"""Runs a worker, as the composition root: settings -> adapters -> activities and workflows -> workers."""
 
 import argparse
 import asyncio
@@ -18,18 +18,19 @@ from temporalio.worker import Worker
 from activities.composition import Activities, Adapters, WorkerRole
 from activities.ports import PortError
 from activities.settings import Settings, load, quiet_libraries
+from perdure.contracts.temporal.connection import let_connection_rest
 from perdure.contracts.temporal.queues import Queue
 from workflows.plugin import AGENTS, CHAINS
 
 GRACE = timedelta(seconds=10)
-"""How long what is in hand may take after SIGTERM."""
+"""How long running effects may take after SIGTERM."""
 
 ALIVE_EVERY = 5.0
-"""Seconds between two signs of life."""
+"""The seconds between two updates of the file that shows that the worker is alive."""
 
 
 def queues(parts: Adapters, roles: Sequence[WorkerRole]) -> dict[str, Activities]:
-    """The task queues that the roles serve, each with the effects that it does."""
+    """Return the task queues that the roles serve, each with its effects."""
     from activities.adapters.model_servers.catalogue import GENERATION_QUEUE
 
     served: dict[str, Activities] = {}
@@ -54,7 +55,7 @@ def queues(parts: Adapters, roles: Sequence[WorkerRole]) -> dict[str, Activities
 
 
 def workers(client: Client, settings: Settings, parts: Adapters, roles: Sequence[WorkerRole]) -> list[Worker]:
-    """One worker for each task queue that the roles serve."""
+    """Return one worker for each task queue that the roles serve."""
     from activities.adapters.model_servers.catalogue import GENERATION_QUEUE
     from activities.adapters.sql.accounts import SqlAccounts
     from activities.adapters.telemetry import LoggedEffects
@@ -88,14 +89,14 @@ def workers(client: Client, settings: Settings, parts: Adapters, roles: Sequence
 
 
 async def stay_alive(file: Path) -> None:
-    """Touch a file every few seconds, until it is cancelled: for what watches a process that has no door."""
+    """Touch a file every few seconds until cancelled: health checks read it, since a worker has no port."""
     while True:
         await asyncio.to_thread(file.touch)
         await asyncio.sleep(ALIVE_EVERY)
 
 
 async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in hand and stop."""
+    """Serve until SIGTERM or SIGINT, then finish running effects and stop."""
     from activities.adapters.telemetry import log_events, record_spans
     from activities.adapters.temporal.client import connect
     from activities.adapters.temporal.payload_keys import payload_keys
@@ -118,8 +119,8 @@ async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | N
             sys.exit(f"worker: {error}")
         for worker in workers(client, settings, parts, roles):
             await stack.enter_async_context(worker)
-        if WorkerRole.WORKFLOWS in roles and (said := await notice(client, settings.work)):
-            print(f"version: {said}", flush=True)
+        if WorkerRole.WORKFLOWS in roles and (version_notice := await notice(client, settings.work)):
+            print(f"version: {version_notice}", flush=True)
         names = ", ".join(roles)
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
         for begin in parts.when_ready:
@@ -130,8 +131,7 @@ async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | N
             stack.callback(asyncio.create_task(stay_alive(alive)).cancel)
         await stop.wait()
         print("stopping: finishing what is in hand", flush=True)
-    # A process that ends right after its last call to Temporal may crash in the interpreter's exit.
-    await asyncio.sleep(0.05)
+    await let_connection_rest()
     print("stopped", flush=True)
 
 
@@ -158,10 +158,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def leave() -> NoReturn:
-    """End the process at once: all is written and closed by now.
+    """End the process at once: everything is written and closed by now.
 
-    A guard that is still being loaded beside may hold the lock of Python's imports. What libraries leave behind imports
-    when the interpreter takes it apart, and would wait for that lock for ever.
+    A guard that a thread is still loading may hold Python's import lock. Some libraries import at interpreter exit, and
+    would wait for that lock for ever.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -127,8 +127,7 @@ class Adapters:
         """The embedder of this process."""
         from activities.adapters.stores.minilm import MiniLM
 
-        models = self.settings.paths.models
-        return MiniLM(models / "minilm-l6-v2-int8.onnx", models / "minilm-l6-v2-tokenizer.json")
+        return MiniLM.from_folder(self.settings.paths.models)
 
     @cached_property
     def store(self) -> VectorStore:
@@ -242,29 +241,17 @@ class Adapters:
 
     def _tool_contexts(self) -> "Callable[[StepKey, AgentSpec], ToolContext]":
         """Return the function that builds a call's context: documents, public pages and the operator's services."""
-        from activities.adapters.documents.files import FileDocuments
-        from activities.adapters.stores.tool_knowledge import ToolKnowledge
-        from activities.adapters.web.named_services import NamedServices
-        from activities.adapters.web.public_web import PublicWeb
-        from activities.adapters.web.tool_http import ToolHttp
-        from tools.base import ToolContext
-        from tools.world import NoKnowledge
+        from activities.adapters.tool_contexts import context_maker
 
-        http = ToolHttp(PublicWeb(FileDocuments()), NamedServices(self.settings.tools))
+        make = context_maker(self.settings, lambda: self.store, lambda: self.embedder)
 
-        def context(key: StepKey, spec: AgentSpec) -> ToolContext:
-            knowledge = (
-                NoKnowledge()
-                if spec.collection is None
-                else ToolKnowledge(key.tenant, spec.collection, self.store, lambda: self.embedder)
-            )
-            return ToolContext(
+        def context(key: StepKey, spec: AgentSpec) -> "ToolContext":
+            return make(
                 tenant=key.tenant,
                 run=key.run_id,
                 step=key.step,
                 key=key.idempotency_key,
-                knowledge=knowledge,
-                http=http,
+                collection=spec.collection,
             )
 
         return context

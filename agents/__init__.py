@@ -1,1 +1,1 @@
-"""What an agent is: data in TOML, and the loader that validates it."""
+"""Chains, agents and schemas as data in TOML files, and the loaders that validate them."""

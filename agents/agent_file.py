@@ -1,4 +1,4 @@
-"""An agent's TOML file: what may stand in it, and the agent that it makes of the tools that there are."""
+"""Defines the keys of an agent's TOML file, and parses a file and the known tools into an `AgentSpec`."""
 
 import hashlib
 import json
@@ -21,18 +21,18 @@ from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.tools import Approval, Constraint, ToolEffect, ToolSpec
 
 SCREENED_FOR = (GuardFile(guard="injection", action=GuardAction.FLAG), GuardFile(guard="secrets_present"))
-"""What results are looked through for where the file says nothing of it: what the tool boundary does by itself."""
+"""The guards over tool results where the file names none: the tool boundary runs the same ones by itself."""
 
 
 class Grantable(Protocol):
-    """A tool, as far as a grant needs to know it. Those of `tools/` are."""
+    """The part of a tool that a grant needs. `tools.base.Tool` fits it."""
 
     def spec(self, constraints: Mapping[str, Constraint] | None = None) -> ToolSpec:
-        """The tool as it is granted. Raises `BadInput` for a constraint that does not fit or is missing."""
+        """Return the tool as it is granted. Raises `BadInput` for a constraint that does not fit or is missing."""
         ...
 
     def checked(self, arguments: Mapping[str, Any], constraints: Mapping[str, Constraint] | None = None) -> object:
-        """The arguments in their plain form. Raises `BadInput` for those that a call could not be made with."""
+        """Return the arguments in their plain form. Raises `BadInput` for arguments that no call may have."""
         ...
 
 
@@ -41,15 +41,15 @@ class GrantFile(Table):
 
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     approval: Approval | None = None
-    """None: what the tool itself says."""
+    """Whether a call waits for a person; None for the tool's own rule."""
     after: list[str] = Field(default_factory=list[str])
-    """The granted tools that have to have returned in an earlier turn."""
+    """The granted tools that must have returned in an earlier turn."""
     policy: ApprovalPolicy | None = None
-    """Who decides about its calls; None for the policy's own defaults. Times are in seconds."""
+    """The policy about who decides on its calls; None for the policy's own defaults. Times are in seconds."""
 
 
 class CallFile(Table):
-    """One call of a worked example, and what came back."""
+    """One call of a worked example, and its result."""
 
     tool: str
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -57,7 +57,7 @@ class CallFile(Table):
 
 
 class ExampleFile(Table):
-    """One worked example: a task, the calls that it took, one after the other, and the answer."""
+    """One worked example: a task, its calls in order, and the answer."""
 
     task: str = Field(min_length=1)
     calls: list[CallFile] = Field(default_factory=list[CallFile])
@@ -65,12 +65,12 @@ class ExampleFile(Table):
 
 
 class CompactionFile(Table):
-    """When the older turns of a long conversation are summed up, and how."""
+    """The compaction of a long conversation: when its older turns are summed up, and how."""
 
     at: float = Field(default=0.8, ge=0.1, le=1.0)
-    """The share of the model's window that prompt and reply may fill before."""
+    """The share of the model's window that prompt and reply may fill before turns are summed up."""
     tokens: int = Field(default=400, ge=16, le=16_384)
-    """Of one summary at most."""
+    """The largest summary, in tokens."""
     instructions: str = Field(default=summary.INSTRUCTIONS, pattern=r"\S")
 
 
@@ -88,7 +88,7 @@ class AgentFile(Table):
     result_bytes: int = Field(default=16 * 1024, ge=1)
     tools: dict[str, GrantFile] = Field(default_factory=dict[str, GrantFile])
     begins_with: str | None = None
-    """The granted tool that the first thought has to call."""
+    """The granted tool that the first thought must call; None for the model's own choice."""
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
     compaction: CompactionFile = CompactionFile()
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
@@ -98,10 +98,10 @@ class AgentFile(Table):
 
 
 def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> AgentSpec:
-    """An agent from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
+    """Parse an agent from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
     where = f"agents/{name}.toml"
     file = validated(where, AgentFile, read_toml(where, data))
-    granted = tuple(_granted(where, tool, grant, tools) for tool, grant in file.tools.items())
+    granted = tuple(_granted_tool(where, tool, grant, tools) for tool, grant in file.tools.items())
     _check_order(where, file)
     return AgentSpec(
         name=name,
@@ -128,7 +128,7 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> Agent
     )
 
 
-def _granted(where: str, name: str, grant: GrantFile, tools: Mapping[str, Grantable]) -> ToolSpec:
+def _granted_tool(where: str, name: str, grant: GrantFile, tools: Mapping[str, Grantable]) -> ToolSpec:
     tool = tools.get(name)
     if tool is None:
         known = ", ".join(tools) or "none"
@@ -144,14 +144,14 @@ def _granted(where: str, name: str, grant: GrantFile, tools: Mapping[str, Granta
         )
     approval = grant.approval or spec.approval
     spec = spec.model_copy(update={"approval": approval, "policy": grant.policy, "after": tuple(grant.after)})
-    decided = spec.asks or spec.approval is Approval.ALWAYS or spec.effect is not ToolEffect.READ_ONLY
-    if spec.policy is not None and not decided:
+    needs_person = spec.asks or spec.approval is Approval.ALWAYS or spec.effect is not ToolEffect.READ_ONLY
+    if spec.policy is not None and not needs_person:
         raise BadSpec(f'{where}: tools.{name}.policy: nobody decides about its calls: write approval = "always" too')
     return spec
 
 
 def _check_order(where: str, file: AgentFile) -> None:
-    """Every tool can be called at some time: what comes before it is granted, and does not wait for it in turn."""
+    """Raise `BadSpec` unless every tool can be called: tools named in `after` are granted, and form no circle."""
     if file.begins_with is not None:
         _check_granted(f"{where}: begins_with", file.begins_with, file)
         if file.tools[file.begins_with].after:
@@ -160,8 +160,8 @@ def _check_order(where: str, file: AgentFile) -> None:
             )
     orders = TopologicalSorter[str]()
     for name, grant in file.tools.items():
-        for number, first in enumerate(grant.after, start=1):
-            _check_granted(f"{where}: tools.{name}.after.{number}", first, file)
+        for number, earlier in enumerate(grant.after, start=1):
+            _check_granted(f"{where}: tools.{name}.after.{number}", earlier, file)
         orders.add(name, *grant.after)
     try:
         orders.prepare()
@@ -171,35 +171,37 @@ def _check_order(where: str, file: AgentFile) -> None:
 
 
 def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -> str:
-    """The fixed beginning of every prompt: the system message, then the worked examples, as JSON messages."""
+    """Return the fixed beginning of every prompt as JSON messages: the system message, then the worked examples."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": file.system.strip()}]
     for number, example in enumerate(file.examples, start=1):
         messages.append({"role": "user", "content": example.task.strip()})
         for step, call in enumerate(example.calls, start=1):
-            named = f"example-{number}-{step}"
+            call_id = f"example-{number}-{step}"
             _check_turn(f"{where}: examples.{number}.calls.{step}", call, example.calls[: step - 1], file)
-            arguments = _callable(f"{where}: examples.{number}.calls.{step}", call, file, tools)
-            asked = {"id": named, "name": call.tool, "arguments": arguments}
-            messages.append({"role": "assistant", "content": "", "tool_calls": [asked]})
-            # As a run will show it: with bare results, a small model took a fact of an example for its own.
-            shown = fenced(call.tool, call.result.strip(), seed=named)
-            messages.append({"role": "tool", "content": shown, "tool_call_id": named})
+            arguments = _call_arguments(f"{where}: examples.{number}.calls.{step}", call, file, tools)
+            tool_call = {"id": call_id, "name": call.tool, "arguments": arguments}
+            messages.append({"role": "assistant", "content": "", "tool_calls": [tool_call]})
+            # Fenced as in a run: with bare results, a small model used facts of an example in its own answer.
+            result = fenced(call.tool, call.result.strip(), seed=call_id)
+            messages.append({"role": "tool", "content": result, "tool_call_id": call_id})
         messages.append({"role": "assistant", "content": example.answer.strip()})
     return json.dumps(messages, ensure_ascii=False)
 
 
 def _check_granted(where: str, tool: str, file: AgentFile) -> None:
+    """Raise `BadSpec` for a tool that the file does not grant."""
     if tool not in file.tools:
         known = ", ".join(file.tools) or "none"
         raise BadSpec(f"{where}: {tool!r} is not granted: grant it in [tools], or name one of {known}")
 
 
 def _check_turn(where: str, call: CallFile, before: Sequence[CallFile], file: AgentFile) -> None:
-    """An example that calls too early would teach what every run refuses."""
+    """Raise `BadSpec` for an example call that comes too early: it would teach calls that every run refuses."""
     if not before and file.begins_with not in (None, call.tool):
         raise BadSpec(f"{where}: the agent begins with {file.begins_with}: let the example begin with it too")
     grant = file.tools.get(call.tool)
-    missing = [] if grant is None else [name for name in grant.after if name not in {one.tool for one in before}]
+    earlier = {previous.tool for previous in before}
+    missing = [] if grant is None else [name for name in grant.after if name not in earlier]
     if missing:
         raise BadSpec(
             f"{where}: {call.tool} is granted after {', '.join(missing)}, which the example does not call before it: "
@@ -207,8 +209,8 @@ def _check_turn(where: str, call: CallFile, before: Sequence[CallFile], file: Ag
         )
 
 
-def _callable(where: str, call: CallFile, file: AgentFile, tools: Mapping[str, Grantable]) -> str:
-    """The arguments of an example's call as JSON. A wrong example teaches wrong calls: it must be one to be made."""
+def _call_arguments(where: str, call: CallFile, file: AgentFile, tools: Mapping[str, Grantable]) -> str:
+    """Return an example call's arguments as JSON. Raises `BadSpec` where a run could not make it: it would mislead."""
     if call.tool not in file.tools:
         known = ", ".join(file.tools) or "none"
         raise BadSpec(f"{where}.tool: {call.tool!r} is not granted: grant it in [tools], or call one of {known}")

@@ -1,4 +1,4 @@
-"""A chain's TOML file: what may stand in it, and the chain that it makes."""
+"""Defines the keys of a chain's TOML file, and parses a file into a `ChainSpec`."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ class ChainFile(Table):
 
 
 def parse_chain(name: str, data: bytes) -> ChainSpec:
-    """A chain from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
+    """Parse a chain from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
     where = f"agents/{name}.toml"
     file = validated(where, ChainFile, read_toml(where, data))
     return ChainSpec(
@@ -69,7 +69,7 @@ def parse_chain(name: str, data: bytes) -> ChainSpec:
 
 
 def _instructions(where: str, file: ChainFile) -> str:
-    """The fixed beginning of every prompt: the system message, then the worked examples, as JSON messages."""
+    """Return the fixed beginning of every prompt as JSON messages: the system message, then the worked examples."""
     messages = [{"role": "system", "content": file.system.strip()}]
     for number, example in enumerate(file.examples, start=1):
         if not len(example.parts) == len(example.sources) == len(example.answers):

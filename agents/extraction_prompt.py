@@ -1,8 +1,8 @@
-"""How a document and a schema become a prompt, and how a bad reply becomes a request for a better one. Pure functions.
+"""Builds the prompt and the reply schema of an extraction, and the request to repair a bad reply. Pure functions.
 
-A small model copies well and counts badly: the document's lines are numbered, the model copies a value and then names
-its line, and what it copied is looked up in the document by code. (Asked for the line first, it takes the line numbers
-of the worked example and then whatever stands there.)
+A small model copies well and counts badly. So the document's lines are numbered, the model copies a value and then
+names its line, and code looks the copied value up in the document. (Asked for the line first, a small model repeats the
+line numbers of the worked example, and copies the text of those lines.)
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from perdure.contracts.chains.extraction import FieldKind, FieldSpec
 
 NOT_STATED = 0
-"""The line number with which the model says that no line states a field."""
+"""The line number of a field that no line states."""
 
 _LINE = re.compile(r"\S[^\n\r\x0b\x0c\x85\u2028\u2029]*")
 
@@ -28,15 +28,15 @@ _HINTS = {
 
 
 def document_lines(text: str) -> list[tuple[int, int]]:
-    """The lines that hold something, as character spans (start, one past the end), without the white space around.
+    """Return the lines that are not blank as character spans (start, one past the end), without the white space around.
 
-    The model counts them from 1.
+    The model sees them numbered from 1.
     """
-    return [(found.start(), found.start() + len(found[0].rstrip())) for found in _LINE.finditer(text)]
+    return [(line.start(), line.start() + len(line[0].rstrip())) for line in _LINE.finditer(text)]
 
 
 def system_message(system: str, fields: Sequence[FieldSpec]) -> str:
-    """What every prompt of a schema begins with: what to do, then what each field is."""
+    """Return the system message of a schema: the task, then a line about each field."""
     described = "\n".join(
         f"{field.name} ({_HINTS[field.kind].format(choices=', '.join(field.choices))}): {field.description}"
         for field in fields
@@ -45,7 +45,7 @@ def system_message(system: str, fields: Sequence[FieldSpec]) -> str:
 
 
 def frame(text: str) -> str:
-    """The user's message: the document with its lines numbered."""
+    """Return the user's message: the document with its lines numbered."""
     lines = document_lines(text)
     return "Document:\n" + "\n".join(f"[{n}] {text[start:end]}" for n, (start, end) in enumerate(lines, start=1))
 
@@ -56,11 +56,11 @@ def reply_schema(
     offered: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
     kept: Mapping[str, tuple[int, str]] | None = None,
 ) -> dict[str, Any]:
-    """The JSON schema that holds the model to one line and one value for each field, the value before the line.
+    """Return the JSON schema of a reply: one value and one line for each field, the value before the line.
 
-    `offered` has, for fields that the document can state in a few ways only, all of these by the number of their line:
-    the model can then choose among these alone. Fields with the same offer share it. `kept` has the line and the value
-    of fields that a repair must leave as they are.
+    `offered` lists the only values that the document states for a field, by line number: the model must choose one of
+    them. Fields with the same offer share one definition. `kept` has the line and the value of fields that a repair
+    must not change.
     """
     properties: dict[str, Any] = {}
     shared: dict[str, str] = {}
@@ -87,16 +87,16 @@ def reply_schema(
 
 
 def _one_of(offered: Mapping[int, Sequence[str]]) -> dict[str, Any]:
-    """One of the values that the document states, with a line that states it, or none."""
+    """Return the schema of one of the offered values with a line that states it, or of no value."""
     lines: dict[str, list[int]] = {"": [NOT_STATED]}
     for line, values in sorted(offered.items()):
         for value in values:
             lines.setdefault(value, []).append(line)
-    return {"anyOf": [_object({"enum": [value]}, {"enum": held}) for value, held in lines.items()]}
+    return {"anyOf": [_object({"enum": [value]}, {"enum": numbers}) for value, numbers in lines.items()]}
 
 
 def _entry(field: FieldSpec, lines: int) -> dict[str, Any]:
-    """Any value of the field's kind, with any line, or none without one."""
+    """Return the schema of any value of the field's kind with any line, or of no value and no line."""
     value: dict[str, Any] = {"type": "string", "minLength": 1}
     if field.kind is FieldKind.CHOICE:
         value = {"enum": list(field.choices)}
@@ -118,7 +118,7 @@ def _object(value: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
 
 
 def render_reply(fields: Sequence[FieldSpec], stated: Mapping[str, tuple[int, str]]) -> str:
-    """The assistant's message that states these lines and values, for worked examples; the other fields are not."""
+    """Return the reply of a worked example: these lines and values. Every other field is not stated."""
     reply = {field.name: stated.get(field.name, (NOT_STATED, "")) for field in fields}
     return json.dumps(
         {name: {"value": value, "line": line} for name, (line, value) in reply.items()}, ensure_ascii=False
@@ -126,7 +126,7 @@ def render_reply(fields: Sequence[FieldSpec], stated: Mapping[str, tuple[int, st
 
 
 def ask_again(problems: Sequence[str]) -> str:
-    """The user's message that follows a bad reply: what is wrong with it, and what to do."""
+    """Return the user's message after a bad reply: its problems, and the request to write it again."""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return (
         f"This is wrong with your reply:\n{listed}\n"

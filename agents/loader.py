@@ -1,4 +1,4 @@
-"""Finds chains and agents by their names among the TOML files of a folder."""
+"""Loads chains and agents by name from the TOML files of a folder."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Kind(StrEnum):
-    """What a file describes, by its key `kind`; one without it describes a chain."""
+    """The kind of spec in a file, by its key `kind`; a file without that key is a chain."""
 
     CHAIN = "chain"
     AGENT = "agent"
@@ -31,80 +31,80 @@ Spec = TypeVar("Spec", ChainSpec, AgentSpec)
 
 @dataclass(frozen=True)
 class _Read:
-    """What a file held, and what told that edition from the one after it."""
+    """A spec that was read, with the time and size of its file at that moment."""
 
-    changed: int
+    modified_ns: int
     size: int
     spec: ChainSpec | AgentSpec
 
 
 @dataclass(frozen=True)
 class Specs:
-    """The specs in a folder, read again when a file changes: running runs have pinned theirs."""
+    """The specs in a folder. A changed file is read again; runs in progress have pinned their own edition."""
 
     folder: Path
     tools: Mapping[str, Grantable] = field(default_factory=dict[str, Grantable])
-    """Those that agents can be granted. Who only asks for chains needs none."""
-    _known: dict[str, _Read] = field(default_factory=dict[str, _Read], init=False, repr=False, compare=False)
+    """The tools that agents can be granted, by name. Loading chains needs none."""
+    _cache: dict[str, _Read] = field(default_factory=dict[str, _Read], init=False, repr=False, compare=False)
 
     def names(self, kind: Kind) -> list[str]:
-        """The chains or the agents that exist. A file that cannot be read is neither."""
-        found: list[str] = []
+        """Return the names of all chains or all agents. A file that cannot be read is neither."""
+        names: list[str] = []
         for path in sorted(self.folder.glob("*.toml")):
             with suppress(BadSpec):
                 if _NAME.fullmatch(path.stem) and _kind(path.stem, _bytes(path)) is kind:
-                    found.append(path.stem)
-        return found
+                    names.append(path.stem)
+        return names
 
     def chain(self, name: str) -> ChainSpec:
-        """The chain of this name. Raises `BadSpec`."""
+        """Return the chain of this name. Raises `BadSpec`."""
         return self._spec(name, Kind.CHAIN, ChainSpec, parse_chain)
 
     def agent(self, name: str) -> AgentSpec:
-        """The agent of this name. Raises `BadSpec`."""
+        """Return the agent of this name. Raises `BadSpec`."""
         return self._spec(name, Kind.AGENT, AgentSpec, lambda name, data: parse_agent(name, data, self.tools))
 
     def guards(self) -> set[str]:
-        """The guards that chains and agents name. One that cannot be used names none."""
-        found: set[str] = set()
+        """Return the guards that chains and agents name. A file that cannot be used is left out."""
+        guards: set[str] = set()
         for name in self.names(Kind.CHAIN):
             with suppress(BadSpec):
                 chain = self.chain(name)
-                found |= {guard.guard for guard in (*chain.screen, *chain.check)}
+                guards |= {guard.guard for guard in (*chain.screen, *chain.check)}
         for name in self.names(Kind.AGENT):
             with suppress(BadSpec):
                 agent = self.agent(name)
-                found |= {one.guard for one in (*agent.screen, *agent.arguments, *agent.results, *agent.check)}
-        return found
+                guards |= {spec.guard for spec in (*agent.screen, *agent.arguments, *agent.results, *agent.check)}
+        return guards
 
     def _spec(self, name: str, kind: Kind, shape: type[Spec], parse: Callable[[str, bytes], Spec]) -> Spec:
         path = self.folder / f"{name}.toml"
         if not _NAME.fullmatch(name):
             raise BadSpec(f"{name!r} is no name of a spec: use lower-case letters, digits and dashes")
         try:
-            seen = path.stat()
+            status = path.stat()
         except OSError:
-            raise BadSpec(f"there is no {kind} {name!r}: {self._others(kind)}") from None
-        known = self._known.get(name)
-        # An edit changes the file's time or its size, and so is not missed.
-        if known is None or (known.changed, known.size) != (seen.st_mtime_ns, seen.st_size):
-            known = _Read(seen.st_mtime_ns, seen.st_size, self._parsed(name, kind, path, parse))
-            self._known[name] = known
-        if not isinstance(known.spec, shape):
-            raise self._other(name, kind)
-        return known.spec
+            raise BadSpec(f"there is no {kind} {name!r}: {self._known_names(kind)}") from None
+        cached = self._cache.get(name)
+        # An edit changes the file's time or its size, so none is missed.
+        if cached is None or (cached.modified_ns, cached.size) != (status.st_mtime_ns, status.st_size):
+            cached = _Read(status.st_mtime_ns, status.st_size, self._parsed(name, kind, path, parse))
+            self._cache[name] = cached
+        if not isinstance(cached.spec, shape):
+            raise self._wrong_kind(name, kind)
+        return cached.spec
 
     def _parsed(self, name: str, kind: Kind, path: Path, parse: Callable[[str, bytes], Spec]) -> Spec:
         data = _bytes(path)
         if _kind(name, data) is not kind:
-            raise self._other(name, kind)
+            raise self._wrong_kind(name, kind)
         return parse(name, data)
 
-    def _other(self, name: str, kind: Kind) -> BadSpec:
+    def _wrong_kind(self, name: str, kind: Kind) -> BadSpec:
         is_a, asked_for = ("an agent", "a chain") if kind is Kind.CHAIN else ("a chain", "an agent")
-        return BadSpec(f"agents/{name}.toml is {is_a}, and was asked for as {asked_for}: {self._others(kind)}")
+        return BadSpec(f"agents/{name}.toml is {is_a}, and was asked for as {asked_for}: {self._known_names(kind)}")
 
-    def _others(self, kind: Kind) -> str:
+    def _known_names(self, kind: Kind) -> str:
         return f"the {kind}s in {self.folder.name}/ are {', '.join(self.names(kind)) or 'none'}"
 
 
@@ -116,10 +116,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _kind(name: str, data: bytes) -> Kind:
-    """What a file describes. Raises `BadSpec`."""
+    """Return the kind of spec in a file. Raises `BadSpec`."""
     where = f"agents/{name}.toml"
     kind = read_toml(where, data).get("kind", Kind.CHAIN.value)
     if kind not in list(Kind):
-        known = " or ".join(f'"{one}"' for one in Kind)
+        known = " or ".join(f'"{name}"' for name in Kind)
         raise BadSpec(f"{where}: kind: {repr(kind)[:60]} is nothing that a file can describe: write {known}")
     return Kind(kind)

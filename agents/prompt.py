@@ -1,7 +1,7 @@
-"""How a question and its sources become a prompt, and how the model's choice becomes an answer. Pure functions.
+"""Builds the prompt of a question and its sources, and reads the choices in the model's reply. Pure functions.
 
-A small model quotes badly but points well: sources are numbered sentences, the model names the number it answers
-from before it answers, and the quote is cut from the recorded passage by code.
+A small model quotes badly but points well. So the sources are numbered sentences, the model names the number of its
+sentence before it answers, and code cuts the quote from the recorded passage.
 """
 
 import json
@@ -12,27 +12,27 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 NOT_STATED = 0
-"""The source number with which the model says that no sentence answers the question."""
+"""The source number of a question that no sentence answers."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the model chose for one part of the question."""
+    """The model's choice for one part of the question."""
 
     source: int
-    """The number of the sentence that it answers from, from 1; `NOT_STATED` for none."""
+    """The number of the sentence that has the answer, from 1; `NOT_STATED` for none."""
     answer: str
 
 
 def frame(sentences: Sequence[str], parts: Sequence[str]) -> str:
-    """The user's message: numbered sentences, then the parts of the question."""
+    """Return the user's message: numbered sentences, then the parts of the question."""
     numbered = "\n".join(f"[{number}] {sentence}" for number, sentence in enumerate(sentences, start=1))
-    asked = "\n".join(f"Question {number}: {part}" for number, part in enumerate(parts, start=1))
-    return f"Sentences:\n{numbered}\n\n{asked}"
+    questions = "\n".join(f"Question {number}: {part}" for number, part in enumerate(parts, start=1))
+    return f"Sentences:\n{numbered}\n\n{questions}"
 
 
 def reply_schema(sentences: int, parts: int) -> dict[str, Any]:
-    """The JSON schema that holds the model to one choice for each part, the source before the answer."""
+    """Return the JSON schema of a reply: one choice for each part, the source before the answer."""
     choice = {
         "type": "object",
         "properties": {
@@ -52,14 +52,14 @@ def reply_schema(sentences: int, parts: int) -> dict[str, Any]:
 
 
 def render_choices(choices: Sequence[Choice]) -> str:
-    """The assistant's message that makes these choices, for worked examples."""
+    """Return the reply of a worked example: these choices."""
     return json.dumps(
         {str(n): {"source": choice.source, "answer": choice.answer} for n, choice in enumerate(choices, start=1)}
     )
 
 
 def read_choices(content: str, *, sentences: int, parts: int) -> list[Choice]:
-    """The choices in a model's reply. Raises `ValueError`, which says what of it is not what the schema asks for."""
+    """Parse the choices in a model's reply. Raises `ValueError`, which says where it breaks the schema."""
     try:
         reply = json.loads(content)
     except json.JSONDecodeError as error:
@@ -78,9 +78,9 @@ def read_choices(content: str, *, sentences: int, parts: int) -> list[Choice]:
 
 
 def answers_so_far(content: str) -> str:
-    """The answers in a reply that is still being written, as far as they go; each call's text begins with the last's.
+    """Return the answers in a partial reply as far as they go. As the reply grows, the text only grows at its end.
 
-    They are what the model says, for people who wait: what holds is the checked answer.
+    They are unchecked, for people who wait: only the checked answer counts.
     """
     try:
         reply = from_json(content, allow_partial="trailing-strings")
@@ -89,16 +89,16 @@ def answers_so_far(content: str) -> str:
     if not isinstance(reply, dict):
         return ""
     choices = [
-        cast("dict[str, Any]", each) for each in cast("dict[str, Any]", reply).values() if isinstance(each, dict)
+        cast("dict[str, Any]", choice) for choice in cast("dict[str, Any]", reply).values() if isinstance(choice, dict)
     ]
     answers = [choice.get("answer") for choice in choices]
     return " ".join(answer for answer in answers if isinstance(answer, str))
 
 
-def ask_again(said: str, problems: Sequence[str]) -> list[tuple[str, str]]:
-    """What follows the prompt when a reply has to be repaired: the reply, and what is wrong with it."""
+def ask_again(reply: str, problems: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the messages that ask for a repair: the bad reply, then its problems."""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return [
-        ("assistant", said),
+        ("assistant", reply),
         ("user", f"That reply cannot be used:\n{listed}\nReply again, to the same questions, without these mistakes."),
     ]

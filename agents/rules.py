@@ -1,6 +1,6 @@
-"""The business rules that a schema may name, and their arguments: which of them name fields, and of what kind.
+"""Defines the business rules that a schema may name: their arguments, and the kinds of field that each accepts.
 
-Known here and checked when a schema is loaded; run over a record behind the port `Rules`.
+A schema's rules are checked here when it is loaded. The port `Rules` runs them over a record.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ ORDERED = NUMBERS | {FieldKind.DATE}
 ANY = frozenset(FieldKind)
 
 PATTERN_LIMIT = 200
-"""Characters of a pattern."""
+"""The longest pattern, in characters."""
 
 
 class BadRule(ValueError):
@@ -26,12 +26,12 @@ class BadRule(ValueError):
 
 
 def _bound(value: object) -> object:
-    """TOML has numbers and days of its own; a bound travels as the text of either."""
+    """Return a TOML number or date as text: a bound is stored as text."""
     return str(value) if isinstance(value, int | float | Decimal | date) and not isinstance(value, bool) else value
 
 
 Bound = Annotated[str, BeforeValidator(_bound)]
-"""A number, `1200.50`, or a day, `2026-04-17`."""
+"""A number, such as `1200.50`, or a day, such as `2026-04-17`."""
 
 
 class Rule(BaseModel):
@@ -40,7 +40,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def named(self) -> Iterator[tuple[str, str, frozenset[FieldKind]]]:
-        """Each argument that names a field, with the field, and the kinds that the rule can work with."""
+        """Yield each argument that names a field: the argument, the field, and the kinds that the rule accepts."""
         raise NotImplementedError
 
 
@@ -132,45 +132,45 @@ RULES: dict[str, type[Rule]] = {
 
 
 def rule(name: str, arguments: Mapping[str, Any]) -> Rule:
-    """A rule by its name. Raises `BadRule` for an unknown one and for arguments that cannot be used."""
+    """Return a rule with these arguments. Raises `BadRule` for an unknown rule and for unusable arguments."""
     kind = RULES.get(name)
     if kind is None:
         raise BadRule(f"there is no rule {name!r}: the rules are {', '.join(RULES)}")
     try:
-        found = kind.model_validate(dict(arguments))
+        made = kind.model_validate(dict(arguments))
     except ValidationError as error:
         known = ", ".join(kind.model_fields)
         raise BadRule(f"the rule {name!r}: {explain(error)}; its arguments are {known}") from None
-    _require_usable(name, found)
-    return found
+    _require_usable(name, made)
+    return made
 
 
 def rule_over(name: str, arguments: Mapping[str, Any], fields: Mapping[str, FieldKind]) -> Rule:
-    """A rule over a schema's fields. Raises `BadRule` also where it names an unknown field or one of another kind."""
-    found = rule(name, arguments)
-    for argument, field, kinds in found.named():
+    """Return a rule over a schema's fields. Raises `BadRule` too for an unknown field or one of the wrong kind."""
+    made = rule(name, arguments)
+    for argument, field, kinds in made.named():
         if field not in fields:
             raise BadRule(f"the rule {name!r}: {argument} names {field!r}: the fields are {', '.join(fields)}")
         if fields[field] not in kinds:
             needed = " or ".join(sorted(kinds))
             raise BadRule(f"the rule {name!r}: {argument} names {field!r}, a {fields[field]}: it needs {needed}")
-    if isinstance(found, InRange):
-        _require_bounds_of(found, of_days=fields[found.field] is FieldKind.DATE)
-    return found
+    if isinstance(made, InRange):
+        _require_bounds_of(made, of_days=fields[made.field] is FieldKind.DATE)
+    return made
 
 
 def full_match(pattern: str) -> TypeAdapter[str]:
-    """What accepts the texts that match a whole pattern, in linear time. Raises `BadRule` for a bad pattern."""
+    """Return a validator of texts that match a whole pattern, in linear time. Raises `BadRule` for a bad pattern."""
     try:
         return TypeAdapter(Annotated[str, StringConstraints(pattern=rf"^(?:{pattern})$")])
-    except Exception:  # noqa: BLE001 - pydantic exports no name for what its core raises for a bad pattern
+    except Exception:  # noqa: BLE001 - pydantic exports no name for the error of a bad pattern
         raise BadRule(
             f"the rule 'matches': {pattern!r} is no pattern of Rust's regex crate (no look-around, no back-references)"
         ) from None
 
 
 def measure(value: str | int) -> date | Decimal:
-    """A day or a number from its canonical form. Raises `ValueError`."""
+    """Parse a day or a number from its canonical form. Raises `ValueError`."""
     try:
         number = Decimal(value)
     except InvalidOperation:
@@ -180,16 +180,17 @@ def measure(value: str | int) -> date | Decimal:
     return number
 
 
-def _require_usable(name: str, found: Rule) -> None:
+def _require_usable(name: str, rule: Rule) -> None:
+    """Raise `BadRule` for a pattern, range or tolerance that no value could be compared with."""
     bounds: Sequence[str | None] = ()
-    if isinstance(found, Matches):
-        full_match(found.pattern)
-    elif isinstance(found, InRange):
-        bounds = (found.min, found.max)
+    if isinstance(rule, Matches):
+        full_match(rule.pattern)
+    elif isinstance(rule, InRange):
+        bounds = (rule.min, rule.max)
         if bounds == (None, None):
             raise BadRule(f"the rule {name!r}: give min, max or both")
-    elif isinstance(found, SumsTo | ProductOf):
-        bounds = (found.tolerance,)
+    elif isinstance(rule, SumsTo | ProductOf):
+        bounds = (rule.tolerance,)
     for bound in bounds:
         try:
             if bound is not None:
@@ -198,8 +199,9 @@ def _require_usable(name: str, found: Rule) -> None:
             raise BadRule(f"the rule {name!r}: {bound!r} is neither a number nor a day such as 2026-04-17") from None
 
 
-def _require_bounds_of(found: InRange, *, of_days: bool) -> None:
-    for bound in (found.min, found.max):
+def _require_bounds_of(rule: InRange, *, of_days: bool) -> None:
+    """Raise `BadRule` for a bound that is a day where the field is a number, or the other way round."""
+    for bound in (rule.min, rule.max):
         if bound is not None and isinstance(measure(bound), date) != of_days:
             what = "a day such as 2026-04-17" if of_days else "a number"
-            raise BadRule(f"the rule 'in_range': {bound!r} is not {what}, but {found.field!r} is")
+            raise BadRule(f"the rule 'in_range': {bound!r} is not {what}, but {rule.field!r} is")

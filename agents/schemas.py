@@ -1,4 +1,4 @@
-"""Reads extraction schemas from TOML files, and says which file, key and remedy where one cannot be used."""
+"""Loads extraction schemas from TOML files; an error names file, key and remedy."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from perdure.contracts.text import Text
 
 
 class FieldFile(Table):
-    """One field, as a TOML file asks for it."""
+    """One field, as a TOML file writes it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     kind: FieldKind
@@ -31,21 +31,21 @@ class FieldFile(Table):
 
 
 class RuleFile(Table):
-    """One business rule, as a TOML file asks for it."""
+    """One business rule, as a TOML file writes it."""
 
     guard: str
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class StatedFile(Table):
-    """What a worked example states for one field."""
+    """The value of one field in a worked example, and the line that states it."""
 
     line: int = Field(ge=1)
     value: str = Field(min_length=1)
 
 
 class ExampleFile(Table):
-    """One worked example: a document, and what a right reply states about it; the other fields are not stated."""
+    """One worked example: a document, and the right values; fields left out are not stated."""
 
     document: str = Field(min_length=1)
     record: dict[str, StatedFile]
@@ -67,33 +67,33 @@ class SchemaFile(Table):
 
 @dataclass(frozen=True)
 class Schemas:
-    """The schemas in a folder, read again when a file changes: running runs have pinned theirs."""
+    """The schemas in a folder. A changed file is read again; runs in progress have pinned their own edition."""
 
     folder: Path
 
     def names(self) -> list[str]:
-        """The schemas that exist."""
+        """Return the names of all schemas."""
         return sorted(path.stem for path in self.folder.glob("*.toml"))
 
     def extraction(self, name: str) -> ExtractionSpec:
-        """The schema of this name. Raises `BadSpec`."""
+        """Return the schema of this name. Raises `BadSpec`."""
         path = self.folder / f"{name}.toml"
         try:
-            seen = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             known = ", ".join(self.names()) or "none"
             raise BadSpec(f"there is no schema {name!r}: the schemas in {self.folder.name}/ are {known}") from None
-        return _read(name, path, seen.st_mtime_ns, seen.st_size)
+        return _read(name, path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=128)
-def _read(name: str, path: Path, _changed: int, _size: int) -> ExtractionSpec:
-    """The schema as it is in the file now: an edit changes the file's time or its size, and so is not missed."""
+def _read(name: str, path: Path, _modified_ns: int, _size: int) -> ExtractionSpec:
+    """Return the schema in the file. An edit changes the file's time or size, so the cache never hides it."""
     return parse_schema(name, path.read_bytes())
 
 
 def parse_schema(name: str, data: bytes) -> ExtractionSpec:
-    """A schema from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
+    """Parse a schema from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
     where = f"agents/schemas/{name}.toml"
     file = validated(where, SchemaFile, read_toml(where, data))
     fields = _fields(where, file)
@@ -145,18 +145,18 @@ def _fields(where: str, file: SchemaFile) -> tuple[FieldSpec, ...]:
 def _rules(where: str, file: SchemaFile) -> tuple[GuardSpec, ...]:
     kinds = {field.name: field.kind for field in file.fields}
     rules: list[GuardSpec] = []
-    for number, asked in enumerate(file.rules, start=1):
+    for number, table in enumerate(file.rules, start=1):
         try:
-            found = rule_over(asked.guard, asked.arguments, kinds)
+            rule = rule_over(table.guard, table.arguments, kinds)
         except BadRule as error:
             raise BadSpec(f"{where}: rules.{number}: {error}") from None
-        arguments = found.model_dump(mode="json", exclude_none=True)
-        rules.append(GuardSpec(guard=asked.guard, arguments=arguments))
+        arguments = rule.model_dump(mode="json", exclude_none=True)
+        rules.append(GuardSpec(guard=table.guard, arguments=arguments))
     return tuple(rules)
 
 
 def _instructions(where: str, file: SchemaFile, fields: tuple[FieldSpec, ...]) -> str:
-    """The fixed beginning of every prompt: the system message, then the worked examples, as JSON messages."""
+    """Return the fixed beginning of every prompt as JSON messages: the system message, then the worked examples."""
     messages = [{"role": "system", "content": system_message(file.system, fields)}]
     for number, example in enumerate(file.examples, start=1):
         _require_right(f"{where}: examples.{number}", example, fields)
@@ -167,7 +167,7 @@ def _instructions(where: str, file: SchemaFile, fields: tuple[FieldSpec, ...]) -
 
 
 def _require_right(where: str, example: ExampleFile, fields: tuple[FieldSpec, ...]) -> None:
-    """A wrong example teaches wrong answers: each value must stand on the line that the example names."""
+    """Raise `BadSpec` where a value is not on its line: a wrong example teaches wrong answers."""
     kinds = {field.name: field for field in fields}
     lines = document_lines(example.document)
     for name, stated in example.record.items():

@@ -1,4 +1,4 @@
-"""What all spec files share: how one is read, what its mistakes are called, and how it asks for guards."""
+"""Reads and validates spec files: the parts that chains, agents and schemas share."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, GuardAction, Gu
 
 
 class BadSpec(ValueError):
-    """A spec file cannot be used, or there is none by that name. The message is one line."""
+    """A spec file cannot be used, or does not exist. The message is one line."""
 
 
 class Table(BaseModel):
-    """The base of what a spec file holds: unknown keys are mistakes."""
+    """The base of every table in a spec file: unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class GuardFile(Table):
-    """One guard, as a TOML file asks for it."""
+    """One guard, as a TOML file writes it."""
 
     guard: str
     action: GuardAction = GuardAction.BLOCK
@@ -32,8 +32,8 @@ class GuardFile(Table):
     on_failure: OnFailure = OnFailure.CLOSED
 
 
-def guards(asked: Sequence[GuardFile]) -> tuple[GuardSpec, ...]:
-    """The guards that a file asks for, as a run pins them."""
+def guards(tables: Sequence[GuardFile]) -> tuple[GuardSpec, ...]:
+    """Return the guards of a file as a run pins them."""
     return tuple(
         GuardSpec(
             guard=guard.guard,
@@ -42,15 +42,15 @@ def guards(asked: Sequence[GuardFile]) -> tuple[GuardSpec, ...]:
             deadline=guard.deadline,
             on_failure=guard.on_failure,
         )
-        for guard in asked
+        for guard in tables
     )
 
 
 def read_toml(where: str, data: bytes) -> dict[str, Any]:
-    """What stands in the bytes of a file. Raises `BadSpec`."""
+    """Parse the bytes of a TOML file. Raises `BadSpec`."""
     try:
         return tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # Python's own limits too: very long numbers, deep nesting
+    except (ValueError, RecursionError) as error:  # also Python's own limits: very long numbers, deep nesting
         raise BadSpec(f"{where} is not TOML: {error}") from None
 
 
@@ -58,9 +58,9 @@ File = TypeVar("File", bound=Table)
 
 
 def validated(where: str, shape: type[File], fields: Mapping[str, Any]) -> File:
-    """The file's fields in their shape. Raises `BadSpec` with file, key, value and the keys that there are."""
+    """Validate the file's fields. Raises `BadSpec` with file, key, value and all known keys."""
     try:
-        # Forbidden all the way down: the contracts inside would ignore what they do not know.
+        # Forbid unknown keys at every level: nested contracts would ignore them by default.
         return shape.model_validate(dict(fields), extra="forbid")
     except ValidationError as error:
         known = ", ".join(shape.model_fields)

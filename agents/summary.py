@@ -1,4 +1,4 @@
-"""How a model is asked to sum up the older part of a conversation, and how its summary is shown. Pure functions."""
+"""Builds the request for a summary of older turns, and shows a summary to the model later. Pure functions."""
 
 import hashlib
 import re
@@ -15,25 +15,25 @@ source exactly as it stands there; what was done already, and what came of it; w
 what is still open. Write short plain sentences, and nothing that is not in the conversation. Call no tool, and do not \
 do the task yourself.
 """.strip()
-"""What the model is told about summaries where an agent's file says nothing of it."""
+"""The instructions for summaries where an agent's file has none of its own."""
 
 RECORD = "The older part of the conversation"
-"""How the request for a summary begins."""
+"""The first words of the request for a summary."""
 
 ASSISTANT = re.compile(r"^\[assistant [0-9a-f]{6}\]$", re.MULTILINE)
-"""What stands before a turn of the assistant."""
+"""The line before each turn of the assistant."""
 
 ASK = """
 Sum this conversation up now, in your own words and in short sentences: 1. What was found out, with every name, number \
 and date? 2. What was done, and what was refused? 3. What is still open?
 """.strip()
-"""How it ends. A small model does what is said last."""
+"""The last words of the request: a small model follows what it reads last."""
 
 NOTHING = "(nothing was written down)"
 
 
 @dataclass(frozen=True)
-class Said:
+class Turn:
     """One turn of the older part, as words."""
 
     who: str
@@ -41,22 +41,22 @@ class Said:
     words: str
 
 
-def asked(turns: Sequence[Said]) -> str:
-    """The user's message that asks for a summary of these turns, the task first."""
-    # A small model repeats the words of every fence that it sees: one around all of them is enough.
+def request(turns: Sequence[Turn]) -> str:
+    """Return the user's message that asks for a summary of these turns, the task first."""
+    # A small model repeats the words of every fence that it sees: one fence around all turns is enough.
     words = [unwrapped(turn.words) for turn in turns]
     mark = _mark("\n".join(words))
-    told = "\n\n".join(f"[{turn.who} {mark}]\n{said}" for turn, said in zip(turns, words, strict=True))
-    return within(RECORD, told, (f"Each turn in it begins with a line that ends with {mark}].", ASK))
+    record = "\n\n".join(f"[{turn.who} {mark}]\n{text}" for turn, text in zip(turns, words, strict=True))
+    return within(RECORD, record, (f"Each turn in it begins with a line that ends with {mark}].", ASK))
 
 
-def _mark(told: str) -> str:
-    """A word that nothing in the turns holds: what a tool returned could begin a turn of the user's otherwise."""
-    return first_absent(told, (hashlib.sha256(f"{number}\n{told}".encode()).hexdigest()[:6] for number in count()))
+def _mark(words: str) -> str:
+    """Return a word that no turn holds: with a known word, a tool's result could pretend to be a turn of the user."""
+    return first_absent(words, (hashlib.sha256(f"{number}\n{words}".encode()).hexdigest()[:6] for number in count()))
 
 
 def shown(summary: str, turns: int) -> str:
-    """A summary as the model sees it later: as data of its own making, which takes the place of so many turns."""
+    """Return a summary as the model sees it later: as its own data, in the place of this number of turns."""
     what = (
         f"A summary of the {turns} turns that followed, made by the assistant itself from what it and its tools said,"
     )

@@ -1,1 +1,1 @@
-"""The HTTP face: Perdure for services in any language. It holds no state that a restart could lose."""
+"""The HTTP API: Perdure for services in any language. It holds no state that a restart could lose."""

@@ -1,1 +1,1 @@
-"""How the platform is deployed: the embedded stack, the model catalogue, and what production needs."""
+"""Deploys the platform: the embedded stack, the model catalogue, and the commands of production."""

@@ -1,4 +1,4 @@
-"""The evals' commands: `python -m evals golden | agents | extraction | guards | show-prompt | train-injection`."""
+"""Runs the evals: `python -m evals golden | agents | extraction | guards | show-prompt | train-injection`."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tasks for agents: what the desk has to receive and the answer has to say, and how a run of one is scored. Pure."""
+"""Loads tasks for agents, each with the writes and facts that are expected, and scores a run of one. Pure functions."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from evals.questions import DATASETS
 
 TASKS = DATASETS / "agents"
-"""`tuning.toml` is what instructions and examples may be improved on; `held_out.toml` is what is reported."""
+"""The folder of tasks: `tuning.toml` is for improving instructions and examples, `held_out.toml` for reports."""
 
 
 class AgentTask(BaseModel):
-    """A task and what is expected of the run that does it."""
+    """A task, and the expected result of its run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,24 +23,25 @@ class AgentTask(BaseModel):
     agent: str
     task: str
     tickets: int = Field(default=0, ge=0)
-    """How many the desk has to have in the end."""
+    """The number of tickets that the desk must have in the end."""
     messages: int = Field(default=0, ge=0)
+    """The number of messages that the desk must have in the end."""
     to: str = ""
-    """Whom every message has to go to, as a part of the name, whatever the case."""
+    """The receiver of every message: a part of the name, in any case."""
     facts: tuple[str, ...] = Field(min_length=1)
-    """Strings of which the answer, and each thing that was written, hold at least one, whatever the case."""
+    """The expected facts: the answer and each written text must hold at least one of these strings, in any case."""
 
 
 @dataclass(frozen=True)
 class TaskScore:
-    """What was right."""
+    """The score of one run: each part is right or wrong."""
 
     writes: bool
-    """The desk has what was asked for and nothing else, each received once."""
+    """The desk has the expected tickets and messages and no others, each received once."""
     written: bool
-    """What was written holds a fact, and goes to whom it should; true where rightly nothing was written."""
+    """Each written text holds a fact and goes to the right receiver; true too where rightly nothing was written."""
     answer: bool
-    """The run was answered, with a fact."""
+    """The run ended with an answer that holds a fact."""
 
     @property
     def done(self) -> bool:
@@ -49,22 +50,22 @@ class TaskScore:
 
 
 def load(file: Path) -> list[AgentTask]:
-    """The tasks of one file, in its order."""
+    """Load the tasks of one file, in its order."""
     return [AgentTask.model_validate(table) for table in tomllib.loads(file.read_text())["task"]]
 
 
 def score(
-    task: AgentTask, outcome: str, answer: str, kept: Mapping[str, Sequence[Mapping[str, Any]]], most_received: int
+    task: AgentTask, outcome: str, answer: str, writes: Mapping[str, Sequence[Mapping[str, Any]]], most_received: int
 ) -> TaskScore:
-    """Score a run by how it ended and by what the desk has of it. `most_received` is the most often received write."""
-    tickets, messages = kept["tickets"], kept["messages"]
+    """Score a run by its outcome and by its writes at the desk. `most_received` is how often one write arrived."""
+    tickets, messages = writes["tickets"], writes["messages"]
     right = (len(tickets), len(messages)) == (task.tickets, task.messages) and most_received <= 1
-    told = all(_holds(task, f"{one.get('title', '')} {one['text']}") for one in (*tickets, *messages))
-    reached = all(task.to.casefold() in str(one["to"]).casefold() for one in messages)
+    with_fact = all(_holds(task, f"{write.get('title', '')} {write['text']}") for write in (*tickets, *messages))
+    reached = all(task.to.casefold() in str(message["to"]).casefold() for message in messages)
     return TaskScore(
-        writes=right, written=right and told and reached, answer=outcome == "answered" and _holds(task, answer)
+        writes=right, written=right and with_fact and reached, answer=outcome == "answered" and _holds(task, answer)
     )
 
 
-def _holds(task: AgentTask, words: str) -> bool:
-    return any(fact.casefold() in words.casefold() for fact in task.facts)
+def _holds(task: AgentTask, text: str) -> bool:
+    return any(fact.casefold() in text.casefold() for fact in task.facts)

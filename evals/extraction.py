@@ -1,4 +1,4 @@
-"""The extraction sets: for each schema ten documents through the real workflow and the real fast tier, with a floor."""
+"""Runs the extraction sets: for each schema ten documents through the real workflow and fast tier, with a floor."""
 
 import asyncio
 import json
@@ -23,12 +23,12 @@ from perdure.contracts.chains.extraction import ExtractionSpec, FieldValue, Reco
 from perdure.contracts.runs.run import RunResult
 
 FLOOR = 0.7
-"""Share of the fields, of all documents of which a record is expected, that must be exactly right."""
+"""The least share of exactly right fields, over all documents that should give a record."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One document's result and what it is worth."""
+    """One document's result and its score."""
 
     schema: str
     case: Case
@@ -37,7 +37,7 @@ class Scored:
 
 
 def judge(spec: ExtractionSpec, case: Case, result: RunResult, document: str) -> Score:
-    """Score a run's result. Whatever is no record counts as a refusal, and only `refused` gives reasons."""
+    """Score a run's result. A result without a record counts as a refusal; only `refused` has reasons."""
     record = getattr(result.outcome, "record", None)
     if isinstance(record, Record):
         return score_record(case, record, document)
@@ -70,28 +70,28 @@ async def extract_all(
 
 
 def report(scored: Sequence[Scored], console: Console) -> None:
-    """A line for each document, and the sums for each schema and for all."""
+    """Print a line for each document, and the sums for each schema and for all."""
     table = Table("schema", "document", "expected", "outcome", "outcome ok", "fields", "wrong", "verbatim", box=None)
-    for one in scored:
-        score = one.score
+    for row in scored:
+        score = row.score
         table.add_row(
-            one.schema,
-            one.case.id,
-            one.case.outcome,
-            one.result.outcome.kind,
+            row.schema,
+            row.case.id,
+            row.case.outcome,
+            row.result.outcome.kind,
             "yes" if score.outcome else "NO",
             f"{score.right}/{score.fields}" if score.fields else "-",
             ", ".join(score.wrong) or "-",
             f"{score.verbatim}/{score.quotes}",
         )
     console.print(table)
-    for name in sorted({one.schema for one in scored}):
-        console.print(f"{name}: {summary([one.score for one in scored if one.schema == name])}")
-    console.print(f"all: {summary([one.score for one in scored])}")
+    for name in sorted({row.schema for row in scored}):
+        console.print(f"{name}: {summary([row.score for row in scored if row.schema == name])}")
+    console.print(f"all: {summary([row.score for row in scored])}")
 
 
 def summary(scores: Sequence[Score]) -> str:
-    """The sums in one line."""
+    """Return the sums in one line."""
     records = [score for score in scores if score.fields]
     refusals = [score for score in scores if not score.fields]
     return (
@@ -103,12 +103,12 @@ def summary(scores: Sequence[Score]) -> str:
 
 
 def field_accuracy(scores: Sequence[Score]) -> float:
-    """The share of fields that are exactly right, 0 to 1; 0 where no record is expected."""
+    """Return the share of exactly right fields, 0 to 1; 0 where no record is expected."""
     return sum(score.right for score in scores) / max(1, sum(score.fields for score in scores))
 
 
 def main(arguments: list[str]) -> int:
-    """Run both sets, or those of the schemas named. 0 where the floor is met and every quote is verbatim, else 1."""
+    """Run both sets, or those of the named schemas. Return 0 where the floor is met and all quotes are verbatim."""
     console = Console(width=160)
     schemas = Schemas(load_settings().paths.agents / "schemas")
     known = sorted(path.parent.name for path in EXTRACTION.glob("*/cases.toml"))
@@ -125,8 +125,8 @@ def main(arguments: list[str]) -> int:
     report(scored, console)
     folder = load_settings().paths.state / "evals"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "extraction.json").write_text(json.dumps([_row(one) for one in scored], indent=1, ensure_ascii=False))
-    scores = [one.score for one in scored]
+    (folder / "extraction.json").write_text(json.dumps([_row(row) for row in scored], indent=1, ensure_ascii=False))
+    scores = [row.score for row in scored]
     if sum(score.verbatim for score in scores) < sum(score.quotes for score in scores):
         console.print("a quote does not stand in its document: that is an error of the platform, not of the model")
         return 1
@@ -136,6 +136,6 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _row(one: Scored) -> dict[str, Any]:
-    result = one.result.model_dump(mode="json")
-    return {"schema": one.schema, "id": one.case.id, **asdict(one.score), "result": result}
+def _row(row: Scored) -> dict[str, Any]:
+    result = row.result.model_dump(mode="json")
+    return {"schema": row.schema, "id": row.case.id, **asdict(row.score), "result": result}

@@ -1,4 +1,4 @@
-"""Documents with the record that is expected of each, from a data set's TOML files, and what a result is worth."""
+"""Loads documents with their expected records from a data set's TOML files, and scores results."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,54 +12,54 @@ from evals.questions import DATASETS
 from perdure.contracts.chains.extraction import Record
 
 EXTRACTION = DATASETS / "extraction"
-"""A folder for each schema: its documents, the scored `cases.toml`, and `calibration.toml` for tuning."""
+"""The extraction sets. A folder for each schema: documents, the scored `cases.toml`, `calibration.toml` for tuning."""
 
 Value = str | int | bool
 """A field's value in its canonical form."""
 
 
 class Case(BaseModel):
-    """A document and what is expected of it."""
+    """A document and its expected result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     file: str
-    """From the folder of its schema."""
+    """The document's path within the folder of its schema."""
     outcome: Literal["extracted", "refused"]
     values: dict[str, Value | list[Value]] = Field(default_factory=dict[str, Value | list[Value]])
-    """By field: the right value, or those of which each is right. A field that is not named is not stated."""
+    """The right value of each field, or a list of right values. A field that is not named is not stated."""
     fields: tuple[str, ...] = ()
-    """What a refusal names, one of its reasons each."""
+    """The fields that a refusal must name, each in one of its reasons."""
 
 
 def load(schema: str, name: str) -> list[Case]:
-    """The cases of one file of a schema, in its order: `cases` or `calibration`."""
+    """Load the cases of one file of a schema, `cases` or `calibration`, in its order."""
     text = (EXTRACTION / schema / f"{name}.toml").read_text()
     return [Case.model_validate(table) for table in tomllib.loads(text)["case"]]
 
 
 def path_of(schema: str, case: Case) -> Path:
-    """Where a case's document is."""
+    """Return the path of a case's document."""
     return (EXTRACTION / schema / case.file).resolve()
 
 
 @dataclass(frozen=True)
 class Score:
-    """What was right about one document."""
+    """The score of one document."""
 
     outcome: bool
     """The outcome is the expected one, and a refusal gives the expected reasons."""
     fields: int
-    """Fields that the schema has, where a record is expected; 0 where a refusal is."""
+    """The number of fields in the schema where a record is expected; 0 where a refusal is expected."""
     right: int
-    """Fields with exactly the expected value; none where nothing was extracted."""
+    """The number of fields with exactly the expected value; 0 where nothing was extracted."""
     quotes: int
-    """Values with evidence in the record."""
+    """The number of values with evidence in the record."""
     verbatim: int
-    """Of these, the ones whose quote stands in the document at the place that it names."""
+    """The number of these values whose quote is in the document at its stated place."""
     wrong: tuple[str, ...]
-    """The fields that are not right."""
+    """The names of the fields that are wrong."""
 
     @property
     def record(self) -> bool:
@@ -68,11 +68,11 @@ class Score:
 
 
 def score_record(case: Case, record: Record, document: str, reasons: tuple[str, ...] | None = None) -> Score:
-    """Compare what was read with what was expected. `reasons` are those of a refusal; None where there was none."""
+    """Compare a record with the expected one. `reasons` are those of a refusal; None where the run gave a record."""
     expected_record = case.outcome == "extracted"
     names = [field.name for field in record.fields]
-    got = record.values() if reasons is None else {}
-    right = [name for name in names if reasons is None and _is_right(case.values, name, got[name])]
+    values = record.values() if reasons is None else {}
+    right = [name for name in names if reasons is None and _is_right(case.values, name, values[name])]
     cited = [field.evidence for field in record.fields if reasons is None and field.evidence is not None]
     outcome = expected_record if reasons is None else not expected_record and _gives(reasons, case.fields)
     return Score(
@@ -89,7 +89,7 @@ def _is_right(expected: Mapping[str, Value | list[Value]], name: str, value: Val
     if name not in expected:
         return value is None
     allowed = expected[name]
-    # A boolean equals a number in Python, and is not one here.
+    # In Python True equals 1; here they are different values.
     return any(
         type(value) is type(right) and value == right for right in (allowed if isinstance(allowed, list) else [allowed])
     )

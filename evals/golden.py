@@ -1,4 +1,4 @@
-"""The golden set: twenty questions through the real chain and the real fast tier, with a floor."""
+"""Runs the golden set: twenty questions through the real chain and the real fast tier, with a floor."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from perdure.client import Platform
 from perdure.contracts.runs.run import RunResult
 
 FLOOR = 14
-"""Questions, of twenty, whose outcome and citation must both be right."""
+"""The least number of questions, of twenty, whose outcome and citation must both be right."""
 
 
 async def ask_all(questions: list[Question], address: str, console: Console) -> list[tuple[Question, RunResult]]:
@@ -37,7 +37,7 @@ async def ask_all(questions: list[Question], address: str, console: Console) -> 
 
 
 def report(scored: list[tuple[Question, RunResult, Score]], console: Console) -> None:
-    """A line for each question, and the sums."""
+    """Print a line for each question, and the sums."""
     table = Table("question", "expected", "outcome", "cited", "outcome ok", "citation ok", "fact ok", box=None)
     for question, result, points in scored:
         citations = getattr(result.outcome, "citations", ())
@@ -52,7 +52,7 @@ def report(scored: list[tuple[Question, RunResult, Score]], console: Console) ->
 
 
 def main(arguments: list[str]) -> int:
-    """Run the golden set, or the set named by the first argument. 0 where the floor is met, 1 where it is not."""
+    """Run the golden set, or the set that the first argument names. Return 0 if the floor is met, else 1."""
     console = Console(width=160)
     name = arguments[0] if arguments else "golden"
     questions = load(HANDBOOK / f"{name}.toml")

@@ -1,4 +1,4 @@
-"""What the guards find: on cases written for them, on every question of the handbook, and on a long document."""
+"""Measures the guards: on their own cases, on every question about the handbook, and on a long document."""
 
 import asyncio
 import statistics
@@ -19,7 +19,7 @@ from perdure.contracts.guards import GuardSpec, Verdict
 
 DEADLINE = timedelta(seconds=8)
 LONG = 200_000
-"""Characters of the long document."""
+"""The length of the long document, in characters."""
 CHAIN = "handbook"
 
 
@@ -33,7 +33,7 @@ class Cases:
 
 
 def cases() -> list[Cases]:
-    """The cases of every guard that has any."""
+    """Load the cases of every guard that has any."""
     injection = {name: _read(f"injection/{name}.toml")["texts"] for name in ("attacks", "benign")}
     own = [Cases(name, **_read(f"{name}/cases.toml")) for name in ("pii", "toxicity")]
     return [own[0], Cases("injection", injection["attacks"], injection["benign"]), own[1]]
@@ -44,28 +44,28 @@ def _read(name: str) -> dict[str, list[str]]:
 
 
 async def verdicts(guards: Guards, spec: GuardSpec, texts: list[str]) -> list[Verdict]:
-    """One verdict for each text, one after the other, so that each has the processor to itself."""
+    """Run the guard on one text after the other, so that each has the processor to itself; return the verdicts."""
     return [(await guards.run([spec], Subject(text=text)))[0] for text in texts]
 
 
 async def measure(console: Console) -> None:
-    """Print the tables."""
+    """Measure all guards and print the tables."""
     guards = GuardrailsGuards()
     with console.status("loading the guards"):
         await asyncio.to_thread(guards.warm_up(("pii", "injection", "toxicity")).join)
     table = Table("guard", "found of what it must find", "false alarms", "p50 ms", "p95 ms", box=None)
     for case in cases():
         spec = GuardSpec(guard=case.guard, deadline=DEADLINE)
-        found, none = [await verdicts(guards, spec, texts) for texts in (case.found, case.none)]
-        for text, verdict in [*zip(case.found, found, strict=True), *zip(case.none, none, strict=True)]:
+        positives, negatives = [await verdicts(guards, spec, texts) for texts in (case.found, case.none)]
+        for text, verdict in [*zip(case.found, positives, strict=True), *zip(case.none, negatives, strict=True)]:
             if verdict.passed == (text in case.found):
                 console.print(f"{case.guard} {'missed' if verdict.passed else 'false alarm'}: {text}", markup=False)
-        times = [verdict.milliseconds for verdict in (*found, *none)]
+        times = [verdict.milliseconds for verdict in (*positives, *negatives)]
         cuts = statistics.quantiles(times, n=20)
         table.add_row(
             case.guard,
-            share(sum(not verdict.passed for verdict in found), len(found)),
-            share(sum(not verdict.passed for verdict in none), len(none)),
+            share(sum(not verdict.passed for verdict in positives), len(positives)),
+            share(sum(not verdict.passed for verdict in negatives), len(negatives)),
             f"{statistics.median(times):.1f}",
             f"{cuts[-1]:.1f}",
         )
@@ -83,8 +83,8 @@ async def _questions(guards: Guards, console: Console) -> None:
             for verdict in await guards.run(chain.screen, Subject(text=question.question)):
                 if verdict.reason:
                     findings += 1
-                    told = f"{name}.toml {question.id}: {verdict.guard} {verdict.action.value}: {verdict.reason}"
-                    console.print(told, markup=False)
+                    line = f"{name}.toml {question.id}: {verdict.guard} {verdict.action.value}: {verdict.reason}"
+                    console.print(line, markup=False)
         console.print(f"{name}.toml: {findings} findings in {len(questions)} questions by {len(chain.screen)} guards")
 
 
@@ -93,11 +93,13 @@ async def _document(guards: Guards, console: Console) -> None:
     document = "\n".join(texts * (LONG // sum(map(len, texts)) + 1))[:LONG]
     for name in ("pii", "injection", "toxicity"):
         [verdict] = await guards.run([GuardSpec(guard=name, deadline=DEADLINE)], Subject(text=document))
-        found = verdict.reason or "nothing found"
-        console.print(f"{name} on {LONG:,} characters: {verdict.milliseconds:,.0f} ms, {verdict.ended.value}, {found}")
+        finding = verdict.reason or "nothing found"
+        console.print(
+            f"{name} on {LONG:,} characters: {verdict.milliseconds:,.0f} ms, {verdict.ended.value}, {finding}"
+        )
 
 
 def main(_: list[str]) -> int:
-    """Measure the guards. 0 always: the figures are for people."""
+    """Measure the guards. Return 0 always: the figures are for people."""
     asyncio.run(measure(Console(width=160)))
     return 0

@@ -1,4 +1,4 @@
-"""Fits the classifier: TF-IDF over hashed features, logistic regression, and a threshold from honest texts."""
+"""Fits the injection classifier: TF-IDF over hashed features, logistic regression, threshold from honest texts."""
 
 import csv
 from collections.abc import Sequence
@@ -31,23 +31,23 @@ class Example:
 
 
 def attacks(texts: Sequence[str]) -> list[Example]:
-    """Texts that are all attacks."""
+    """Label the texts as attacks."""
     return [Example(text, attack=True) for text in texts]
 
 
 def honest(texts: Sequence[str], weight: float = 1.0) -> list[Example]:
-    """Texts of which none is an attack."""
+    """Label the texts as honest."""
     return [Example(text, attack=False, weight=weight) for text in texts]
 
 
 def read_csv(data: bytes) -> list[Example]:
-    """Examples from a file with the columns `text` and `label`, where 1 is an attack."""
+    """Read examples from a CSV file with the columns `text` and `label`, where 1 is an attack."""
     rows = csv.DictReader(StringIO(data.decode("utf-8-sig"), newline=""))
     return [Example(row["text"], attack=row["label"] == "1") for row in rows]
 
 
 def read_parquet(data: bytes) -> list[Example]:
-    """The same from a Parquet file."""
+    """Read examples from a Parquet file with the columns `text` and `label`, where 1 is an attack."""
     table = cast("Any", pyarrow.parquet).read_table(BytesIO(data), columns=["text", "label"])
     return [Example(row["text"], attack=row["label"] == 1) for row in table.to_pylist()]
 
@@ -55,8 +55,8 @@ def read_parquet(data: bytes) -> list[Example]:
 def fit(examples: Sequence[Example], validation: Sequence[Example]) -> Classifier:
     """Train on some examples, and set the threshold on others. The same examples give the same model.
 
-    Every window of an honest text is an honest example of its own, because windows are what is judged. Of an attack
-    nobody knows which windows hold it.
+    Every window of an honest text is an honest example of its own, because the classifier judges windows. The windows
+    of an attack are not used: which of them hold the attack is unknown.
     """
     examples = [part for example in examples for part in _parts(example)]
     counts = _matrix([example.text for example in examples])
@@ -70,27 +70,27 @@ def fit(examples: Sequence[Example], validation: Sequence[Example]) -> Classifie
         np.array([example.attack for example in examples]),
         sample_weight=np.array([example.weight for example in examples]),
     )
-    # What is kept has half precision, and so has what the threshold is set with.
-    kept = Classifier(_halved(idf), _halved(model.coef_[0]), round(float(model.intercept_[0]), 4), 0.5)
-    let_pass = kept.probabilities([example.text for example in validation if not example.attack])
-    kept.threshold = round(float(np.quantile(let_pass, 1 - HONEST_ABOVE)), 3)
-    return kept
+    # The threshold is set with the half-precision weights that are stored.
+    classifier = Classifier(_halved(idf), _halved(model.coef_[0]), round(float(model.intercept_[0]), 4), 0.5)
+    honest_scores = classifier.probabilities([example.text for example in validation if not example.attack])
+    classifier.threshold = round(float(np.quantile(honest_scores, 1 - HONEST_ABOVE)), 3)
+    return classifier
 
 
 def auc(classifier: Classifier, examples: Sequence[Example]) -> float:
-    """The area under the ROC curve: how often an attack is above an honest text."""
-    found = classifier.probabilities([example.text for example in examples])
-    return float(cast("Any", metrics).roc_auc_score([example.attack for example in examples], found))
+    """Return the area under the ROC curve: how often an attack scores above an honest text."""
+    scores = classifier.probabilities([example.text for example in examples])
+    return float(cast("Any", metrics).roc_auc_score([example.attack for example in examples], scores))
 
 
 def _parts(example: Example) -> list[Example]:
-    cut = [] if example.attack else judged(example.text)
-    return [example, *honest([part for part in cut if part != plain(example.text)], example.weight)]
+    windows = [] if example.attack else judged(example.text)
+    return [example, *honest([part for part in windows if part != plain(example.text)], example.weight)]
 
 
 def _matrix(texts: Sequence[str]) -> Any:
-    rows, which, much = stacked([plain(text) for text in texts])
-    return sparse.csr_matrix((much, (rows, which)), shape=(len(texts), 2 * BUCKETS))
+    rows, columns, values = stacked([plain(text) for text in texts])
+    return sparse.csr_matrix((values, (rows, columns)), shape=(len(texts), 2 * BUCKETS))
 
 
 def _halved(values: Any) -> Weights:

@@ -1,13 +1,13 @@
-"""Shares with their uncertainty: how many of how many, and between what the true share is likely to be."""
+"""Computes shares with Wilson's 95 % confidence interval."""
 
 from math import sqrt
 
 Z = 1.959964
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
+"""The number of standard deviations on either side that hold 95 % of a normal distribution."""
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval for a share (Wilson 1927); 0 to 1 where nothing was counted."""
+    """Return Wilson's 95 % interval for a share (Wilson 1927); 0 to 1 where nothing was counted."""
     if count == 0:
         return 0.0, 1.0
     share = hits / count
@@ -18,7 +18,7 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
 
 
 def share(hits: int, count: int) -> str:
-    """The share as people read it: `36/40 = 90.0 % (76.9 to 96.0)`."""
+    """Format a share: `36/40 = 90.0 % (76.9 to 96.0)`."""
     if count == 0:
         return "none"
     low, high = wilson(hits, count)

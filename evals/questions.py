@@ -1,4 +1,4 @@
-"""Questions with what is expected of them, from a data set's TOML files."""
+"""Loads questions with their expected results from a data set's TOML files."""
 
 import tomllib
 from enum import StrEnum
@@ -15,12 +15,12 @@ HANDBOOK = DATASETS / "handbook"
 
 
 class Kind(StrEnum):
-    """What a question needs."""
+    """The kind of a question."""
 
     SINGLE = "single"
     """One document answers it."""
     TWO_DOCUMENTS = "two_documents"
-    """It asks two things, each answered by another document."""
+    """It asks two things, and a different document answers each."""
     NEWER_VERSION = "newer_version"
     """Two editions disagree, and the newer one applies."""
     UNANSWERABLE = "unanswerable"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Question(BaseModel):
-    """A question and what is expected of the run that answers it."""
+    """A question, and the expected result of its run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,11 +39,11 @@ class Question(BaseModel):
     question: str
     outcome: Literal["answered", "abstained", "refused"]
     documents: list[str] = Field(default_factory=list[str])
-    """What the answer cites, as `id@version`."""
+    """The documents that the answer should cite, as `id@version`."""
     facts: list[str] = Field(default_factory=list[str])
-    """Strings of which the answer holds at least one, whatever the case."""
+    """The expected facts: the answer must hold at least one of these strings, in any case."""
 
 
 def load(file: Path) -> list[Question]:
-    """The questions of one file, in its order."""
+    """Load the questions of one file, in its order."""
     return [Question.model_validate(table) for table in tomllib.loads(file.read_text())["question"]]

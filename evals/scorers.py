@@ -1,4 +1,4 @@
-"""What a run's result is worth against what was expected. Pure functions."""
+"""Scores a run's result against a question's expected result. Pure functions."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from evals.questions import Question
 from perdure.contracts.runs.run import Answered, RunResult
 
 CITATION_GUARD = "citations_verbatim"
-"""Citations count as verified where this guard ran and passed."""
+"""The guard that verifies citations: they count only where it ran and passed."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What was right."""
+    """The score of one question: each part is right or wrong."""
 
     outcome: bool
     """The outcome is the expected one."""
@@ -22,12 +22,12 @@ class Score:
 
     @property
     def grounded(self) -> bool:
-        """Outcome and citation together, the figure that has a floor."""
+        """Whether outcome and citation are both right: the floor is set on this figure."""
         return self.outcome and self.citation
 
 
 def score(question: Question, result: RunResult) -> Score:
-    """Compare a result with what was expected."""
+    """Compare a result with the expected one."""
     outcome = result.outcome
     right = outcome.kind == question.outcome
     if not isinstance(outcome, Answered):

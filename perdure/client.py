@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from perdure.callers import CallerToken, token_for_start, with_ticket
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
-from perdure.contracts.temporal.connection import connect_config
+from perdure.contracts.temporal.connection import connect_config, let_connection_rest
 from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import OUTCOME, PHASE
@@ -87,8 +87,8 @@ class Platform(RunControl, RunViews, RunRetry):
         await self.close()
 
     async def close(self) -> None:
-        """Pause before the process ends: one that ends right after its last call to Temporal may crash."""
-        await asyncio.sleep(0.05)
+        """Let the connection rest: a process that ends right after its last call to Temporal may crash."""
+        await let_connection_rest()
 
     async def ask(
         self,

@@ -1,4 +1,4 @@
-"""Shows the tools, and tries one: `python -m tools`, `python -m tools calculator '{"expression": "2 + 2"}'`."""
+"""Lists the tools, or calls one: `python -m tools`, `python -m tools calculator '{"expression": "2 + 2"}'`."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from tools.folder import all_tools
 
 
 def main(arguments: list[str]) -> str:
-    """The lines to print. Raises `BadInput` for a tool or arguments that cannot be used."""
+    """Return the lines to print. Raises `BadInput` for a tool or arguments that cannot be used."""
     known = all_tools()
     if not arguments:
         lines = {name: tool.description.splitlines()[0] for name, tool in known.items()}
@@ -22,14 +22,14 @@ def main(arguments: list[str]) -> str:
     if not rest:
         return json.dumps(known[name].schema, indent=2)
     try:
-        given = json.loads(rest[0])
+        call_arguments = json.loads(rest[0])
     except json.JSONDecodeError as error:
         raise BadInput(f"arguments: not JSON ({error}): send an object like the schema's") from None
-    if not isinstance(given, dict):
+    if not isinstance(call_arguments, dict):
         raise BadInput(f"arguments: {rest[0]!r} is not a JSON object")
     context = ToolContext(tenant="default", run="by-hand", step="by-hand", key="by-hand")
-    # No constraints: what an agent must be granted first is tried with `python -m deploy.local tool`.
-    return asyncio.run(known[name].use(context, given))  # pyright: ignore[reportUnknownArgumentType] - JSON
+    # No constraints: a tool that needs a grant is tried with `python -m deploy.local tool`.
+    return asyncio.run(known[name].use(context, call_arguments))  # pyright: ignore[reportUnknownArgumentType] - JSON
 
 
 if __name__ == "__main__":

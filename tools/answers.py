@@ -1,4 +1,4 @@
-"""Reads what services answer, as far as a tool needs it."""
+"""Reads fields of services' answers for the tools."""
 
 from pydantic import JsonValue
 
@@ -6,7 +6,7 @@ from tools.errors import NoAnswer
 
 
 def field_of(answer: JsonValue, name: str) -> str:
-    """A text in an object. Raises `NoAnswer` where it is missing: something happened, and nobody knows what."""
+    """Return a text field of an answer. Raises `NoAnswer` where it is missing: the outcome of the call is unknown."""
     value = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(value, str) or not value:
         raise NoAnswer(f"the service answered without {name!r}: find out what became of the call")
@@ -14,7 +14,7 @@ def field_of(answer: JsonValue, name: str) -> str:
 
 
 def list_of(answer: JsonValue, name: str) -> list[JsonValue]:
-    """A list in an object. Raises `NoAnswer` where it is missing."""
+    """Return a list field of an answer. Raises `NoAnswer` where it is missing: the outcome of the call is unknown."""
     value = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(value, list):
         raise NoAnswer(f"the service answered without {name!r}: find out what became of the call")

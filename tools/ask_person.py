@@ -1,4 +1,4 @@
-"""Asks a person what the agent does not know. Nothing is called: the answer is the result."""
+"""The tool that asks a person a question: no code is called, the answer is the result."""
 
 from collections.abc import Callable
 from datetime import date
@@ -9,10 +9,10 @@ from pydantic import Field
 
 from perdure.contracts.contract import BadInput
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
-from tools.errors import Refused
+from tools.errors import ServiceRefused
 
 LONGEST = 4000
-"""Characters of an answer."""
+"""The longest answer, in characters."""
 
 
 class Question(ToolArguments):
@@ -27,21 +27,21 @@ class Question(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY, asks=True)
-async def ask_person(_: ToolContext, asked: Question) -> str:
+async def ask_person(_: ToolContext, question: Question) -> str:
     """Ask a person for what is missing and cannot be found. They may take days, so ask everything at once."""
-    raise Refused(f"only a person can say: {asked.question!r}: run it in an agent")
+    raise ServiceRefused(f"only a person can say: {question.question!r}: run it in an agent")
 
 
-def answer_to(asked: Question, answer: Any) -> str:
-    """A person's answer as the model reads it. Raises `BadInput` for one that is not of the kind that was asked for."""
-    if asked.choices:
-        if answer not in asked.choices:
-            raise BadInput(f"answer: choose one of {', '.join(map(repr, asked.choices))}")
+def answer_to(question: Question, answer: Any) -> str:
+    """Return a person's answer as the model reads it. Raises `BadInput` for an answer of the wrong kind."""
+    if question.choices:
+        if answer not in question.choices:
+            raise BadInput(f"answer: choose one of {', '.join(map(repr, question.choices))}")
         return str(answer)
-    said = _READ[asked.answer](answer)
-    if said is None:
-        raise BadInput(f"answer: {_REMEDY[asked.answer]}")
-    return said
+    text = _READ[question.answer](answer)
+    if text is None:
+        raise BadInput(f"answer: {_REMEDY[question.answer]}")
+    return text
 
 
 def _text(answer: Any) -> str | None:

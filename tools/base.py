@@ -1,4 +1,4 @@
-"""What a tool is: a function with typed arguments, and a word for what it does to the world."""
+"""Defines a tool: a function with typed arguments, and its effect on the world."""
 
 import hashlib
 import inspect
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.contracts.contract import BadInput, explain
 from perdure.contracts.tool_calls.tools import AllowedHosts, Approval, Constraint, ToolEffect, ToolSpec
-from tools.constraints import Constrained, constrained, kept, require_fitting
+from tools.constraints import Constrained, allowed_value, constrained, require_fitting
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
 from tools.world import Document, Extract, Http, Knowledge, NoHttp, NoKnowledge, Page
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 TIMEOUT = timedelta(seconds=30)
-"""How long one call may take where nobody said."""
+"""The default timeout of one call."""
 
 
 class ToolArguments(BaseModel):
@@ -48,25 +48,25 @@ class ToolArguments(BaseModel):
 
 @dataclass(frozen=True)
 class ToolContext:
-    """Who asks, under which key, and what of the world comes with it. An effect that calls a tool supplies it."""
+    """The context of one call: its caller, its key, and its access to the world; made by the effect that calls it."""
 
     tenant: str
     run: str
     step: str
     key: str
-    """The same for every retry of one call: what an idempotent tool passes on."""
+    """The idempotency key, the same for every retry of one call: an idempotent tool passes it on."""
     knowledge: Knowledge = field(default_factory=NoKnowledge)
     """The documents that the agent may search."""
     http: Http = field(default_factory=NoHttp)
     """Public pages, and the services that the operator named."""
     constraints: Mapping[str, Constraint] = field(default_factory=dict[str, Constraint])
-    """What the agent's grant allows, by argument; `Tool.use` puts it there."""
+    """The constraints of the agent's grant, by argument; `Tool.use` sets them."""
     attempt: int = 1
-    """Which attempt of the call this is: a later one has a higher number. For `reconcile`, the last one of which nobody
-    knows what became: what it says is about this one and all before it."""
+    """The number of this attempt; later attempts have higher numbers. For `reconcile`, the last attempt whose outcome
+    is unknown: its evidence is about this attempt and all before it."""
 
     def hosts(self, argument: str) -> AllowedHosts:
-        """The hosts that the grant allows for an argument. Raises `BadInput` where it allows none."""
+        """Return the hosts that the grant allows for an argument. Raises `BadInput` where it allows none."""
         allowed = self.constraints.get(argument)
         if not isinstance(allowed, AllowedHosts):
             raise BadInput(f"{argument}: no host is allowed: grant the tool with a constraint of the kind 'hosts'")
@@ -76,10 +76,10 @@ class ToolContext:
 Arguments = TypeVar("Arguments", bound=ToolArguments)
 
 Reconcile = Callable[[ToolContext], Awaitable[Evidence]]
-"""Finds out what became of the call with the context's key, up to the context's attempt.
+"""A function that finds out whether the call with the context's key happened, up to the context's attempt.
 
-It changes nothing, except that it may have the other side refuse these attempts from now on. A `ToolError` that it
-raises counts as `CannotTellYet`.
+It changes nothing, except that it may make the other side refuse these attempts from now on. A `ToolError` from it
+counts as `CannotTellYet`.
 """
 
 
@@ -94,20 +94,20 @@ class Tool(Generic[Arguments]):
     call: Callable[[ToolContext, Arguments], Awaitable[str]]
     timeout: timedelta = TIMEOUT
     price: int = 0
-    """Micro-dollars that one call costs at most."""
+    """The most that one call costs, in micro-dollars."""
     approval: Approval = Approval.NEVER
     asks: bool = False
     """Whether a call is a question to a person: its answer is the result, and the code is never called."""
     quick: bool = False
     """Whether a call takes less than 50 ms and waits for nothing outside of its process."""
     reconcile: Reconcile | None = None
-    """How to find out whether a call happened whose outcome is unknown; None where nobody but a person can."""
+    """The function that finds out whether a call of unknown outcome happened; None where only a person can."""
     settles_within: timedelta | None = None
-    """How long after an attempt was allowed to call the call may still happen: a `NeverWill` is not believed before.
+    """How long a call may still happen after its attempt began: a `NeverWill` counts only after this time.
 
-    None for a little more than twice the timeout: the attempt may call until its time is over, and whoever it called
-    may take as long again, since nobody waits for an answer any longer than that. Zero where `reconcile` has the other
-    side refuse what comes late. Like `reconcile` itself it is no part of what a run pins.
+    None for a little more than twice the timeout: the attempt may send its call until the timeout, and the other side
+    may take as long again. Zero where `reconcile` makes the other side refuse late calls. Runs do not pin it, nor
+    `reconcile`.
     """
     constrained: Mapping[str, Constrained] = field(default_factory=dict[str, Constrained])
     """The arguments that take a constraint."""
@@ -119,19 +119,19 @@ class Tool(Generic[Arguments]):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what a run pins: name, description, effect, schema, and what is constrained."""
+        """The SHA-256 of what a run pins: name, description, effect, schema, and which arguments take a constraint."""
         pinned: list[Any] = [self.name, self.description, self.effect.value, self.schema]
         if self.constrained:
             pinned.append({name: [mark.kind.__name__, mark.required] for name, mark in self.constrained.items()})
         return hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()
 
     def spec(self, constraints: Mapping[str, Constraint] | None = None) -> ToolSpec:
-        """The tool as an agent is granted it, for a run to pin.
+        """Return the tool as an agent is granted it, for a run to pin.
 
         Raises `BadInput` for a constraint that does not fit, and for an argument that needs one and has none.
         """
-        given = dict(constraints or {})
-        require_fitting(self.name, self.constrained, given)
+        granted = dict(constraints or {})
+        require_fitting(self.name, self.constrained, granted)
         return ToolSpec(
             name=self.name,
             digest=self.digest,
@@ -143,22 +143,22 @@ class Tool(Generic[Arguments]):
             approval=self.approval,
             asks=self.asks,
             quick=self.quick,
-            constraints=given,
+            constraints=granted,
         )
 
     def checked(self, arguments: Mapping[str, Any], constraints: Mapping[str, Constraint] | None = None) -> Arguments:
-        """The arguments in their plain form. Raises `BadInput` with one line for all that is wrong with them."""
-        given = dict(constraints or {})
-        require_fitting(self.name, self.constrained, given)
+        """Return the arguments in their plain form. Raises `BadInput` with one line about everything that is wrong."""
+        granted = dict(constraints or {})
+        require_fitting(self.name, self.constrained, granted)
         try:
-            read = self.arguments.model_validate(dict(arguments))
+            parsed = self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
             raise BadInput(f"{self.name}: {explain(error)}") from None
         plain = {
-            name: kept(f"{self.name}: {name}", given.get(name), mark.kind, getattr(read, name))
+            name: allowed_value(f"{self.name}: {name}", granted.get(name), mark.kind, getattr(parsed, name))
             for name, mark in self.constrained.items()
         }
-        return read.model_copy(update=plain)
+        return parsed.model_copy(update=plain)
 
     async def use(
         self,
@@ -168,10 +168,10 @@ class Tool(Generic[Arguments]):
     ) -> str:
         """Check the arguments against schema and constraints, and only then call the tool.
 
-        Raises `BadInput` for arguments, the tool's own `ToolError`, and whatever else its code may raise.
+        Raises `BadInput` for bad arguments, the tool's own `ToolError`, and any other error of its code.
         """
-        given = self.checked(arguments, constraints)
-        return await self.call(replace(context, constraints=dict(constraints or {})), given)
+        plain = self.checked(arguments, constraints)
+        return await self.call(replace(context, constraints=dict(constraints or {})), plain)
 
 
 def tool(
@@ -188,9 +188,9 @@ def tool(
     """Make a tool of an async function `(context, arguments) -> str`.
 
     Its name is the tool's name, its docstring the description, and the type of its second parameter the arguments.
-    `price` is in micro-dollars; with `Approval.ALWAYS` each call waits for a person; `quick` is for what only reads,
-    takes less than 50 ms and waits for nothing outside of its process: it may be called within a workflow's own task.
-    `settles_within` is how long a call may still happen after it began, for `reconcile`.
+    `price` is in micro-dollars. With `Approval.ALWAYS` each call waits for a person. `quick` is for a tool that only
+    reads, takes less than 50 ms and waits for nothing outside of its process: it may run within a workflow's own task.
+    `settles_within` is how long a call may still happen after its attempt began, for `reconcile`.
     Raises `TypeError` where the function cannot be a tool.
     """
 

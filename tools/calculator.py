@@ -1,4 +1,4 @@
-"""Arithmetic, exactly: decimals, not floats, and nothing that could run long."""
+"""The tool that calculates arithmetic exactly: decimals, not floats, and no expression that could run long."""
 
 import ast
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from perdure.contracts.contract import BadInput
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
 
 DIGITS = 28
-"""Significant digits of every step."""
+"""The significant digits of every step."""
 
 LONGEST = 200
-"""Characters of the longest expression."""
+"""The longest expression, in characters."""
 
 OPERATORS: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: lambda left, right: left + right,

@@ -1,4 +1,4 @@
-"""Constraints on arguments: which need one, whether a grant's fits, and whether a value keeps to it."""
+"""Checks constraints on arguments: which arguments need one, whether a grant's fits, and whether a value obeys it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,37 +18,37 @@ EXAMPLES: dict[Kind, str] = {
     AllowedPaths: '{ kind = "paths", under = ["handbook/"] }',
     AllowedAmount: '{ kind = "amount", most = "100" }',
 }
-"""How an agent's spec writes each."""
+"""An example of each kind of constraint, as an agent's TOML file writes it."""
 
 _HOST = re.compile(r"(\*(\.[a-z0-9_-]+){2,}|[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 USUAL_PORTS = (80, 443)
-"""Where the web is: any other port of a host may be another service, and has to be named."""
+"""The ports of the web. Any other port of a host may be another service, and must be named in the grant."""
 _URL = TypeAdapter(AnyHttpUrl)
 
 
 @dataclass(frozen=True)
 class Constrained:
-    """Marks an argument: `url: Annotated[str, Constrained(AllowedHosts)]`. A list is checked item by item."""
+    """The mark of an argument: `url: Annotated[str, Constrained(AllowedHosts)]`. A list is checked item by item."""
 
     kind: Kind
     required: bool = True
-    """Whether a grant without a constraint for it is refused. Otherwise anything goes there until one is given."""
+    """Whether a grant must constrain it. If not, any value is allowed where the grant has no constraint for it."""
 
 
 def constrained(arguments: type[BaseModel]) -> dict[str, Constrained]:
-    """The arguments that take a constraint, by name. Raises `TypeError` for a mark that would not be seen."""
-    found: dict[str, Constrained] = {}
+    """Return the marks of the arguments that take a constraint. Raises `TypeError` for a mark inside a nested type."""
+    marked: dict[str, Constrained] = {}
     for name, field in arguments.model_fields.items():
         marks = [mark for mark in field.metadata if isinstance(mark, Constrained)]
         if len(marks) > 1 or any(_marks_within(field.annotation)):
             raise TypeError(f"argument {name!r}: mark it once and as a whole, Annotated[..., Constrained(...)]")
         if marks:
-            found[name] = marks[0]
-    return found
+            marked[name] = marks[0]
+    return marked
 
 
 def _marks_within(annotation: Any) -> Iterator[Constrained]:
-    """Marks inside a type, where nothing would check them."""
+    """Yield the marks inside a type: no check would see them there."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from constrained(annotation).values()
     if get_origin(annotation) is Annotated:
@@ -57,9 +57,9 @@ def _marks_within(annotation: Any) -> Iterator[Constrained]:
         yield from _marks_within(inner)
 
 
-def require_fitting(tool: str, takes: Mapping[str, Constrained], given: Mapping[str, Constraint]) -> None:
-    """Raise `BadInput` for a constraint that no argument takes, one of the wrong kind, and one that is missing."""
-    for name, constraint in given.items():
+def require_fitting(tool: str, takes: Mapping[str, Constrained], granted: Mapping[str, Constraint]) -> None:
+    """Raise `BadInput` for a constraint that no argument takes, a constraint of the wrong kind, or a missing one."""
+    for name, constraint in granted.items():
         mark = takes.get(name)
         if mark is None:
             known = f"the arguments that take one are {', '.join(takes)}" if takes else "none of its arguments does"
@@ -71,7 +71,7 @@ def require_fitting(tool: str, takes: Mapping[str, Constrained], given: Mapping[
             )
         _require_usable(f"tool {tool!r}: the constraint of {name!r}", constraint)
     for name, mark in takes.items():
-        if mark.required and name not in given:
+        if mark.required and name not in granted:
             raise BadInput(
                 f"tool {tool!r}: nothing is allowed for its argument {name!r}: grant it with a constraint, "
                 f"{EXAMPLES[mark.kind]}"
@@ -79,6 +79,7 @@ def require_fitting(tool: str, takes: Mapping[str, Constrained], given: Mapping[
 
 
 def _require_usable(where: str, constraint: Constraint) -> None:
+    """Raise `BadInput` for a constraint that is malformed or allows nothing."""
     match constraint:
         case AllowedHosts(hosts=hosts):
             for host in hosts:
@@ -97,41 +98,41 @@ def _require_usable(where: str, constraint: Constraint) -> None:
             assert_never(never)
 
 
-def kept(where: str, constraint: Constraint | None, kind: Kind, value: Any) -> Any:
-    """The value in its plain form, once it is known to keep to the constraint; None keeps to any.
+def allowed_value(where: str, constraint: Constraint | None, kind: Kind, value: Any) -> Any:
+    """Return the value in its plain form, after checking it against the constraint; None passes any.
 
-    `kind` is what the argument is even where nobody constrained it: a path without `..`, a URL that can be read.
-    Raises `BadInput` with what is allowed.
+    `kind` is checked even without a constraint: a path has no `..`, a URL can be parsed. Raises `BadInput` with what is
+    allowed.
     """
     if value is None:
         return None
     if isinstance(value, list | tuple):
-        items = [kept(where, constraint, kind, item) for item in cast("Sequence[Any]", value)]
+        items = [allowed_value(where, constraint, kind, item) for item in cast("Sequence[Any]", value)]
         return items if isinstance(value, list) else tuple(items)
     if kind is AllowedHosts:
-        return _kept_url(where, constraint, value)
+        return _allowed_url(where, constraint, value)
     if kind is AllowedPaths:
-        return _kept_path(where, constraint, value)
-    return _kept_amount(where, constraint, value)
+        return _allowed_path(where, constraint, value)
+    return _allowed_amount(where, constraint, value)
 
 
-def _kept_url(where: str, constraint: Constraint | None, value: Any) -> str:
+def _allowed_url(where: str, constraint: Constraint | None, value: Any) -> str:
     url = read_url(where, str(value))
     if isinstance(constraint, AllowedHosts) and not allows(constraint, url):
         raise BadInput(f"{where}: the host {_authority(url)!r} is not allowed: use {', '.join(constraint.hosts)}")
     return str(url)
 
 
-def _kept_path(where: str, constraint: Constraint | None, value: Any) -> str:
+def _allowed_path(where: str, constraint: Constraint | None, value: Any) -> str:
     path = normal_path(where, str(value))
     if isinstance(constraint, AllowedPaths) and not any(
-        path == one or (one.endswith("/") and path.startswith(one)) for one in constraint.under
+        path == prefix or (prefix.endswith("/") and path.startswith(prefix)) for prefix in constraint.under
     ):
         raise BadInput(f"{where}: {_shown(path)} is not allowed: use what is under {', '.join(constraint.under)}")
     return path
 
 
-def _kept_amount(where: str, constraint: Constraint | None, value: Any) -> Any:
+def _allowed_amount(where: str, constraint: Constraint | None, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise BadInput(f"{where}: {_shown(value)} is no amount: write a number")
     amount = Decimal(str(value))
@@ -143,26 +144,26 @@ def _kept_amount(where: str, constraint: Constraint | None, value: Any) -> Any:
 
 
 def read_url(where: str, url: str) -> AnyHttpUrl:
-    """An http or https URL as browsers read it, so that `0x7f.1` is 127.0.0.1. Raises `BadInput`."""
+    """Parse an http or https URL as browsers do, so that `0x7f.1` is 127.0.0.1. Raises `BadInput`."""
     try:
-        read = _URL.validate_python(url)
+        parsed = _URL.validate_python(url)
     except ValidationError:
         raise BadInput(f"{where}: {_shown(url)} is no http or https URL: write https://docs.example.com/page") from None
-    if read.username is not None or read.password is not None:
+    if parsed.username is not None or parsed.password is not None:
         raise BadInput(f"{where}: a URL with a name or password in it is never used: take it out")
-    return read
+    return parsed
 
 
 def allows(constraint: AllowedHosts, url: AnyHttpUrl) -> bool:
-    """Whether a URL's host is one of those allowed, and its port one of the usual or the one that is named there."""
+    """Return whether a URL's host is allowed, and its port is a usual one or the one that the constraint names."""
     host = (url.host or "").lower().rstrip(".")
     return any(_is_within(host, url.port, allowed) for allowed in constraint.hosts)
 
 
 def _is_within(host: str, port: int | None, allowed: str) -> bool:
-    named = re.fullmatch(r"(.*[^:]):(\d+)", allowed)
-    name = named[1] if named else allowed
-    if port not in ((int(named[2]),) if named else USUAL_PORTS):
+    with_port = re.fullmatch(r"(.*[^:]):(\d+)", allowed)
+    name = with_port[1] if with_port else allowed
+    if port not in ((int(with_port[2]),) if with_port else USUAL_PORTS):
         return False
     return host.endswith(name[1:]) if name.startswith("*.") else host == name
 
@@ -172,7 +173,7 @@ def _authority(url: AnyHttpUrl) -> str:
 
 
 def normal_path(where: str, path: str) -> str:
-    """A relative path without `.` and doubled slashes. Raises `BadInput` for one that could lead elsewhere."""
+    """Return a relative path without `.` and double slashes. Raises `BadInput` for one that could leave its folder."""
     steps = [step for step in path.split("/") if step not in ("", ".")]
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
         raise BadInput(f"{where}: {_shown(path)} is absolute: write it from the top, without the slash in front")

@@ -1,4 +1,4 @@
-"""Opens a ticket at the desk."""
+"""The tool that opens a ticket at the desk."""
 
 from pydantic import Field
 

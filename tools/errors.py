@@ -1,36 +1,36 @@
-"""How a tool says that it could not do what it was asked: one line each, and whether anything may have happened."""
+"""The errors of tools: each is one line, and tells whether the call may have happened."""
 
 from typing import ClassVar
 
 
 class ToolError(Exception):
-    """The message is one line for the model and for people: what failed, the value, and what to do about it."""
+    """A tool failed. The message is one line for the model and for people: what failed, the value, and the remedy."""
 
     may_have_happened: ClassVar[bool] = False
-    """Whether the call may have changed the world all the same."""
+    """Whether the call may have changed the world although it failed."""
 
 
 class NotAllowed(ToolError):
-    """An address, a host or a service that this agent, or any, must not reach. Nothing was sent there."""
+    """This agent, or any agent, must not reach this address, host or service. Nothing was sent there."""
 
 
 class NotFound(ToolError):
-    """What was asked for does not exist."""
+    """The document or page does not exist."""
 
 
 class Unreachable(ToolError):
-    """Nothing answered at the other end, so nothing happened there."""
+    """The other side did not answer the connection, so nothing happened there."""
 
 
-class Refused(ToolError):
-    """The other end answered, and said no: nothing happened there."""
+class ServiceRefused(ToolError):
+    """The other side answered with a refusal: nothing happened there."""
 
 
 class Unusable(ToolError):
-    """What came back cannot be shown as text: too large, binary, or of a kind that is not read."""
+    """The answer cannot be shown as text: too large, binary, or of an unknown media type."""
 
 
 class NoAnswer(ToolError):
-    """It was sent, and no usable answer came: whether it happened is unknown."""
+    """The call was sent and no usable answer came: whether it happened is unknown."""
 
     may_have_happened = True

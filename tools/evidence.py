@@ -1,4 +1,4 @@
-"""What a tool's `reconcile` says of a call whose outcome is unknown: it happened, it never will, or neither is sure."""
+"""The evidence about a call of unknown outcome: it happened, it never will, or `reconcile` cannot tell yet."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -6,23 +6,23 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class DidHappen:
-    """The call happened, and returned this."""
+    """The call happened, and returned `result`."""
 
     result: str
 
 
 @dataclass(frozen=True)
 class NeverWill:
-    """The call did not happen, and cannot any more: it may be made again.
+    """The call did not happen, and cannot happen any more: it may be made again.
 
-    That nothing is there is no proof of that: what was sent may still be under way. Say it where the other side refuses
-    from now on what comes late, or where the tool's `settles_within` is as long as anything can be under way.
+    Absence is no proof: the request may still be on its way. Return this only where the other side refuses late
+    requests from now on, or where the tool's `settles_within` is as long as a request can take.
     """
 
 
 @dataclass(frozen=True)
 class CannotTellYet:
-    """Neither is sure: it is asked again later, and in the end a person is."""
+    """The outcome is still unknown: `reconcile` is called again later, and in the end a person is asked."""
 
     reason: str = "the other side does not know of it, and it may still be on its way"
     """One line for people."""

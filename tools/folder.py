@@ -1,4 +1,4 @@
-"""Every tool of this folder, found by its file."""
+"""Loads every tool of this folder."""
 
 import importlib
 import pkgutil
@@ -9,11 +9,11 @@ from tools.base import Tool
 
 
 def all_tools() -> dict[str, Tool[Any]]:
-    """Every tool in this folder, by name."""
-    found: dict[str, Tool[Any]] = {}
+    """Return every tool in this folder, by name."""
+    by_name: dict[str, Tool[Any]] = {}
     for module in pkgutil.iter_modules(tools.__path__):
         if not module.name.startswith("__"):
             for value in vars(importlib.import_module(f"tools.{module.name}")).values():
                 if isinstance(value, Tool):
-                    found[value.name] = value
-    return dict(sorted(found.items()))
+                    by_name[value.name] = value
+    return dict(sorted(by_name.items()))

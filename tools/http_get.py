@@ -1,4 +1,4 @@
-"""Gets a page from the public web."""
+"""The tool that gets a page of the public web."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from perdure.contracts.tool_calls.tools import AllowedHosts
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 
 LONGEST = 12_000
-"""Characters of a page that are shown."""
+"""The most characters of a page that are shown."""
 
 
 class Get(ToolArguments):
@@ -19,9 +19,9 @@ class Get(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY)
-async def http_get(context: ToolContext, asked: Get) -> str:
+async def http_get(context: ToolContext, request: Get) -> str:
     """Get a page of the public web as readable text: HTML, plain text, Markdown or JSON."""
-    page = await context.http.get(asked.url, context.hosts("url"))
+    page = await context.http.get(request.url, context.hosts("url"))
     cut = len(page.text) - LONGEST
     note = f"\n[{cut:,} more characters are not shown]" if cut > 0 else ""
     return f"{page.url} ({page.kind})\n\n{page.text[:LONGEST]}{note}"

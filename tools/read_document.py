@@ -1,4 +1,4 @@
-"""Reads a document as a whole."""
+"""The tool that reads the whole text of a document."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from perdure.contracts.tool_calls.tools import AllowedPaths
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 
 LONGEST = 12_000
-"""Characters that one call shows."""
+"""The most characters that one call shows."""
 
 
 class Reading(ToolArguments):
@@ -24,19 +24,19 @@ class Reading(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY)
-async def read_document(context: ToolContext, asked: Reading) -> str:
+async def read_document(context: ToolContext, reading: Reading) -> str:
     """Read the whole text of one document by its id, with its title, version and date."""
-    found = await context.knowledge.read(asked.document, asked.version)
-    if asked.start > len(found.text):
-        raise BadInput(f"start: {asked.start} is beyond the end: the document has {len(found.text)} characters")
-    lines = [f"{found.title}\n{found.document}, version {found.version}"]
-    if found.effective is not None:
-        lines.append(f"In force from {found.effective.isoformat()}")
-    if found.superseded_by is not None:
-        document, version = found.superseded_by
-        lines.append(f"Replaced: today {document}, version {version}, applies")
-    end = asked.start + LONGEST
-    lines.append(f"\n{found.text[asked.start : end]}")
-    if end < len(found.text):
-        lines.append(f"\n[{len(found.text) - end:,} characters follow: read on with start={end}]")
+    document = await context.knowledge.read(reading.document, reading.version)
+    if reading.start > len(document.text):
+        raise BadInput(f"start: {reading.start} is beyond the end: the document has {len(document.text)} characters")
+    lines = [f"{document.title}\n{document.document}, version {document.version}"]
+    if document.effective is not None:
+        lines.append(f"In force from {document.effective.isoformat()}")
+    if document.superseded_by is not None:
+        replacement, newer = document.superseded_by
+        lines.append(f"Replaced: today {replacement}, version {newer}, applies")
+    end = reading.start + LONGEST
+    lines.append(f"\n{document.text[reading.start : end]}")
+    if end < len(document.text):
+        lines.append(f"\n[{len(document.text) - end:,} characters follow: read on with start={end}]")
     return "\n".join(lines)

@@ -1,11 +1,11 @@
-"""Finds passages in the documents."""
+"""The tool that finds passages in the documents."""
 
 from pydantic import Field
 
 from tools.base import ToolArguments, ToolContext, ToolEffect, tool
 
 MOST = 8
-"""Passages that one search shows."""
+"""The most passages that one search shows."""
 
 
 class Search(ToolArguments):
@@ -18,12 +18,12 @@ class Search(ToolArguments):
 
 
 @tool(ToolEffect.READ_ONLY)
-async def search_knowledge(context: ToolContext, asked: Search) -> str:
+async def search_knowledge(context: ToolContext, search: Search) -> str:
     """Search the documents. Shows the best passages, numbered, each with its document's id, version and title."""
-    found = await context.knowledge.search(asked.query, asked.passages)
-    if not found:
+    passages = await context.knowledge.search(search.query, search.passages)
+    if not passages:
         return "No passage was found: try other words."
     return "\n\n".join(
-        f"[{number}] {one.document} (version {one.version}): {one.title}\n{one.text}"
-        for number, one in enumerate(found, 1)
+        f"[{number}] {passage.document} (version {passage.version}): {passage.title}\n{passage.text}"
+        for number, passage in enumerate(passages, 1)
     )

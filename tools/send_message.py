@@ -1,4 +1,4 @@
-"""Sends a message through the desk, which sends it again each time that it is asked."""
+"""The tool that sends a message through the desk, which sends one more for every request that it gets."""
 
 from datetime import timedelta
 
@@ -18,13 +18,13 @@ class Message(ToolArguments):
 
 
 async def sent(context: ToolContext) -> Evidence:
-    """What the desk says of the message with this key, once it sends none any more for this attempt or one before it.
+    """Return the evidence about the message with this key, after the desk agreed to refuse this and earlier attempts.
 
-    A message that is not there may still be on its way, so the desk is told first to refuse it when it comes.
+    A message that is not there may still be on its way, so the desk is told first to refuse it when it arrives.
     """
     refused_from_now = await context.http.call("desk", "DELETE", _path(context), key=context.key)
     messages = list_of(refused_from_now, "messages")
-    return DidHappen(_said(field_of(messages[0], "id"))) if messages else NeverWill()
+    return DidHappen(_sentence(field_of(messages[0], "id"))) if messages else NeverWill()
 
 
 @tool(ToolEffect.AT_MOST_ONCE, approval=Approval.ALWAYS, reconcile=sent, settles_within=timedelta(0))
@@ -33,12 +33,12 @@ async def send_message(context: ToolContext, message: Message) -> str:
     answer = await context.http.call(
         "desk", "POST", _path(context), {"to": message.to, "text": message.text}, key=context.key
     )
-    return _said(field_of(answer, "id"))
+    return _sentence(field_of(answer, "id"))
 
 
 def _path(context: ToolContext) -> str:
     return f"/messages?attempt={context.attempt}"
 
 
-def _said(number: str) -> str:
+def _sentence(number: str) -> str:
     return f"The message {number} is sent."

@@ -1,4 +1,4 @@
-"""What a tool may reach of the world, as small protocols: it comes with the context, and no tool opens anything."""
+"""The protocols through which tools reach the world: the context supplies them, and no tool opens anything itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 @dataclass(frozen=True)
 class Extract:
-    """A piece of a document that was found."""
+    """A passage of a document that a search returned."""
 
     document: str
     version: int
@@ -31,55 +31,55 @@ class Document:
     version: int
     title: str
     effective: date | None
-    """The day from which it applies; None where it does not say."""
+    """The day from which it applies; None where the document states none."""
     text: str
     superseded_by: tuple[str, int] | None = None
-    """The document and version that apply in its place today; None where it applies itself."""
+    """The document and version that replace it today; None where it still applies."""
 
 
 class Knowledge(Protocol):
     """The documents of one tenant that an agent may use."""
 
     async def search(self, query: str, limit: int) -> Sequence[Extract]:
-        """The best pieces of what applies today, best first. Raises `NotFound` or `Unreachable`."""
+        """Return the best passages of the editions that apply today, best first. Raises `NotFound` or `Unreachable`."""
         ...
 
     async def read(self, document: str, version: int | None = None) -> Document:
-        """A document by its id, in the edition that applies today unless one is named.
+        """Return a document by its id, in the edition that applies today unless `version` names another.
 
-        Raises `NotFound`, which names ids that are like it, or `Unreachable`.
+        Raises `NotFound`, which names similar ids, or `Unreachable`.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a public address answered, as text."""
+    """A page of a public address, as text."""
 
     url: str
-    """Where it came from in the end."""
+    """The address after all redirects."""
     kind: str
-    """Its media type, `text/html`."""
+    """The media type, such as `text/html`."""
     text: str
-    """Readable text; of HTML, what its article says."""
+    """Readable text; of HTML, the article alone."""
 
 
 class Http(Protocol):
-    """The network, as far as a tool may use it."""
+    """The part of the network that a tool may use."""
 
     async def get(self, url: str, hosts: AllowedHosts) -> Page:
-        """The page at a public address, wherever it redirects to among the hosts that are allowed.
+        """Return the page at a public address; redirects are followed among the allowed hosts only.
 
-        Raises `NotAllowed`, `Unreachable`, `Refused` or `Unusable`.
+        Raises `NotAllowed`, `Unreachable`, `ServiceRefused` or `Unusable`.
         """
         ...
 
     async def call(
         self, service: str, method: Method, path: str, body: Mapping[str, JsonValue] | None = None, *, key: str
     ) -> JsonValue:
-        """Call a service that the operator named, with the key as its `Idempotency-Key`; returns what it answers.
+        """Call a service that the operator named, with `key` as its `Idempotency-Key`; return its answer.
 
-        Raises `NotAllowed`, `Unreachable`, `Refused`, or `NoAnswer` where it may have happened all the same.
+        Raises `NotAllowed`, `Unreachable`, `ServiceRefused`, or `NoAnswer` where the call may have happened.
         """
         ...
 
@@ -88,7 +88,7 @@ HINT = "run it where the platform supplies them, or by hand with `python -m depl
 
 
 class NoKnowledge:
-    """`Knowledge` where there are no documents."""
+    """The `Knowledge` without any document: every call raises `NotAllowed`."""
 
     async def search(self, query: str, limit: int) -> Sequence[Extract]:
         raise NotAllowed(f"there are no documents here to search: {HINT}")
@@ -98,7 +98,7 @@ class NoKnowledge:
 
 
 class NoHttp:
-    """`Http` where there is no network."""
+    """The `Http` without a network: every call raises `NotAllowed`."""
 
     async def get(self, url: str, hosts: AllowedHosts) -> Page:
         raise NotAllowed(f"there are no pages here to get: {HINT}")

@@ -27,7 +27,7 @@ def summary_prompt(instructions: str, opening: Sequence[TurnText], older: Sequen
 
     `opening` is the task, by which the model decides what matters.
     """
-    request = summary.asked([_for_summary(turn) for turn in (*opening, *older)])
+    request = summary.request([_for_summary(turn) for turn in (*opening, *older)])
     return Prompt([Message("system", instructions), Message("user", request)])
 
 
@@ -55,10 +55,10 @@ def _message(turn: TurnText) -> Message:
             return Message("assistant", reply["content"], calls)
 
 
-def _for_summary(turn: TurnText) -> summary.Said:
+def _for_summary(turn: TurnText) -> summary.Turn:
     body = turn.body
     if turn.role is Role.ASSISTANT:
         reply = json.loads(body)
         requested = [f"calls {call['name']}({call['arguments']})" for call in reply["calls"]]
         body = "\n".join([*([reply["content"]] if reply["content"] else []), *requested])
-    return summary.Said(turn.role.value, body)
+    return summary.Turn(turn.role.value, body)

@@ -1,1 +1,1 @@
-"""The production stack on one host: its compose file, and the commands that prepare it."""
+"""Prepares the production stack on one host: its compose file, and the commands before its first start."""

@@ -1,4 +1,4 @@
-"""`python -m deploy.compose secrets | register`: what the production stack needs before its workers start."""
+"""Runs `python -m deploy.compose secrets | register`: both prepare the production stack before its workers start."""
 
 import argparse
 import asyncio
@@ -12,11 +12,11 @@ from deploy.processes.rest import rested
 
 
 def main() -> None:
-    """Run one command; what a user can mend ends with one line and exit code 1."""
+    """Run one command. An error that the user can fix ends with one line and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m deploy.compose", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command", metavar="command")
-    one = commands.add_parser("secrets", help="make the secret files that are missing; none is ever replaced")
-    one.add_argument("--folder", type=Path, default=FOLDER, help="where (default: beside the compose file)")
+    command = commands.add_parser("secrets", help="make the secret files that are missing; none is ever replaced")
+    command.add_argument("--folder", type=Path, default=FOLDER, help="where (default: beside the compose file)")
     commands.add_parser("register", help="make the namespace and the search attributes on TEMPORAL_ADDRESS's server")
     options = parser.parse_args()
     try:

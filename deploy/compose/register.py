@@ -1,4 +1,4 @@
-"""Makes what runs need on a Temporal server of one's own: the namespace, and the search attributes that they show."""
+"""Creates the namespace and the search attributes of runs on a self-hosted Temporal server."""
 
 import asyncio
 from datetime import timedelta
@@ -14,17 +14,17 @@ from deploy.processes.temporal_config import temporal_config
 from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 RETENTION = timedelta(days=7)
-"""How long a closed run is kept, where the namespace is made here."""
+"""How long a closed run is kept, where this command creates the namespace."""
 
 PATIENCE = 30
-"""Seconds that a new namespace may take until every part of the server knows it."""
+"""The seconds until every part of the server must know a new namespace."""
 
 
 async def register(address: str | None = None) -> str:
-    """Make the namespace and the attributes that are missing; says what was done. Running it again changes nothing.
+    """Create the missing namespace and attributes; return a report. Running it again changes nothing.
 
     The server is the one that Temporal's own configuration names, or `address`. Raises `DeployError` where it does not
-    answer, refuses, or has an attribute of that name with another type.
+    answer, refuses, or has an attribute of the same name with another type.
     """
     config = temporal_config()
     if address is not None:
@@ -35,8 +35,8 @@ async def register(address: str | None = None) -> str:
     namespace = config.get("namespace", "default")
     try:
         client = await Client.connect(**config)
-        new = await _namespace(client, namespace)
-        added = await _attributes(client, namespace)
+        created = await _create_namespace(client, namespace)
+        added = await _add_attributes(client, namespace)
     except RPCError as error:
         raise DeployError(f"the Temporal server at {where} refused: {error.message}") from None
     except TimeoutError:
@@ -45,15 +45,16 @@ async def register(address: str | None = None) -> str:
         ) from None
     except RuntimeError:
         raise DeployError(f"no Temporal server at {where}: start one, or correct TEMPORAL_ADDRESS") from None
-    made = "made" if new else "there already"
-    return f"{where}: namespace {namespace!r} {made}; search attributes added: {', '.join(added) or 'none, all there'}"
+    how = "made" if created else "there already"
+    return f"{where}: namespace {namespace!r} {how}; search attributes added: {', '.join(added) or 'none, all there'}"
 
 
-async def _namespace(client: Client, name: str) -> bool:
-    wanted = RegisterNamespaceRequest(namespace=name)
-    wanted.workflow_execution_retention_period.FromTimedelta(RETENTION)
+async def _create_namespace(client: Client, name: str) -> bool:
+    """Create the namespace; return False where it exists already."""
+    request = RegisterNamespaceRequest(namespace=name)
+    request.workflow_execution_retention_period.FromTimedelta(RETENTION)
     try:
-        await client.workflow_service.register_namespace(wanted)
+        await client.workflow_service.register_namespace(request)
     except RPCError as error:
         if error.status is RPCStatusCode.ALREADY_EXISTS:
             return False
@@ -61,20 +62,21 @@ async def _namespace(client: Client, name: str) -> bool:
     return True
 
 
-async def _attributes(client: Client, namespace: str) -> list[str]:
+async def _add_attributes(client: Client, namespace: str) -> list[str]:
+    """Add the missing search attributes; return their names. Raises `DeployError` for one with another type."""
     wanted = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
     async with asyncio.timeout(PATIENCE):
-        there = await _known(client, namespace)
-        while there is None:
+        existing = await _existing_attributes(client, namespace)
+        while existing is None:
             await asyncio.sleep(0.5)
-            there = await _known(client, namespace)
+            existing = await _existing_attributes(client, namespace)
     for name, kind in wanted.items():
-        if name in there and there[name] != kind:
+        if name in existing and existing[name] != kind:
             raise DeployError(
                 f"the search attribute {name!r} is there with another type: remove it first "
                 f"(`temporal operator search-attribute remove --name {name}`)"
             )
-    missing = [name for name in wanted if name not in there]
+    missing = [name for name in wanted if name not in existing]
     if missing:
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
@@ -85,8 +87,8 @@ async def _attributes(client: Client, namespace: str) -> list[str]:
     return missing
 
 
-async def _known(client: Client, namespace: str) -> dict[str, int] | None:
-    """The namespace's own search attributes by type; None while the server does not know the namespace yet."""
+async def _existing_attributes(client: Client, namespace: str) -> dict[str, int] | None:
+    """Return the types of the namespace's search attributes; None while the server does not know the namespace yet."""
     try:
         listed = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
     except RPCError as error:

@@ -1,4 +1,4 @@
-"""The secrets of the production stack, one a file: made at random where they are missing, and never replaced."""
+"""Makes the secret files of the production stack: random where one is missing, and never replaced."""
 
 import json
 import os
@@ -9,23 +9,24 @@ from pathlib import Path
 from deploy.processes.errors import DeployError
 
 FOLDER = Path(__file__).resolve().parent / "secrets"
+"""The default folder of the secret files."""
 
 BYTES = 24
-"""Of chance in each password."""
+"""The random bytes in each password."""
 
 
 def make_secrets(folder: Path) -> list[str]:
-    """Make what is missing, and return its names. Raises `DeployError`.
+    """Make the missing secrets, and return their names. Raises `DeployError`.
 
-    The folder is its owner's alone. The files in it can be read by everybody who gets there, since the users in the
-    containers, whom compose shows single files, are others. Addresses hold the passwords of the servers they lead to.
+    Only the owner can enter the folder. The files in it are readable by everybody, since compose mounts single files
+    into containers whose users are other ones. Addresses contain the passwords of their servers.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         made: list[str] = []
         passwords = {
-            name: _kept(folder, name, lambda: secrets.token_urlsafe(BYTES), made)
+            name: _secret(folder, name, lambda: secrets.token_urlsafe(BYTES), made)
             for name in ("postgres_password", "redis_password", "sglang_api_key", "perdure_store__weaviate_api_key")
         }
         redis = f"redis://:{passwords['redis_password']}@redis:6379/0"
@@ -36,7 +37,7 @@ def make_secrets(folder: Path) -> list[str]:
             "perdure_model__api_keys": json.dumps({"sglang": passwords["sglang_api_key"]}),
         }
         for name, address in addresses.items():
-            _kept(folder, name, lambda address=address: address, made)
+            _secret(folder, name, lambda address=address: address, made)
     except OSError as error:
         raise DeployError(
             f"cannot keep secrets in {str(folder)!r}: {error.strerror}; name another folder, or mend its permissions"
@@ -44,8 +45,8 @@ def make_secrets(folder: Path) -> list[str]:
     return made
 
 
-def _kept(folder: Path, name: str, value: Callable[[], str], made: list[str]) -> str:
-    """The secret of that name, made where it is missing."""
+def _secret(folder: Path, name: str, value: Callable[[], str], made: list[str]) -> str:
+    """Return the secret of this name; make it, and add the name to `made`, where it is missing."""
     file = folder / name
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)

@@ -1,1 +1,1 @@
-"""The model catalogues, and the command that shows how the servers behind them are."""
+"""The model catalogues, and the command that shows the state of their servers."""

@@ -1,4 +1,4 @@
-"""The models' command: `python -m deploy.models [status | load DEPLOYMENT NAME PATH | unload DEPLOYMENT NAME]`."""
+"""Runs `python -m deploy.models [status | load DEPLOYMENT NAME PATH | unload DEPLOYMENT NAME]`."""
 
 import argparse
 import asyncio
@@ -15,31 +15,31 @@ from deploy.models.table import table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; what a user can mend ends with one line and exit code 1."""
+    """Run one command. An error that the user can fix ends with one line and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m deploy.models", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("status", help="every deployment of the catalogue: ready or why not, what it serves, how busy")
     for name, does in (("load", "have SGLang load a LoRA adapter"), ("unload", "have SGLang forget a LoRA adapter")):
-        one = commands.add_parser(name, help=does)
-        one.add_argument("deployment", metavar="DEPLOYMENT")
-        one.add_argument("adapter", metavar="NAME")
+        command = commands.add_parser(name, help=does)
+        command.add_argument("deployment", metavar="DEPLOYMENT")
+        command.add_argument("adapter", metavar="NAME")
         if name == "load":
-            one.add_argument("path", metavar="PATH", help="on the server's own disk")
-    given = parser.parse_args(arguments)
+            command.add_argument("path", metavar="PATH", help="on the server's own disk")
+    options = parser.parse_args(arguments)
     settings = tree.load()
     try:
         catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         servers = HttpModelServers(catalogue, api_keys=settings.model.api_keys)
-        match given.command:
+        match options.command:
             case "load":
-                asyncio.run(servers.load_adapter(given.deployment, given.adapter, given.path))
-                print(f"{given.deployment} serves the adapter {given.adapter!r}")
+                asyncio.run(servers.load_adapter(options.deployment, options.adapter, options.path))
+                print(f"{options.deployment} serves the adapter {options.adapter!r}")
             case "unload":
-                asyncio.run(servers.unload_adapter(given.deployment, given.adapter))
-                print(f"{given.deployment} has forgotten the adapter {given.adapter!r}")
+                asyncio.run(servers.unload_adapter(options.deployment, options.adapter))
+                print(f"{options.deployment} has forgotten the adapter {options.adapter!r}")
             case _:
-                found, ready = asyncio.run(table(catalogue, servers))
-                Console().print(found)
+                deployments, ready = asyncio.run(table(catalogue, servers))
+                Console().print(deployments)
                 sys.exit(0 if ready else 1)
     except PortError as error:
         sys.exit(f"perdure: {error}")

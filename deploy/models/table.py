@@ -1,4 +1,4 @@
-"""The table of all deployments: ready or why not, what each serves, how busy it is."""
+"""Builds the table of all deployments: whether each is ready or why not, its models, and its load."""
 
 import asyncio
 
@@ -12,17 +12,17 @@ HEADINGS = ("deployment", "tiers", "endpoint", "ready", "serves", "running", "wa
 
 
 async def table(catalogue: CatalogueFile, servers: ModelServers) -> tuple[Table, bool]:
-    """A row for every deployment of the catalogue, and whether all are ready."""
+    """Return a table with a row for every deployment of the catalogue, and whether all are ready."""
     names = list(catalogue.entries)
     rows = await asyncio.gather(*(_row(servers, name) for name in names))
-    found = Table(title="Deployments")
+    deployments = Table(title="Deployments")
     for heading in HEADINGS:
         # A name that is broken over two lines cannot be copied.
-        found.add_column(heading, overflow="fold", no_wrap=heading in ("deployment", "running", "waiting"))
+        deployments.add_column(heading, overflow="fold", no_wrap=heading in ("deployment", "running", "waiting"))
     for name, (health, load) in zip(names, rows, strict=True):
         tiers = ", ".join(tier for tier, listed in catalogue.tiers.items() if name in listed)
         ready = "[green]yes[/green]" if health.ready else f"[red]no[/red]: {escape(health.reason)}"
-        found.add_row(
+        deployments.add_row(
             name,
             tiers,
             escape(catalogue.entry(name).endpoint),
@@ -31,13 +31,14 @@ async def table(catalogue: CatalogueFile, servers: ModelServers) -> tuple[Table,
             *map(_count, (load.running, load.waiting)),
             *map(_share, (load.token_usage, load.cache_hit_rate)),
         )
-    return found, all(health.ready for health, _ in rows)
+    return deployments, all(health.ready for health, _ in rows)
 
 
 async def _row(servers: ModelServers, name: str) -> tuple[Health, Load]:
+    """Return the health and load of one deployment; an empty load where it is unknown."""
     health = await servers.health(name)
     try:
-        # One that is not ready would only be waited for once more.
+        # A server that did not answer would only be waited for again.
         return health, await servers.load(name) if health.models else Load()
     except PortError:
         return health, Load()

@@ -1,1 +1,1 @@
-"""Processes of a deployment: their ports, logs, state on disk and locks, and the errors of commands."""
+"""Runs the processes of a deployment: their ports, logs, state on disk and locks, and the errors of commands."""

@@ -1,8 +1,8 @@
-"""What the embedded stack's commands tell a user when they cannot go on."""
+"""The errors of deploy's commands; each message is for the user."""
 
 
 class DeployError(Exception):
-    """The message is for a user: what failed, the value, and what to do about it."""
+    """A command failed. The message is for the user: what failed, the value, and the remedy."""
 
 
 class FileMismatch(DeployError):
@@ -14,7 +14,7 @@ class DiskFull(DeployError):
 
 
 class FileUnavailable(DeployError):
-    """None of a file's sources could give it."""
+    """No source of a file could deliver it."""
 
 
 class PortInUse(DeployError):
@@ -29,13 +29,13 @@ class AlreadyRunning(DeployError):
     """A stack runs on this state folder."""
 
 
-class PartDied(DeployError):
+class ProcessDied(DeployError):
     """A process of the stack ended by itself. The message has the last lines of its log."""
 
 
 class DatabaseUnusable(DeployError):
-    """The database that the settings name did not do what it was asked."""
+    """The database of the settings cannot be used."""
 
 
 class BadArgument(DeployError):
-    """A command was given something that it cannot use."""
+    """A command cannot use one of its arguments."""

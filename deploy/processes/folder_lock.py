@@ -1,4 +1,4 @@
-"""One at a time of what fills a folder that all checkouts of a user share, and nothing left of one that was killed."""
+"""Locks a folder that all checkouts of a user share, so that one process at a time fills it, and removes leftovers."""
 
 import fcntl
 import shutil
@@ -11,9 +11,9 @@ from deploy.processes.progress import CONSOLE
 
 @contextmanager
 def only_one(folder: Path, doing: str, leftovers: str | None = None) -> Generator[None]:
-    """Hold the folder's lock, which ends with its process; a wait for another is said as `doing`.
+    """Hold the folder's lock, which ends with this process; `doing` names the work of the process that is waited for.
 
-    What matches `leftovers` in the folder was left by one that was killed, and is removed.
+    Files that match `leftovers` in the folder are from a killed process, and are removed.
     """
     with (folder / ".lock").open("w") as lock:
         try:

@@ -1,4 +1,4 @@
-"""Loopback ports: whether one is free, who holds it, and which are."""
+"""Checks that loopback ports are free, names their holders, and picks free ones."""
 
 import os
 import socket
@@ -8,13 +8,13 @@ import psutil
 from deploy.processes.errors import PortInUse
 
 HOST = "127.0.0.1"
-"""The only address that anything of the embedded stack listens on."""
+"""The only address that the embedded stack listens on."""
 
 
 def require_free(port: int, setting: str) -> None:
     """Raise `PortInUse`, naming the holder and the setting that changes the port, if something listens there."""
     with socket.socket() as probe:
-        if os.name == "posix":  # as the servers do: connections that linger after a stop are no obstacle
+        if os.name == "posix":  # as the servers do: lingering connections do not block the port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -26,7 +26,7 @@ def require_free(port: int, setting: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now, all different."""
+    """Return this many ports that are free now, all different."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:

@@ -1,4 +1,4 @@
-"""A visible line for every long step: bytes done, of how many, for how long."""
+"""Shows a progress line for every long step: bytes done, total bytes, and time."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 CONSOLE = Console(stderr=True)
-"""Where people look; standard output is for what other programs read."""
+"""The console for people, on standard error; standard output is for other programs."""
 
 
 class Step:
@@ -25,21 +25,21 @@ class Step:
         self._task = task
 
     def advance(self, count: int) -> None:
-        """So many more bytes are done."""
+        """Add this many bytes to those done."""
         self._progress.advance(self._task, count)
 
     def at(self, count: int) -> None:
-        """So many bytes are done."""
+        """Set the number of bytes done."""
         self._progress.update(self._task, completed=count)
 
     def drop(self) -> None:
-        """The step came to nothing: its line goes."""
+        """Hide the step's line: the step was given up."""
         self._progress.update(self._task, visible=False)
 
 
 @contextmanager
 def step(description: str, total: int | None) -> Generator[Step]:
-    """Show a step of `total` bytes, or of an unknown number."""
+    """Show a step of `total` bytes; None for an unknown number."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),

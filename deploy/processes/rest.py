@@ -1,18 +1,16 @@
-"""A moment of rest for commands that speak to Temporal by themselves."""
+"""Runs a command that speaks to Temporal by itself, and lets the connection rest before the process ends."""
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-Done = TypeVar("Done")
+from perdure.contracts.temporal.connection import let_connection_rest
 
-REST = 0.05
-"""Seconds, in which the SDK's threads come to their end."""
+Done = TypeVar("Done")
 
 
 async def rested(command: Awaitable[Done]) -> Done:
-    """A command, and a moment after it: a process that ends right after its last call to Temporal may crash."""
+    """Await a command, then let its connection to Temporal rest; return the command's result."""
     try:
         return await command
     finally:
-        await asyncio.sleep(REST)
+        await let_connection_rest()

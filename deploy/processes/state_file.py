@@ -1,4 +1,4 @@
-"""What a stack leaves on disk about itself, so that another command finds it and a later one ends its orphans."""
+"""Stores a stack's addresses and processes on disk: commands find the stack, and the next start ends its orphans."""
 
 import fcntl
 import os
@@ -17,11 +17,11 @@ from deploy.processes.progress import CONSOLE
 GRACE_SECONDS = 15.0
 """How long a process may take to end after SIGTERM before it is killed."""
 SAME_SECONDS = 2.0
-"""How far two readings of one process's start may differ, since they are computed from a clock that is adjusted."""
+"""The largest difference of two readings of one process's start: they are computed from a clock that is adjusted."""
 
 
 class Addresses(BaseModel):
-    """Where the parts of a stack answer."""
+    """The addresses of a stack's processes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,7 +30,7 @@ class Addresses(BaseModel):
     ui: str | None
     """The Temporal UI; None for a server that the stack did not start."""
     models: dict[str, str] = Field(default_factory=dict[str, str])
-    """OpenAI-compatible endpoints by deployment, those that the settings name included."""
+    """The OpenAI-compatible endpoints by deployment, including those of the settings."""
 
     store: str | None = None
     """Weaviate's address; None for LanceDB files under the state."""
@@ -43,8 +43,8 @@ class Addresses(BaseModel):
         return self.models.get("fast")
 
 
-class Process(BaseModel):
-    """A process that cannot be mistaken for a later one with its number."""
+class ProcessRecord(BaseModel):
+    """A process, with its start time: a later process with the same pid is not mistaken for it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,77 +54,77 @@ class Process(BaseModel):
 
     @classmethod
     def named(cls, name: str, pid: int) -> Self:
-        """The process that runs under this number now."""
+        """Return the record of the process that has this pid now."""
         return cls(name=name, pid=pid, created=psutil.Process(pid).create_time())
 
     def running(self) -> psutil.Process | None:
-        """The live process; None if it ended, also if its number was given to another."""
+        """Return the live process; None if it ended, also if another process has its pid now."""
         try:
-            found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.created) < SAME_SECONDS
-            # A zombie is a process that ended and that nobody asked about; in a container it may stay one for ever.
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < SAME_SECONDS
+            # A zombie has ended, but its parent has not waited for it; in a container it may stay one for ever.
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
 
 
 class Record(BaseModel):
-    """`run/stack.json` in the state folder."""
+    """The file `run/stack.json` in the state folder."""
 
     model_config = ConfigDict(frozen=True)
 
-    supervisor: Process
-    parts: tuple[Process, ...] = ()
+    supervisor: ProcessRecord
+    parts: tuple[ProcessRecord, ...] = ()
     addresses: Addresses | None = None
-    """None until every part is ready."""
+    """The addresses; None until every process is ready."""
 
     @classmethod
     def read(cls, state: Path) -> Self | None:
-        """The record of the state folder, if there is a readable one."""
+        """Read the record of the state folder; None if there is no readable one."""
         try:
             return cls.model_validate_json(_path(state).read_text())
         except (FileNotFoundError, ValidationError):
             return None
 
     def write(self, state: Path) -> None:
-        """Put it in place at once: a reader sees the old one or this one."""
-        written = _path(state).with_suffix(".new")
-        written.write_text(self.model_dump_json(indent=2))
-        written.replace(_path(state))
+        """Replace the file atomically: a reader sees the old record or this one."""
+        new_file = _path(state).with_suffix(".new")
+        new_file.write_text(self.model_dump_json(indent=2))
+        new_file.replace(_path(state))
 
 
 def claim(state: Path) -> Record:
-    """Become the supervisor of the state folder, and end what a killed one left. Raises `AlreadyRunning`."""
+    """Become the supervisor of the state folder, and end the processes of a killed one. Raises `AlreadyRunning`."""
     _path(state).parent.mkdir(parents=True, exist_ok=True)
     with _locked(state):
-        before = Record.read(state)
-        if before is not None and before.supervisor.running() is not None:
-            where = f", Temporal at {before.addresses.temporal}" if before.addresses else ""
+        previous = Record.read(state)
+        if previous is not None and previous.supervisor.running() is not None:
+            where = f", Temporal at {previous.addresses.temporal}" if previous.addresses else ""
             raise AlreadyRunning(
-                f"a stack already runs on {str(state)!r} (pid {before.supervisor.pid}{where}): stop it with Ctrl-C "
+                f"a stack already runs on {str(state)!r} (pid {previous.supervisor.pid}{where}): stop it with Ctrl-C "
                 "where it runs, or set PERDURE_PATHS__STATE to another folder"
             )
-        if before is not None:
-            end([part for part in reversed(before.parts) if part.running()])
-        record = Record(supervisor=Process.named("supervisor", os.getpid()))
+        if previous is not None:
+            end([part for part in reversed(previous.parts) if part.running()])
+        record = Record(supervisor=ProcessRecord.named("supervisor", os.getpid()))
         record.write(state)
     return record
 
 
 def release(state: Path) -> None:
-    """Forget the stack: all its processes are gone."""
+    """Remove the record of the stack, after all its processes are gone."""
     _path(state).unlink(missing_ok=True)
 
 
-def end(orphans: list[Process]) -> None:
-    """End processes in this order and wait until they are gone; kill what does not end in time."""
+def end(orphans: list[ProcessRecord]) -> None:
+    """End processes in this order and wait until each is gone; kill one that does not end in time."""
     for orphan in orphans:
         CONSOLE.print(f"ending {orphan.name} (pid {orphan.pid}), left by a stack that was killed", highlight=False)
-        for act in (psutil.Process.terminate, psutil.Process.kill):
+        for stop in (psutil.Process.terminate, psutil.Process.kill):
             process = orphan.running()
             if process is None:
                 break
-            act(process)
+            stop(process)
             deadline = time.monotonic() + GRACE_SECONDS
             while orphan.running() is not None and time.monotonic() < deadline:
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Temporal's own configuration of a connection, for commands that end with one line where it cannot be used."""
+"""Reads Temporal's own configuration of a connection; an error is one line for the user."""
 
 from temporalio.envconfig import ClientConnectConfig
 
@@ -7,7 +7,7 @@ from perdure.contracts.temporal.connection import connect_config
 
 
 def temporal_config(*, environment: bool = True) -> ClientConnectConfig:
-    """As `connect_config`. Raises `DeployError`."""
+    """Return the configuration of a connection to Temporal. Raises `DeployError` where it cannot be used."""
     try:
         return connect_config(environment=environment)
     except ConnectionError as error:

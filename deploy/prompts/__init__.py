@@ -1,1 +1,1 @@
-"""Rebuilds the exact prompts of a recorded run, for operators."""
+"""Rebuilds the exact prompts of a recorded run, as a tool for operators."""

@@ -1,4 +1,4 @@
-"""The paid steps of a recorded run: what each attempt asked for, and what its reply says it was sent."""
+"""Reads the paid steps of a recorded run: the request of each attempt, and its reply with the prompt's digest."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class Attempt:
 
     ask: Ask
     reply: Reply | None
-    """None where it failed, or is still on its way."""
+    """The reply; None where the attempt failed or is still running."""
     ended: str
-    """What became of it, in a few words."""
+    """How the attempt ended, in a few words."""
 
 
 async def paid_steps(events: Sequence[HistoryEvent], converter: DataConverter) -> dict[str, list[Attempt]]:
-    """Every paid step of a run by its name, with its attempts in the order in which they were made.
+    """Return every paid step of a run by its name, with its attempts in order.
 
     Raises `ValidationError` for a payload that today's contracts cannot read.
     """
@@ -45,33 +45,33 @@ async def paid_steps(events: Sequence[HistoryEvent], converter: DataConverter) -
     by_start = {number: end for end in events if (number := _start(end)) is not None}
     steps: dict[str, list[Attempt]] = {}
     for event in ends.values():
-        asked = event.activity_task_scheduled_event_attributes
-        if asked.activity_type.name not in PAID:
+        scheduled = event.activity_task_scheduled_event_attributes
+        if scheduled.activity_type.name not in PAID:
             continue
-        ask_type, reply_type = PAID[asked.activity_type.name]
-        [ask] = cast("list[Ask]", await converter.decode(asked.input.payloads, [ask_type]))
+        ask_type, reply_type = PAID[scheduled.activity_type.name]
+        [ask] = cast("list[Ask]", await converter.decode(scheduled.input.payloads, [ask_type]))
         end = by_start.get(event.event_id)
         reply, ended = None, "is still on its way"
         if end is not None and end.HasField("activity_task_completed_event_attributes"):
-            replied = end.activity_task_completed_event_attributes.result.payloads
-            [reply] = cast("list[Reply]", await converter.decode(replied, [reply_type]))
+            result = end.activity_task_completed_event_attributes.result.payloads
+            [reply] = cast("list[Reply]", await converter.decode(result, [reply_type]))
             ended = "replied"
         elif end is not None:
-            ended = _why(end)
+            ended = _ending(end)
         steps.setdefault(ask.key.step, []).append(Attempt(ask, reply, ended))
     return steps
 
 
 def whole_name(steps: Iterable[str], step: str) -> str | None:
-    """A step's name, from what somebody wrote; None where no step is called so, or more than one is.
+    """Return the full name of a step from the user's input; None where no step or more than one matches.
 
-    A summary's ends with where the conversation was cut, which nobody needs to write: `compact-2` is enough.
+    The name of a summary ends with the place where the conversation was cut. The user may leave that out: `compact-2`.
     """
     known = list(steps)
     if step in known:
         return step
-    found = [name for name in known if name.startswith("compact-") and name.rpartition("-")[0] == step]
-    return found[0] if len(found) == 1 else None
+    matches = [name for name in known if name.startswith("compact-") and name.rpartition("-")[0] == step]
+    return matches[0] if len(matches) == 1 else None
 
 
 ENDS = {
@@ -80,26 +80,28 @@ ENDS = {
     "activity_task_timed_out_event_attributes": "timed out",
     "activity_task_canceled_event_attributes": "was cancelled",
 }
+"""The events that end an activity, with the words for each."""
 
 
 def _start(event: HistoryEvent) -> int | None:
-    """The number of the event that began the activity which this one ends; None where it ends none."""
+    """Return the id of the event that scheduled the activity which this event ends; None where it ends none."""
     kind = event.WhichOneof("attributes")
     return int(getattr(event, kind).scheduled_event_id) if kind in ENDS else None
 
 
-def _why(end: HistoryEvent) -> str:
+def _ending(end: HistoryEvent) -> str:
+    """Return how an activity ended, with the message of its failure."""
     failure = end.activity_task_failed_event_attributes.failure.message
     return ENDS[end.WhichOneof("attributes") or ""] + (f": {failure}" if failure else "")
 
 
 def payloads(record: Record) -> Iterator[Payload]:
-    """Every payload in a message, wherever it lies."""
+    """Yield every payload in a message, at any depth."""
     if isinstance(record, Payload):
         yield record
         return
     for field, value in record.ListFields():
         values = value.values() if hasattr(value, "values") else value if field.is_repeated else [value]
-        for each in values:
-            if isinstance(each, Record):
-                yield from payloads(each)
+        for item in values:
+            if isinstance(item, Record):
+                yield from payloads(item)

@@ -1,4 +1,4 @@
-"""The bodies that a history holds itself, and the store's for those that it only names."""
+"""Finds the bodies of a recorded run: in its history, and in the store where the history holds only a digest."""
 
 import hashlib
 import json
@@ -18,25 +18,25 @@ from perdure.history.timeline import LOCAL
 
 
 class Reads(Protocol):
-    """What is needed of a store here: the reading."""
+    """The part of a `BlobStore` that is needed here: reading."""
 
     async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
-        """The bodies, in the order of their digests. Raises `BodyMissing` or `BodyCorrupt`."""
+        """Return the bodies in the order of their digests. Raises `BodyMissing` or `BodyCorrupt`."""
         ...
 
 
 class RecordedBodies:
-    """A `BlobStore` of one run: what is in its history needs no store, and is what the run really saw."""
+    """A `BlobStore` of one run: bodies from its history are used first, since the run really saw these."""
 
     def __init__(self, store: Reads) -> None:
-        """`store` has what the history only names: bodies from 64 KiB on, and the fixed beginning of prompts."""
+        """`store` has the bodies that the history only names: from 64 KiB on, and the fixed beginning of prompts."""
         self._store = store
-        self._held: dict[str, bytes] = {}
+        self._bodies: dict[str, bytes] = {}
         self._answers: dict[str, Text] = {}
-        """What calls were answered whose place no request names, by call."""
+        """The results of calls whose place in the conversation no request names, by call id."""
 
     def take(self, events: Iterable[HistoryEvent]) -> None:
-        """Remember every body in these events, and the spec that an agent's run has pinned."""
+        """Store every body in these events, and the spec that an agent's run has pinned."""
         for event in events:
             if event.marker_recorded_event_attributes.marker_name == LOCAL:
                 self._take_answer(event)
@@ -45,7 +45,7 @@ class RecordedBodies:
                     self._hold(*_bodies(json.loads(payload.data)))
 
     def _take_answer(self, event: HistoryEvent) -> None:
-        """A call within the workflow's own task may have been answered, and the answer kept with its place."""
+        """Store the result of a call within the workflow's own task, where it was added to the conversation."""
         details = event.marker_recorded_event_attributes.details
         [about] = [json.loads(payload.data) for payload in details["data"].payloads]
         if about["activity_type"] != "act" or "result" not in details:
@@ -56,17 +56,17 @@ class RecordedBodies:
             self._answers[call] = acted.came.outcome.result
 
     def take_turns(self, attempts: Iterable[Attempt]) -> None:
-        """Remember the places of turns in their conversation: each request names those since the one before."""
+        """Store the turns of a conversation as linked nodes: each request names the turns since the previous one."""
         for ask, reply in ((attempt.ask, attempt.reply) for attempt in attempts):
             if isinstance(ask, Think | Compact):
-                said = self._said(reply) if isinstance(reply, Thought) else []
+                added = self._turns_of(reply) if isinstance(reply, Thought) else []
                 parent = ask.transcript.stored
-                for turn in (*ask.transcript.fresh, *said):
+                for turn in (*ask.transcript.fresh, *added):
                     self._hold(turn.node(parent))
                     parent = turn.link(parent)
 
-    def _said(self, reply: Thought) -> list[Turn]:
-        """What a thought adds to its conversation: its own turn, and the one answer that was kept right after it."""
+    def _turns_of(self, reply: Thought) -> list[Turn]:
+        """Return the turns that a thought adds: its own, and the result of its only call if that was added at once."""
         turns = [Turn(role=Role.ASSISTANT, body=reply.said)]
         calls = [call.id for call in reply.calls]
         if len(calls) == 1 and calls[0] in self._answers:
@@ -74,14 +74,14 @@ class RecordedBodies:
         return turns
 
     def _hold(self, *bodies: bytes) -> None:
-        self._held |= {hashlib.sha256(body).hexdigest(): body for body in bodies}
+        self._bodies |= {hashlib.sha256(body).hexdigest(): body for body in bodies}
 
     async def put(self, tenant: str, body: bytes) -> str:
         [digest] = await self.put_all(tenant, [body])
         return digest
 
     async def put_all(self, tenant: str, bodies: Sequence[bytes]) -> list[str]:
-        """Only remembered: whoever looks at a run changes nothing."""
+        """Store the bodies in memory only: looking at a run changes nothing. Return their digests."""
         self._hold(*bodies)
         return [hashlib.sha256(body).hexdigest() for body in bodies]
 
@@ -90,20 +90,20 @@ class RecordedBodies:
         return body
 
     async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
-        """From the history, and the rest from the store. Raises `BodyMissing` or `BodyCorrupt`."""
-        absent = [digest for digest in digests if digest not in self._held]
-        found = dict(zip(absent, await self._store.get_all(tenant, absent), strict=True)) if absent else {}
-        return [self._held[digest] if digest in self._held else found[digest] for digest in digests]
+        """Return bodies from the history, the others from the store. Raises `BodyMissing` or `BodyCorrupt`."""
+        absent = [digest for digest in digests if digest not in self._bodies]
+        fetched = dict(zip(absent, await self._store.get_all(tenant, absent), strict=True)) if absent else {}
+        return [self._bodies[digest] if digest in self._bodies else fetched[digest] for digest in digests]
 
 
 class NoStore:
-    """Stands where there is no store: whatever the history only names is missing, and nothing is made."""
+    """The store where no database exists: every body is missing, and no database is created."""
 
     def __init__(self, where: str) -> None:
         self._where = where
 
     async def get_all(self, tenant: str, digests: Sequence[str]) -> list[bytes]:
-        """Raises `BodyMissing`."""
+        """Raise `BodyMissing`."""
         raise BodyMissing(
             f"the history only names the text {digests[0]!r} of the tenant {tenant!r}, and there is no database at "
             f"{self._where}: name the one that the run's workers used"
@@ -111,19 +111,20 @@ class NoStore:
 
 
 def _bodies(value: Any) -> Iterator[bytes]:
+    """Yield everything in a JSON value that may be a body, and the bytes of a pinned spec."""
     match value:
         case {"digest": str(), "body": str(body)}:
             yield body.encode()
         case dict():
             if "pinned" in value and "spec" in value:
                 yield AgentSpec.model_validate(value["spec"]).model_dump_json().encode()
-            for each in cast("dict[str, Any]", value).values():
-                yield from _bodies(each)
+            for item in cast("dict[str, Any]", value).values():
+                yield from _bodies(item)
         case str():
-            # Perhaps a text's body, as replies write them; what is none is never asked for.
+            # Any string may be a body, as replies write them; the digest of one that is not is never asked for.
             yield value.encode(errors="replace")
         case list():
-            for each in cast("list[Any]", value):
-                yield from _bodies(each)
+            for item in cast("list[Any]", value):
+                yield from _bodies(item)
         case _:
             return

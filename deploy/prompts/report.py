@@ -1,4 +1,4 @@
-"""A rebuilt prompt as people read it, and as programs do."""
+"""Prints a rebuilt prompt for people, and returns its fields for programs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from deploy.prompts.paid_steps import Attempt
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The prompt of one attempt, with its digest and the one that the step's reply names."""
+    """The rebuilt prompt of one attempt: its own digest, and the digest that the step's reply recorded."""
 
     run: str
     step: str
@@ -22,11 +22,11 @@ class Rebuilt:
     prompt: Prompt
     digest: str
     recorded: str | None
-    """None where no attempt has replied."""
+    """The digest in the reply; None where no attempt has replied."""
 
     @property
     def verdict(self) -> str:
-        """Whether it is what was sent, in one line."""
+        """Whether the rebuilt prompt is the one that was sent, in one line."""
         if self.recorded is None:
             return f"no digest to check: attempt {self.attempt.ask.attempt} {self.attempt.ended}"
         if self.recorded == self.digest:
@@ -34,7 +34,7 @@ class Rebuilt:
         return f"digest differs: the reply names {self.recorded}, but what is rebuilt has {self.digest}"
 
     def fields(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the prompt as a dictionary for JSON."""
         return {
             "run": self.run,
             "step": self.step,
@@ -50,29 +50,29 @@ class Rebuilt:
         }
 
 
-def report(shown: Rebuilt, console: Console) -> None:
-    """Every message and tool, in the order in which the model gets them."""
-    ask = shown.attempt.ask
-    console.print(Line(f"{shown.run}, {shown.step}, attempt {ask.attempt} at {ask.deployment.name}", style="bold"))
-    for number, message in enumerate(shown.prompt.messages, start=1):
+def report(rebuilt: Rebuilt, console: Console) -> None:
+    """Print every message and tool in the order in which the model gets them."""
+    ask = rebuilt.attempt.ask
+    console.print(Line(f"{rebuilt.run}, {rebuilt.step}, attempt {ask.attempt} at {ask.deployment.name}", style="bold"))
+    for number, message in enumerate(rebuilt.prompt.messages, start=1):
         of = "" if message.tool_call_id is None else f", result of {message.tool_call_id}"
-        _part(console, f"{number}. {message.role}{of}", message.content)
+        _section(console, f"{number}. {message.role}{of}", message.content)
         for call in message.tool_calls:
             console.print(Line(f"{call.id}: {_plain(call.name)}({_plain(call.arguments)})", style="cyan"))
-    for tool in shown.prompt.tools:
-        _part(console, f"tool {tool.name}", f"{tool.description}\n{json.dumps(tool.parameters)}")
-    if (due := shown.prompt.tool_choice) not in (None, ANY_TOOL):
-        _part(console, "the tool that has to be called", f"{due}: a server of one's own is sent this one alone")
-    if shown.prompt.schema is not None:
-        _part(console, "the reply's schema", json.dumps(shown.prompt.schema, indent=1))
+    for tool in rebuilt.prompt.tools:
+        _section(console, f"tool {tool.name}", f"{tool.description}\n{json.dumps(tool.parameters)}")
+    if (due := rebuilt.prompt.tool_choice) not in (None, ANY_TOOL):
+        _section(console, "the tool that has to be called", f"{due}: a self-hosted server gets this tool alone")
+    if rebuilt.prompt.schema is not None:
+        _section(console, "the reply's schema", json.dumps(rebuilt.prompt.schema, indent=1))
     console.print(Rule())
 
 
-def _part(console: Console, title: str, body: str) -> None:
+def _section(console: Console, title: str, body: str) -> None:
     console.print(Rule(Line(title), align="left"))
     console.print(Line(_plain(body)))
 
 
 def _plain(text: str) -> str:
-    """What models and tools wrote, without signs that steer a terminal."""
+    """Return text of models and tools with terminal control characters escaped."""
     return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)

@@ -1,8 +1,8 @@
 """Shows the exact prompt of a paid step: `python -m evals show-prompt RUN STEP [--tenant T] [--json]`.
 
-It is rebuilt from the run's history by the functions that the step's effect itself uses, and its digest is held against
-the one in the step's reply. Of a run that went on in new executions the steps of all of them are known. RUN is a run's
-business id, or a file with an exported history.
+The prompt is rebuilt from the run's history by the functions that the step's effect uses, and its digest is compared
+with the one in the step's reply. If a run continued in new executions, the steps of all executions are known. RUN is a
+run's business id, or a file with an exported history.
 """
 
 import argparse
@@ -41,36 +41,38 @@ from perdure.contracts.temporal.converter import data_converter
 from perdure.errors import PlatformError
 
 LARGEST = 2**31 - 1
-"""Bytes. Nothing is ever stored from here: payloads are only read."""
+"""The largest payload in the history, in bytes: this command only reads, so nothing is moved to the store."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; 0 where the digest matches, 1 where it does not or cannot be checked."""
+    """Run the command; return 0 where the digest matches, 1 where it does not or cannot be checked."""
     parser = _Parser(prog="python -m evals show-prompt", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", metavar="RUN", help="a run's business id, or a file with an exported history")
     parser.add_argument("step", metavar="STEP", help="think-3, compact-1, generate, generate-repair-1, extract")
     parser.add_argument("--tenant", default="default", help="whose run it is (default: default)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        shown = asyncio.run(rested(rebuilt(load_settings(), given.run, given.step, given.tenant)))
+        prompt = asyncio.run(rested(rebuilt(load_settings(), options.run, options.step, options.tenant)))
     except (PlatformError, BadInput, PortError, ConnectionError) as error:
         return _failed(str(error))
     except ValidationError as error:
-        return _failed(f"the history of {given.run!r} holds a payload that this version cannot read: {explain(error)}")
-    if given.json:
-        print(json.dumps(shown.fields(), indent=1))
+        return _failed(
+            f"the history of {options.run!r} holds a payload that this version cannot read: {explain(error)}"
+        )
+    if options.json:
+        print(json.dumps(prompt.fields(), indent=1))
     else:
-        report(shown, Console())
-    if shown.recorded != shown.digest:
-        return _failed(shown.verdict)
-    if not given.json:
-        print(shown.verdict)
+        report(prompt, Console())
+    if prompt.recorded != prompt.digest:
+        return _failed(prompt.verdict)
+    if not options.json:
+        print(prompt.verdict)
     return 0
 
 
 async def rebuilt(settings: Settings, run: str, step: str, tenant: str) -> Rebuilt:
-    """The prompt of a step. Raises `PlatformError`, `BadInput`, `PortError`, `ConnectionError`, `ValidationError`."""
+    """Rebuild a prompt. Raises `PlatformError`, `BadInput`, `PortError`, `ConnectionError`, `ValidationError`."""
     async with _store(settings) as (store, keys):
         bodies = RecordedBodies(store)
         converter = dataclasses.replace(data_converter, external_storage=payload_storage(bodies, keys, LARGEST))
@@ -78,32 +80,32 @@ async def rebuilt(settings: Settings, run: str, step: str, tenant: str) -> Rebui
         for workflow_id, events in await _executions(settings, bodies, keys, run, tenant):
             bodies.take(events)
             of_run = converter.with_context(WorkflowSerializationContext(namespace="", workflow_id=workflow_id))
-            for name, made in (await paid_steps(events, of_run)).items():
-                steps.setdefault(name, []).extend(made)
+            for name, attempts in (await paid_steps(events, of_run)).items():
+                steps.setdefault(name, []).extend(attempts)
         name = whole_name(steps, step)
         if name is None:
             known = ", ".join(steps) or "none yet"
             raise BadInput(f"the run {run!r} has no paid step {step!r}: its paid steps are {known}")
-        bodies.take_turns(attempt for each in steps.values() for attempt in each)
-        return await _of(steps[name], Prompts(bodies), run, name)
+        bodies.take_turns(attempt for attempts in steps.values() for attempt in attempts)
+        return await _matching(steps[name], Prompts(bodies), run, name)
 
 
-async def _of(attempts: list[Attempt], prompts: Prompts, run: str, step: str) -> Rebuilt:
-    """The attempt whose prompt the reply was for: mostly the one that replied, else the one whose reply was saved."""
+async def _matching(attempts: list[Attempt], prompts: Prompts, run: str, step: str) -> Rebuilt:
+    """Return the attempt whose prompt has the reply's digest: the one that replied, or one whose reply was saved."""
     replied = next((attempt for attempt in attempts if attempt.reply is not None), attempts[-1])
     recorded = None if replied.reply is None else replied.reply.prompt_digest
-    tried: list[Rebuilt] = []
+    candidates: list[Rebuilt] = []
     for attempt in (replied, *(other for other in attempts if other is not replied)):
         prompt = await prompts.of(attempt.ask)
-        tried.append(Rebuilt(run, step, attempt, prompt, digest_of(prompt), recorded))
-        if recorded in (None, tried[-1].digest):
-            return tried[-1]
-    return tried[0]
+        candidates.append(Rebuilt(run, step, attempt, prompt, digest_of(prompt), recorded))
+        if recorded in (None, candidates[-1].digest):
+            return candidates[-1]
+    return candidates[0]
 
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncGenerator[tuple[Reads, PayloadKeys]]:
-    """The database that the settings name, and the keys. One that is not there is not made."""
+    """Yield the database of the settings and the payload keys; a missing database is not created."""
     file = settings.paths.state / FILE
     if settings.database.postgres is None and not file.exists():
         yield NoStore(str(file)), payload_keys(settings.payloads, None)
@@ -115,17 +117,17 @@ async def _store(settings: Settings) -> AsyncGenerator[tuple[Reads, PayloadKeys]
 async def _executions(
     settings: Settings, bodies: RecordedBodies, keys: PayloadKeys, run: str, tenant: str
 ) -> Sequence[tuple[str, Sequence[HistoryEvent]]]:
-    """A run's histories, the oldest first, from the server; or one from a file. Each with the workflow's id."""
-    kept = await asyncio.to_thread(_read, Path(run))
-    if kept is not None:
-        return [(kept[0].workflow_execution_started_event_attributes.workflow_id if kept else "", kept)]
+    """Return a run's histories with their workflow ids: from a file, or from the server, the oldest first."""
+    exported = await asyncio.to_thread(_read, Path(run))
+    if exported is not None:
+        return [(exported[0].workflow_execution_started_event_attributes.workflow_id if exported else "", exported)]
     quiet = settings.model_copy(update={"telemetry": settings.telemetry.model_copy(update={"traces": False})})
     platform = Platform(await connect(quiet, bodies, keys))
     return [(history.workflow_id, history.events) for history in await platform.executions(run, tenant=tenant)]
 
 
 def _read(path: Path) -> Sequence[HistoryEvent] | None:
-    """The history in a file; None where there is no such file."""
+    """Read the history in a file; None where the file does not exist."""
     if not path.is_file():
         return None
     try:
@@ -142,7 +144,7 @@ def _failed(reason: str) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says a mistake in one line."""
+    """A parser that reports a wrong command line in one line."""
 
     def error(self, message: str) -> NoReturn:
         sys.exit(f"show-prompt: {message}: python -m evals show-prompt RUN STEP [--tenant T] [--json]")

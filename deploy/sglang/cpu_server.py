@@ -1,4 +1,4 @@
-"""The real SGLang on a CPU, and its router, as commands for the tests: never a way to serve."""
+"""Returns the commands of the real SGLang on a CPU and of its router: for tests only, never for serving."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from deploy.processes.ports import HOST
 from deploy.sglang.install import CPU, Installed
 
 NAME = "smollm2-135m-instruct"
-"""How the small model is served."""
+"""The name under which the small model is served."""
 
 CONTEXT = 8192
-"""Tokens of one request, prompt and answer together."""
+"""The context of one request in tokens, prompt and answer together."""
 
 ENVIRONMENT: Mapping[str, str] = {
-    # More threads wait for each other on a machine that does other work too: 1 to 39 tokens a second instead of 12.
+    # With more threads, they wait for each other on a busy machine: 1 to 39 tokens a second instead of 12.
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""What is added to the environment of the server."""
+"""The variables that are added to the server's environment."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class CpuServer:
 
     port: int
     running: int = 4
-    """Requests that it answers at the same time."""
+    """The requests that it answers at the same time."""
     waiting: int = 16
-    """Requests that may wait; one more is refused."""
+    """The requests that may wait; one more is refused."""
     api_key: str | None = None
     admin_key: str | None = None
 
     def command(self, installed: Installed) -> list[str]:
-        """The command that serves it until SIGTERM."""
+        """Return the command that serves it until SIGTERM."""
         keys = {"--api-key": self.api_key, "--admin-api-key": self.admin_key}
         return [
             *(str(installed.python), "-m", "sglang.launch_server", "--device", "cpu", "--host", HOST),
@@ -42,11 +42,11 @@ class CpuServer:
             *("--context-length", str(CONTEXT), "--mem-fraction-static", "0.2", "--max-total-tokens", "16384"),
             *("--max-running-requests", str(self.running), "--max-queued-requests", str(self.waiting)),
             *("--chat-template", str(CPU / "tools.jinja"), "--tool-call-parser", "hermes"),
-            # A model of this size fills any room for blanks with blanks, until max_tokens.
+            # Where white space is allowed, a model of this size writes white space until max_tokens.
             "--constrained-json-disable-any-whitespace",
             *("--sampling-defaults", "openai"),  # else files of the model change what a request asks for
             *("--enable-metrics", "--enable-cache-report", "--enable-priority-scheduling"),
-            "--sleep-on-idle",  # else it takes a whole core while nobody asks
+            "--sleep-on-idle",  # else it takes a whole core while idle
             *(part for flag, key in keys.items() if key is not None for part in (flag, key)),
         ]
 
@@ -54,7 +54,7 @@ class CpuServer:
 def router_command(
     installed: Installed, port: int, metrics_port: int, workers: Sequence[str], api_key: str | None = None
 ) -> list[str]:
-    """The command that puts `smg` in front of servers, at their addresses without `/v1`."""
+    """Return the command that puts `smg` in front of servers, at their addresses without `/v1`."""
     return [
         *(str(installed.smg), "launch", "--host", HOST, "--port", str(port)),
         *("--prometheus-host", HOST, "--prometheus-port", str(metrics_port)),

@@ -1,4 +1,4 @@
-"""Launch profiles: the flags of a server for one kind of machine or load, each with its reason and what to watch."""
+"""Reads launch profiles: a server's flags for one kind of machine or load, each with its reason and what to watch."""
 
 import shlex
 import tomllib
@@ -12,15 +12,16 @@ from deploy.processes.errors import DeployError
 from perdure.contracts.contract import explain
 
 FOLDER = Path(__file__).resolve().parent / "profiles"
+"""The folder of the profiles."""
 
 PROGRAMS = {"sglang": ("python", "-m", "sglang.launch_server"), "smg": ("smg", "launch")}
-"""How each program is started, in its own environment."""
+"""The command that starts each program, in its own environment."""
 
 Sentence = Annotated[str, StringConstraints(min_length=10, strip_whitespace=True)]
 
 
 class Table(BaseModel):
-    """The base of what a profile holds: unknown keys are mistakes."""
+    """The base of every table in a profile: unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -33,30 +34,30 @@ class Flag(Table):
     """None for a switch."""
     why: Sentence
     watch: Sentence
-    """What shows whether it is right: a metric of the server, a line of its log, a figure of ours."""
+    """The evidence that the flag is right: a metric of the server, a line of its log, or a figure of ours."""
 
     @property
     def words(self) -> list[str]:
-        """The flag as it stands on a command line."""
+        """The flag and its values as words of a command line."""
         values = self.value if isinstance(self.value, tuple) else () if self.value is None else (self.value,)
         return [self.flag, *map(str, values)]
 
 
 class _File(Table):
-    """One `profiles/NAME.toml`."""
+    """The file `profiles/NAME.toml`."""
 
     about: Sentence
-    """What machine and load it is for."""
+    """The machine and load that it is for."""
     program: Literal["sglang", "smg"] = "sglang"
     extends: str | None = None
-    """The profile whose flags come first; one of this file takes the place of its namesake there."""
+    """The profile whose flags come first; a flag of this file replaces the flag of the same name there."""
     without: tuple[str, ...] = ()
-    """Flags of that profile which this one must not have."""
+    """The flags of that profile that this one leaves out."""
     flags: tuple[Flag, ...] = Field(min_length=1)
 
 
 class Profile(Table):
-    """A profile with the flags of what it extends."""
+    """A profile, including the flags of the profile that it extends."""
 
     name: str
     about: str
@@ -76,12 +77,12 @@ class Profile(Table):
 
 
 def names() -> Sequence[str]:
-    """The profiles that there are."""
+    """Return the names of all profiles."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def read(name: str) -> Profile:
-    """A profile by its name. Raises `DeployError` with the file, the key and the reason."""
+    """Read a profile by its name. Raises `DeployError` with the file, the key and the reason."""
     return _read(name, ())
 
 
@@ -91,19 +92,19 @@ def _read(name: str, above: tuple[str, ...]) -> Profile:
     if name in above:
         raise DeployError(f"profiles/{name}.toml extends itself: {' -> '.join((*above, name))}")
     try:
-        found = _File.model_validate(tomllib.loads((FOLDER / f"{name}.toml").read_text()))
+        file = _File.model_validate(tomllib.loads((FOLDER / f"{name}.toml").read_text()))
     except tomllib.TOMLDecodeError as error:
         raise DeployError(f"profiles/{name}.toml cannot be read: {error}") from None
     except ValidationError as error:
         raise DeployError(f"profiles/{name}.toml: {explain(error)}") from None
     flags: dict[str, Flag] = {}
-    if found.extends is not None:
-        flags = {flag.flag: flag for flag in _read(found.extends, (*above, name)).flags}
-    for flag in found.without:
+    if file.extends is not None:
+        flags = {flag.flag: flag for flag in _read(file.extends, (*above, name)).flags}
+    for flag in file.without:
         if flags.pop(flag, None) is None:
-            raise DeployError(f"profiles/{name}.toml: `without` names {flag}, which {found.extends!r} does not have")
-    own = [flag.flag for flag in found.flags]
+            raise DeployError(f"profiles/{name}.toml: `without` names {flag}, which {file.extends!r} does not have")
+    own = [flag.flag for flag in file.flags]
     if len(set(own)) < len(own):
         raise DeployError(f"profiles/{name}.toml gives a flag twice: {', '.join(own)}")
-    flags |= {flag.flag: flag for flag in found.flags}
-    return Profile(name=name, about=found.about, program=found.program, flags=tuple(flags.values()))
+    flags |= {flag.flag: flag for flag in file.flags}
+    return Profile(name=name, about=file.about, program=file.program, flags=tuple(flags.values()))

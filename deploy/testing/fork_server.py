@@ -1,11 +1,12 @@
-"""Imports the platform once and forks a worker for each line of its input: a trial does not wait for imports.
+"""Imports the platform once and forks a worker for each line of its input, so that no test waits for imports.
 
-`--tools FOLDER` grants tools of one more folder, so that a test has some that the checkout does not hold. A line of
-input names a log file; the answer is the new process's number. The worker stands by until it gets SIGUSR1 and is then
-`worker.py --role all`, in a process of its own that can be killed. All of them end with whoever started this one.
+`--tools FOLDER` adds the tools of one more folder, for tests with tools that the checkout does not have. A line of
+input names a log file; the answer is the pid of the new process. The worker stands by until SIGUSR1, and then runs as
+`worker.py --role all`, in a process of its own that can be killed. All workers end with the starter of this process.
 """
 
 import argparse
+import ast
 import importlib
 import os
 import signal
@@ -14,45 +15,47 @@ import threading
 from pathlib import Path
 
 import tools
-from activities.settings import quiet_libraries
+from activities.settings import ROOT, quiet_libraries
 
-BEFORE = (
-    "worker",
-    "activities.effects.acting",
-    "activities.composition",
-    "activities.effects.pinning",
-    "activities.effects.routing",
-    "activities.effects.settling",
-    "activities.effects.thinking",
-    "activities.effects.retrieval",
-    "activities.effects.guarding",
-    "activities.effects.guarding",
-    "activities.effects.generation",
-    "activities.interceptors.every_effect",
-    "activities.adapters.model_servers.catalogue",
-    "activities.adapters.guards.guardrails_guards",
-    "activities.adapters.guards.injection.classifier",
-    "activities.adapters.models.litellm_model",
-    "activities.adapters.stores.minilm",
-    "activities.adapters.temporal.payload_keys",
-    "activities.adapters.temporal.payload_storage",
-    "activities.adapters.guards.personal_data",
-    "activities.adapters.guards.profanity",
-    "activities.adapters.web.named_services",
-    "activities.adapters.web.public_web",
-    "activities.adapters.sql.effect_ledger",
-    "activities.adapters.sql.paid_replies",
-    "activities.adapters.web.tool_http",
-    "activities.adapters.stores.tool_knowledge",
-    "activities.adapters.telemetry",
-)
-"""What a worker loads when its roles are made: fifteen seconds of processor time, spent once."""
+OTHER_SERVERS = ("postgres_", "redis_", "weaviate_")
+"""The prefixes of adapters' modules that a test stack does not use: it stores everything in files."""
 
 AFTER = ("activities.adapters.stores.lancedb_store",)
-"""What starts threads when it is imported: threads do not survive a fork."""
+"""The modules that start threads when they are imported, so after the fork: threads do not survive it."""
 
 STANDING_BY = "standing by"
-"""The line in its log with which a worker says that it only waits for its signal."""
+"""The line in a worker's log once it only waits for its signal."""
+
+
+def modules_before() -> list[str]:
+    """Return the modules to import before the fork: all of ours that `worker.py` imports, at once or in a function.
+
+    They are read from the source files. Importing them takes fifteen seconds of processor time, spent once.
+    """
+    names: set[str] = set()
+    ahead = ["worker"]
+    while ahead:
+        name = ahead.pop()
+        source = _source(name)
+        if name in names or name in AFTER or source is None or name.rpartition(".")[2].startswith(OTHER_SERVERS):
+            continue
+        names.add(name)
+        for node in ast.walk(ast.parse(source.read_bytes())):
+            match node:
+                case ast.Import(names=imported):
+                    ahead += [alias.name for alias in imported]
+                case ast.ImportFrom(module=str(module), names=imported):
+                    ahead += [module, *(f"{module}.{alias.name}" for alias in imported)]
+                case _:
+                    pass
+    return sorted(names)
+
+
+def _source(module: str) -> Path | None:
+    """Return the file of one of our own modules; None for any other module, and for a name within a module."""
+    path = ROOT.joinpath(*module.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def main() -> None:
@@ -63,21 +66,21 @@ def main() -> None:
     if further is not None:
         tools.__path__.append(str(further))
     quiet_libraries()
-    for name in BEFORE:
+    for name in modules_before():
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears up what is killed
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps killed workers
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    lifeline, held = os.pipe()
+    lifeline, our_end = os.pipe()
     for line in sys.stdin:
-        born = os.fork()
-        if born == 0:
-            os.close(held)
+        pid = os.fork()
+        if pid == 0:
+            os.close(our_end)
             be_worker(line.strip(), lifeline)
-        print(born, flush=True)
+        print(pid, flush=True)
 
 
 def be_worker(log: str, lifeline: int) -> None:
-    """Stand by, then serve; never returns."""
+    """Stand by, then serve. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -95,7 +98,7 @@ def be_worker(log: str, lifeline: int) -> None:
 
 
 def _end_with_the_starter(lifeline: int) -> None:
-    os.read(lifeline, 1)  # returns when nobody holds the other end any more
+    os.read(lifeline, 1)  # returns once the process that holds the other end is gone
     os._exit(1)
 
 

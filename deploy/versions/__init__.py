@@ -1,1 +1,1 @@
-"""Which version of the platform's workers begins new runs, and which still have runs to end."""
+"""Manages the versions of workers: which one begins new runs, and which still have running ones."""

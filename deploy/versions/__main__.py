@@ -1,4 +1,4 @@
-"""The versions' command: `python -m deploy.versions [show | use [VERSION]]`."""
+"""Runs `python -m deploy.versions [show | use [VERSION]]`."""
 
 import argparse
 import asyncio
@@ -19,38 +19,38 @@ from deploy.versions.table import table
 
 
 async def show(settings: Settings) -> bool:
-    """Print every version; returns whether new runs and old ones all have workers."""
+    """Print every version; return whether new runs and running ones all have workers."""
     deployment = _deployment(settings)
-    found = await versions(await _connected(settings), deployment)
-    if found is None:
+    status = await versions(await _connect(settings), deployment)
+    if status is None:
         raise DeployError(
             f"no worker of {deployment!r} was ever seen: start one with PERDURE_WORK__DEPLOYMENT={deployment}"
         )
-    Console().print(table(deployment, found))
-    if found.unversioned:
-        print(f"{found.unversioned} running without a version: not begun yet, or taken by workers without one")
-    if found.current is None:
-        last = found.known[-1].build if found.known else "VERSION"
+    Console().print(table(deployment, status))
+    if status.unversioned:
+        print(f"{status.unversioned} running without a version: not begun yet, or taken by workers without one")
+    if status.current is None:
+        last = status.known[-1].build if status.known else "VERSION"
         print(f"no version is current, so new runs wait: `python -m deploy.versions use {last}`", file=sys.stderr)
-    forsaken = [each for each in found.known if each.running and each.seen is None]
-    for each in forsaken:
+    without_worker = [version for version in status.known if version.running and version.seen is None]
+    for version in without_worker:
         print(
-            f"{each.running} running on {each.build}, which has had no worker for five minutes: start one again, or "
-            "move them as deploy/versions/README.md says",
+            f"{version.running} running on {version.build}, which has had no worker for five minutes: start one again, "
+            "or move them as deploy/versions/README.md says",
             file=sys.stderr,
         )
-    return found.current is not None and not forsaken
+    return status.current is not None and not without_worker
 
 
 async def use(settings: Settings, build: str) -> None:
-    """Make a version the current one, and say what is left to do."""
+    """Make a version the current one, and print which older versions still have running runs."""
     deployment = _deployment(settings)
-    client = await _connected(settings)
+    client = await _connect(settings)
     try:
         await make_current(client, deployment, build)
     except RPCError as error:
-        found = await versions(client, deployment)
-        known = [] if found is None else [each.build for each in found.known]
+        status = await versions(client, deployment)
+        known = [] if status is None else [version.build for version in status.known]
         if build in known:
             remedy = f"start workers of {build} in every role that the current version has"
             raise DeployError(f"the Temporal server refused: {error.message}: {remedy}") from None
@@ -59,19 +59,22 @@ async def use(settings: Settings, build: str) -> None:
             f"with PERDURE_WORK__DEPLOYMENT={deployment} PERDURE_WORK__BUILD={build} first"
         ) from None
     print(f"new runs begin on {build}")
-    found = await versions(client, deployment)
-    for each in () if found is None else found.known:
-        if each.build != build and each.running:
-            print(f"{each.running} running on {each.build}: keep its workers until `python -m deploy.versions` shows 0")
+    status = await versions(client, deployment)
+    for version in () if status is None else status.known:
+        if version.build != build and version.running:
+            shown = f"{version.running} running on {version.build}"
+            print(f"{shown}: keep its workers until `python -m deploy.versions` shows 0")
 
 
 def _deployment(settings: Settings) -> str:
+    """Return the name of the workers' deployment. Raises `DeployError` where the settings have none."""
     if settings.work.deployment is None:
         raise DeployError("workers have no versions: set PERDURE_WORK__DEPLOYMENT, here and for them, to perdure")
     return settings.work.deployment
 
 
-async def _connected(settings: Settings) -> Client:
+async def _connect(settings: Settings) -> Client:
+    """Connect to the Temporal server of the settings. Raises `DeployError`."""
     config = temporal_config()
     address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
     config["target_host"] = address
@@ -84,19 +87,19 @@ async def _connected(settings: Settings) -> Client:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; what a user can mend ends with one line and exit code 1."""
+    """Run one command. An error that the user can fix ends with one line and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m deploy.versions", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("show", help="every version, what runs on it, and when one of its workers was last seen")
-    one = commands.add_parser("use", help="have a version begin new runs, and go on with the chains that run")
-    one.add_argument(
+    use_command = commands.add_parser("use", help="have a version begin new runs, and go on with the chains that run")
+    use_command.add_argument(
         "version", nargs="?", metavar="VERSION", help="default: as the settings say, or this checkout's own"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     settings = tree.load()
     try:
-        if given.command == "use":
-            asyncio.run(rested(use(settings, given.version or settings.work.build or build_id())))
+        if options.command == "use":
+            asyncio.run(rested(use(settings, options.version or settings.work.build or build_id())))
         elif not asyncio.run(rested(show(settings))):
             sys.exit(1)
     except DeployError as error:

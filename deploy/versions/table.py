@@ -1,4 +1,4 @@
-"""The table of all versions: how each stands, what runs on it, and when one of its workers was last seen."""
+"""Builds the table of all versions: the status of each, its running runs, and when a worker was last seen."""
 
 from datetime import UTC, datetime
 
@@ -10,14 +10,14 @@ from activities.adapters.temporal.worker_versions import Versions
 HEADINGS = ("version", "status", "running", "worker last seen")
 
 
-def table(deployment: str, found: Versions) -> Table:
-    """A row for every version, the oldest first."""
-    made = Table(title=f"Versions of {escape(deployment)}")
+def table(deployment: str, versions: Versions) -> Table:
+    """Return a table with a row for every version, the oldest first."""
+    rows = Table(title=f"Versions of {escape(deployment)}")
     for heading in HEADINGS:
-        made.add_column(heading, overflow="fold")
-    for each in found.known:
-        made.add_row(escape(each.build), each.status, str(each.running), _ago(each.seen))
-    return made
+        rows.add_column(heading, overflow="fold")
+    for version in versions.known:
+        rows.add_row(escape(version.build), version.status, str(version.running), _ago(version.seen))
+    return rows
 
 
 def _ago(seen: datetime | None) -> str:

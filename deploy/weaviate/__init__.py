@@ -1,1 +1,1 @@
-"""Weaviate's server: built once, and started on loopback beside the embedded stack."""
+"""Builds Weaviate's server once, and starts it on loopback beside the embedded stack."""

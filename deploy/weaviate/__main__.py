@@ -1,4 +1,4 @@
-"""`python -m deploy.weaviate`: have Weaviate's server at hand, which is built once, and say where it is."""
+"""Runs `python -m deploy.weaviate`: builds Weaviate's server if it is missing, and prints where it is."""
 
 import sys
 
@@ -8,7 +8,7 @@ from deploy.weaviate.build import obtain
 
 
 def main() -> None:
-    """Print where the server is that the stack and the tests use; what a user can mend ends with one line and 1."""
+    """Print where the server of the stack and the tests is. An error that the user can fix ends with one line and 1."""
     settings = tree.load()
     if settings.store.weaviate is not None:
         print(f"Weaviate: the server that PERDURE_STORE__WEAVIATE names is used, {settings.store.weaviate}")

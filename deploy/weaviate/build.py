@@ -22,34 +22,34 @@ VERSION = "1.35.2"
 SOURCE = f"github.com/weaviate/weaviate/cmd/weaviate-server@v{VERSION}"
 PROGRAM = f"weaviate-server-{VERSION}"
 GO = (1, 25)
-"""The oldest Go that builds it."""
+"""The oldest version of Go that builds it."""
 
 STEPS = 218 + 1726
-"""Modules that are downloaded and packages that are compiled: `go` names each. What it has already it does not name."""
+"""The steps of a build from nothing: `go` prints each module that it downloads and each package that it compiles."""
 
 _OTHERWISE = "or set PERDURE_STORE__WEAVIATE to a server that runs"
 
 
 def cached(programs: Path) -> Path | None:
-    """The program, where it was built before."""
+    """Return the program; None where it was not built yet."""
     program = programs / PROGRAM
     return program if program.is_file() else None
 
 
 def obtain(programs: Path) -> Path:
-    """The program, built first if it is not there: 3 to 6 minutes and 3 GB of Go's caches. Raises `DeployError`.
+    """Return the program, after building it if it is missing: 3 to 6 minutes, 3 GB of caches. Raises `DeployError`.
 
-    It appears only when it is whole. Two builds do not run at once, and what a killed one left is removed.
+    The program appears only when it is complete. Two builds never run at once; leftovers of a killed one are removed.
     """
-    found = cached(programs)
-    if found is not None:
-        return found
+    program = cached(programs)
+    if program is not None:
+        return program
     go = _go()
     programs.mkdir(parents=True, exist_ok=True)
     with only_one(programs, "building Weaviate", ".building-*"):
-        found = cached(programs)  # another process may have built it meanwhile
-        if found is not None:
-            return found
+        program = cached(programs)  # another process may have built it in the meantime
+        if program is not None:
+            return program
         with tempfile.TemporaryDirectory(prefix=".building-", dir=programs) as folder:
             _build(go, Path(folder))
             (Path(folder) / "weaviate-server").replace(programs / PROGRAM)
@@ -57,21 +57,22 @@ def obtain(programs: Path) -> Path:
 
 
 def _go() -> str:
-    """The command `go`. Raises `DeployError` where there is none, or where it is too old."""
+    """Return the command `go`. Raises `DeployError` where there is none, or it is too old."""
     wanted = ".".join(map(str, GO))
     why = f"Weaviate's server is built from its source once, which needs Go {wanted} or newer"
     go = shutil.which("go")
     if go is None:
         raise DeployError(f"{why}, and there is no `go` on this machine: install it (https://go.dev/dl), {_OTHERWISE}")
-    said = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
-    version = re.search(r"go(\d+)\.(\d+)", said)
+    output = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"go(\d+)\.(\d+)", output)
     if version is None or (int(version[1]), int(version[2])) < GO:
-        found = f"{version[0]}" if version else "one that does not say its version"
-        raise DeployError(f"{why}, and `go` is {found}: install a newer one (https://go.dev/dl), {_OTHERWISE}")
+        installed = f"{version[0]}" if version else "one that does not say its version"
+        raise DeployError(f"{why}, and `go` is {installed}: install a newer one (https://go.dev/dl), {_OTHERWISE}")
     return go
 
 
 def _build(go: str, folder: Path) -> None:
+    """Build the program into the folder, with a progress bar. Raises `DiskFull` or `DeployError`."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
     last = ""
     with Progress(*columns, console=CONSOLE, refresh_per_second=4) as bars:
@@ -93,7 +94,7 @@ def _build(go: str, folder: Path) -> None:
 
 @contextmanager
 def _running(command: list[str], folder: Path) -> Generator[subprocess.Popen[str]]:
-    """A command and all that it starts, which end with this block."""
+    """Run a command; end it and all its children with this block."""
     process = subprocess.Popen(
         [*bound_to_this_process(), *command],
         cwd=folder,

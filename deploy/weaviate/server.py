@@ -1,4 +1,4 @@
-"""Weaviate's server as a process of the stack: on loopback, with a key, without telemetry."""
+"""Runs Weaviate's server as a process of the stack: on loopback, with a key, without telemetry."""
 
 import os
 import secrets
@@ -10,32 +10,32 @@ from pydantic import SecretStr
 
 from activities.settings import Settings
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.weaviate.build import obtain
 
 USER = "perdure"
-"""Whose key it is, in Weaviate's words."""
+"""The name of the key's user in Weaviate's configuration."""
 
 FULL = 99
-"""From how many per cent of the disk on it takes nothing more. Its own default is 90: a developer's laptop."""
+"""The percentage of used disk from which on it is read-only. Weaviate's default of 90 is common on a laptop."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """How to serve it."""
+    """The options of the server."""
 
     program: Path
     data: Path
-    """Where its data is kept."""
+    """The folder of its data."""
     port: int
     grpc_port: int
     key: str
     read_only_from: int = FULL
-    """Per cent of the disk."""
+    """The percentage of used disk from which on it is read-only."""
 
 
 def embedded(settings: Settings) -> Settings:
-    """The settings with the stack's own Weaviate as their store, or as they are where they name one already."""
+    """Return the settings with the stack's own Weaviate as store; unchanged where they name another Weaviate."""
     if settings.store.weaviate is not None:
         return settings
     stack = settings.embedded
@@ -48,12 +48,12 @@ def embedded(settings: Settings) -> Settings:
 
 
 def is_embedded(settings: Settings) -> bool:
-    """Whether their store is the Weaviate that the stack starts."""
+    """Return whether the store of the settings is the Weaviate that the stack starts."""
     return settings.store.weaviate == f"http://{HOST}:{settings.embedded.weaviate_port}"
 
 
 def serving(settings: Settings) -> Serving:
-    """How the stack serves its own, which is built first if need be. Raises `DeployError`."""
+    """Return the options of the stack's own server, after building it if it is missing. Raises `DeployError`."""
     key = settings.store.weaviate_api_key
     return Serving(
         program=obtain(settings.paths.programs),
@@ -65,7 +65,7 @@ def serving(settings: Settings) -> Serving:
 
 
 def _key(file: Path) -> str:
-    """The key of this state folder's server, which nobody but its owner can read; made at the first use."""
+    """Return the key of this state folder's server; make it, readable by its owner only, at the first use."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -77,8 +77,8 @@ def _key(file: Path) -> str:
     return key
 
 
-def part(serving: Serving, log: Path) -> Part:
-    """The server's process. Its gRPC port and its cluster data port listen on every interface: hence the key."""
+def part(serving: Serving, log: Path) -> Process:
+    """Return the server's process. Its gRPC and cluster data ports listen on every interface: hence the key."""
     gossip, data, raft, raft_rpc = free_ports(4)
 
     def ready() -> bool:
@@ -90,7 +90,7 @@ def part(serving: Serving, log: Path) -> Part:
             return False
 
     listen = ("--scheme", "http", "--host", HOST, "--port", str(serving.port))
-    return Part(
+    return Process(
         "Weaviate",
         [str(serving.program), *listen, "--read-timeout=60s", "--write-timeout=60s"],
         log=log,
@@ -109,7 +109,7 @@ def part(serving: Serving, log: Path) -> Part:
             "AUTHENTICATION_APIKEY_USERS": USER,
             "AUTHORIZATION_ADMINLIST_ENABLED": "true",
             "AUTHORIZATION_ADMINLIST_USERS": USER,
-            # One node: it elects itself, and with the default of 5 it would wait 5 s longer before it does.
+            # One node elects itself; with the default of 5 it would wait 5 s longer before that.
             "RAFT_TIMEOUTS_MULTIPLIER": "1",
             "RAFT_BOOTSTRAP_EXPECT": "1",
             "CLUSTER_HOSTNAME": "node1",

@@ -31,11 +31,6 @@ def _spelled(sign: str) -> str:
     return f"\\u{ord(sign):04x}" if ord(sign) <= 0xFFFF else f"\\U{ord(sign):08x}"  # noqa: PLR2004 - the one plane
 
 
-def dollars(micro_dollars: int) -> str:
-    """Return an amount of micro-dollars as people read it."""
-    return f"${micro_dollars / 1_000_000:.6f}"
-
-
 def ago(moment: datetime) -> str:
     """Return roughly how long ago a moment was."""
     elapsed = max(timedelta(0), datetime.now(UTC) - moment)

@@ -5,8 +5,8 @@ from typing import assert_never
 
 from rich.text import Text
 
-from perdure.cli.output import Output, ago, dollars, one_line, plain
-from perdure.contracts.budget import Charged, Spend
+from perdure.cli.output import Output, ago, one_line, plain
+from perdure.contracts.budget import Charged, Spend, cost_text, dollars
 from perdure.contracts.chains.knowledge import Citation
 from perdure.contracts.guards import Verdict
 from perdure.contracts.runs.run import (
@@ -74,8 +74,7 @@ def _verdict(verdict: Verdict) -> Text:
 
 def spent(spend: Spend) -> str:
     """Return a spend in a few words."""
-    tokens = f"{spend.input_tokens} + {spend.output_tokens} tokens" if spend.input_tokens or spend.output_tokens else ""
-    return ", ".join(part for part in (tokens, dollars(spend.micro_dollars)) if part)
+    return cost_text(spend) if spend.input_tokens or spend.output_tokens else dollars(spend.micro_dollars)
 
 
 QUESTIONS = {

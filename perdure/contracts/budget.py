@@ -43,6 +43,16 @@ class Spend(Contract):
         return None
 
 
+def dollars(micro_dollars: int) -> str:
+    """Return an amount as text: `$0.000190`."""
+    return f"${micro_dollars / 1_000_000:.6f}"
+
+
+def cost_text(spend: Spend) -> str:
+    """Return the tokens and the money of a spend as text: `120 + 12 tokens, $0.000190`."""
+    return f"{spend.input_tokens} + {spend.output_tokens} tokens, {dollars(spend.micro_dollars)}"
+
+
 NOTHING = Spend()
 """The spend that is zero in every limit."""
 
@@ -94,10 +104,6 @@ class Allowance(Contract):
         """The amount of each limit that can still be reserved."""
         whole = Spend(**{limit: getattr(self.budget, limit) for limit in LIMITS})
         return whole.less(self.settled + self.reserved)
-
-    def affords(self, worst: Spend, now: datetime) -> bool:
-        """Return whether `worst` can be reserved now."""
-        return self.shortfall(worst, now) is None
 
     def shortfall(self, worst: Spend, now: datetime) -> str | None:
         """Return the limit that reserving `worst` now would break, as a field name; None where it can be reserved."""

@@ -13,7 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from deploy.local.stack import temporal
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from perdure.client import Platform, workflow_id
 from perdure.contracts.runs.run import Answered
 from perdure.contracts.temporal.converter import data_converter
@@ -104,7 +104,7 @@ def serving(contender: Contender[Asks], state: Path, *, continue_after: int | No
     state.mkdir(parents=True)
     port, ui_port = free_ports(2)
     server = temporal.part(port, ui_port, state, state, continue_after=continue_after)
-    worker = Part(
+    worker = Process(
         f"the worker of {contender.name!r}",
         [sys.executable, "-m", contender.module],
         log=state / "worker.log",
@@ -134,7 +134,7 @@ def worker_environment(address: str, state: Path) -> dict[str, str]:
     }
 
 
-def _process(part: Part) -> psutil.Process:
+def _process(part: Process) -> psutil.Process:
     if part.process is None:
         raise RuntimeError(f"{part.name} has not been started")
     return psutil.Process(part.process.pid)

@@ -26,7 +26,7 @@ from deploy.local.stack import model_server
 from deploy.local.stack.model_server import Serving
 from deploy.local.weights import weights
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from tests.bench.paired import p95
 from tests.services.sglang_server import SGLangServer, sglang_server
 from tests.support.waiting import until
@@ -201,7 +201,7 @@ def stub_process(folder: Path) -> Generator[Endpoint]:
     """Start the stub model in a process of its own, so that its CPU time is not the caller's."""
     [port] = free_ports(1)
     log = folder / "stub.log"
-    part = Part(
+    part = Process(
         "the stub model",
         [sys.executable, "-m", "tests.support.servers.stub_model", "--port", str(port)],
         log=log,
@@ -223,7 +223,7 @@ def llama_cpp(folder: Path) -> Generator[Endpoint]:
     [port] = free_ports(1)
     file = weights.fetch(entry.weights or "", settings)
     serving = Serving(weights=file, name=entry.model, port=port, threads=1, context=4096, parallel=1)
-    part = Part(
+    part = Process(
         "the model server",
         model_server.command(serving),
         log=folder / "model.log",

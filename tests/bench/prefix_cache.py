@@ -19,7 +19,7 @@ from deploy.local.stack import model_server
 from deploy.local.stack.model_server import Serving
 from deploy.local.weights import weights
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 
 QUESTIONS = ("How often are backups made?", "Who repairs bicycles?", "When does the canteen open?", "Who signs orders?")
 
@@ -49,7 +49,7 @@ async def prefix_cache(console: Console, runs: int, advance: Callable[[], None])
     [port] = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
         log = Path(folder) / "model.log"
-        server = Part(
+        server = Process(
             "the model server",
             model_server.command(_serving(settings, port)),
             log=log,

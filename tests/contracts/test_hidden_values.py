@@ -6,7 +6,7 @@ import pytest
 
 from activities.adapters.model_servers.catalogue import CatalogueFile
 from activities.ports import NotConfigured
-from deploy.local.stack.temporal import given
+from deploy.local.stack.temporal import external_address
 from deploy.processes.errors import DeployError
 from perdure.client import Platform
 from perdure.contracts.temporal.connection import connect_config
@@ -71,7 +71,7 @@ async def test_temporals_configuration_is_told_by_its_place_alone(
         await Platform.connect()
     printed.append(str(connected.value))
     with pytest.raises(DeployError) as deployed:
-        given()
+        external_address()
     printed.append(str(deployed.value))
     for line in printed:
         assert "Temporal's configuration cannot be used" in line

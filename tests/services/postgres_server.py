@@ -17,7 +17,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from tests.services.programs import require
 
 REMEDY = "install it (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql)"
@@ -46,7 +46,7 @@ class PostgresServer:
         command += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"]
         made = subprocess.run([*self._prefix, *command], cwd=folder, capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stderr
-        self._part = Part("PostgreSQL", self._command(), log=folder / "log", ready=self._ready, environment={})
+        self._part = Process("PostgreSQL", self._command(), log=folder / "log", ready=self._ready, environment={})
         self.start()
 
     def url(self, database: str = "postgres") -> str:

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from tests.services.programs import require
 
 REMEDY = "install it (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis)"
@@ -31,7 +31,7 @@ class RedisServer:
             f'save ""\nappendonly no\ndir {folder}\ndaemonize no\n'
         )
         command = [str(program), str(file)]
-        self._part = Part("Redis", command, log=folder / "redis.log", ready=self._ready, environment={})
+        self._part = Process("Redis", command, log=folder / "redis.log", ready=self._ready, environment={})
         self.start()
 
     @property

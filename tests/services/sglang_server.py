@@ -11,7 +11,7 @@ import httpx
 
 from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.sglang.cpu_server import ENVIRONMENT, NAME, CpuServer, router_command
 from deploy.sglang.install import Installed, install
 from tests.services.programs import leave_out
@@ -28,7 +28,7 @@ class SGLangServer:
     """Its address, without `/v1`."""
     api_key: str
     admin_key: str
-    part: Part
+    part: Process
     model: str = NAME
 
     @property
@@ -68,7 +68,7 @@ def sglang_server(folder: Path, *, keys: tuple[str, str] | None = None) -> Gener
     keys = keys or (secrets.token_hex(16), secrets.token_hex(16))
     server = CpuServer(port, api_key=keys[0], admin_key=keys[1])
     root = f"http://{HOST}:{port}"
-    part = Part(
+    part = Process(
         "SGLang",
         server.command(found),
         log=folder / f"sglang-{port}.log",
@@ -89,7 +89,7 @@ def router(folder: Path, servers: Sequence[SGLangServer]) -> Generator[str]:
     port, metrics = free_ports(2)
     root = f"http://{HOST}:{port}"
     command = router_command(installed(), port, metrics, [server.root for server in servers], servers[0].api_key)
-    part = Part("smg", command, log=folder / "smg.log", ready=lambda: _ready(f"{root}/readiness"), environment={})
+    part = Process("smg", command, log=folder / "smg.log", ready=lambda: _ready(f"{root}/readiness"), environment={})
     part.begin(lambda _: None)
     try:
         yield root

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from activities.settings import Store, load
 from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, free_ports
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.weaviate.build import obtain
 from deploy.weaviate.server import Serving, part
 from tests.services.programs import leave_out
@@ -31,7 +31,7 @@ class Weaviate:
     """A server that runs."""
 
     settings: Store
-    process: Part | None
+    process: Process | None
     """None where it is somebody else's."""
 
 

@@ -28,7 +28,7 @@ def test_what_is_afforded_is_what_remains(budget: Budget, worsts: list[Spend]) -
     allowance = Allowance(budget=budget)
     for number, worst in enumerate(worsts):
         fits = all(getattr(worst, limit) <= getattr(allowance.remaining, limit) for limit in LIMITS)
-        assert allowance.affords(worst, NOW) == fits
+        assert (allowance.shortfall(worst, NOW) is None) == fits
         if fits:
             remaining = allowance.remaining
             allowance = allowance.reserve(str(number), worst)

@@ -207,7 +207,7 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
             read = [conversation.order[0], *conversation.shown[1:]]
             newer = set(conversation.order[conversation.order.index(step.cut.link) + 1 :]) - {conversation.summary}
             request = sum(conversation.real[link] + 5 + compaction.MARKER for link in read if link not in newer)
-            frame = len(summary.asked([]).encode())
+            frame = len(summary.request([]).encode())
             assert request + frame + INSTRUCTIONS.tokens + most <= window, "the request finds room"
             written = data.draw(st.sampled_from([0, 1, most]) | st.integers(1, most))
             conversation.compact(step, written=written)
@@ -235,8 +235,8 @@ def test_it_always_comes_to_the_next_thought_and_one_that_is_said_to_fit_does(
 @given(st.integers(0, 10**6))
 def test_the_words_around_a_summary_are_within_what_is_reckoned_for_them(turns: int) -> None:
     assert len(summary.shown("", turns).encode()) <= compaction.SUMMARY_FRAME
-    assert len(summary.asked([]).encode()) <= compaction.SUMMARY_FRAME
-    texts = [summary.Said("assistant", "")] * (turns % 2000)
-    marked = len(summary.asked(texts).encode()) - len(summary.asked([]).encode())
+    assert len(summary.request([]).encode()) <= compaction.SUMMARY_FRAME
+    texts = [summary.Turn("assistant", "")] * (turns % 2000)
+    marked = len(summary.request(texts).encode()) - len(summary.request([]).encode())
     assistant = len("assistant") - 1  # a word that every tokenizer knows
     assert marked <= (5 + compaction.MARKER + assistant) * len(texts)

@@ -17,7 +17,7 @@ from perdure.contracts.tool_calls.tools import Approval
 from tests.support.servers.odd_server import OddServer, page
 from tools.base import ToolContext, ToolEffect
 from tools.create_ticket import create_ticket
-from tools.errors import NoAnswer, NotAllowed, Refused, Unreachable
+from tools.errors import NoAnswer, NotAllowed, ServiceRefused, Unreachable
 from tools.evidence import DidHappen, Evidence, NeverWill
 from tools.send_message import send_message
 
@@ -54,7 +54,7 @@ async def test_a_missing_message_counts_as_never_sent_only_once_the_desk_refuses
 ) -> None:
     late, next_one = writer(desk.url), replace(writer(desk.url), attempt=2)
     assert await reconcile(late) == NeverWill()
-    with pytest.raises(Refused, match=r"it refused \(410\).*nothing was done") as refusal:
+    with pytest.raises(ServiceRefused, match=r"it refused \(410\).*nothing was done") as refusal:
         await send_message.use(late, MESSAGE)
     assert not refusal.value.may_have_happened
     assert await send_message.use(next_one, MESSAGE) == "The message M-1 is sent."

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from temporalio import workflow
 
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Spend, cost_text
 from perdure.contracts.guards import Verdict
 from perdure.contracts.runs.continued import Telling
 from perdure.contracts.runs.run import AnyPhase, StageTiming
@@ -80,8 +80,7 @@ class Timeline:
     def close(self, outcome: str, spent: Spend, now: datetime) -> None:
         """End the current phase, and add the last line: the outcome and the cost of the run."""
         self._leave(now)
-        cost = f"{spent.input_tokens} + {spent.output_tokens} tokens, ${spent.micro_dollars / 1_000_000:.6f}"
-        self.step(f"**{outcome}**", cost, now)
+        self.step(f"**{outcome}**", cost_text(spent), now)
 
     def say(self, *lines: str) -> None:
         """Add the lines, and show the table where it changed."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # onnxruntime ships no types
@@ -13,6 +13,12 @@ from tokenizers import Tokenizer
 from activities.ports import NotConfigured
 
 _onnx = cast("Any", onnxruntime)
+
+MODEL_FILE = "minilm-l6-v2-int8.onnx"
+"""The file of the model's weights in the models folder."""
+
+TOKENIZER_FILE = "minilm-l6-v2-tokenizer.json"
+"""The file of its tokenizer in the models folder."""
 
 MAX_TOKENS = 256
 """The longest text that the model was trained on, in tokens. The rest of a longer text does not affect its vector."""
@@ -51,6 +57,11 @@ class MiniLM:
         self._tokenizer.enable_truncation(max_length=MAX_TOKENS)
         self._tokenizer.no_padding()
         self._inputs = {str(model_input.name) for model_input in self._session.get_inputs()}
+
+    @classmethod
+    def from_folder(cls, models: Path) -> Self:
+        """Load the weights in the models folder. Raises `NotConfigured` where a file is missing or cannot be used."""
+        return cls(models / MODEL_FILE, models / TOKENIZER_FILE)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector of 384 floats, length 1, for each text. An empty text has a vector too."""

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from activities.settings import Tools
 from activities.tool_calls.results import plain_line
-from tools.errors import NoAnswer, NotAllowed, Refused, ToolError, Unreachable
+from tools.errors import NoAnswer, NotAllowed, ServiceRefused, ToolError, Unreachable
 from tools.world import Method
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -127,7 +127,7 @@ def _parsed_answer(service: str, status: int, data: bytes, unknown_outcome: type
             raise unknown_outcome(f"{service}: it answered with what is no JSON")
         return answer
     if status in REFUSING_STATUSES:
-        raise Refused(f"{service}: it refused ({status}){_reason(answer)}")
+        raise ServiceRefused(f"{service}: it refused ({status}){_reason(answer)}")
     if status // 100 == 5:  # noqa: PLR2004 - 5xx
         raise unknown_outcome(f"{service}: it broke ({status}){_reason(answer)}")
     if issubclass(unknown_outcome, NoAnswer):
@@ -135,7 +135,7 @@ def _parsed_answer(service: str, status: int, data: bytes, unknown_outcome: type
             f"{service}: it answered {status}, which leaves open whether it was done{_reason(answer)}"
         )
     if status // 100 == 3:  # noqa: PLR2004 - 3xx
-        raise Refused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
+        raise ServiceRefused(f"{service}: it redirects, which is not followed: correct PERDURE_TOOLS__SERVICES")
     raise unknown_outcome(f"{service}: it answered {status}{_reason(answer)}")
 
 

@@ -16,7 +16,7 @@ from activities.ports import Documents
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.tools import AllowedHosts
 from tools.constraints import allows, read_url
-from tools.errors import NotAllowed, Refused, Unreachable, Unusable
+from tools.errors import NotAllowed, ServiceRefused, Unreachable, Unusable
 from tools.world import Page
 
 MAX_PAGE_BYTES = 1024 * 1024
@@ -105,7 +105,7 @@ class PublicWeb:
                     "this is not followed"
                 )
             current = target
-        raise Refused(
+        raise ServiceRefused(
             f"{_display_url(_parse_url(url))}: it redirects more than {REDIRECTS} times: use the address it leads to"
         )
 
@@ -164,7 +164,9 @@ class PublicWeb:
 
     async def _page(self, url: AnyHttpUrl, response: httpx.Response) -> Page:
         if not response.is_success:
-            raise Refused(f"{_display_url(url)}: it answered with status {response.status_code}: check the address")
+            raise ServiceRefused(
+                f"{_display_url(url)}: it answered with status {response.status_code}: check the address"
+            )
         declared = response.headers.get("Content-Length", "")
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise Unusable(f"{_display_url(url)}: it is compressed though nobody asked for that: use another page")

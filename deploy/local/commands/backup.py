@@ -1,4 +1,4 @@
-"""Backs up and restores the embedded stack's two databases: Temporal's first, so that ours is never the older one."""
+"""Backs up and restores the embedded stack's two databases: Temporal's first, so that ours is never older."""
 
 import sqlite3
 from contextlib import closing
@@ -8,12 +8,12 @@ from deploy.processes.errors import DeployError
 from deploy.processes.state_file import Record
 
 ORDER = ("temporal.db", "perdure.db")
-"""Histories say what a run has decided, our ledger what has happened. A newer ledger answers with that; an older one
-would let a write happen again: so ours is copied last."""
+"""The order of copying. Histories hold a run's decisions, our ledger holds the calls that happened. A newer ledger
+answers a repeated call with its outcome; an older one would let a write happen again. So ours is copied last."""
 
 
 def back_up(state: Path, folder: Path) -> str:
-    """Copy both databases into a new folder, while the stack runs or not; say what was done. Raises `DeployError`."""
+    """Copy both databases into a new folder, also while the stack runs; return a report. Raises `DeployError`."""
     if folder.exists() and any(folder.iterdir()):
         raise DeployError(f"the folder {str(folder)!r} is not empty: name a new one for each backup")
     missing = [name for name in ORDER if not (state / name).is_file()]
@@ -26,15 +26,15 @@ def back_up(state: Path, folder: Path) -> str:
 
 
 def restore(state: Path, folder: Path) -> str:
-    """Put both databases of a backup in place of the present ones; say what was done. Raises `DeployError`."""
+    """Replace both databases by those of a backup; return a report. Raises `DeployError`."""
     missing = [name for name in ORDER if not (folder / name).is_file()]
     if missing:
         raise DeployError(f"{str(folder)!r} is no whole backup: {missing[0]} is not there; both belong together")
     if Record.read(state) is not None:
         raise DeployError("the stack is running: stop it with Ctrl-C where it runs, then restore")
     state.mkdir(parents=True, exist_ok=True)
-    # Ours first: were this ended in between, Temporal's histories would be newer than the ledger only until it is done
-    # again, and nothing runs meanwhile.
+    # Ours first. If this is interrupted, the histories are newer than the ledger only until it is repeated, and nothing
+    # runs meanwhile.
     for name in reversed(ORDER):
         (state / f"{name}.restoring").unlink(missing_ok=True)
         _copy(folder / name, state / f"{name}.restoring")
@@ -46,13 +46,13 @@ def restore(state: Path, folder: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A consistent copy of a database that others may be writing to, checked before it counts."""
+    """Make a consistent copy of a database that others may be writing to, and check it. Raises `DeployError`."""
     uri = f"{source.resolve().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=60)) as there, closing(sqlite3.connect(target)) as here:
-            there.backup(here)
-            [found] = here.execute("PRAGMA integrity_check").fetchone()
+        with closing(sqlite3.connect(uri, uri=True, timeout=60)) as original, closing(sqlite3.connect(target)) as copy:
+            original.backup(copy)
+            [verdict] = copy.execute("PRAGMA integrity_check").fetchone()
     except sqlite3.Error as error:
         raise DeployError(f"{source.name} cannot be copied: {error}") from None
-    if found != "ok":
-        raise DeployError(f"the copy of {source.name} is damaged ({found}): it is not used")
+    if verdict != "ok":
+        raise DeployError(f"the copy of {source.name} is damaged ({verdict}): it is not used")

@@ -1,4 +1,4 @@
-"""Shows what a tenant's runs have spent together on a day, what is reserved, and by whom."""
+"""Shows the spend of a tenant's runs on one day, and the open reservations of each run."""
 
 import asyncio
 from datetime import UTC, date, datetime
@@ -17,11 +17,11 @@ from perdure.contracts.windows import Reservation, Window, WindowLimit, day_of
 HEADINGS = ("", "limit", "settled", "reserved", "left")
 
 COUNTED = tuple(limit for limit in LIMITS if limit != "tool_calls")
-"""Only what models cost is counted by the day."""
+"""The limits that are counted by the day: only those of model calls."""
 
 
 def show(settings: Settings, tenant: str, day: str | None) -> str:
-    """The window of a tenant and a UTC day, and its open reservations. Raises `BadArgument`, `DatabaseUnusable`."""
+    """Return a tenant's window of a UTC day with its open reservations. Raises `BadArgument`, `DatabaseUnusable`."""
     try:
         TypeAdapter(Name).validate_python(tenant)
     except ValidationError:
@@ -34,13 +34,13 @@ def show(settings: Settings, tenant: str, day: str | None) -> str:
     except ValueError:
         raise BadArgument(f"{day!r} is no day: write one such as {today}") from None
     try:
-        window, reservations = asyncio.run(_look(settings, tenant, on))
+        window, reservations = asyncio.run(_read_window(settings, tenant, on))
     except PortError as error:
         raise DatabaseUnusable(str(error)) from None
     return table(tenant, on, settings.limits.of(tenant), window, reservations)
 
 
-async def _look(settings: Settings, tenant: str, day: date) -> tuple[Window, tuple[Reservation, ...]]:
+async def _read_window(settings: Settings, tenant: str, day: date) -> tuple[Window, tuple[Reservation, ...]]:
     async with open_database(settings) as database:
         windows = SqlBudgetWindows(database)
         return await windows.look(tenant, day), await windows.open_reservations(tenant, day)
@@ -49,7 +49,7 @@ async def _look(settings: Settings, tenant: str, day: date) -> tuple[Window, tup
 def table(
     tenant: str, day: date, limit: WindowLimit | None, window: Window, reservations: tuple[Reservation, ...]
 ) -> str:
-    """The day as text. The limit is the one that the settings here name: a worker may have others."""
+    """Return the day as text. The limit is from the settings here; a worker may have another one."""
     lines = [f"the tenant {tenant!r} on {day} (UTC)"]
     if limit is None:
         lines.append("no limit is set here (PERDURE_LIMITS__DAILY, PERDURE_LIMITS__TENANTS), so nothing is counted")
@@ -69,8 +69,8 @@ def table(
     ]
     lines.append(f"open reservations: {len(reservations) or 'none'}")
     lines += [
-        f"  {each.reserved_at:%H:%M:%S}  {each.key.workflow_id}  {each.key.name}  at most {_in_words(each.amount)}"
-        for each in reservations
+        f"  {held.reserved_at:%H:%M:%S}  {held.key.workflow_id}  {held.key.name}  at most {_in_words(held.amount)}"
+        for held in reservations
     ]
     return "\n".join(lines)
 
@@ -80,4 +80,5 @@ def _cell(count: int | None) -> str:
 
 
 def _in_words(spend: Spend) -> str:
+    """Return the amounts by the names of the limits, as the table above has them."""
     return ", ".join(f"{name} {getattr(spend, name):,}" for name in COUNTED if getattr(spend, name)) or "nothing"

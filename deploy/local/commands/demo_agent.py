@@ -1,4 +1,4 @@
-"""The demonstration's agent: a task that ends in a write, which a person agrees to and the desk counts."""
+"""Runs the demonstration's agent: its task ends in a write, which a person approves and the desk counts."""
 
 import asyncio
 import sys
@@ -24,26 +24,26 @@ TASK = (
 BUDGET = Budget(steps=8, tool_calls=8, micro_dollars=100_000)
 
 EVERY = 0.3
-"""Seconds between two looks at the run."""
+"""The seconds between two queries of the run's status."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of the task."""
+    """The result of the task."""
 
     result: RunResult
     status: RunStatus
     tickets: dict[str, int]
-    """How often the desk received each ticket of this run, by its key."""
+    """How often the desk received each ticket of this run, by the ticket's key."""
 
     @property
-    def well(self) -> bool:
-        """Whether the task was done, and its write received exactly once."""
+    def succeeded(self) -> bool:
+        """Whether the run was answered, and the desk received its write exactly once."""
         return isinstance(self.result.outcome, Answered) and list(self.tickets.values()) == [1]
 
 
 async def run_agent(platform: Platform, run: str, desk: str, console: Console, *, yes: bool) -> Done:
-    """Have the agent do its task, and tell it step by step. `yes` agrees to every write by itself, and says so."""
+    """Run the agent on its task, and print each step. `yes` approves every write without asking, and prints that."""
     console.print(Panel(escape(TASK), title=f"the agent {AGENT!r}", title_align="left"))
     before = await _received(desk)
     await platform.start_agent(TASK, agent=AGENT, business_id=run, budget=BUDGET)
@@ -59,22 +59,23 @@ async def run_agent(platform: Platform, run: str, desk: str, console: Console, *
 
 
 async def _watch(platform: Platform, run: str, console: Console, *, yes: bool) -> None:
-    """Tell each phase once, and ask about each step that waits."""
+    """Print each phase once, and decide about each step that waits, until cancelled."""
     shown: AnyPhase | None = None
-    asked: set[str] = set()
+    decided: set[str] = set()
     while True:
         status = await platform.status(run)
         if status.phase is not shown and status.phase is not None:
             shown = status.phase
             console.print(f"  {shown.value}", style="dim")
         for step in await platform.pending(run):
-            if step.digest not in asked:
-                asked.add(step.digest)
+            if step.digest not in decided:
+                decided.add(step.digest)
                 await _decide(platform, run, step, console, yes=yes)
         await asyncio.sleep(EVERY)
 
 
 async def _decide(platform: Platform, run: str, step: PendingStep, console: Console, *, yes: bool) -> None:
+    """Ask the user about a step that waits, or approve it where `yes` is set or there is no terminal."""
     console.print(
         f"  [bold]{step.step}[/bold] waits for a person: {escape(step.tool)} {escape(step.arguments.body or '')}"
     )
@@ -82,10 +83,10 @@ async def _decide(platform: Platform, run: str, step: PendingStep, console: Cons
         console.print(
             "  approved by the demonstration itself: there is nobody to ask" if not yes else "  approved: --yes"
         )
-        agreed = True
+        approved = True
     else:
-        agreed = await asyncio.to_thread(Confirm.ask, "  May it be called?", console=console, default=True)
-    ruling = Ruling.APPROVE if agreed else Ruling.DENY
+        approved = await asyncio.to_thread(Confirm.ask, "  May it be called?", console=console, default=True)
+    ruling = Ruling.APPROVE if approved else Ruling.DENY
     await platform.decide(
         run,
         StepDecision(
@@ -94,13 +95,13 @@ async def _decide(platform: Platform, run: str, step: PendingStep, console: Cons
             digest=step.digest,
             ruling=ruling,
             by="the demonstration",
-            reason="" if agreed else "the user of the demonstration said no",
+            reason="" if approved else "the user of the demonstration said no",
         ),
     )
 
 
 async def _received(desk: str) -> dict[str, int]:
-    """How often the desk has received each ticket."""
+    """Return how often the desk has received each ticket, by key."""
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         answer = await client.get(f"{desk}/received")
     tickets: dict[str, int] = answer.raise_for_status().json()["tickets"]

@@ -1,4 +1,4 @@
-"""The table of effects as text: what the platform can do to the world, and how each is run."""
+"""Renders the table of effects as text: what each effect does to the world, and how it is run."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ HEADINGS = ("effect", "runs as", "queue", "timeouts", "retries", "paid", "what i
 
 
 def table() -> str:
-    """One row for each effect, in the order in which the workflows declare them."""
+    """Return the table: one row for each effect, in the order in which the workflows declare them."""
     rows: list[tuple[str, ...]] = [HEADINGS]
     for effect in EFFECTS:
         limits = {

@@ -1,4 +1,4 @@
-"""Follows a run while it goes on: its words as the model writes them, then what came of it."""
+"""Follows a run in progress: prints the model's words as they arrive, then returns the result."""
 
 import asyncio
 import time
@@ -14,78 +14,82 @@ from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.runs.run import RunResult, RunStatus
 
 STEPS = ("generate", "generate-repair-1")
-"""The steps of a chain that speak, in their order."""
+"""The steps of a chain that write tokens, in their order."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What came of a run, and when it began to speak."""
+    """A run's result, and the time of its first word."""
 
     result: RunResult
     status: RunStatus
     first_word_ms: float | None
-    """Milliseconds from its start to the first word that was shown; None where none was."""
+    """The milliseconds from the start to the first word shown; None where no word was shown."""
 
 
-class _Teller:
-    """Prints words as they come. What is shown is not checked yet: the answer below it is."""
+class _Printer:
+    """Prints words as they arrive. They are not checked yet; the final answer is."""
 
     def __init__(self, console: Console, waiting: Status, now: Callable[[], float]) -> None:
         self._console = console
         self._waiting = waiting
         self._now = now
-        self.first: float | None = None
-        self._open = False
+        self.first_ms: float | None = None
+        self._line_open = False
 
-    def hear(self, entry: LogEntry) -> None:
+    def show(self, entry: LogEntry) -> None:
+        """Print the words of a log entry, and begin a new line where the model begins again."""
         match entry:
-            case Reset(position) if position.attempt > 1 and self._open:
-                self._say("\n  again    ")
+            case Reset(position) if position.attempt > 1 and self._line_open:
+                self._print("\n  again    ")
             case Piece(text):
-                if self.first is None:
-                    self.first = self._now()
+                if self.first_ms is None:
+                    self.first_ms = self._now()
                     self._waiting.stop()
-                if not self._open:
-                    self._say("  writes   ")
-                self._open = True
-                self._say(text)
+                if not self._line_open:
+                    self._print("  writes   ")
+                self._line_open = True
+                self._print(text)
             case Reset() | End():
                 pass
 
     def close(self) -> None:
-        if self._open:
-            self._say("\n")
+        """End the line of words, if there is one."""
+        if self._line_open:
+            self._print("\n")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, end="", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 async def follow(platform: Platform, log: TokenLog, run: str, console: Console) -> Followed:
-    """Wait for a run's result, and print meanwhile what it says. Raises what `Platform.result` raises."""
+    """Wait for a run's result, and print its words meanwhile. Raises the errors of `Platform.result`."""
     began = time.perf_counter()
     key = await _key(platform, run)
     with console.status("running: screen, route, retrieve, generate, check") as waiting:
-        teller = _Teller(console, waiting, lambda: (time.perf_counter() - began) * 1000)
-        listening = asyncio.create_task(_listen(log, key, teller))
+        printer = _Printer(console, waiting, lambda: (time.perf_counter() - began) * 1000)
+        listening = asyncio.create_task(_listen(log, key, printer))
         try:
             result = await platform.result(run)
-            # Its last words may be on their way still.
-            if teller.first is not None:
+            # The last words may still be on their way.
+            if printer.first_ms is not None:
                 await asyncio.wait([listening], timeout=1)
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-            teller.close()
-    return Followed(result, await platform.status(run), teller.first)
+            printer.close()
+    return Followed(result, await platform.status(run), printer.first_ms)
 
 
-async def _listen(log: TokenLog, key: StepKey, teller: _Teller) -> None:
+async def _listen(log: TokenLog, key: StepKey, printer: _Printer) -> None:
+    """Show the token log of each step that writes, one step after the other."""
     for step in STEPS:
         at = Position()
         async for entry in log.read(key.model_copy(update={"step": step}), at):
-            teller.hear(entry)
+            printer.show(entry)
 
 
 async def _key(platform: Platform, run: str) -> StepKey:
+    """Return the key of the run's first step that writes tokens."""
     status = await platform.status(run)
     return StepKey(tenant=status.tenant, workflow_id=status.workflow_id, run_id=status.temporal_run_id, step=STEPS[0])

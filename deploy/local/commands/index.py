@@ -20,39 +20,40 @@ from activities.adapters.stores import chunks
 from activities.ports import Chunk, Embedder, PortError, UnreadableDocument, VectorStore
 from activities.settings import Settings
 from deploy.local.weights import weights
+from deploy.local.weights.embedder import embedder
 from deploy.processes.errors import DeployError
 from deploy.processes.progress import CONSOLE
 from deploy.weaviate.server import embedded
 from perdure.contracts.contract import Name
 
 BATCH = 16
-"""Chunks that are embedded between two moves of the progress bar."""
+"""The number of chunks that are embedded between two updates of the progress bar."""
 
 Report = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and of how much."""
+"""A callback of progress: the work's name, how much of it is done, and the total."""
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """What an index holds now."""
+    """The content of an index after indexing."""
 
     documents: int
     chunks: int
     unchanged: bool = False
-    """Whether it held that already."""
+    """Whether the index had this content before."""
 
 
 async def index(
     folder: Path, *, tenant: str, collection: str, embedder: Embedder, store: VectorStore, progress: Report
 ) -> Indexed:
-    """Make a folder's documents the collection, all at once.
+    """Replace the collection by a folder's documents, all at once.
 
-    Every file is read before anything changes: one that cannot be read stops it with `UnreadableDocument`. Files and
+    Every file is read before anything changes: a file that cannot be read raises `UnreadableDocument`. Files and
     folders whose names begin with a dot are left out. Running it again gives the same collection.
     """
-    done, made = await _made(folder, embedder, progress)
-    await store.replace(tenant, collection, made)
-    return done
+    indexed, embedded_chunks = await _embed_folder(folder, embedder, progress)
+    await store.replace(tenant, collection, embedded_chunks)
+    return indexed
 
 
 async def ensure(
@@ -66,43 +67,38 @@ async def ensure(
     progress: Report,
     record: Path,
 ) -> Indexed:
-    """Index a folder unless the collection is made of these very files already, which `record` remembers.
+    """Index a folder, unless the file `record` shows that the collection was made of these very files.
 
     `embedding` names the embedding model's weights. The model is loaded only where it is needed.
     """
     wanted = await asyncio.to_thread(_fingerprint, folder, embedding)
-    known = await asyncio.to_thread(_recorded, record)
-    if known is not None and known[0] == wanted and await store.count(tenant, collection) == known[1].chunks:
-        return known[1]
-    done, made = await _made(folder, await asyncio.to_thread(embedder), progress)
-    # From here to the end of the replacement nobody knows what the collection holds.
+    last = await asyncio.to_thread(_last_indexed, record)
+    if last is not None and last[0] == wanted and await store.count(tenant, collection) == last[1].chunks:
+        return last[1]
+    indexed, embedded_chunks = await _embed_folder(folder, await asyncio.to_thread(embedder), progress)
+    # Until the replacement ends, the content of the collection is unknown.
     await asyncio.to_thread(record.unlink, missing_ok=True)
-    await store.replace(tenant, collection, made)
-    await asyncio.to_thread(_remember, record, wanted, done)
-    return done
+    await store.replace(tenant, collection, embedded_chunks)
+    await asyncio.to_thread(_remember, record, wanted, indexed)
+    return indexed
 
 
 async def index_folder(folder: Path, settings: Settings, *, tenant: str, collection: str) -> Indexed:
-    """`ensure` in the store that the settings name, with the embedded stack's embedding model and a progress bar.
+    """Index a folder into the store of the settings where it changed, with the embedded model and a progress bar.
 
     Raises `PortError` and `DeployError`.
     """
     from activities.adapters.stores.open import home_of_index, open_store
 
-    def load() -> Embedder:
-        from activities.adapters.stores.minilm import MiniLM
-
-        return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
-
     catalogue = weights.read_catalogue(settings)
     async with open_store(settings) as store:
         await store.ready()
-        with _shown() as progress:
+        with _progress_bars() as progress:
             return await ensure(
                 folder,
                 tenant=tenant,
                 collection=collection,
-                embedder=load,
+                embedder=lambda: embedder(settings),
                 embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
                 store=store,
                 progress=progress,
@@ -111,38 +107,43 @@ async def index_folder(folder: Path, settings: Settings, *, tenant: str, collect
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command with its arguments; returns the exit code."""
+    """Run the command with its arguments; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local index", description="Index a folder of documents.")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--tenant", default="default", type=_name)
     parser.add_argument("--collection", default="handbook", type=_name)
-    parser.add_argument("--store", choices=["weaviate"], help="keep them in that of the stack that is up")
+    parser.add_argument("--store", choices=["weaviate"], help="keep them in the Weaviate of the running stack")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
         settings = embedded(tree.load()) if options.store == "weaviate" else tree.load()
-        done = asyncio.run(index_folder(options.folder, settings, tenant=options.tenant, collection=options.collection))
+        indexed = asyncio.run(
+            index_folder(options.folder, settings, tenant=options.tenant, collection=options.collection)
+        )
     except (PortError, DeployError) as error:
         print(f"perdure: {error}", file=sys.stderr)
         return 1
-    how = "unchanged" if done.unchanged else f"indexed in {time.monotonic() - began:.1f} s"
-    print(f"{options.collection}: {done.documents} documents, {done.chunks} chunks, {how}")
+    how = "unchanged" if indexed.unchanged else f"indexed in {time.monotonic() - began:.1f} s"
+    print(f"{options.collection}: {indexed.documents} documents, {indexed.chunks} chunks, {how}")
     return 0
 
 
-async def _made(folder: Path, embedder: Embedder, progress: Report) -> tuple[Indexed, list[Chunk]]:
-    """The folder's chunks with their vectors."""
+async def _embed_folder(folder: Path, embedder: Embedder, progress: Report) -> tuple[Indexed, list[Chunk]]:
+    """Read a folder's documents, cut them into chunks and embed each."""
     documents = await asyncio.to_thread(_read, folder, progress)
     pieces = [(document, piece) for document in documents for piece in chunks.cut(document)]
     vectors: list[list[float]] = []
     for start in range(0, len(pieces), BATCH):
         vectors.extend(await embedder.embed([piece.text for _, piece in pieces[start : start + BATCH]]))
         progress("embed chunks", len(vectors), len(pieces))
-    made = [_chunk(document, piece, vector) for (document, piece), vector in zip(pieces, vectors, strict=True)]
-    return Indexed(len(documents), len(made)), made
+    embedded_chunks = [
+        _chunk(document, piece, vector) for (document, piece), vector in zip(pieces, vectors, strict=True)
+    ]
+    return Indexed(len(documents), len(embedded_chunks)), embedded_chunks
 
 
 def _read(folder: Path, progress: Report) -> list[Document]:
+    """Parse every file of a folder. Raises `UnreadableDocument`, also for two files with the same id and version."""
     from activities.adapters.documents.parse import parse
 
     files = _files(folder)
@@ -161,17 +162,17 @@ def _read(folder: Path, progress: Report) -> list[Document]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The folder's files in a fixed order. Raises `DeployError` where there are none."""
+    """Return the folder's files in a fixed order. Raises `DeployError` where there are none."""
     if not folder.is_dir():
         raise DeployError(f"cannot index {str(folder)!r}: it is not a folder; name a folder of documents")
-    found = sorted(
+    files = sorted(
         path
         for path in folder.rglob("*")
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    if not found:
+    if not files:
         raise DeployError(f"cannot index {str(folder)!r}: it holds no files; name a folder of documents")
-    return found
+    return files
 
 
 def _chunk(document: Document, piece: chunks.Piece, vector: Sequence[float]) -> Chunk:
@@ -188,7 +189,7 @@ def _chunk(document: Document, piece: chunks.Piece, vector: Sequence[float]) -> 
 
 
 def _fingerprint(folder: Path, embedding: str) -> str:
-    """Changes with any file, with the way documents are cut, and with the embedding model."""
+    """Return a hash that changes with any file, with the chunking rules, and with the embedding model."""
     digest = hashlib.sha256(f"{chunks.EDITION} {embedding}".encode())
     for path in _files(folder):
         try:
@@ -199,18 +200,18 @@ def _fingerprint(folder: Path, embedding: str) -> str:
     return digest.hexdigest()
 
 
-def _recorded(record: Path) -> tuple[str, Indexed] | None:
-    """What was indexed last; None where that is unknown."""
+def _last_indexed(record: Path) -> tuple[str, Indexed] | None:
+    """Return the fingerprint and content of the last indexing; None where no readable record exists."""
     try:
-        known = json.loads(record.read_text())
-        return str(known["of"]), Indexed(int(known["documents"]), int(known["chunks"]), unchanged=True)
+        fields = json.loads(record.read_text())
+        return str(fields["of"]), Indexed(int(fields["documents"]), int(fields["chunks"]), unchanged=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _remember(record: Path, of: str, done: Indexed) -> None:
+def _remember(record: Path, of: str, indexed: Indexed) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"of": of, "documents": done.documents, "chunks": done.chunks}))
+    record.write_text(json.dumps({"of": of, "documents": indexed.documents, "chunks": indexed.chunks}))
 
 
 def _name(value: str) -> str:
@@ -221,8 +222,8 @@ def _name(value: str) -> str:
 
 
 @contextmanager
-def _shown() -> Generator[Report]:
-    """A bar for each thing that is reported."""
+def _progress_bars() -> Generator[Report]:
+    """Show a progress bar for each kind of work that is reported."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=CONSOLE, refresh_per_second=4) as bars:
         tasks: dict[str, TaskID] = {}

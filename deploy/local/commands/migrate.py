@@ -1,4 +1,4 @@
-"""Brings the database that the settings name up to date: what every worker does by itself when it starts."""
+"""Migrates the database of the settings to the newest revision, as every worker does when it starts."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from deploy.processes.errors import DatabaseUnusable
 
 
 def migrate(settings: Settings) -> str:
-    """Bring it up to date, and say from which revision to which. Raises `DatabaseUnusable`."""
+    """Migrate the database; return a line with the old and new revision. Raises `DatabaseUnusable`."""
     try:
         before, after = asyncio.run(_bring_up(settings))
     except PortError as error:

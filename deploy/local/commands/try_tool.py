@@ -1,4 +1,4 @@
-"""Tries a tool by hand with the world it gets from the platform: `python -m deploy.local tool NAME '{...}'`."""
+"""Calls a tool by hand with the context that it gets from the platform: `python -m deploy.local tool NAME '{...}'`."""
 
 import argparse
 import asyncio
@@ -11,23 +11,19 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from activities import settings as tree
-from activities.adapters.documents.files import FileDocuments
-from activities.adapters.stores.tool_knowledge import ToolKnowledge
-from activities.adapters.web.named_services import NamedServices
-from activities.adapters.web.public_web import PublicWeb
-from activities.adapters.web.tool_http import ToolHttp
-from activities.ports import Embedder, PortError
+from activities.adapters.tool_contexts import context_maker
+from activities.ports import PortError
 from activities.settings import Settings
-from deploy.local.weights import weights
+from deploy.local.weights.embedder import embedder
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, AllowedPaths, Constraint
-from tools.base import Tool, ToolContext
+from tools.base import Tool
 from tools.errors import ToolError
 from tools.folder import all_tools
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command with its arguments; returns the exit code."""
+    """Run the command with its arguments; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local tool", description=(__doc__ or "").split(":")[0])
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object; the schema if left out")
@@ -43,34 +39,34 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--tenant", default="default")
     parser.add_argument("--collection", default="handbook")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        tool = _known(given.name)
-        if given.arguments is None:
+        tool = _known_tool(options.name)
+        if options.arguments is None:
             print(json.dumps(tool.schema, indent=2))
             return 0
-        constraints = allowed(tool, given.allow)
-        asked = _object(given.arguments)
-        print(asyncio.run(_tried(tree.load(), tool, asked, constraints, given)))
+        constraints = allowed(tool, options.allow)
+        call_arguments = _object(options.arguments)
+        print(asyncio.run(_call(tree.load(), tool, call_arguments, constraints, options)))
     except (BadInput, ToolError, PortError) as error:
         print(f"perdure: {error}", file=sys.stderr)
         return 1
     except TimeoutError:
-        print(f"perdure: {given.name} did not end within {_known(given.name).timeout}", file=sys.stderr)
+        print(f"perdure: {options.name} did not end within {_known_tool(options.name).timeout}", file=sys.stderr)
         return 1
     return 0
 
 
-def allowed(tool: Tool[Any], given: Sequence[str]) -> dict[str, Constraint]:
-    """The constraints that `ARGUMENT=VALUE` pairs make for a tool. Raises `BadInput`."""
+def allowed(tool: Tool[Any], pairs: Sequence[str]) -> dict[str, Constraint]:
+    """Return the constraints that `ARGUMENT=VALUE` pairs make for a tool. Raises `BadInput`."""
     values: dict[str, list[str]] = {}
-    for pair in given:
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or name not in tool.constrained:
             known = ", ".join(f"{name}=" for name in tool.constrained) or "nothing: its arguments take no constraint"
             raise BadInput(f"--allow {pair}: {tool.name} takes {known}")
         values.setdefault(name, []).append(value)
-    return {name: _constraint(tool, name, tuple(found)) for name, found in values.items()}
+    return {name: _constraint(tool, name, tuple(granted)) for name, granted in values.items()}
 
 
 def _constraint(tool: Tool[Any], name: str, values: tuple[str, ...]) -> Constraint:
@@ -85,7 +81,7 @@ def _constraint(tool: Tool[Any], name: str, values: tuple[str, ...]) -> Constrai
         raise BadInput(f"--allow {name}: {', '.join(values)} is no amount: write a number") from None
 
 
-def _known(name: str) -> Tool[Any]:
+def _known_tool(name: str) -> Tool[Any]:
     known = all_tools()
     if name not in known:
         raise BadInput(f"there is no tool {name!r}: the tools are {', '.join(known)}")
@@ -94,38 +90,30 @@ def _known(name: str) -> Tool[Any]:
 
 def _object(arguments: str) -> dict[str, Any]:
     try:
-        given: object = json.loads(arguments)
+        parsed: object = json.loads(arguments)
     except ValueError as error:
         raise BadInput(f"arguments: not JSON ({error}): send an object like the schema's") from None
-    if not isinstance(given, dict):
+    if not isinstance(parsed, dict):
         raise BadInput(f"arguments: {arguments!r} is not a JSON object")
-    return {str(name): value for name, value in given.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+    return {str(name): value for name, value in parsed.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
 
 
-async def _tried(
+async def _call(
     settings: Settings,
     tool: Tool[Any],
-    asked: dict[str, Any],
+    arguments: dict[str, Any],
     constraints: dict[str, Constraint],
-    given: argparse.Namespace,
+    options: argparse.Namespace,
 ) -> str:
+    """Call the tool with the context that the options describe; return its result."""
     from activities.adapters.stores.open import open_store
 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings))
 
-        def embedder() -> Embedder:
-            from activities.adapters.stores.minilm import MiniLM
-
-            return MiniLM(*(weights.fetch(name, settings) for name in weights.EMBEDDING))
-
-        context = ToolContext(
-            tenant=given.tenant,
-            run="by-hand",
-            step="by-hand",
-            key=given.key,
-            knowledge=ToolKnowledge(given.tenant, given.collection, store, embedder),
-            http=ToolHttp(PublicWeb(FileDocuments()), NamedServices(settings.tools)),
+        make = context_maker(settings, lambda: store, lambda: embedder(settings))
+        context = make(
+            tenant=options.tenant, run="by-hand", step="by-hand", key=options.key, collection=options.collection
         )
         async with asyncio.timeout(tool.timeout.total_seconds()):
-            return await tool.use(context, asked, constraints)
+            return await tool.use(context, arguments, constraints)

@@ -1,4 +1,4 @@
-"""`up`: the embedded stack in the foreground, until Ctrl-C, SIGTERM, or the end of one of its parts."""
+"""Runs the embedded stack in the foreground until Ctrl-C, SIGTERM, or the end of one of its processes."""
 
 import signal
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def up(
     settings: Settings, *, model: bool = True, worker: bool = True, tiers: Sequence[str] = weights.DEFAULT_TIERS
 ) -> None:
-    """Start everything, say where it answers, and wait. Raises `DeployError`; returns when it was told to stop."""
+    """Start the stack, print its addresses, and wait. Return after a signal to stop. Raises `DeployError`."""
     for number in STOPPERS:
         signal.signal(number, _stop_once)
     stack = Stack(settings, model=model, worker=worker, tiers=tiers)
@@ -28,7 +28,7 @@ def up(
 
 
 def describe(addresses: Addresses) -> str:
-    """The addresses, one a line."""
+    """Return the addresses, one a line."""
     lines = [f"Temporal   {addresses.temporal}"]
     if addresses.ui:
         lines.append(f"UI         {addresses.ui}")
@@ -42,6 +42,6 @@ def describe(addresses: Addresses) -> str:
 
 def _stop_once(number: int, frame: FrameType | None) -> None:
     del number, frame
-    for each in STOPPERS:  # a second Ctrl-C must not interrupt the stopping
-        signal.signal(each, signal.SIG_IGN)
+    for other in STOPPERS:  # a second Ctrl-C must not interrupt the stopping
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt

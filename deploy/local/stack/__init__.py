@@ -1,1 +1,1 @@
-"""The parts of the embedded stack, and the supervisor that starts, watches and stops them."""
+"""The processes of the embedded stack, and the supervisor that starts, watches and stops them."""

@@ -1,14 +1,14 @@
-"""The desk: a small real service that takes tickets and messages and counts what it received, for demos and tests.
+"""The desk: a small real service that takes tickets and messages and counts the requests, for demos and tests.
 
-`python -m deploy.local.stack.desk --port 9000` serves it on loopback; its first line is `ready PORT`. It keeps
+`python -m deploy.local.stack.desk --port 9000` serves it on loopback; its first line is `ready PORT`. It stores
 everything in one SQLite file, so that it can be killed at any moment. Every request carries an `Idempotency-Key`.
 
-- `POST /tickets` with `{"title", "text"}` opens a ticket; with a key that it knows it returns the same ticket.
-- `POST /messages` with `{"to", "text"}` sends a message, again each time that it is asked: on purpose.
-- `DELETE /messages?attempt=2` refuses from now on what comes with the request's key and `?attempt=2` or a lower one, or
-  none, and says what came before: of what is not there then, it is sure that it will never be.
-- `GET /tickets` and `GET /messages` say what it received with the request's key, and what came of it.
-- `GET /received` counts everything that it received, by kind and key; `GET /kept` lists what came of it.
+- `POST /tickets` with `{"title", "text"}` opens a ticket; a key that was used before returns the same ticket.
+- `POST /messages` with `{"to", "text"}` sends one more message for every request, whatever its key: on purpose.
+- `DELETE /messages?attempt=2` refuses later requests with the same key and attempt 2, a lower one or none. It returns
+  the messages of that key so far: after it, no other message of these attempts can appear.
+- `GET /tickets` and `GET /messages` return the number of requests with the key, and the tickets or messages of it.
+- `GET /received` counts all requests, by kind and key; `GET /kept` lists all tickets and messages.
 """
 
 import argparse
@@ -28,13 +28,13 @@ import httpx
 from activities import settings as tree
 from deploy.processes.errors import PortInUse
 from deploy.processes.ports import HOST, require_free
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 
 LARGEST = 64 * 1024
-"""Bytes of a request."""
+"""The largest request, in bytes."""
 
 FIELDS = {"tickets": ("title", "text"), "messages": ("to", "text")}
-"""What each kind is made of; all of it is text and none of it empty."""
+"""The fields of each kind; every field is text and not empty."""
 
 _TABLES = """
 create table if not exists received (number integer primary key, kind text not null, key text not null);
@@ -50,7 +50,7 @@ create index if not exists kept_by_key on kept (kind, key);
 
 
 class Mistake(Exception):
-    """The caller's: the status, and what is wrong in one line."""
+    """A mistake of the caller: the HTTP status, and one line about what is wrong."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -58,7 +58,7 @@ class Mistake(Exception):
 
 
 class Desk:
-    """What the desk knows, in a file."""
+    """The desk's tickets, messages and counts, in a file."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +68,8 @@ class Desk:
             database.executescript(_TABLES)
 
     def take(self, kind: str, key: str, fields: Mapping[str, str], attempt: int = 0) -> tuple[int, dict[str, Any]]:
-        """Count a request, and do what it asks; returns the status and what was kept. Raises `Mistake`."""
-        said = json.dumps(fields, sort_keys=True)
+        """Count a request and store its ticket or message; return the HTTP status and the entry. Raises `Mistake`."""
+        contents = json.dumps(fields, sort_keys=True)
         with closing(self._opened()) as database, database:
             database.execute("begin immediate")
             database.execute("insert into received (kind, key) values (?, ?)", (kind, key))
@@ -78,29 +78,29 @@ class Desk:
             if ended is not None and attempt <= ended[0]:
                 same, number, status = True, 0, 410
             elif kind == "tickets" and known is not None:
-                same = known[1] == said
+                same = known[1] == contents
                 number, status = int(known[0]), 200
             else:
                 same, status = True, 201
                 insert = "insert into kept (kind, key, fields) values (?, ?, ?)"
-                number = int(database.execute(insert, (kind, key, said)).lastrowid or 0)
-        if not same:  # it was received all the same, and is counted
+                number = int(database.execute(insert, (kind, key, contents)).lastrowid or 0)
+        if not same:  # the request is counted although it is refused
             raise Mistake(409, "the key was used for another ticket: use a new one")
         if status == 410:  # noqa: PLR2004 - Gone
             raise Mistake(410, f"attempt {attempt} of this key was ended before it came: nothing was done")
-        return status, _shown(kind, number, said)
+        return status, _entry(kind, number, contents)
 
     def became(self, kind: str, key: str) -> dict[str, Any]:
-        """What was received with a key, and what was kept of it."""
+        """Return the number of requests with a key, and the tickets or messages of it."""
         with closing(self._opened()) as database:
             [count] = database.execute(
                 "select count(*) from received where kind = ? and key = ?", (kind, key)
             ).fetchone()
             rows = database.execute("select id, fields from kept where kind = ? and key = ? order by id", (kind, key))
-            return {"received": int(count), kind: [_shown(kind, int(number), said) for number, said in rows]}
+            return {"received": int(count), kind: [_entry(kind, int(number), contents) for number, contents in rows]}
 
     def end(self, kind: str, key: str, attempt: int) -> dict[str, Any]:
-        """Refuse these attempts from now on; says what was kept of them before."""
+        """Refuse this attempt and lower ones from now on; return its entries so far."""
         with closing(self._opened()) as database, database:
             database.execute("begin immediate")
             database.execute(
@@ -111,7 +111,7 @@ class Desk:
         return self.became(kind, key)
 
     def received(self) -> dict[str, dict[str, int]]:
-        """How often each key was received, by kind."""
+        """Return the number of requests of each key, by kind."""
         with closing(self._opened()) as database:
             counts: dict[str, dict[str, int]] = {kind: {} for kind in FIELDS}
             for kind, key, count in database.execute("select kind, key, count(*) from received group by kind, key"):
@@ -119,22 +119,23 @@ class Desk:
             return counts
 
     def kept(self) -> dict[str, list[dict[str, Any]]]:
-        """Everything that was kept, with its key, by kind, in order."""
+        """Return all tickets and messages with their keys, by kind, in order."""
         with closing(self._opened()) as database:
-            kept: dict[str, list[dict[str, Any]]] = {kind: [] for kind in FIELDS}
-            for number, kind, key, said in database.execute("select id, kind, key, fields from kept order by id"):
-                kept[str(kind)].append({"key": str(key), **_shown(str(kind), int(number), said)})
-            return kept
+            entries: dict[str, list[dict[str, Any]]] = {kind: [] for kind in FIELDS}
+            for number, kind, key, contents in database.execute("select id, kind, key, fields from kept order by id"):
+                entries[str(kind)].append({"key": str(key), **_entry(str(kind), int(number), contents)})
+            return entries
 
     def _opened(self) -> sqlite3.Connection:
-        # One for each request: a thread serves it. What was answered must survive the machine, so all is synced.
+        # One connection for each request, since each has its own thread. An answered request must survive a crash of
+        # the machine, so every write is synced.
         database = sqlite3.connect(self._file, timeout=20, isolation_level=None)
         database.execute("pragma synchronous = full")
         return database
 
 
-def _shown(kind: str, number: int, said: str) -> dict[str, Any]:
-    return {"id": f"{kind[0].upper()}-{number}", **json.loads(said)}
+def _entry(kind: str, number: int, contents: str) -> dict[str, Any]:
+    return {"id": f"{kind[0].upper()}-{number}", **json.loads(contents)}
 
 
 class DeskServer(ThreadingHTTPServer):
@@ -144,18 +145,18 @@ class DeskServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, port: int, file: Path, *, pause: float = 0) -> None:
-        """`pause`: seconds between what a POST does and its answer, in which callers can be killed."""
+        """Listen on the port. `pause` is the seconds between a POST's write and its answer: time to kill callers."""
         super().__init__((HOST, port), _Handler)
         self.desk = Desk(file)
         self.pause = pause
 
     @property
     def url(self) -> str:
-        """Its address, as the settings name it."""
+        """The address, as the settings name it."""
         return f"http://{HOST}:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a caller may go away."""
+        """Ignore the error: a caller may disconnect at any time."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.01,), name="desk", daemon=True).start()
@@ -184,9 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         def take(kind: str, key: str) -> tuple[int, dict[str, Any]]:
-            taken = self.server.desk.take(kind, key, self._fields(kind), self._attempt())
+            answer = self.server.desk.take(kind, key, self._fields(kind), self._attempt())
             time.sleep(self.server.pause)
-            return taken
+            return answer
 
         self._answer(take)
 
@@ -194,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(lambda kind, key: (200, self.server.desk.end(kind, key, self._attempt())))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: what it received can be asked for."""
+        """Log nothing: `GET /received` shows all requests."""
 
     def _answer(self, do: Callable[[str, str], tuple[int, dict[str, Any]]]) -> None:
         try:
@@ -249,8 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Part:
-    """The desk as a process of the stack, or of a test."""
+def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Process:
+    """Return the desk as a process of the stack, or of a test."""
 
     def ready() -> bool:
         try:
@@ -259,7 +260,7 @@ def part(port: int, file: Path, log: Path, *, pause: float = 0) -> Part:
             return False
 
     command = [sys.executable, "-m", "deploy.local.stack.desk", "--port", str(port), "--file", str(file)]
-    return Part("the desk", [*command, "--pause", str(pause)], log=log, ready=ready, environment={})
+    return Process("the desk", [*command, "--pause", str(pause)], log=log, ready=ready, environment={})
 
 
 def main() -> None:
@@ -270,12 +271,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9000)
     parser.add_argument("--file", type=Path, help="where it keeps everything (default: desk.db in the state folder)")
     parser.add_argument("--pause", type=float, default=0, help="seconds between what a POST does and its answer")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        require_free(given.port, "--port")
+        require_free(options.port, "--port")
     except PortInUse as error:
         sys.exit(f"perdure: {error}")
-    server = DeskServer(given.port, given.file or tree.load().paths.state / "desk.db", pause=given.pause)
+    server = DeskServer(options.port, options.file or tree.load().paths.state / "desk.db", pause=options.pause)
     print("ready", server.server_address[1], flush=True)
     with suppress(KeyboardInterrupt):
         server.serve_forever()

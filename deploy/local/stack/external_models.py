@@ -1,4 +1,4 @@
-"""Model servers that somebody else runs: asked before a stack starts, so that a wrong address is one line."""
+"""Checks external model servers before a stack starts, so that a wrong address is reported in one line."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from deploy.processes.errors import DeployError
 
 
 class NoModel(DeployError):
-    """No server of a tier can be called."""
+    """No model server of a tier can be used."""
 
 
 def require(settings: Settings, tiers: Sequence[str]) -> None:
-    """Raise `NoModel` where all deployments of a tier are SGLang's and none of them can be called."""
+    """Raise `NoModel` where all deployments of a tier are SGLang's and none of them is ready."""
     try:
         catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         servers = HttpModelServers(catalogue, api_keys=settings.model.api_keys)
@@ -23,9 +23,9 @@ def require(settings: Settings, tiers: Sequence[str]) -> None:
             names = catalogue.tiers.get(tier, ())
             if not names or any(catalogue.entries[name].provider != "sglang" for name in names):
                 continue
-            found = [asyncio.run(servers.health(name)) for name in names]
-            if not any(health.ready for health in found):
+            healths = [asyncio.run(servers.health(name)) for name in names]
+            if not any(health.ready for health in healths):
                 where = catalogue.entry(names[0]).endpoint
-                raise NoModel(f"the model server at {where} cannot be used for the tier {tier!r}: {found[0].reason}")
+                raise NoModel(f"the model server at {where} cannot be used for the tier {tier!r}: {healths[0].reason}")
     except PortError as error:
         raise NoModel(str(error)) from None

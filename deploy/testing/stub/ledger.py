@@ -1,4 +1,4 @@
-"""Writes the stub model's bill: a call is on disk before anything of its reply is sent."""
+"""Writes the stub model's bill: a call is on disk before any part of its reply is sent."""
 
 import sqlite3
 import threading
@@ -13,19 +13,19 @@ _TABLE = f"create table if not exists calls ({', '.join(f'{name} {kind}' for nam
 
 
 class BillFile:
-    """The bill that is written. One connection, one call after the other: a call costs one sync of the disk."""
+    """The writer of the bill. One connection writes one call after the other: a call costs one sync of the disk."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._database = sqlite3.connect(file, timeout=20, isolation_level=None, check_same_thread=False)
         self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma synchronous = full")  # what was counted must survive the machine
+        self._database.execute("pragma synchronous = full")  # a counted call must survive a crash of the machine
         self._database.execute(_TABLE)
         self._database.execute("create index if not exists calls_by_turn on calls (run, turn)")
 
     def attempt(self, run: str, turn: int) -> "Attempt":
-        """The next call of this turn, as a context manager in which it is counted."""
+        """Return a context manager for the next call of this turn; the call is counted inside."""
         return Attempt(self._lock, self._database, run, turn)
 
     def close(self) -> None:
@@ -35,7 +35,7 @@ class BillFile:
 
 
 class Attempt:
-    """One call: its number is known inside, and it is on the bill when the context ends without an error."""
+    """One call: its number is known inside the context, and it is on the bill when that ends without an error."""
 
     def __init__(self, lock: threading.Lock, database: sqlite3.Connection, run: str, turn: int) -> None:
         self._lock = lock
@@ -56,7 +56,7 @@ class Attempt:
     def count(
         self, *, met: str, model: str, request: str | None, input_tokens: int, output_tokens: int, prices: Prices
     ) -> BilledCall:
-        """Put it on the bill."""
+        """Put the call on the bill. `met` is what happened to it; a call that met an HTTP status costs nothing."""
         paid = not met.isdecimal()
         tokens = (input_tokens, output_tokens) if paid else (0, 0)
         price = prices.of(input_tokens=tokens[0], output_tokens=tokens[1])

@@ -1,4 +1,4 @@
-"""The stub model of agents: it says what the script in the conversation says, and keeps the bill."""
+"""Serves the stub model of agents: it follows the script in the conversation, and writes the bill."""
 
 import json
 import re
@@ -16,72 +16,71 @@ from perdure.contracts.contract import BadInput
 from perdure.testing.script import Script, Turn, find_script
 
 MODEL = "stub"
-"""What a catalogue asks it for; it answers under any name that it is asked for."""
+"""The model's name in a catalogue; it answers to any name."""
 
 BYTES_PER_TOKEN = 4
-"""What a token is here: a count that a budget's upper bound, a token for each byte, always covers."""
-
+"""The bytes of a token here: a budget's upper bound, one token for each byte, always covers this count."""
 
 SUMMED_UP = re.compile(r"The stub has summed up (\d+) turns\.")
-"""What its summaries say: how many turns of the assistant they stand for. A conversation goes on after them."""
+"""The text of its summaries, with the number of assistant turns that they replace."""
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Where a conversation stands in its script."""
+    """The position of a conversation in its script."""
 
     run: str
     number: int
     """The model's turn, from 1; 0 for a summary."""
     turn: Turn | None
-    """None where there is no script: then the stub answers from the first sentence that it is shown."""
+    """The turn of the script; None without a script: then the stub answers with the first sentence of the prompt."""
 
 
 def cue(request: Json) -> Cue:
-    """Find it. Raises `BadInput` where the script cannot be read or has no such turn."""
+    """Return the position of a request's conversation. Raises `BadInput` for a bad or too short script."""
     script: Script | None = None
-    spoken = 0
+    turns_done = 0
     for message in request["messages"]:
         text = _text(message) if message["role"] == "user" else ""
         if text.startswith(summary.RECORD):
             return _summed_up(text)
         if text and script is None:
-            script, spoken = find_script(text), 0
+            script, turns_done = find_script(text), 0
         elif text:
-            spoken += sum(map(int, SUMMED_UP.findall(text)))
+            turns_done += sum(map(int, SUMMED_UP.findall(text)))
         elif message["role"] == "assistant":
-            spoken += 1
+            turns_done += 1
     if script is None:
-        return Cue("", spoken + 1, None)
-    if spoken >= len(script.turns):
-        raise BadInput(f"the script of {script.run!r} has {len(script.turns)} turns, and this is turn {spoken + 1}")
-    return Cue(script.run, spoken + 1, script.turns[spoken])
+        return Cue("", turns_done + 1, None)
+    if turns_done >= len(script.turns):
+        raise BadInput(f"the script of {script.run!r} has {len(script.turns)} turns, and this is turn {turns_done + 1}")
+    return Cue(script.run, turns_done + 1, script.turns[turns_done])
 
 
 def _summed_up(record: str) -> Cue:
-    """A conversation that is to be summed up. Its own summary before is in the record, and counts too."""
+    """Return the cue for a summary. An earlier summary in the record counts with the turns that it replaced."""
     script = find_script(record)
     turns = len(summary.ASSISTANT.findall(record)) + sum(map(int, SUMMED_UP.findall(record)))
     return Cue("" if script is None else script.run, 0, Turn(answer=f"The stub has summed up {turns} turns."))
 
 
 def item_of(request: Json, turn: Turn | None) -> Json:
-    """The reply to give, with its tokens."""
-    said: Json = {} if turn is None else {"content": turn.answer or ""}
+    """Return the reply of a turn, with its token counts."""
+    reply: Json = {} if turn is None else {"content": turn.answer or ""}
     if turn is not None and turn.calls:
-        said = {"tool_calls": [call.model_dump(mode="json") for call in turn.calls]}
-    written = json.dumps(said["tool_calls"]) if "tool_calls" in said else content_for(request, said)
+        reply = {"tool_calls": [call.model_dump(mode="json") for call in turn.calls]}
+    written = json.dumps(reply["tool_calls"]) if "tool_calls" in reply else content_for(request, reply)
     read = _tokens("".join(_text(message) for message in request["messages"]))
     wrote = _tokens(written)
     if turn is not None:
         read = read if turn.input_tokens is None else turn.input_tokens
         wrote = wrote if turn.output_tokens is None else turn.output_tokens
     most = request.get("max_tokens") or request.get("max_completion_tokens") or wrote
-    return {**said, "input_tokens": read, "output_tokens": min(wrote, int(most)), "cached_tokens": 0}
+    return {**reply, "input_tokens": read, "output_tokens": min(wrote, int(most)), "cached_tokens": 0}
 
 
 class ScriptedModel(StubServer):
-    """The server, its prices and its bill."""
+    """The server of the stub model, with its prices and its bill."""
 
     def __init__(self, port: int, bill: Path, prices: Prices) -> None:
         super().__init__(port, _Conversation)
@@ -122,10 +121,10 @@ class _Conversation(StubSpeech):
         return cast("Json", request)
 
     def _answer(self, request: Json) -> None:
-        found = cue(request)
-        item = item_of(request, found.turn)
-        with self.server.bill.attempt(found.run, found.number) as attempt:
-            fails = None if found.turn is None else found.turn.fails_with(attempt.number)
+        position = cue(request)
+        item = item_of(request, position.turn)
+        with self.server.bill.attempt(position.run, position.number) as attempt:
+            fails = None if position.turn is None else position.turn.fails_with(attempt.number)
             attempt.count(
                 met="answered" if fails is None else "dropped" if fails == 0 else str(fails),
                 model=str(request.get("model", "")),
@@ -134,14 +133,14 @@ class _Conversation(StubSpeech):
                 output_tokens=item["output_tokens"],
                 prices=self.server.prices,
             )
-        self.wait(0)  # who is gone already is not spoken to; it is on the bill all the same
-        if found.turn is not None and found.turn.pause:
-            self.wait(found.turn.pause)
+        self.wait(0)  # a caller that is gone gets no reply; the call is on the bill nevertheless
+        if position.turn is not None and position.turn.pause:
+            self.wait(position.turn.pause)
         if fails is not None:
             if fails == 0:
                 self.close_connection = True
             else:
-                self._refuse(fails, f"the script of {found.run!r} lets call {attempt.number} of this turn fail")
+                self._refuse(fails, f"the script of {position.run!r} lets call {attempt.number} of this turn fail")
         elif request.get("stream"):
             self.stream(events(request, item), done=True)
         else:
@@ -152,7 +151,7 @@ class _Conversation(StubSpeech):
 
 
 def _text(message: Json) -> str:
-    """What a message says, whichever of the two ways it is written."""
+    """Return the text of a message, whether its content is a string or a list of parts."""
     content: Any = message.get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in cast("list[Json]", content))

@@ -1,4 +1,4 @@
-"""What the stub model says: replies and streams of the OpenAI protocol, made from a request and an item of a script."""
+"""Builds the stub model's replies and streams in the OpenAI protocol, from a request and an item of a script."""
 
 import json
 from collections.abc import Iterator
@@ -7,30 +7,30 @@ from typing import Any
 Json = dict[str, Any]
 
 INPUT_TOKENS, OUTPUT_TOKENS, CACHED_TOKENS = 120, 12, 100
-"""What is reported for a call where its item says nothing of `input_tokens`, `output_tokens` and `cached_tokens`."""
+"""The default token counts of a call: `input_tokens`, `output_tokens` and `cached_tokens`."""
 
 
 def content_for(request: Json, item: Json) -> str:
-    """The content that the item gives, or an answer from the first sentence of the prompt."""
+    """Return the item's content, or an answer with the first sentence of the prompt."""
     if "stream" in item:
         return "".join(item["stream"])
     return str(item["content"]) if "content" in item else _choices(request)
 
 
 def _choices(request: Json) -> str:
-    """The first sentence for every part that the schema asks for; words where no schema holds the reply."""
+    """Return the first sentence as the answer to every part in the schema; plain words without a schema."""
     schema = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
     if "required" not in schema:
         return "The stub has answered."
-    asked = [str(message["content"]) for message in request["messages"] if message["role"] == "user"]
-    # When it is asked to repair a reply, the sentences stand in the message before.
-    prompt = next((text for text in reversed(asked) if text.startswith("Sentences:")), asked[-1])
+    user_texts = [str(message["content"]) for message in request["messages"] if message["role"] == "user"]
+    # In a request for a repair, the sentences are in an earlier message.
+    prompt = next((text for text in reversed(user_texts) if text.startswith("Sentences:")), user_texts[-1])
     first = next((line.removeprefix("[1] ") for line in prompt.splitlines() if line.startswith("[1] ")), "")
     return json.dumps({key: {"source": 1 if first else 0, "answer": first} for key in schema["required"]})
 
 
 def completion(request: Json, item: Json) -> Json:
-    """A whole reply."""
+    """Return a whole reply."""
     content = content_for(request, item)
     message: Json = {"role": "assistant", "content": content}
     if "tool_calls" in item:
@@ -55,7 +55,7 @@ def completion(request: Json, item: Json) -> Json:
 
 
 def pieces(request: Json, item: Json) -> list[str]:
-    """The pieces that a reply is streamed in."""
+    """Return the pieces of a streamed reply."""
     if "stream" in item:
         return list(item["stream"])
     content = content_for(request, item)
@@ -64,7 +64,7 @@ def pieces(request: Json, item: Json) -> list[str]:
 
 
 def events(request: Json, item: Json) -> Iterator[Json]:
-    """The events of a streamed reply, the role first and the usage last."""
+    """Yield the events of a streamed reply, the role first and the usage last."""
     yield _event(request, item, {"role": "assistant", "content": None})
     if "tool_calls" in item:
         for index, call in enumerate(_tool_calls(item)):
@@ -76,11 +76,11 @@ def events(request: Json, item: Json) -> Iterator[Json]:
             yield _event(request, item, {"tool_calls": [rest]})
     else:
         for number, piece in enumerate(pieces(request, item), 1):
-            said = _event(request, item, {"content": piece})
-            said["choices"][0]["logprobs"] = _logprobs(request, [piece])
+            event = _event(request, item, {"content": piece})
+            event["choices"][0]["logprobs"] = _logprobs(request, [piece])
             if request.get("stream_options", {}).get("continuous_usage_stats"):
-                said["usage"] = _usage(item, number)
-            yield said
+                event["usage"] = _usage(item, number)
+            yield event
     if item.get("finish_reason", "stop") is not None:
         yield _event(request, item, {}, finish_reason=_finish(item))
     if item.get("usage", True):
@@ -120,7 +120,7 @@ def _logprobs(request: Json, tokens: list[str]) -> Json | None:
 
 
 def _usage(item: Json, so_far: int | None = None) -> Json:
-    """Of the whole call, or so far; never more so far than at the end."""
+    """Return the usage of the whole call, or after `so_far` output tokens, which never exceeds the whole."""
     read, whole = int(item.get("input_tokens", INPUT_TOKENS)), int(item.get("output_tokens", OUTPUT_TOKENS))
     output = whole if so_far is None else min(so_far, whole)
     return {

@@ -1,4 +1,4 @@
-"""What every stub of a model server is made of: real HTTP on loopback, replies that stream, callers that go away."""
+"""The base of every stub of a model server: real HTTP on loopback, streamed replies, callers that disconnect."""
 
 import json
 import select
@@ -15,17 +15,17 @@ __all__ = ["Gone", "StubServer", "StubSpeech"]
 
 
 class Gone(Exception):
-    """The caller went away."""
+    """The caller disconnected."""
 
 
 class StubServer(ThreadingHTTPServer):
-    """Serves on loopback, a thread for each connection; as a context manager, in a thread of this process."""
+    """A server on loopback with a thread for each connection. As a context manager it serves in a thread."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
-        """Port 0 is any that is free."""
+        """Listen on the port; 0 picks a free one."""
         super().__init__((HOST, port), handler)
 
     @property
@@ -34,7 +34,7 @@ class StubServer(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_address[1]}/v1"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a caller may go away."""
+        """Ignore the error: a caller may disconnect at any time."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, name="stub-model", daemon=True).start()
@@ -46,19 +46,19 @@ class StubServer(ThreadingHTTPServer):
 
 
 class StubSpeech(BaseHTTPRequestHandler):
-    """What one connection can be told."""
+    """The handler of one connection, with the ways to answer it."""
 
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: tests read what they assert on."""
+        """Log nothing: tests read the bill instead."""
 
     def body(self) -> Any:
-        """What was sent. Raises `ValueError` where it is no JSON."""
+        """Return the JSON body of the request. Raises `ValueError` where it is not JSON."""
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
     def stream(self, events: Iterable[Json | bytes], *, gap: float = 0, ends: bool = True, done: bool = False) -> None:
-        """Send events as they come, so many seconds apart; without `ends` the reply stays open."""
+        """Send events one by one, `gap` seconds apart; without `ends` the reply stays open."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -72,13 +72,13 @@ class StubSpeech(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def wait(self, seconds: float | None) -> None:
-        """Wait, for ever where None. Raises `Gone` at once when the caller goes away."""
+        """Wait; None waits for ever. Raises `Gone` at once when the caller disconnects."""
         readable, _, _ = select.select([self.connection], [], [], seconds)
         if readable and not self.connection.recv(1, socket.MSG_PEEK):
             raise Gone
 
     def plain(self, data: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        """Send these bytes, and say what they are."""
+        """Send bytes with their media type."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))

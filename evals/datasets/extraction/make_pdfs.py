@@ -1,7 +1,7 @@
 """Build the PDF documents of the extraction data sets from the texts in their pdf_sources/.
 
-Run ``python -m evals.datasets.extraction.make_pdfs`` (needs fpdf2) after changing a source. Sources are written as
-those of the handbook, and the same code sets them.
+Run ``python -m evals.datasets.extraction.make_pdfs`` (needs fpdf2) after changing a source. Sources have the
+format of the handbook's, and the same code builds them.
 """
 
 from pathlib import Path

@@ -24,13 +24,13 @@ def read_source(path: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def keywords(metadata: dict[str, str]) -> str:
-    """The metadata as it is stored in the document information of the PDF."""
+    """Return the metadata in the form that the PDF's document information stores."""
     names = ("id", "version", "date", "replaces")
     return "; ".join(f"{name}={metadata[name]}" for name in names if name in metadata)
 
 
 def new_pdf(metadata: dict[str, str]) -> FPDF:
-    """An empty document with its information set and the clock fixed to its date."""
+    """Return an empty document with its information set and its creation time fixed to its date."""
     pdf = FPDF(format="A4")
     pdf.set_title(metadata["title"])
     pdf.set_author("Tideway Instruments")

@@ -9,10 +9,11 @@ import typer
 
 from perdure.cli import options, render
 from perdure.cli.exits import Ended, Exit, exit_of
-from perdure.cli.output import Output, ago, dollars
+from perdure.cli.output import Output, ago
 from perdure.cli.session import Session, answered, session_of
 from perdure.cli.values import budget, span, words
 from perdure.client import Platform
+from perdure.contracts.budget import dollars
 from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.listing import RunFilter
 from perdure.contracts.runs.run import AgentRequest, AskRequest, RunResult

@@ -1,11 +1,20 @@
 """Temporal's own connection configuration. Error messages about it show none of its content."""
 
+import asyncio
 import re
 
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
+REST_SECONDS = 0.05
+"""How long the SDK's threads may take to end after the last call to Temporal."""
+
 PLACE = re.compile(r"\bline \d+, column \d+")
 """The place in a TOML file, as Temporal's error messages write it."""
+
+
+async def let_connection_rest() -> None:
+    """Wait a moment after the last call to Temporal: a process that ends right after it may crash in its exit."""
+    await asyncio.sleep(REST_SECONDS)
 
 
 def connect_config(*, environment: bool = True) -> ClientConnectConfig:

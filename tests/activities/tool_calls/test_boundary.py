@@ -19,7 +19,7 @@ from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcom
 from perdure.contracts.tool_calls.tools import AllowedAmount, ToolSpec
 from tools.base import Constrained, ToolArguments, ToolContext, ToolEffect, tool
 from tools.calculator import calculator
-from tools.errors import NoAnswer, Refused
+from tools.errors import NoAnswer, ServiceRefused
 
 CONTEXT = ToolContext(tenant="acme", run="run", step="step-1", key="run/step-1")
 GRANT = {"amount": AllowedAmount(most=Decimal(10))}
@@ -62,9 +62,9 @@ async def deed(_: ToolContext, arguments: Deed) -> Any:  # noqa: C901, PLR0911, 
         case "deep":
             return await deed.call(_, arguments.model_copy(update={"what": "deep"}))
         case "refused":
-            raise Refused("desk: it refused (422):\nno")
+            raise ServiceRefused("desk: it refused (422):\nno")
         case "evil":
-            raise Refused(ATTACK)
+            raise ServiceRefused(ATTACK)
         case "lost":
             raise NoAnswer("desk: it did not answer")
         case "hang":

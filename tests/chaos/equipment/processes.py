@@ -10,7 +10,7 @@ import httpx
 
 from deploy.local.stack import temporal
 from deploy.processes.ports import HOST
-from deploy.processes.process import Part
+from deploy.processes.process import Process
 
 
 class Stub:
@@ -26,7 +26,7 @@ class Stub:
             return log.read_text().startswith("ready")
 
         command = [sys.executable, "-m", "tests.support.servers.stub_model", "--port", "0", "--calls", str(self._calls)]
-        self._part = Part("the stub model", command, log=log, ready=ready, environment={})
+        self._part = Process("the stub model", command, log=log, ready=ready, environment={})
         self._part.begin(_ignore_pid)
         self._address = f"http://{HOST}:{int(log.read_text().split()[1])}"
         self.url = f"{self._address}/v1"
@@ -70,7 +70,7 @@ class Server:
         """Stop it."""
         self._part.end()
 
-    def _start_part(self) -> Part:
+    def _start_part(self) -> Process:
         part = temporal.part(self._ports[0], self._ports[1], self._folder, self._folder)
         part.begin(self._store_pid)
         return part

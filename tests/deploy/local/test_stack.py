@@ -17,7 +17,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.settings import ROOT, Embedded, Paths, Settings
 from deploy.local.stack.stack import Stack, running
-from deploy.processes.errors import AlreadyRunning, NoTemporal, PartDied, PortInUse
+from deploy.processes.errors import AlreadyRunning, NoTemporal, PortInUse, ProcessDied
 from deploy.processes.ports import free_ports
 from deploy.processes.state_file import Record
 from perdure.contracts.temporal.search_attributes import TENANT
@@ -106,7 +106,7 @@ def test_a_killed_temporal_server_is_noticed_and_named(settings: Settings) -> No
         assert part.process is not None
         os.kill(part.process.pid, signal.SIGKILL)
         with pytest.raises(
-            PartDied, match=r"^the Temporal server ended by itself with exit code -9 \(killed by SIGKILL\)"
+            ProcessDied, match=r"^the Temporal server ended by itself with exit code -9 \(killed by SIGKILL\)"
         ):
             stack.watch()
     with temporal_only(settings) as addresses:

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from deploy.processes import process
-from deploy.processes.errors import PartDied
-from deploy.processes.process import Part
+from deploy.processes.errors import ProcessDied
+from deploy.processes.process import Process
 
 
 def ignored(_: int) -> None:
     pass
 
 
-def part_of(tmp_path: Path, code: str) -> Part:
+def part_of(tmp_path: Path, code: str) -> Process:
     log = tmp_path / "part.log"
-    return Part(
+    return Process(
         "the part",
         [sys.executable, "-u", "-c", code],
         log=log,
@@ -39,7 +39,7 @@ def test_a_part_is_ready_when_it_says_so_and_its_process_is_known_before(tmp_pat
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_part_that_ends_before_it_is_ready_is_named_with_its_last_lines(tmp_path: Path, code: int) -> None:
     part = part_of(tmp_path, f"print('no such database'); raise SystemExit({code})")
-    with pytest.raises(PartDied) as died:
+    with pytest.raises(ProcessDied) as died:
         part.begin(ignored)
     part.end()
     assert f"the part ended by itself with exit code {code}" in str(died.value)
@@ -49,7 +49,7 @@ def test_a_part_that_ends_before_it_is_ready_is_named_with_its_last_lines(tmp_pa
 def test_a_part_that_is_never_ready_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "READY_SECONDS", 0.5)
     part = part_of(tmp_path, "import time; time.sleep(600)")
-    with pytest.raises(PartDied, match="the part was not ready"):
+    with pytest.raises(ProcessDied, match="the part was not ready"):
         part.begin(ignored)
     assert not part.running()
 

@@ -13,7 +13,7 @@ from activities.adapters.web.named_services import REFUSING_STATUSES, NamedServi
 from activities.settings import Tools
 from deploy.processes.ports import free_ports
 from tests.support.servers.odd_server import Answer, OddServer, broken, endless, page, silent
-from tools.errors import NoAnswer, NotAllowed, Refused, ToolError, Unreachable
+from tools.errors import NoAnswer, NotAllowed, ServiceRefused, ToolError, Unreachable
 from tools.world import Method
 
 JSON = "application/json"
@@ -59,11 +59,16 @@ def slow_to_say(status: int, error: Any) -> Answer:
 @pytest.mark.parametrize(
     ("answer", "writing", "reading", "reason"),
     [
-        (slow_to_say(422, {"error": "title:\nmissing"}), Refused, Refused, r"it refused \(422\): title: missing$"),
-        (slow_to_say(404, ["nothing"]), Refused, Refused, r"it refused \(404\)$"),
+        (
+            slow_to_say(422, {"error": "title:\nmissing"}),
+            ServiceRefused,
+            ServiceRefused,
+            r"it refused \(422\): title: missing$",
+        ),
+        (slow_to_say(404, ["nothing"]), ServiceRefused, ServiceRefused, r"it refused \(404\)$"),
         (slow_to_say(500, {"error": "oh"}), NoAnswer, Unreachable, r"it broke \(500\): oh"),
         (slow_to_say(408, {}), NoAnswer, Unreachable, "it answered 408"),
-        (page(b"", JSON, 302, Location="http://127.0.0.1/"), NoAnswer, Refused, "it answered 302|it redirects"),
+        (page(b"", JSON, 302, Location="http://127.0.0.1/"), NoAnswer, ServiceRefused, "it answered 302|it redirects"),
         (page(b"<html>", "text/html"), NoAnswer, Unreachable, "what is no JSON"),
         (endless(), NoAnswer, Unreachable, "more than 1,048,576 bytes"),
         (broken(), NoAnswer, Unreachable, "broke before it answered"),
@@ -114,7 +119,7 @@ async def test_a_services_own_words_are_one_line_of_characters_that_people_see()
     odd = "line\u2028two\r\nthree \u202eeerht\u202c \x1b[31m <|im_start|>system"
     with (
         OddServer({"/v1/a": slow_to_say(422, {"error": odd})}) as server,
-        pytest.raises(Refused, match=r"it refused \(422\): line two three eerht \[31m < \|im_start\|>system$"),
+        pytest.raises(ServiceRefused, match=r"it refused \(422\): line two three eerht \[31m < \|im_start\|>system$"),
     ):
         await services(server.port).call("desk", "POST", "/a", key="k")
 

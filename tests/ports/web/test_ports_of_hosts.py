@@ -6,7 +6,7 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.tools import AllowedHosts
 from tests.ports.web.test_public_web import at, to, web
 from tests.support.servers.odd_server import OddServer
-from tools.constraints import kept
+from tools.constraints import allowed_value
 from tools.errors import NotAllowed
 
 
@@ -36,10 +36,10 @@ async def test_only_the_usual_ports_of_a_host_are_allowed_unless_one_is_named(
     with pytest.raises(NotAllowed, match=reason):
         await there.get(url, hosts)
     if allowed:
-        assert kept("url", hosts, AllowedHosts, url)
+        assert allowed_value("url", hosts, AllowedHosts, url)
     else:
         with pytest.raises(BadInput, match=r"is not allowed: use docs\.example\.com"):
-            kept("url", hosts, AllowedHosts, url)
+            allowed_value("url", hosts, AllowedHosts, url)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])

@@ -19,7 +19,7 @@ from perdure.contracts.tool_calls.tools import AllowedHosts
 from tests.support.servers.certificates import certified
 from tests.support.servers.odd_server import Answer, OddServer, broken, endless, page, silent
 from tests.support.waiting import until
-from tools.errors import NotAllowed, Refused, ToolError, Unreachable, Unusable
+from tools.errors import NotAllowed, ServiceRefused, ToolError, Unreachable, Unusable
 from tools.world import Page
 
 PUBLIC, OTHER = "93.184.216.34", "1.1.1.1"
@@ -185,7 +185,7 @@ async def test_a_redirect_to_loopback_is_refused_even_where_its_host_is_allowed(
 
 
 async def test_redirects_end() -> None:
-    with OddServer({"/": to("/")}) as server, pytest.raises(Refused, match="redirects more than 5 times"):
+    with OddServer({"/": to("/")}) as server, pytest.raises(ServiceRefused, match="redirects more than 5 times"):
         await web().get(f"http://docs.example.com:{server.port}/", at(server))
     assert len(server.asked) == REDIRECTS + 1
 
@@ -206,8 +206,8 @@ async def test_redirects_end() -> None:
         (page(b"x", "text/plain; charset=nonsense"), Unusable, "it is not the text in 'nonsense'"),
         (page(b"x", "text/plain", Content_Encoding="gzip"), Unusable, "compressed though nobody asked"),
         (page(b"<p></p>"), Unusable, "no text to read in its HTML"),
-        (page(b"no", "text/plain", 404), Refused, "answered with status 404"),
-        (page(b"no", "text/plain", 500), Refused, "answered with status 500"),
+        (page(b"no", "text/plain", 404), ServiceRefused, "answered with status 404"),
+        (page(b"no", "text/plain", 500), ServiceRefused, "answered with status 500"),
     ],
 )
 async def test_a_page_that_cannot_be_used_is_one_line(answer: Answer, error: type[ToolError], reason: str) -> None:

@@ -25,7 +25,7 @@ from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded, ToolOutcome
 from tests.support.tool_calls.effects import KEY, UnpricedLedger, Worker, worker
 from tools.base import Tool, ToolArguments, ToolContext, ToolEffect, tool
-from tools.errors import NoAnswer, Refused
+from tools.errors import NoAnswer, ServiceRefused
 from tools.evidence import CannotTellYet, DidHappen, Evidence, NeverWill
 
 TRIES = 5
@@ -125,11 +125,11 @@ class Trial:
         await _acts.get().stand()
         luck = self._chance.random()
         if luck < 0.1:
-            raise Refused("the other side said no")
+            raise ServiceRefused("the other side said no")
         if luck < 0.2:
             raise NoAnswer("it went nowhere")
         if self.tool.reconcile is not None and context.attempt <= self._ended:
-            raise Refused("it came too late")
+            raise ServiceRefused("it came too late")
         if self.tool.effect is not ToolEffect.IDEMPOTENT or not self.writes:
             self.writes[arguments.what] += 1
         await _acts.get().stand()
