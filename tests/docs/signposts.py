@@ -29,12 +29,16 @@ SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 FILE = re.compile(r"(\.{0,2}/)?[\w.*-]+(/[\w.*-]+)*\.(py|md|toml|json|ya?ml|in|txt|jinja|sh|npz|png|lock)(::\w+)?")
-FOLDER = re.compile(r"(\.{0,2}/)?[\w.-]+(/[\w.-]+)*/")
+FOLDER = re.compile(r"(\.{0,2}/)?[\w.*-]+(/[\w.*-]+)*/")
 INSIDE = re.compile(rf"({'|'.join(FOLDERS)})/[\w./*-]+")
 """A path below one of our folders, whatever its name ends with."""
 MODULE = re.compile(rf"({'|'.join(FOLDERS)})(\.[A-Za-z_]\w*)+")
 PLACEHOLDER = re.compile(r"(?<![a-z])[A-Z][A-Z_]+(?![a-z])|\.\.\.|…")
 """`tools/NAME.py`: what the reader puts in."""
+EXAMPLES = frozenset(
+    {"agents/kitchen.toml", "tools/report_tide.py", "north/", "conftest.py", "tests/api", "tests/api/"}
+)
+"""What a reader makes who follows a page."""
 MADE = ("var/", "dist/", "run/", "~/", "/")
 """Where the beginning of a path says that it is made at run time, or lies outside the checkout."""
 
@@ -45,24 +49,40 @@ PROGRAM = re.compile(r"python3? (?:-m )?((?:worker|evals|deploy|tests|tools|perd
 
 def problems(page: Path, text: str) -> list[str]:
     """Every signpost of a page that leads nowhere, each in a few words."""
-    blocks = FENCED.findall(text)
-    spans = SPAN.findall(FENCED.sub("", text))
-    found = [*_wrong_commands([*blocks, *spans]), *_wrong_settings([*blocks, *spans]), *_wrong_links(page, text)]
-    for span in spans:
+    prose = FENCED.sub("", text)
+    every = [*FENCED.findall(text), *SPAN.findall(prose)]
+    found = [*_wrong_commands(every), *_wrong_settings(every), *_wrong_links(page, text)]
+    for folders, span in _places(page, prose):
         for word in re.split(r"[\s,;()'\"=]+", span):
-            found += _wrong_path(page, word.rstrip(":"))
+            found += _wrong_path(folders, word.rstrip(":"))
             found += _wrong_module(word)
     return found
 
 
-def _wrong_path(page: Path, word: str) -> Iterator[str]:
+def _places(page: Path, prose: str) -> Iterator[tuple[list[Path], str]]:
+    """Each code span of a page, with the folders that a path in it may begin at.
+
+    These are the page's own and the checkout's. In a row of a table that begins with a folder, that one too.
+    """
+    beginnings = [page.parent, ROOT]
+    rows = [line for line in prose.splitlines() if line.startswith("|")]
+    rest = "\n".join(line for line in prose.splitlines() if not line.startswith("|"))
+    for span in SPAN.findall(rest):
+        yield beginnings, span
+    for row in rows:
+        rooms = [page.parent / name for name in SPAN.findall(row.split("|")[1]) if name.endswith("/")]
+        for span in SPAN.findall(row):
+            yield [*beginnings, *rooms], span
+
+
+def _wrong_path(folders: list[Path], word: str) -> Iterator[str]:
     if PLACEHOLDER.search(word) and not re.search(r"(^|/)README\.md$", word):
         word = _before_the_placeholder(word)
     looks_like_a_path = FILE.fullmatch(word) or FOLDER.fullmatch(word) or INSIDE.fullmatch(word)
-    if not looks_like_a_path or word.startswith(MADE) or "://" in word:
+    if not looks_like_a_path or word in EXAMPLES or word.startswith(MADE) or "://" in word:
         return
     name = word.partition("::")[0]
-    if not any(_exists(folder, name) for folder in (page.parent, ROOT)):
+    if not any(_exists(folder, name) for folder in folders):
         yield f"there is no {word}"
 
 
@@ -75,7 +95,7 @@ def _before_the_placeholder(word: str) -> str:
 
 def _exists(folder: Path, name: str) -> bool:
     if "*" in name:
-        return any(folder.glob(name.removeprefix("../"))) or any(folder.parent.glob(name.removeprefix("../")))
+        return any(folder.glob(name))
     path = folder / name
     return path.is_dir() if name.endswith("/") else path.exists()
 

@@ -21,6 +21,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         ("See `tests/contracts/ports`.", "there is no tests/contracts/ports"),
         ("See `adapters/sql_tables.py`.", "there is no adapters/sql_tables.py"),
         ("Write `toolz/NAME.py`.", "there is no toolz/"),
+        ("| `ports/` | `budget_windows.py`, `ledgers.py` |", "there is no ledgers.py"),
         ("The tests of `deploy/*/*.tml.toml`.", "there is no deploy/*/*.tml.toml"),
         ("Call `perdure.contracts.claims_of_caller`.", "there is no perdure.contracts.claims_of_caller"),
         ("Import `workflows.race`.", "there is no workflows.race"),
@@ -41,6 +42,7 @@ def test_a_planted_wrong_signpost_is_found(text: str, problem: str) -> None:
     "text",
     [
         "`composition.py`, `adapters/`, `../workflows/effects.py` and `tests/ports/`.",
+        "| `ports/` | the protocols, and `errors.py` |",
         "`tools/NAME.py`, `agents/*.toml`, `var/run/stack.json`.",
         "`perdure.contracts.budget.Budget`, `perdure.contracts`, `workflows.effects`.",
         "`make test`, `python -m tools calculator`, `python -m deploy.local up`, `python worker.py`.",
