@@ -106,6 +106,6 @@ def python(root: Path, *arguments: str, timeout: float = 120, **environment: str
 
 def passed(root: Path, *arguments: str) -> None:
     """Run tests of the copy that need no fixture of ours; raise with their output unless one runs and all pass."""
-    plugins = ["-p", "pytest_asyncio", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--noconftest"]
+    plugins = ["-p", "pytest_asyncio.plugin", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--noconftest"]
     ended = python(root, "-m", "pytest", "-q", *plugins, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert ended.returncode == 0, ended.stdout + ended.stderr
