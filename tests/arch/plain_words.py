@@ -22,15 +22,23 @@ class Riddle:
 
 
 RIDDLES = (
-    Riddle(r"\bof which (nobody|none)\b", "say what is unknown: whose outcome is unknown", "a call of which nobody knows"),
+    Riddle(
+        r"\bof which (nobody|none)\b", "say what is unknown: whose outcome is unknown", "a call of which nobody knows"
+    ),
     Riddle(r"\bnone that (is|was|keeps|has)\b", "not one that ..., or no ... is", "these, and none that is older"),
     Riddle(r"\bsee the (other|first|last) one\b", "say it again: no docstring refers to another", "See the other one."),
     Riddle(r"^(the )?same as above\b|^the same; none\b|^as (above|before)\.", "say it again", "The same; None before."),
     Riddle(r"\bwhat is it is\b|\bwhat is \w+ is what\b", "name the subject once", "what is counted is what is read"),
-    Riddle(r"\bnobody knows of\b|\bknows? of none\b", "that is unknown, that does not exist", "notices nobody knows of"),
+    Riddle(
+        r"\bnobody knows of\b|\bknows? of none\b", "that is unknown, that does not exist", "notices nobody knows of"
+    ),
     Riddle(r"\bin vain\b", "without success, or say what failed", "it was in vain to wait"),
     Riddle(r"\bas it is told\b", "as it is reported, shown or called", "as it is told to people"),
-    Riddle(r"\bwhere it is none\b|\bthat (is|are) none\b", "that cannot be read, that is not one", "an address that is none"),
+    Riddle(
+        r"\bwhere it is none\b|\bthat (is|are) none\b",
+        "that cannot be read, that is not one",
+        "an address that is none",
+    ),
     Riddle(r"^of (what|whom)\b", "begin with a noun: the digest of ...", "Of what is called off: whether ..."),
     Riddle(r"^what of\b", "begin with a noun: the part of ...", "What of the words so far people are shown."),
     Riddle(r"\bin whose (words|message) no", "whose message holds no ...", "an error in whose words no key stands"),

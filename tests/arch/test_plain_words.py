@@ -35,7 +35,12 @@ def test_a_planted_riddle_is_found(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["None where it has no outcome.", "The digest of what was asked.", "A call whose outcome is unknown.", "is told to"],
+    [
+        "None where it has no outcome.",
+        "The digest of what was asked.",
+        "A call whose outcome is unknown.",
+        "is told to",
+    ],
 )
 def test_a_plain_sentence_is_no_riddle(text: str) -> None:
     assert riddles(text) == []

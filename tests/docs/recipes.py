@@ -36,7 +36,9 @@ def recipes(text: str) -> dict[str, Recipe]:
 
 
 def _recipe(section: str) -> Recipe:
-    steps = [" ".join(step.split()) for step in re.findall(r"^\d+\. (.*?)(?=^\S|\Z)", section, re.MULTILINE | re.DOTALL)]
+    steps = [
+        " ".join(step.split()) for step in re.findall(r"^\d+\. (.*?)(?=^\S|\Z)", section, re.MULTILINE | re.DOTALL)
+    ]
     always = [step for step in steps if not step.startswith("If ")]
     files = [re.findall(r"`([\w./]+)`", step)[0] for step in always]
     further = [path for step in steps if step not in always for path in re.findall(r"`([\w./]+/[\w./]+)`", step)]

@@ -44,7 +44,9 @@ MADE = ("var/", "dist/", "run/", "~/", "/")
 
 SETTING = re.compile(r"\bPERDURE_[A-Z]+__[A-Z_]*[A-Z]\b")
 MAKE = re.compile(r"(?<![\w-])make ([a-z][a-z-]*)")
-PROGRAM = re.compile(r"python3? (?:-m )?((?:worker|evals|deploy|tests|tools|perdure|agents|activities)[\w./]*)(?: (\w[\w-]*))?")
+PROGRAM = re.compile(
+    r"python3? (?:-m )?((?:worker|evals|deploy|tests|tools|perdure|agents|activities)[\w./]*)(?: (\w[\w-]*))?"
+)
 
 
 def problems(page: Path, text: str) -> list[str]:

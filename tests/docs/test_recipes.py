@@ -66,12 +66,12 @@ class NoAubergines(Validator):
         ),
     ),
     "agents/GUARDS.md": after("| `secrets_present` |", " keys, tokens and passwords | |\n| `no_aubergines` |"),
-    "tests/ports/guards/test_guards.py": at_the_end('''
+    "tests/ports/guards/test_guards.py": at_the_end("""
 
 async def test_an_aubergine_is_found() -> None:
     assert (await verdict_on("Two aubergines, please.", "no_aubergines")).reason == "it names a fruit"
     assert (await verdict_on("Two pears, please.", "no_aubergines")).passed
-'''),
+"""),
 }
 
 
@@ -126,12 +126,12 @@ SETTING: dict[str, Edit] = {
     """Which share of the runs is traced, from 0 to 1."""
 ''',
     ),
-    "tests/activities/settings/test_settings.py": at_the_end('''
+    "tests/activities/settings/test_settings.py": at_the_end("""
 
 def test_the_share_of_traced_runs_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERDURE_TELEMETRY__SHARE", "0.5")
     assert Settings().telemetry.share == 0.5
-'''),
+"""),
 }
 
 READ = "from activities.settings import load; print(load().telemetry.share)"
@@ -168,7 +168,7 @@ class CountedWords(Contract):
         ),
         lambda text: text.replace(
             "EFFECTS: tuple",
-            '''COUNT_WORDS = Effect(
+            """COUNT_WORDS = Effect(
     name="count_words",
     ask=CountWords,
     reply=CountedWords,
@@ -180,7 +180,7 @@ class CountedWords(Contract):
     retry_policy=PATIENT,
 )
 
-EFFECTS: tuple''',
+EFFECTS: tuple""",
             1,
         ),
     ),
@@ -244,7 +244,7 @@ class WordCount:
     ),
 }
 
-ROLE = '''
+ROLE = """
 import asyncio, json, sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -270,7 +270,7 @@ async def main(state, run):
         print(json.dumps(counted))
 
 asyncio.run(main(*sys.argv[1:]))
-'''
+"""
 """A worker of one role, as `worker.py` makes it, and one run."""
 
 
