@@ -98,6 +98,8 @@ def test_a_planted_path_is_found(text: str) -> None:
 
 def configured_hosts() -> set[str]:
     """The hosts from which this machine installs packages: they are nobody else's business."""
-    said = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
-    addresses: list[str] = re.findall(r"https?://[^\s'\"]+", said.stdout)
+    configured = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
+    addresses: list[str] = re.findall(r"https?://[^\s'\"]+", configured.stdout)
     return {host for host in (urlsplit(address).hostname for address in addresses) if host}
