@@ -9,7 +9,7 @@ GENERATED = (".git", ".venv", "var", "dist", "build", "__pycache__", "node_modul
 
 
 def written() -> list[Path]:
-    """Every file that is tracked or could be; without git every file outside generated folders."""
+    """Return every file that is tracked or could be; without git every file outside generated folders."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -29,7 +29,7 @@ def _generated(path: Path) -> bool:
 
 
 def text_of(path: Path) -> str | None:
-    """A file's text; None where it is none."""
+    """Return a file's text; None for a file that is not text."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

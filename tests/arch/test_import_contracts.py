@@ -172,9 +172,9 @@ def findings(copy_of_the_code: Copy) -> dict[str, str]:
     for breach in BREACHES:
         with (root / breach.file).open("a") as file:
             file.write(f"\n{breach.line}\n")
-    said = lint_imports(root)
-    assert said.returncode == 1, said.stdout + said.stderr
-    _, _, broken = said.stdout.partition("Broken contracts")
+    report = lint_imports(root)
+    assert report.returncode == 1, report.stdout + report.stderr
+    _, _, broken = report.stdout.partition("Broken contracts")
     even = " ".join(broken.split())
     places = sorted((even.index(name), name) for name in CONTRACTS if name in even)
     ends = [*(place for place, _ in places[1:]), len(even)]
@@ -182,9 +182,9 @@ def findings(copy_of_the_code: Copy) -> dict[str, str]:
 
 
 def test_the_code_keeps_every_contract(copy_of_the_code: Copy) -> None:
-    said = lint_imports(copy_of_the_code("clean-imports"))
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert re.search(rf"{len(CONTRACTS)} kept, 0 broken", said.stdout)
+    report = lint_imports(copy_of_the_code("clean-imports"))
+    assert report.returncode == 0, report.stdout + report.stderr
+    assert re.search(rf"{len(CONTRACTS)} kept, 0 broken", report.stdout)
 
 
 @pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: f"{breach.file}: {breach.line}")

@@ -62,17 +62,17 @@ BREACHES = {
 
 def ruff(root: Path, *options: str) -> list[tuple[str, int, str]]:
     """What ruff finds in a copy of the code: file, line and rule."""
-    said = subprocess.run(
+    report = subprocess.run(
         [Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--output-format=json", *options, "workflows"],
         cwd=root,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert said.returncode in (0, 1), said.stderr
+    assert report.returncode in (0, 1), report.stderr
     return [
         (Path(finding["filename"]).relative_to(root.resolve()).as_posix(), finding["location"]["row"], finding["code"])
-        for finding in json.loads(said.stdout)
+        for finding in json.loads(report.stdout)
     ]
 
 

@@ -41,10 +41,10 @@ def loaded(name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_block_is_run_by_one_of_these_tests() -> None:
-    told = [("console", "make demo"), ("python", "platform.ask"), ("toml", "citations_verbatim"), ("python", "@tool")]
-    told += [("python", "@workflow.defn"), ("python", "platform.extract"), ("python", "platform.run_agent")]
-    told += [("toml", 'kind = "agent"')]
-    assert sorted(text for _, text in BLOCKS) == sorted(block(*marks) for marks in told)
+    blocks = [("console", "make demo"), ("python", "platform.ask"), ("toml", "citations_verbatim"), ("python", "@tool")]
+    blocks += [("python", "@workflow.defn"), ("python", "platform.extract"), ("python", "platform.run_agent")]
+    blocks += [("toml", 'kind = "agent"')]
+    assert sorted(text for _, text in BLOCKS) == sorted(block(*marks) for marks in blocks)
 
 
 def test_the_two_commands_are_what_ci_runs() -> None:
@@ -65,25 +65,25 @@ def test_every_make_target_that_is_named_exists() -> None:
 @pytest.mark.usefixtures("working")
 async def test_a_backend_starts_a_run_as_the_readme_says(client: Client) -> None:
     program = block("python", "platform.ask").replace("ticket-4711", f"ticket-{uuid.uuid4()}")
-    assert "weeks" in await said_by(program, client)
+    assert "weeks" in await output_of(program, client)
 
 
 @pytest.mark.usefixtures("working")
 async def test_a_backend_reads_a_record_as_the_readme_says(client: Client, stub: StubModel) -> None:
     stub.script = [{"content": reading()}]
-    said = await said_by(block("python", "platform.extract"), client)
-    assert "total 120.00 120.00" in said
-    assert "order_number None None" in said
+    output = await output_of(block("python", "platform.extract"), client)
+    assert "total 120.00 120.00" in output
+    assert "order_number None None" in output
 
 
 @pytest.mark.usefixtures("working")
 async def test_an_agent_does_a_task_as_the_readme_says(client: Client, stub: StubModel) -> None:
     stub.script = [calls(("search_knowledge", {"query": "CS-40 depth"})), answer("250 metres.")]
     program = block("python", "platform.run_agent").replace("task-4711", f"task-{uuid.uuid4()}")
-    assert await said_by(program, client) == "250 metres.\n"
+    assert await output_of(program, client) == "250 metres.\n"
 
 
-async def said_by(program: str, client: Client) -> str:
+async def output_of(program: str, client: Client) -> str:
     """What a program of the README prints, with nothing installed but what it imports."""
     backend = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -94,9 +94,9 @@ async def said_by(program: str, client: Client) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    said, complained = await asyncio.wait_for(backend.communicate(), 120)
+    output, complained = await asyncio.wait_for(backend.communicate(), 120)
     assert backend.returncode == 0, complained.decode()
-    return said.decode()
+    return output.decode()
 
 
 def test_the_agent_of_the_readme_can_be_loaded() -> None:

@@ -21,7 +21,7 @@ from tools.base import Tool, ToolContext, ToolEffect
 README = (ROOT / "tools" / "README.md").read_text()
 
 
-def told(folder: Path) -> Tool[Any]:
+def tool_of_the_page(folder: Path) -> Tool[Any]:
     [code] = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (folder / "report_tide.py").write_text(code)
     spec = importlib.util.spec_from_file_location("report_tide", folder / "report_tide.py")
@@ -33,21 +33,21 @@ def told(folder: Path) -> Tool[Any]:
 
 
 async def test_the_tool_of_the_readme_reports_to_the_desk_once_for_a_key(tmp_path: Path) -> None:
-    tool = told(tmp_path)
+    tool = tool_of_the_page(tmp_path)
     constraints = allowed(tool, re.findall(r"--allow (\S+?)`", README))
     with DeskServer(0, tmp_path / "desk.db") as desk:
         http = ToolHttp(PublicWeb(FileDocuments()), NamedServices(Tools(services={"desk": desk.url})))
         context = ToolContext("default", "r", "s", "k", http=http)
         asked = {"station": "north/a", "metres": 1.2}
-        said = {await tool.use(context, asked, constraints) for _ in range(2)}
-        assert said == {"1.20 m at north/a is reported."}
+        replies = {await tool.use(context, asked, constraints) for _ in range(2)}
+        assert replies == {"1.20 m at north/a is reported."}
         assert len(desk.desk.became("tickets", "k")["tickets"]) == 1
         with pytest.raises(BadInput, match="use what is under north/"):
             await tool.use(context, {"station": "south/a", "metres": 1.2}, constraints)
 
 
 def test_what_the_readme_says_of_it_is_so(tmp_path: Path) -> None:
-    spec = told(tmp_path).spec({**allowed(told(tmp_path), ["station=north/"])})
+    spec = tool_of_the_page(tmp_path).spec({**allowed(tool_of_the_page(tmp_path), ["station=north/"])})
     assert (spec.effect, spec.price, spec.timeout.total_seconds()) == (ToolEffect.IDEMPOTENT, 200, 30)
     assert re.findall(r"^\| `(\w+)`", README, re.MULTILINE) == [effect.value for effect in ToolEffect]
     for name in ("Refused", "NoAnswer"):

@@ -1,0 +1,48 @@
+"""Tables of the pages name everything that there is, and nothing else: guards, folders of tests, effects."""
+
+import re
+
+import pytest
+
+from activities.adapters.guards.guardrails_catalogue import GUARDS
+from activities.settings import ROOT
+from deploy.local.commands.effects import HEADINGS, table
+from tests.arch.files import written
+from workflows.effects import EFFECTS
+
+ROW = re.compile(r"^\| (`[^|]+) \|(.*)\|$", re.MULTILINE)
+NAME = re.compile(r"`([^`]+)`")
+
+
+def named(page: str) -> dict[str, str]:
+    """The names in the first column of a page's tables, each with the rest of its row."""
+    return {name: rest for first, rest in ROW.findall((ROOT / page).read_text()) for name in NAME.findall(first)}
+
+
+def test_every_guard_of_the_catalogue_has_a_row_and_every_row_is_a_guard() -> None:
+    assert sorted(named("agents/GUARDS.md")) == sorted(GUARDS)
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_every_argument_of_a_guard_is_in_its_row(guard: str) -> None:
+    *_, arguments = named("agents/GUARDS.md")[guard].split("|")
+    assert set(GUARDS[guard].arguments.model_fields) <= set(NAME.findall(arguments))
+    assert not NAME.findall(arguments) or GUARDS[guard].arguments.model_fields
+
+
+def test_every_folder_of_tests_has_a_row_and_every_row_is_a_folder() -> None:
+    paths = [path.relative_to(ROOT).parts for path in written()]
+    folders = {parts[1] + "/" for parts in paths if parts[0] == "tests" and len(parts) > 2}
+    assert sorted(named("tests/README.md")) == sorted(folders)
+
+
+def test_every_effect_has_a_row_of_what_make_effects_prints_and_every_row_is_an_effect() -> None:
+    headings, rule, *rows = table().partition("\n\n")[0].splitlines()
+    columns = [match.start() for match in re.finditer(r"-+", rule)]
+    assert tuple(re.split(r" {2,}", headings)) == HEADINGS
+    shown = [
+        tuple(row[start:end].strip() for start, end in zip(columns, [*columns[1:], None], strict=True)) for row in rows
+    ]
+    assert [(row[0], row[1], row[-2], row[-1]) for row in shown] == [
+        (effect.name, effect.runs_as.value, "yes" if effect.paid else "no", effect.world) for effect in EFFECTS
+    ]
