@@ -64,10 +64,11 @@ class Door:
                     other.write(data)
                     await other.drain()
 
-        await asyncio.wait(
-            [asyncio.create_task(carry(up, forth)), asyncio.create_task(carry(down, back))],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        directions = [asyncio.create_task(carry(up, forth)), asyncio.create_task(carry(down, back))]
+        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        for direction in directions:
+            direction.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
         for end in (forth, back):
             self._open.discard(end)
             end.close()
