@@ -102,7 +102,7 @@ class Worker:
         while not true():
             if time.monotonic() > deadline:
                 raise ProcessDied(
-                    f"the worker was given {WARM_SECONDS:.0f} s, and it was in vain to wait until it {what}"
+                    f"the worker did not become ready within {WARM_SECONDS:.0f} s: it was waited for until it {what}"
                 )
             time.sleep(0.005)
 

@@ -25,4 +25,4 @@ def wait_until(true: Callable[[], bool], *, what: str, seconds: float = 30) -> N
 
 
 def _fail_after(deadline: float, seconds: float, what: str) -> None:
-    assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+    assert time.monotonic() < deadline, f"waited {seconds} s, and still not: {what}"

@@ -18,7 +18,7 @@ LONGEST_WAIT = timedelta(minutes=1)
 """The longest wait between two attempts of a call."""
 
 _NOBODY_YET: dict[str, Any] = {"voices": (), "reminders": 0, "escalations": 0}
-"""The fields of a call on which nobody has decided, and of which nobody was reminded."""
+"""The fields of a call before any decision, reminder or escalation."""
 
 
 @dataclass(frozen=True)

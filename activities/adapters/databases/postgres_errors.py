@@ -59,7 +59,7 @@ _BY_WORDS: Final = (
     ),
     _Meaning(
         "invalid (connection option|sslmode|port|integer|channel_binding|target_session|gssencmode|require_auth)",
-        f"has an option in its address that is none: check {SETTING}",
+        f"has an unknown option in its address: check {SETTING}",
     ),
     _Meaning("session is read-only|hot standby", f"is a standby that only reads: name the primary in {SETTING}"),
     _Meaning(".*", "cannot be reached, tried for {patience:g} s ({reason}): see that it runs", transient=True),

@@ -35,11 +35,11 @@ def cells_in(line: str) -> list[Cell]:
 
 
 def table_at(lines: Sequence[str | None], first: int) -> list[Row]:
-    """Return the rows of the table that begins on line `first`, its header first; no rows where no table begins.
+    """Return the rows of the table that begins on line `first`, its header first; an empty list without a table.
 
     A table is a line of at least two cells, followed by lines whose cells begin or end in the columns of the first
     line; blank lines are skipped. A line whose first column is empty continues the row above it, since it looks the
-    same as a row with vertically centred cells. A line that is None, which is no text, ends the table.
+    same as a row with vertically centred cells. `None`, which is no text, ends the table.
     """
     header = cells_in(lines[first] or "")
     if len(header) < MIN_COLUMNS:

@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The answer as a JSON object; empty where it is none."""
+        """The answer as a JSON object; empty where it is no object."""
         try:
             parsed: Any = json.loads(self.text)
         except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ RunState: TypeAlias = Literal[
 
 
 class RunFilter(Contract):
-    """A filter for runs. A field that is None filters nothing."""
+    """A filter for runs. A field without a value (None) filters nothing."""
 
     tenant: Name | None = "default"
     """The tenant; None for every tenant."""

@@ -78,8 +78,8 @@ async def test_an_unknown_database_is_told_at_once(postgres_url: str) -> None:
     [
         ("sslmode=require", "speaks no TLS, or cannot be trusted: check sslmode"),
         ("sslmode=verify-full", "speaks no TLS, or cannot be trusted: check sslmode"),
-        ("sslmode=perhaps", "has an option in its address that is none"),
-        ("colour=red", "has an option in its address that is none"),
+        ("sslmode=perhaps", "has an unknown option in its address"),
+        ("colour=red", "has an unknown option in its address"),
     ],
 )
 async def test_an_option_that_cannot_be_met_is_told_at_once(postgres_url: str, options: str, sentence: str) -> None:

@@ -169,7 +169,7 @@ async def test_objects_that_fail_for_good_are_counted_and_nothing_of_the_servers
                 with pytest.raises(StorageFailed) as raised:
                     await store.replace("acme", "handbook", many(10))
                 assert await store.count("acme", "handbook") == 2, "the collection is as it was"
-                assert len(await server.ask("cannot list", tenants)) == 1, "what was stored in vain is gone"
+                assert len(await server.ask("cannot list", tenants)) == 1, "what the failed change had stored is gone"
                 with pytest.raises(StorageFailed, match="cannot add to the collection 'handbook'"):
                     await store.insert("acme", "handbook", many(10))
     assert "2 of 10 chunks were not stored in 4 attempts (2 x deadline), 8 were; see the log of" in str(raised.value)
