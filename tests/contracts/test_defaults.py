@@ -91,8 +91,8 @@ def test_every_effect_is_asked_and_replies_with_such_a_contract() -> None:
 
 def contracts(root: type[Contract]) -> list[type[Contract]]:
     """Return every contract."""
-    for module in pkgutil.iter_modules(perdure.contracts.__path__):
-        importlib.import_module(f"perdure.contracts.{module.name}")
+    for module in pkgutil.walk_packages(perdure.contracts.__path__, "perdure.contracts."):
+        importlib.import_module(module.name)
     models = [model for child in root.__subclasses__() for model in (child, *contracts(child))]
     return [model for model in models if model.__module__.startswith("perdure.contracts.")]
 
