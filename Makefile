@@ -6,6 +6,7 @@ STAMP := .venv/.stamp
 
 # Processes that share the tests. Most tests wait for a server, so there are more of them than processors.
 WORKERS ?= 4
+PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # A question reaches the demonstration as one word, whatever is in it: make does not expand it, and the shell takes it
 # from the environment.
@@ -86,17 +87,17 @@ golden: fetch ## Ask the golden questions and score the answers
 	$(BIN)/python -m evals golden
 
 test: fetch ## Run the tests, a seeded sample of killed workers included; FAST=1 those without any server, WORKERS=1 one by one
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(if $(FAST),-m "not server and not redis and not postgres and not weaviate and not sglang")
+	$(PYTEST) $(if $(FAST),-m "not server and not redis and not postgres and not weaviate and not sglang")
 
 test-redis: fetch ## Run the tests of everything that Redis keeps, on a Redis server of their own
-	$(BIN)/pytest -m redis
+	$(PYTEST) -m redis
 
 test-postgres: fetch ## Run the tests of everything that PostgreSQL keeps, on a PostgreSQL server of their own
-	$(BIN)/pytest -m postgres
+	$(PYTEST) -m postgres
 
 test-weaviate: fetch ## Run the store's tests and the chain on a Weaviate server, built once (6 minutes)
 	@$(if $(WEAVIATE_URL),,$(BIN)/python -m deploy.weaviate || true)  # where it cannot be built, the tests say so
-	$(BIN)/pytest -m weaviate
+	$(PYTEST) -m weaviate
 
 test-sglang: fetch ## Run the model's tests and the chain on SGLang, installed once (6 GB) and served on the CPU
 	@$(BIN)/python -m deploy.sglang install || true  # where it cannot be installed, the tests say so

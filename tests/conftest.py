@@ -41,6 +41,9 @@ WITH_SERVERS = frozenset(
 )
 """Folders whose tests start servers, or processes of the platform."""
 
+LONGEST_FIRST = ("chaos", "testing", "deploy", "cli", "people", "workflows", "long_runs", "worker", "replay")
+"""Folders by how long their tests last."""
+
 STARTS_A_SERVER = "environment"
 """The fixture that every other test with a Temporal server asks for."""
 
@@ -71,6 +74,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in WITH_SERVERS or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Return the place of a test in the order of the run: folders that last long come first, so that none ends last."""
+    folder = item.path.relative_to(TESTS).parts[0]
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -30,10 +30,10 @@ from tests.chaos.equipment.volley import Volley, report_lines
 from tests.services.postgres_server import PostgresServer
 from tests.support.sections import section
 
-SAMPLE = 7
+SAMPLE = 4
 """The number of events at which the default run kills; the moments between events are always tried."""
 
-RETRIED_SAMPLE = 3
+RETRIED_SAMPLE = 2
 """The number of events for a run whose first attempt fails, and for one whose first reply is repaired."""
 
 HISTORIES = Path(__file__).resolve().parent.parent / "replay" / "histories"

@@ -18,7 +18,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
-RUNS = 200
+RUNS, SAMPLE = 200, 10
 
 AT_ONCE = 40
 """The number of runs at the same time."""
@@ -76,7 +76,7 @@ async def test_what_agents_owe_is_within_what_they_say_and_what_they_may(
     agent_world: AgentWorld, report: Report, rng: random.Random, *, sampled: bool
 ) -> None:
     world, person = agent_world, Person(agent_world)
-    plans = [planned(number, rng) for number in range(RUNS // 10 if sampled else RUNS)]
+    plans = [planned(number, rng) for number in range(SAMPLE if sampled else RUNS)]
     calls_before = len(world.stack.stub.bill.calls())
     room, kills, start = asyncio.Semaphore(AT_ONCE), 0, time.monotonic()
     results: dict[str, RunResult] = {}

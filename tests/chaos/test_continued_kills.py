@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 BEFORE, AFTER = 10, 10
 """The numbers of events at the end of the first and the start of the second execution at which the worker is killed."""
 
-SAMPLE = 2
+SAMPLE = 1
 
 
 async def test_no_decision_is_lost_when_a_worker_dies_around_a_new_execution(

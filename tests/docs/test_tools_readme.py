@@ -50,6 +50,6 @@ def test_what_the_readme_says_of_it_is_so(tmp_path: Path) -> None:
     spec = tool_of_the_page(tmp_path).spec({**allowed(tool_of_the_page(tmp_path), ["station=north/"])})
     assert (spec.effect, spec.price, spec.timeout.total_seconds()) == (ToolEffect.IDEMPOTENT, 200, 30)
     assert re.findall(r"^\| `(\w+)`", README, re.MULTILINE) == [effect.value for effect in ToolEffect]
-    for name in ("Refused", "NoAnswer"):
+    for name in ("ServiceRefused", "NoAnswer"):
         assert f"`{name}`" in README
         assert issubclass(getattr(errors, name), errors.ToolError)

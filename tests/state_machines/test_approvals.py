@@ -61,7 +61,7 @@ def test_in_two_thousand_runs_nothing_is_called_that_was_not_approved() -> None:
 
 
 def test_the_trial_sees_a_policy_that_lets_the_starter_approve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.state_machines.approvals._own", nothing)
+    monkeypatch.setattr("workflows.state_machines.approvals._own_run_objection", nothing)
     with pytest.raises(Broken, match="the starter has approved"):
         _all()
 

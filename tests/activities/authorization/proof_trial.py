@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from activities.ports import NotThisRun
-from perdure.contracts.agents.agent import CallStage, RequestedCall
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Escalation, Trust
 from perdure.contracts.tool_calls.decisions import Ruling, StepDecision
@@ -24,9 +23,8 @@ from tests.activities.authorization.proof_book import (
     Broken,
     TrialCounts,
 )
-from tests.activities.authorization.proof_world import OTHER_KEY, Run, World
+from tests.activities.authorization.proof_world import OTHER_KEY, Run, World, digest_of
 from workflows.state_machines.approvals import edited
-from workflows.state_machines.tool_call import binding
 
 
 async def run_trials(world: World, attempts: int, seed: int = 0) -> TrialCounts:
@@ -296,12 +294,3 @@ class Trial:
         self.counts.allowed += 1
         if objection is not None:
             raise Broken(f"as many as needed have agreed, and the proof says {objection}")
-
-
-def digest_of(run: Run, step: str, arguments: Text) -> str:
-    """Return the digest that a decision about a call of this run has to name."""
-    tool = run.spec.tool("write")
-    if tool is None:
-        raise LookupError("write")
-    call = RequestedCall(id=step, tool="write", arguments=arguments, stage=CallStage.AWAITING_APPROVAL)
-    return binding(call, tool, run.registered.tenant, run.registered.run_id)

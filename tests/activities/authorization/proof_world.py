@@ -26,7 +26,7 @@ from activities.bodies.pins import Pins
 from activities.effects.deciding import Deciding
 from activities.ports import Beginning, Execution
 from activities.settings import Approvals
-from perdure.contracts.agents.agent import AgentSpec, CallStage
+from perdure.contracts.agents.agent import AgentSpec, CallStage, RequestedCall
 from perdure.contracts.agents.steps import (
     Act,
     AskedCall,
@@ -44,6 +44,7 @@ from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.credentials import claims_of
 from perdure.contracts.tool_calls.decisions import StepDecision
 from perdure.contracts.tool_calls.tools import Approval, ToolEffect, ToolSpec
+from workflows.state_machines.tool_call import binding
 
 Answer = TypeVar("Answer")
 
@@ -242,3 +243,12 @@ class Run:
             "place": attempt - 1,
         }
         await self.world.database.write(lambda connection: connection.execute(insert(paid_attempts), row).rowcount)
+
+
+def digest_of(run: Run, step: str, arguments: Text) -> str:
+    """Return the digest that a decision about a call of this run has to name."""
+    tool = run.spec.tool("write")
+    if tool is None:
+        raise LookupError("write")
+    call = RequestedCall(id=step, tool="write", arguments=arguments, stage=CallStage.AWAITING_APPROVAL)
+    return binding(call, tool, run.registered.tenant, run.registered.run_id)

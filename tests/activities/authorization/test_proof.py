@@ -14,8 +14,8 @@ from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Trust
 from perdure.contracts.tool_calls.decisions import Ruling
 from tests.activities.authorization.proof_book import Broken
 from tests.activities.authorization.proof_decisions import ARGUMENTS, ONE, OTHER, agreed, yes
-from tests.activities.authorization.proof_trial import digest_of, run_trials
-from tests.activities.authorization.proof_world import BEGAN, World
+from tests.activities.authorization.proof_trial import run_trials
+from tests.activities.authorization.proof_world import BEGAN, World, digest_of
 from workflows.state_machines.tool_call import binding
 
 ATTEMPTS = 900

@@ -90,7 +90,7 @@ async def test_the_tool_that_a_thought_had_to_call_is_shown_with_its_prompt(
         assert (prompt.digest, prompt.fields()["tool_choice"]) == (prompt.recorded, required_tool)
         console = Console(record=True, width=200, file=StringIO())
         report(prompt, console)
-        assert ("search_knowledge: a server of one's own is sent this one alone" in console.export_text()) == bool(
+        assert ("search_knowledge: a self-hosted server gets this tool alone" in console.export_text()) == bool(
             required_tool
         )
 
