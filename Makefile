@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # Processes that share the tests. Most tests wait for a server, so there are more of them than processors.
-WORKERS ?= 4
+WORKERS ?= $(if $(FAST),2,4)
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # A question reaches the demonstration as one word, whatever is in it: make does not expand it, and the shell takes it

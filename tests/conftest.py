@@ -36,10 +36,12 @@ KNOWN = ("parental-leave-v1.md", "parental-leave-v2.md", "backup-policy.md", "da
 
 TESTS = Path(__file__).resolve().parent
 
-WITH_SERVERS = frozenset(
-    ("chaos", "cli", "deploy", "long_runs", "people", "services", "telemetry", "testing", "trials", "wheel", "worker")
-)
-"""Folders whose tests start servers, or processes of the platform."""
+WITH_SERVERS = (
+    "chaos", "cli", "client", "deploy", "docs", "evals", "long_runs", "people", "replay", "services", "telemetry",
+    "testing", "trials", "wheel", "worker", "workflows", "ports/databases", "ports/models", "ports/model_servers",
+    "ports/temporal", "ports/web", "ports/sql/test_callers_at_once.py", "ports/sql/test_writers_at_once.py",
+)  # fmt: skip
+"""Folders and files whose tests start servers, stubs that speak HTTP, workers, or other processes of the platform."""
 
 LONGEST_FIRST = ("chaos", "testing", "deploy", "cli", "people", "workflows", "long_runs", "worker", "replay")
 """Folders by how long their tests last."""
@@ -71,8 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts a server or a process of ours: `make test FAST=1` leaves it out."""
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        if folder in WITH_SERVERS or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
+        if any(item.path.is_relative_to(TESTS / place) for place in WITH_SERVERS) or STARTS_A_SERVER in getattr(
+            item, "fixturenames", ()
+        ):
             item.add_marker(pytest.mark.server)
     items.sort(key=_place)
 
