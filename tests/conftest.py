@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -64,7 +65,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the seed of the process that prints: all processes have to draw the same sample."""
+    """Take the seed of the process that prints, since all have to draw the same sample; and let Ctrl-C reach children.
+
+    A shell ignores SIGINT in its background jobs, and every process that such a job starts would ignore it too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     given: dict[str, int] | None = getattr(config, "workerinput", None)
     if given is not None:
         config.option.chaos_seed = given["chaos_seed"]
