@@ -206,7 +206,7 @@ async def test_a_killed_server_has_everything_and_is_found_again(tmp_path: Path)
 
 KILLED = """
 import asyncio, os, sys
-from activities.adapters import weaviate_batches
+from activities.adapters.stores import weaviate_batches
 from activities.adapters.stores.open import open_store
 from activities.settings import load
 from tests.ports.stores.test_weaviate_store import many
