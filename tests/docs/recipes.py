@@ -1,4 +1,4 @@
-"""The recipes of `RECIPES.md` as data, and a copy of the checkout in which a test follows one."""
+"""The recipes of `CONTRIBUTING.md` as data, and a copy of the checkout in which a test follows one."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from activities.settings import ROOT, environment_with
 from tests.arch.files import written
 
-PAGE = ROOT / "RECIPES.md"
+PAGE = ROOT / "CONTRIBUTING.md"
 
 Edit = Callable[[str], str]
 """A file's text as it was, and as the throw-away change leaves it; the text of a new file was empty."""
@@ -31,7 +31,7 @@ class Recipe:
 
 def recipes(text: str) -> dict[str, Recipe]:
     """Every recipe of the page, by its heading."""
-    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    sections = re.split(r"^### ", text.partition("\n## Recipes\n")[2], flags=re.MULTILINE)[1:]
     return {section.partition("\n")[0]: _recipe(section) for section in sections}
 
 
