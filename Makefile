@@ -109,7 +109,7 @@ check: lint types arch golden ## Everything that CI asks, and `make test` last
 	@$(MAKE) --no-print-directory test
 
 chaos: fetch ## Kill workers at every step there is
-	$(BIN)/pytest tests/chaos tests/trials --chaos=all
+	$(BIN)/pytest tests/chaos tests/trials tests/cli/retry_trial --chaos=all
 
 bench: fetch ## Measure latency, throughput and the cost of a step
 	$(BIN)/python -m tests.bench
