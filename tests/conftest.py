@@ -1,10 +1,11 @@
 """Fixtures that every kind of test shares: a real Temporal server, a stub model, and the platform's own worker."""
 
+import os
 import secrets
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from temporalio.testing import WorkflowEnvironment
 from activities.settings import Model, Paths, Settings, Telemetry, quiet_libraries
 from deploy.local.commands.index import index_folder
 from deploy.local.stack.desk import DeskServer
+from deploy.testing.fork_server import SHARED
+from deploy.testing.standby_workers import fork_server
 from perdure.client import Platform
 from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 from tests.services.postgres_server import PostgresServer, postgres_server
@@ -74,6 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
     given: dict[str, int] | None = getattr(config, "workerinput", None)
     if given is not None:
         config.option.chaos_seed = given["chaos_seed"]
+    elif not config.option.collectonly:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        # All processes of the run fork their workers from one, which imports at the first request.
+        os.environ[SHARED] = stack.enter_context(fork_server())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,21 +1,34 @@
-"""Imports the platform once and forks a worker for each line of its input, so that no test waits for imports.
+"""Imports the platform once and forks a worker for each request, so that no test waits for imports.
 
-`--tools FOLDER` adds the tools of one more folder, for tests with tools that the checkout does not have. A line of
-input names a log file; the answer is the pid of the new process. The worker stands by until SIGUSR1, and then runs as
-`worker.py --role all`, in a process of its own that can be killed. All workers end with the starter of this process.
+It listens at a socket; the first request makes it import. A request names the new worker's log, its environment and a
+folder of further tools, and hands over one end of a pipe; the answer is the pid. The worker stands by until SIGUSR1,
+and then runs as `worker.py --role all`, in a process of its own that can be killed. It ends once the other end of its
+pipe is closed. The fork server ends with its input.
+
+Where `TEST_FORK_SERVERS` names a folder, the fork server of this checkout in it is shared by every process of a test
+run: importing takes ten seconds of processor time.
 """
 
-import argparse
 import ast
+import hashlib
 import importlib
+import json
 import os
+import select
 import signal
+import socket
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import tools
 from activities.settings import ROOT, quiet_libraries
+
+SHARED = "TEST_FORK_SERVERS"
+"""The variable of the folder with the sockets of shared fork servers."""
 
 OTHER_SERVERS = ("postgres_", "redis_", "weaviate_")
 """The prefixes of adapters' modules that a test stack does not use: it stores everything in files."""
@@ -27,10 +40,15 @@ STANDING_BY = "standing by"
 """The line in a worker's log once it only waits for its signal."""
 
 
+def socket_in(folder: Path) -> Path:
+    """Return the socket of this checkout's fork server in a folder: another checkout has other code."""
+    return folder / f"{hashlib.sha256(str(ROOT).encode()).hexdigest()[:16]}.socket"
+
+
 def modules_before() -> list[str]:
     """Return the modules to import before the fork: all of ours that `worker.py` imports, at once or in a function.
 
-    They are read from the source files. Importing them takes fifteen seconds of processor time, spent once.
+    They are read from the source files.
     """
     names: set[str] = set()
     ahead = ["worker"]
@@ -58,31 +76,48 @@ def _source(module: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def main() -> None:
-    """Import, then fork for each line until the input ends."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.testing.fork_server")
-    parser.add_argument("--tools", type=Path, help="a folder of further tools")
-    further = parser.parse_args().tools
-    if further is not None:
-        tools.__path__.append(str(further))
-    quiet_libraries()
-    for name in modules_before():
-        importlib.import_module(name)
+def main(address: str) -> None:
+    """Listen, and fork for each request, until the input ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps killed workers
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    lifeline, our_end = os.pipe()
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            os.close(our_end)
-            be_worker(line.strip(), lifeline)
-        print(pid, flush=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        print("listening", flush=True)
+        while sys.stdin not in (readable := select.select([listener, sys.stdin], [], [])[0]):
+            assert readable  # noqa: S101 - `select` waits without a limit
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):  # whoever asked may be gone
+                _answer(connection, listener)
 
 
-def be_worker(log: str, lifeline: int) -> None:
-    """Stand by, then serve. Never returns."""
+def _answer(connection: socket.socket, listener: socket.socket) -> None:
+    """Fork the worker of one request, and answer with its pid."""
+    body, [lifeline], _, _ = socket.recv_fds(connection, 1 << 16, 1)
+    while more := connection.recv(1 << 16):
+        body += more
+    if "worker" not in sys.modules:
+        quiet_libraries()
+        for name in modules_before():
+            importlib.import_module(name)
+    pid = os.fork()
+    if pid == 0:
+        listener.close()
+        connection.close()
+        be_worker(json.loads(body), lifeline)
+    os.close(lifeline)
+    connection.sendall(str(pid).encode())
+
+
+def be_worker(request: Mapping[str, Any], lifeline: int) -> None:
+    """Stand by, then serve, with the request's `environment`, `log` and `tools`. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    quiet_libraries()
+    if request["tools"] is not None:
+        tools.__path__.append(request["tools"])
+    out = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     null = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((null, 0), (out, 1), (out, 2)):
         os.dup2(ours, theirs)
@@ -103,4 +138,4 @@ def _end_with_the_starter(lifeline: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -1,58 +1,96 @@
 """Runs workers that are really killed: one serves and one stands by, so that no test waits for imports after a kill."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from activities.settings import ROOT, environment_with
 from deploy.processes.errors import ProcessDied
 from deploy.processes.process import TAIL_LINES, bound_to_this_process
-from deploy.testing.fork_server import STANDING_BY
+from deploy.testing.fork_server import SHARED, STANDING_BY, socket_in
 
 WARM_SECONDS = 120.0
 """How long imports and connecting may take on a busy machine, in seconds."""
 
 
 class ForkServer:
-    """The process that workers are forked from, with everything imported."""
+    """The process that workers are forked from, with everything imported: a shared one, or one of our own."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], tools: Path | None = None) -> None:
-        """Start it. Workers log into `folder` and also get the tools in `tools`. The first worker waits for imports."""
-        further = [] if tools is None else ["--tools", str(tools)]
+        """Start it where none is shared. Workers log into `folder` and also get the tools in `tools`.
+
+        The first worker of a fork server waits for imports.
+        """
         self._folder = folder
+        self._environment = environment_with(**environment)
+        self._tools = tools
         self._forked = 0
-        self._process = subprocess.Popen(
-            [*bound_to_this_process(), sys.executable, "-m", "deploy.testing.fork_server", *further],
+        self._lifeline, self._our_end = os.pipe()
+        self._stack = ExitStack()
+        shared = os.environ.get(SHARED) or self._stack.enter_context(fork_server())
+        self._socket = socket_in(Path(shared))
+
+    def fork(self) -> "Worker":
+        """Fork a worker and return it; it stands by soon. Raises `ProcessDied`."""
+        self._forked += 1
+        log = self._folder / f"worker-{self._forked:03}.log"
+        log.touch()
+        tools = None if self._tools is None else str(self._tools)
+        request = {"environment": self._environment, "log": str(log), "tools": tools}
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(self._socket))
+                socket.send_fds(connection, [json.dumps(request).encode()], [self._lifeline])
+                connection.shutdown(socket.SHUT_WR)
+                pid = connection.recv(32)
+            except OSError as error:
+                raise ProcessDied(f"the process that forks workers cannot be reached: {error}") from None
+        if not pid:
+            raise ProcessDied("the process that forks workers ended by itself: its output says why")
+        return Worker(int(pid), log)
+
+    def close(self) -> None:
+        """End every remaining worker, and the fork server where it is our own."""
+        self._stack.close()
+        os.close(self._lifeline)
+        os.close(self._our_end)
+
+
+@contextmanager
+def fork_server() -> Generator[str]:
+    """Start a fork server, and yield the folder of its socket. It ends with the context, and with this process."""
+    # The folder's name is short: a socket's path may have about a hundred bytes.
+    with tempfile.TemporaryDirectory(prefix="perdure-") as folder:
+        process = subprocess.Popen(
+            [
+                *bound_to_this_process(),
+                sys.executable,
+                "-m",
+                "deploy.testing.fork_server",
+                str(socket_in(Path(folder))),
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment_with(**environment),
             start_new_session=True,  # Ctrl-C goes to the process that uses the workers
         )
-
-    def fork(self) -> "Worker":
-        """Fork a worker and return it; it stands by soon. Raises `ProcessDied`."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("the process that forks workers was started without pipes")
-        self._forked += 1
-        log = self._folder / f"worker-{self._forked:03}.log"
-        log.touch()
-        print(log, file=self._process.stdin, flush=True)
-        pid = self._process.stdout.readline()
-        if not pid:
-            raise ProcessDied(f"the process that forks workers ended by itself with {self._process.wait()}")
-        return Worker(int(pid), log)
-
-    def close(self) -> None:
-        """End it, and with it every remaining worker."""
-        self._process.kill()
-        self._process.communicate()
+        try:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            if not process.stdout.readline():
+                raise ProcessDied(f"the process that forks workers ended by itself with {process.wait()}")
+            yield folder
+        finally:
+            process.kill()
+            process.communicate()
 
 
 class Worker:
