@@ -26,6 +26,7 @@ from typing import Any
 
 import tools
 from activities.settings import ROOT, quiet_libraries
+from activities.settings.environment import replace_environment
 
 SHARED = "TEST_FORK_SERVERS"
 """The variable of the folder with the sockets of shared fork servers."""
@@ -112,8 +113,7 @@ def _answer(connection: socket.socket, listener: socket.socket) -> None:
 def be_worker(request: Mapping[str, Any], lifeline: int) -> None:
     """Stand by, then serve, with the request's `environment`, `log` and `tools`. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.environ.clear()
-    os.environ.update(request["environment"])
+    replace_environment(request["environment"])
     quiet_libraries()
     if request["tools"] is not None:
         tools.__path__.append(request["tools"])

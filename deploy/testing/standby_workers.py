@@ -35,7 +35,7 @@ class ForkServer:
         self._forked = 0
         self._lifeline, self._our_end = os.pipe()
         self._stack = ExitStack()
-        shared = os.environ.get(SHARED) or self._stack.enter_context(fork_server())
+        shared = environment_with().get(SHARED) or self._stack.enter_context(fork_server())
         self._socket = socket_in(Path(shared))
 
     def fork(self) -> "Worker":
