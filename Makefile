@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-# Processes that share the tests. Most tests wait for a server, so there are more of them than processors.
+# Processes that share the tests. Most tests wait for a server, so there are more of them than processors. They keep
+# what they compile, whatever the environment says: a run starts hundreds of processes.
 WORKERS ?= $(if $(FAST),2,4)
-PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # A question reaches the demonstration as one word, whatever is in it: make does not expand it, and the shell takes it
 # from the environment.

@@ -288,7 +288,9 @@ def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
 
 
 def quiet_libraries() -> None:
-    """Keep slow libraries from using the network at import. Call it before they are imported."""
+    """Keep slow libraries from using the network at import, or seconds. Call it before they are imported."""
+    # An import of it fails, and jsonschema does without: it compiles a grammar for two seconds.
+    sys.modules["rfc3987_syntax"] = None  # pyright: ignore[reportArgumentType]
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
