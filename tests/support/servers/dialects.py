@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -115,7 +115,7 @@ def _vllm(truth: Truth, draw: random.Random) -> Iterator[Json]:
 def _thinking_aloud(truth: Truth, draw: random.Random) -> Iterator[Json]:
     """A server that leaves the thoughts in the text: vLLM or llama.cpp without a reasoning parser."""
     tagged = f"<think>{truth.reasoning}</think>\n\n" if truth.reasoning else ""
-    yield from _vllm(Truth(**{**vars(truth), "text": tagged + truth.text, "reasoning": ""}), draw)
+    yield from _vllm(replace(truth, text=tagged + truth.text, reasoning=""), draw)
 
 
 def _llama_cpp(truth: Truth, draw: random.Random) -> Iterator[Json]:
@@ -150,7 +150,7 @@ def _anthropic(truth: Truth, draw: random.Random) -> Iterator[Json]:
     if truth.text:
         blocks.append(({"type": "text", "text": ""}, "text_delta", "text", truth.text))
     for place, (name, arguments) in enumerate(truth.calls):
-        block = {"type": "tool_use", "id": f"toolu_{place}", "name": name, "input": {}}
+        block: Json = {"type": "tool_use", "id": f"toolu_{place}", "name": name, "input": {}}
         blocks.append((block, "input_json_delta", "partial_json", arguments))
     for index, (block, kind, field, text) in enumerate(blocks):
         yield {"type": "content_block_start", "index": index, "content_block": block}
@@ -208,7 +208,7 @@ def _whole_anthropic(truth: Truth, _: random.Random) -> Json:
 
 def _whole_aloud(truth: Truth, draw: random.Random) -> Json:
     tagged = f"<think>{truth.reasoning}</think>\n\n" if truth.reasoning else ""
-    return _whole(Truth(**{**vars(truth), "text": tagged + truth.text, "reasoning": ""}), "reasoning", draw)
+    return _whole(replace(truth, text=tagged + truth.text, reasoning=""), "reasoning", draw)
 
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -236,7 +236,7 @@ def stream_bytes(events: Iterator[Json], draw: random.Random) -> list[bytes]:
         if "type" in event:
             stream += b"event: " + event["type"].encode() + end
         stream += b"".join(b"data:" + space + line + end for line in _json_lines(event, draw)) + end
-    if not draw.randint(0, 3) and "type" in event:  # pyright: ignore[reportPossiblyUnbound] - every reply has events
+    if not draw.randint(0, 3):  # many servers leave out the last blank line
         stream = stream.removesuffix(end)
     stream += draw.choice([b"", b"data: [DONE]" + end, b"data: [DONE]" + end + end])
     places = sorted(draw.randint(0, len(stream)) for _ in range(draw.randint(0, 20)))
