@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from perdure.contracts.chains.spec import Deployment, Prices
@@ -17,7 +18,7 @@ class ToolCall:
     """The model's id for this call, which the message with the result repeats."""
     name: str
     arguments: str
-    """JSON, as the model wrote it: nothing is checked yet."""
+    """The text that the model wrote, meant to be JSON: nothing is checked yet."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,32 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Usage:
-    """The usage of a call, as its server reported it."""
+    """The usage of a call, as its server reported it.
 
-    input_tokens: int
-    output_tokens: int
+    A count is None where the server reported none, or one that cannot be: what is missing is charged at its worst case.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
     cached_tokens: int = 0
     """Input tokens that were served from the prefix cache."""
+    odd: str = ""
+    """The counts that were reported and cannot be, such as `completion_tokens = -1`; empty where there are none."""
+
+
+class FinishReason(StrEnum):
+    """Why a reply ended, in one word for all providers. Each member is its string."""
+
+    STOP = "stop"
+    """The model was done."""
+    LENGTH = "length"
+    """It was cut at `max_output_tokens`, or at the end of the context window."""
+    TOOL_CALLS = "tool_calls"
+    """The model was done, and asks for tools."""
+    CONTENT_FILTER = "content_filter"
+    """The provider's filter withheld the reply or its rest, and charges for it."""
+    REFUSAL = "refusal"
+    """The model declined to answer. Its words, if it gave any, are in `Completion.refusal`."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +131,20 @@ class Completion:
     """The reply of a model."""
 
     content: str
+    """The text of the answer, exactly as it was shown while it streamed. It holds no reasoning and no refusal."""
     model: str
     """The model's name, as its server reports it."""
     finish_reason: str
-    """`stop`, `length`, `tool_calls`, or `content_filter` where the provider withheld the reply and charges for it."""
+    """Why the reply ended: a `FinishReason`. All but `stop` and `tool_calls` may have cut it anywhere."""
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
     first_token_ms: float | None = None
     """The milliseconds from the call to the first piece of the reply; None if it did not stream."""
+    reasoning: str = ""
+    """What the model thought before its answer, where its server tells. It is never shown, and is no part of it."""
+    refusal: str = ""
+    """The words with which the model declined to answer; empty if it did not, or gave none."""
 
 
 OnPiece: TypeAlias = Callable[[str, Usage | None], Awaitable[None]]
