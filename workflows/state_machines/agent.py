@@ -95,8 +95,8 @@ def next_step(run: AgentRun) -> Step:
     if run.calls:
         open_calls = tuple(call.id for call in run.calls if call.stage is not CallStage.ANSWERED)
         return Work(open_calls) if open_calls else Observe()
-    if run.answer is not None:
-        return Check(run.answer)
+    if run.answer is not None or run.silent:
+        return Abstain() if run.answer is None else Check(run.answer)
     cut, again = compaction.cut(run), ending.LONGER if run.longer else ""
     # After a reset the same number may stand for a summary of other turns: the cut makes it another step.
     return (
@@ -106,13 +106,11 @@ def next_step(run: AgentRun) -> Step:
     )
 
 
-def _end(run: AgentRun) -> Exhaust | Stop | Abstain | None:
-    """Return the step that ends the run without an answer; None where it goes on."""
+def _end(run: AgentRun) -> Exhaust | Stop | None:
+    """Return the step that ends the run, whatever it still has to do; None where it goes on."""
     if run.short is not None:
         return Exhaust(run.short)
-    if run.unusable is not None:
-        return Stop(run.unusable)
-    return Abstain() if run.silent else None
+    return None if run.unusable is None else Stop(run.unusable)
 
 
 def outcome_of(end: Abstain | Stop) -> Abstained | Refused:
