@@ -49,7 +49,7 @@ def strict(text: str, *, with_controls: bool = False) -> object:
         raise
     except json.JSONDecodeError as error:
         more = "; it holds more than one value" if error.msg == "Extra data" else ""
-        raise NotJson(f"{error.msg} at character {error.pos + 1} of {len(text)}{more}") from None
+        raise NotJson(f"{error.msg} (character {error.pos + 1} of {len(text)}{more})") from None
     except (ValueError, RecursionError):
         raise _NotRead("it is nested too deeply, or one of its numbers is too long") from None
     _require_plain(value)

@@ -218,7 +218,7 @@ def why_unused(run: AgentRun, reply: Compacted) -> str | None:
         how = _how(run)
         again = f", and again at {run.longer}" if run.longer else ""
         is_final = run.longer or not ending.more_room(reply, how.tokens, run.deployment)
-        cut = f"it was cut at tokens = {how.tokens} of [compaction]{again}: raise it"
+        cut = f"it was cut at compaction.tokens = {how.tokens}{again}: raise it"
         return cut if is_final else None
     return "the model wrote none" if reply.empty else None
 
