@@ -10,6 +10,7 @@ from typing import Any, Generic
 from temporalio import activity
 
 from activities.authorization.rights import Rights
+from activities.paid.bounded_usage import BoundedUsage, bound
 from activities.paid.token_writer import ReportLost, TokenWriter
 from activities.ports import (
     Caller,
@@ -153,14 +154,18 @@ class Purchasing:
             if details is None or not details.cancel_requested:
                 raise  # the worker stops: the workflow tries again
             return call.stopped_reply.model_copy(
-                update={"stopped": True, "charges": {call.attempt: _charge(prices, used)}}
+                update={"stopped": True, "charges": {call.attempt: _least_charge(prices, used, order.worst, window)}}
             )
         first = None if completion.first_token_ms is None else round(completion.first_token_ms, 1)
         reply = call.read(completion).model_copy(update={"first_token_ms": first})
-        charge = _charge(prices, completion.usage)
+        used_tokens = bound(completion.usage, order.worst, window)
+        charge = _charge(prices, used_tokens)
+        notices = [used_tokens.notice] if used_tokens.notice else []
         if charge.less(order.worst) != Spend():
             self._overspent(call.key, charge, order.worst)
-            reply = reply.model_copy(update={"notice": _overspent_notice(call.key, charge, order.worst)})
+            notices.append(_overspent_notice(call.key, charge, order.worst))
+        if notices:
+            reply = reply.model_copy(update={"notice": "; ".join(notices)})
         return await until_stored(lambda: self._replies.save(order, reply, charge, call.texts(reply)), until)
 
     def _writer(self, call: Call[Paid]) -> TokenWriter:
@@ -216,12 +221,15 @@ def _compact(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
 
 
-def _charge(prices: Prices, used: Usage | None) -> Spend:
-    """Return the cost of a call, or the least that it cost: a step, and the usage that its server reported."""
-    if used is None:
-        return Spend(steps=1)
-    price = prices.of(input_tokens=used.input_tokens, output_tokens=used.output_tokens)
-    return Spend(steps=1, input_tokens=used.input_tokens, output_tokens=used.output_tokens, micro_dollars=price)
+def _charge(prices: Prices, used: BoundedUsage) -> Spend:
+    """Return the cost of a call."""
+    tokens = {"input_tokens": used.input_tokens, "output_tokens": used.output_tokens}
+    return Spend(steps=1, micro_dollars=prices.of(**tokens), **tokens)
+
+
+def _least_charge(prices: Prices, used: Usage | None, worst: Spend, window: int) -> Spend:
+    """Return the least that a call cost which was stopped: a step, and the usage that its server reported so far."""
+    return Spend(steps=1) if used is None else _charge(prices, bound(used, worst, window))
 
 
 def _overspent_notice(key: StepKey, charge: Spend, worst: Spend) -> str:

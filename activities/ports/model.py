@@ -98,12 +98,17 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Usage:
-    """The usage of a call, as its server reported it."""
+    """The usage of a call, as its server reported it.
 
-    input_tokens: int
-    output_tokens: int
+    A count is None where the server reported none, or one that cannot be: what is missing is charged at its worst case.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
     cached_tokens: int = 0
     """Input tokens that were served from the prefix cache."""
+    odd: str = ""
+    """The counts that were reported and cannot be, such as `completion_tokens = -1`; empty where there are none."""
 
 
 class FinishReason(StrEnum):

@@ -1,20 +1,19 @@
 """Sends one request to a model server over one connection, and checks the reply as it arrives.
 
-LiteLLM would hide errors that are detected here. It sends a request again after a broken connection, drops events that
-it cannot parse, invents a `finish_reason` and token counts where the server reports none, and treats an aborted reply
-as finished.
+LiteLLM sends the request, and what it reads of the reply is not used. It would hide errors that are detected here: it
+sends a request again after a broken connection, drops events that it cannot parse, invents a `finish_reason` and token
+counts where the server reports none, and treats an aborted reply as finished.
 """
 
 import asyncio
-import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 import httpx
 
-from activities.adapters.model_servers.provider_errors import port_error, read_event, read_refusal
-from activities.adapters.model_servers.stream_report import ModelReport
+from activities.adapters.model_replies.reader import ErrorReply, Heard, NotReadable, ReplyReader
+from activities.adapters.model_servers.provider_errors import port_error, read_error_reply, read_refusal
 from activities.adapters.model_servers.wire_errors import connection_error, display_name
 from activities.ports import ModelFailed, ModelUnusable, PortError, WrongModel
 
@@ -31,7 +30,7 @@ STREAM, WHOLE = "text/event-stream", "application/json"
 
 
 class ModelWire(httpx.AsyncBaseTransport):
-    """A transport for one request. It keeps the report of the reply, or the port error in which the request ended."""
+    """A transport for one request. It reads the reply, or keeps the port error in which the request ended."""
 
     def __init__(
         self,
@@ -58,8 +57,9 @@ class ModelWire(httpx.AsyncBaseTransport):
         self._pieces: AsyncIterator[bytes] | None = None
         self._headers: Mapping[str, str] = {}
         self._sent = False
-        self.report = ModelReport()
-        """The server's report so far."""
+        self._unheard: list[Heard] = []
+        self.reply = ReplyReader(streams=streams)
+        """The reply so far."""
         self.failure: PortError | None = None
         """The error of the request; None while there is none."""
 
@@ -69,9 +69,14 @@ class ModelWire(httpx.AsyncBaseTransport):
         return self._sent
 
     @property
+    def answered(self) -> bool:
+        """Whether the server has begun a reply that can be read."""
+        return self._pieces is not None and self.failure is None
+
+    @property
     def unfinished(self) -> bool:
         """Whether the server may still work on the request: it was sent, and neither refused nor fully answered."""
-        return self._sent and self.report.ended is None and not (self.failure and self.failure.free_of_charge)
+        return self._sent and self.reply.ended is None and not (self.failure and self.failure.free_of_charge)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request. A second request fails: with the error of the first one, if it had one."""
@@ -100,11 +105,18 @@ class ModelWire(httpx.AsyncBaseTransport):
             extensions=response.extensions,
         )
 
-    async def read_rest(self) -> None:
-        """Read the rest of the reply, for the report: LiteLLM does not read it."""
-        if self._pieces is not None:
-            async for _ in self._pieces:
-                pass
+    async def heard(self) -> AsyncIterator[Heard]:
+        """Read the reply to its end, and yield what is heard of it. Raises the port's errors."""
+        pieces = self._pieces
+        while pieces is not None:
+            for piece in self._unheard:
+                yield piece
+            self._unheard.clear()
+            if await anext(pieces, None) is None:
+                break
+        for piece in self._unheard:
+            yield piece
+        self._unheard.clear()
 
     async def aclose(self) -> None:
         """Close the connection at once, also in the middle of a reply."""
@@ -116,19 +128,22 @@ class ModelWire(httpx.AsyncBaseTransport):
 
     async def _watched_pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
         received = 0
-        pending = bytearray()
         pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
-        while True:
+        while not self.reply.is_over:
             try:
-                async with asyncio.timeout(self._idle if self.report.started else None):
+                async with asyncio.timeout(self._idle if self.reply.started else None):
                     piece = await anext(pieces)
             except StopAsyncIteration:
                 break
             except TimeoutError:
+                if self.reply.ended is not None:
+                    break  # some servers leave the connection open
                 raise self._failed(
                     f"the reply stopped in the middle: nothing came for {self._idle:g} s (PERDURE_MODEL__IDLE_SECONDS)"
                 ) from None
             except Exception as error:  # noqa: BLE001 - whatever the transport raises is a failure of the wire
+                if self.reply.ended is not None:
+                    break  # the whole text is here; what is missing of the usage is charged at its worst case
                 raise self._record_failure(connection_error(self._deployment, error, reply_started=True)) from None
             received += len(piece)
             if received > self._max_bytes:
@@ -136,40 +151,20 @@ class ModelWire(httpx.AsyncBaseTransport):
                     f"the reply was cut off after {received} bytes, far more than the tokens asked for can fill: the "
                     "server does not keep to max_tokens"
                 )
-            pending += piece
-            if self._expected == STREAM:
-                *lines, incomplete = pending.split(b"\n")
-                for line in lines:
-                    self._read_line(bytes(line))
-                pending = bytearray(incomplete)
+            self._read(piece)
             yield piece
-        if self._expected == STREAM:
-            self._read_line(bytes(pending))
-        else:
-            self._read_json(bytes(pending))
+        self._read(None)
 
-    def _read_line(self, line: bytes) -> None:
-        """Read one line of a stream. Only `data` lines matter, since they name the event too."""
-        data = line.strip().removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
-        if data and data != b"[DONE]":
-            self._read_json(data)
-
-    def _read_json(self, data: bytes) -> None:
+    def _read(self, piece: bytes | None) -> None:
+        """Read the next bytes of the reply, or its end."""
         try:
-            parsed: Any = json.loads(data)
-        except (ValueError, RecursionError):
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise self._failed("the reply is no JSON: is the endpoint the address of a model server?")
-        event = cast("dict[str, Any]", parsed)
-        refusal = read_event(event, self._headers, underway=self.report.started)
-        if refusal is not None:
-            raise self._record_failure(port_error(self._deployment, self._provider, refusal))
-        try:
-            self.report.add_event(event)
-        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
-            raise self._failed("the reply has a shape that its protocol does not know") from None
-        model = self.report.model
+            self._unheard += self.reply.end() if piece is None else self.reply.add(piece)
+        except NotReadable as error:
+            raise self._failed(str(error)) from None
+        except ErrorReply as error:
+            refusal = read_error_reply(error.report, self._headers, underway=self.reply.started)
+            raise self._record_failure(port_error(self._deployment, self._provider, refusal)) from None
+        model = self.reply.model
         if self._answers_as is not None and model is not None and model != self._answers_as:
             raise self._record_failure(
                 WrongModel(

@@ -6,11 +6,11 @@ prompts and keys.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
+from activities.adapters.model_servers.error_words import ErrorWords, words_of
 from activities.adapters.model_servers.retry_after import retry_after
 from activities.ports import (
     CircuitOpen,
@@ -27,17 +27,16 @@ NOT_STARTED = frozenset({409, 425, 429, 503})
 BAD_REQUEST = frozenset({400, 413, 415, 422})
 """The statuses with which a server refuses a request before any work, and would refuse it again."""
 
+LIMITED = frozenset({413, 429, 503})
+"""The statuses with which providers refuse a request for its rate. Groq's is 413 for one that is too large alone."""
+
+FAILED = 500
+"""The first of the statuses with which a server says that it failed itself."""
+
+NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+
 WRONG_ADDRESS = frozenset({*range(300, 400), 405, 406, 410, 421, 426})
 """The statuses of an address that is not a model server's."""
-
-LENGTH_WORDS = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
-
-STATUS = re.compile(r"[45]\d\d")
-
-TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|(prompt|input|request).{0,40}(too long|exceeds?)", re.IGNORECASE | re.DOTALL
-)
-"""The words with which servers say that a prompt does not fit."""
 
 
 @dataclass(frozen=True)
@@ -47,44 +46,85 @@ class Refusal:
     status: int
     headers: Mapping[str, str]
     """The headers by lower-case name."""
-    words: frozenset[str] = frozenset()
-    """The values of `type`, `code` and `status`, in lower case."""
-    message: str = ""
-    """The text for people. It is used to classify the error and is never shown."""
+    said: ErrorWords
+    """Its words. They classify the error and are never shown."""
     underway: bool = False
     """Whether it came after a part of the reply: then the attempt has cost something."""
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The values of `type`, `code` and `status`, in lower case."""
+        return self.said.codes
+
+    @property
+    def message(self) -> str:
+        """The text for people."""
+        return self.said.message
 
 
 ByProvider: TypeAlias = Callable[[str, Refusal], PortError]
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    """Read an error reply, whose body may be nested JSON, flat JSON, or no JSON at all."""
+    """Read an error reply, whose body may be JSON of any shape, or no JSON at all."""
+    text = body.decode(errors="replace")
     try:
-        parsed: Any = json.loads(body)
+        report: Any = json.loads(text)
     except (ValueError, RecursionError):
-        parsed = None
-    return _refusal(status, headers, parsed, underway=False)
+        report = text
+    return Refusal(status, _lower_names(headers), words_of(report))
 
 
-def read_event(event: Mapping[str, Any], headers: Mapping[str, str], *, underway: bool) -> Refusal | None:
-    """Return the refusal in an event of a reply with status 200; None where it holds none."""
-    if event.get("error") is None and event.get("object") != "error" and event.get("type") != "error":
-        return None
-    inner = event.get("error")
-    code: object = (_mapping(inner) or event).get("code")
-    status = int(code) if isinstance(code, int | str) and STATUS.fullmatch(str(code)) else 500
-    return _refusal(status, headers, event, underway=underway)
+def read_error_reply(report: object, headers: Mapping[str, str], *, underway: bool) -> Refusal:
+    """Read an error in a reply with status 200: the whole reply, or an event of it."""
+    words = words_of(report)
+    return Refusal(words.status, _lower_names(headers), words, underway)
 
 
 def port_error(deployment: str, provider: str, refusal: Refusal) -> PortError:
     """Return the port's error for a refusal of this provider."""
+    by_words = _by_words(deployment, refusal)
+    if by_words is not None:
+        # A server that failed, or that had begun its reply, may have done work.
+        by_words.free_of_charge = by_words.free_of_charge and not refusal.underway and refusal.status < FAILED
+        return by_words
     if refusal.underway:
         return ModelFailed(
             f"{deployment}: its server broke off in the middle of the reply (status {refusal.status})",
             retry_after=retry_after(refusal.headers),
         )
     return BY_PROVIDER.get(provider, hosted)(deployment, refusal)
+
+
+def _by_words(deployment: str, refusal: Refusal) -> PortError | None:
+    """Return the error that the words of a refusal say, however they are wrapped; None where its status says more."""
+    rate = refusal.said.rate if _may_be_limited(refusal) else None
+    if rate is not None:
+        return _rate_limited(deployment, refusal, rate)
+    if refusal.said.too_long(about_request=refusal.status in BAD_REQUEST):
+        return ModelRefused(
+            f"{deployment}: the prompt is longer than the model's context window: use fewer passages, or a smaller "
+            "`result_bytes` for an agent, or correct the deployment's context_window"
+        )
+    return None
+
+
+def _may_be_limited(refusal: Refusal) -> bool:
+    return refusal.status in LIMITED and not refusal.underway and not refusal.words & NO_QUOTA
+
+
+def _rate_limited(deployment: str, refusal: Refusal, rate: str) -> PortError:
+    amounts = refusal.said.amounts
+    if amounts is not None and amounts[1] > amounts[0]:
+        limit, requested = amounts
+        return ModelUnusable(
+            f"{deployment}: the request alone is over the provider's limit of {rate}: {requested:,} of {limit:,} "
+            f"(status {refusal.status}): raise the limit there, or use fewer passages or another deployment"
+        )
+    return ModelOverloaded(
+        f"{deployment}: the provider's limit of {rate} is reached (status {refusal.status})",
+        retry_after=retry_after(refusal.headers),
+    )
 
 
 def hosted(deployment: str, refusal: Refusal) -> PortError:
@@ -114,7 +154,7 @@ def sglang(deployment: str, refusal: Refusal) -> PortError:
 
 def openai(deployment: str, refusal: Refusal) -> PortError:
     """Return the error for a refusal of OpenAI, or of a service with its API."""
-    if refusal.words & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
+    if refusal.words & NO_QUOTA:
         return _no_quota(deployment)
     if "model_not_found" in refusal.words:
         return _unknown_model(deployment)
@@ -151,7 +191,7 @@ def _by_status(deployment: str, refusal: Refusal) -> PortError:
         case 404:
             error = _unknown_model(deployment)
         case _ if status in BAD_REQUEST:
-            error = _bad_request(deployment, refusal)
+            error = ModelRefused(f"{deployment}: the server refused the request (status {status})")
         case _ if status in NOT_STARTED:
             error = _overloaded(deployment, refusal)
         case _ if status in WRONG_ADDRESS:
@@ -164,15 +204,6 @@ def _by_status(deployment: str, refusal: Refusal) -> PortError:
                 retry_after=retry_after(refusal.headers),
             )
     return error
-
-
-def _bad_request(deployment: str, refusal: Refusal) -> ModelRefused:
-    if refusal.words & LENGTH_WORDS or TOO_LONG.search(refusal.message):
-        return ModelRefused(
-            f"{deployment}: the prompt is longer than the model's context window: use fewer passages, or a smaller "
-            "`result_bytes` for an agent, or correct the deployment's context_window"
-        )
-    return ModelRefused(f"{deployment}: the server refused the request (status {refusal.status})")
 
 
 def _overloaded(deployment: str, refusal: Refusal) -> ModelOverloaded:
@@ -192,20 +223,5 @@ def _unknown_model(deployment: str) -> ModelUnusable:
     )
 
 
-def _refusal(status: int, headers: Mapping[str, str], body: object, *, underway: bool) -> Refusal:
-    fields = _mapping(body)
-    inner: object = fields.get("error")
-    fields = _mapping(inner) or fields
-    message: object = fields.get("message") or (inner if isinstance(inner, str) else "")
-    words = [fields.get(name) for name in ("type", "code", "status")]
-    return Refusal(
-        status=status,
-        headers={name.lower(): value for name, value in headers.items()},
-        words=frozenset(str(word).lower() for word in words if word is not None),
-        message=str(message),
-        underway=underway,
-    )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+def _lower_names(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

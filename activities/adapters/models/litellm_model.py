@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import httpx
 import litellm
+import structlog
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from openai import AsyncOpenAI
 from pydantic import SecretStr
@@ -17,15 +18,15 @@ from activities.adapters.model_servers.catalogue import CatalogueFile, Deploymen
 from activities.adapters.model_servers.connection import ModelWire
 from activities.adapters.model_servers.served_models import ServedModels
 from activities.adapters.model_servers.server_queries import QUERY_SECONDS, ServerQueries
-from activities.adapters.models.litellm_reply import ReplyParts, choice_of
 from activities.adapters.models.litellm_request import arguments, require_capable
-from activities.adapters.models.schema_tools import ChoiceReader, as_choice, read_choice
+from activities.adapters.models.schema_tools import ChoiceReader, answer_so_far, as_choice, read_choice
 from activities.adapters.models.sglang_dialect import fields, request_name
 from activities.adapters.models.tool_text import CallText, before_call, whole_calls
 from activities.ports import (
     Caller,
     CircuitOpen,
     Completion,
+    FinishReason,
     ModelFailed,
     ModelOverloaded,
     ModelRefused,
@@ -35,6 +36,7 @@ from activities.ports import (
     Prompt,
     Sampling,
     SharedState,
+    Usage,
 )
 
 setattr(litellm, "telemetry", False)  # noqa: B010 - its module does not declare the name
@@ -150,43 +152,41 @@ class LiteLLMModel:
         )
 
 
+CUT = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER, FinishReason.REFUSAL})
+"""The reasons for which a reply may end in the middle of a call."""
+
+
 class _Call:
-    """One call: LiteLLM's reading of the reply, checked against the report of the wire."""
+    """One call: LiteLLM sends it, and the wire reads the reply.
+
+    What LiteLLM makes of the reply is not used, and an error that it raises over a reply that can be read is none.
+    """
 
     def __init__(self, deployment: str, wire: ModelWire, reader: ChoiceReader | CallText | None) -> None:
         self._deployment = deployment
         self._wire = wire
         self._reader = reader
+        self._shown: list[str] = []
         self._started_at = time.perf_counter()
         self._first_token_ms: float | None = None
 
     async def run(self, request: Mapping[str, Any], heard: OnPiece | None) -> Completion:
         """Send the request and return the completion; pass each piece of text to `heard`. Raises the port's errors."""
-        reply = await self._await_litellm(litellm.acompletion(**request))
-        parts = ReplyParts()
-        if heard is None:
-            parts.add_whole(reply)
-        else:
-            # The stream below LiteLLM's wrapper. The wrapper would copy each piece for logs that are switched off, and
-            # would treat text that repeats a hundred times as an error.
-            pieces = aiter(reply.completion_stream)
-            while (piece := await self._await_litellm(anext(pieces, None))) is not None:
-                if (choice := choice_of(piece)) is None:
-                    continue
-                await self._forward(parts.add(choice), heard)
-                if choice.finish_reason:
-                    await self._await_litellm(self._wire.read_rest())  # the usage comes after the last piece
-                    await reply.aclose()
-                    break
-        return await self._completion(parts, heard)
+        await self._send(request)
+        async for text, usage in self._wire.heard():
+            if heard is not None:
+                await self._forward(text, usage, heard)
+        return await self._completion(heard)
 
-    async def _await_litellm(self, awaitable: Any) -> Any:
-        """Await a call of LiteLLM. Raises the wire's error where there is one: it is more exact than LiteLLM's."""
+    async def _send(self, request: Mapping[str, Any]) -> None:
+        """Let LiteLLM send the request. Raises the wire's error where there is one: it is more exact than LiteLLM's."""
         try:
-            result = await awaitable
+            await litellm.acompletion(**request)
         except Exception as error:  # noqa: BLE001 - LiteLLM raises what its providers raise
             if self._wire.failure is not None:
                 raise self._wire.failure from None
+            if self._wire.answered:
+                return
             if self._wire.sent:
                 raise ModelFailed(
                     f"{self._deployment}: the reply could not be read ({type(error).__name__}): what the call cost is "
@@ -197,45 +197,66 @@ class _Call:
             ) from None
         if self._wire.failure is not None:
             raise self._wire.failure
-        return result
 
-    async def _forward(self, piece: str, heard: OnPiece) -> None:
-        if self._first_token_ms is None and self._wire.report.started:
+    async def _forward(self, piece: str, usage: Usage | None, heard: OnPiece) -> None:
+        if self._first_token_ms is None and self._wire.reply.started:
             self._first_token_ms = (time.perf_counter() - self._started_at) * 1000
-        await heard(self._reader.add(piece) if self._reader else piece, self._wire.report.usage)
+        shown = self._reader.add(piece) if self._reader else piece
+        self._shown.append(shown)
+        await heard(shown, usage)
 
-    async def _completion(self, parts: ReplyParts, heard: OnPiece | None) -> Completion:
-        report = self._wire.report
+    async def _completion(self, heard: OnPiece | None) -> Completion:
+        reply = self._wire.reply
         where = self._deployment
-        if report.ended is None:
+        if reply.ended is None:
             raise ModelFailed(f"{where}: the reply ended before it was whole: what the call cost is unknown")
-        if report.finish_reason is None:
+        reason = reply.finish_reason
+        if reason is None:
             raise ModelFailed(
-                f"{where}: the server ended the reply for a reason of its own ({report.ended[:40]!r}): what the call "
+                f"{where}: the server ended the reply for a reason of its own ({reply.ended[:40]!r}): what the call "
                 "cost is unknown"
             )
-        if report.usage is None:
-            raise ModelFailed(f"{where}: the server reported no usage, so the call cannot be priced")
-        content, calls, reason = parts.content, parts.tool_calls, report.finish_reason
+        content, calls = reply.content, reply.tool_calls
+        if reason in CUT:
+            calls = whole_calls(calls)
         match self._reader:
-            case ChoiceReader() if reason == "stop":
+            case ChoiceReader() if reason in CUT:
+                content = answer_so_far(content)
+            case ChoiceReader():
                 content, calls = read_choice(content)
-            case CallText() if reason == "length":
+            case CallText() if reason in CUT:
                 # A call that was cut off is neither text nor a call: its server leaves it in the text, or half parsed.
-                content, calls = before_call(content), whole_calls(calls)
+                content = before_call(content)
             case _:
                 pass
-        if self._reader is not None and heard is not None and (unsent_rest := self._reader.unsent_rest(content)):
-            await heard(unsent_rest, report.usage)
+        if heard is not None:
+            await self._show_rest(content, reply.usage_so_far, heard)
         return Completion(
             content=content,
-            model=report.model or "",
-            finish_reason="tool_calls" if calls and reason == "stop" else reason,
-            usage=report.usage,
+            model=reply.model or "",
+            finish_reason=FinishReason.TOOL_CALLS if calls and reason is FinishReason.STOP else reason,
+            usage=reply.usage,
             tool_calls=calls,
-            logprobs=parts.logprobs,
+            logprobs=reply.logprobs,
             first_token_ms=self._first_token_ms,
+            reasoning=reply.reasoning,
+            refusal=reply.refusal,
         )
+
+    async def _show_rest(self, content: str, usage: Usage | None, heard: OnPiece) -> None:
+        """Show the part of the content that was held back. Raises `ModelFailed` where another text was shown."""
+        if self._reader is not None and (unsent_rest := self._reader.unsent_rest(content)):
+            self._shown.append(unsent_rest)
+            await heard(unsent_rest, usage)
+        shown = "".join(self._shown)
+        if shown != content:
+            structlog.get_logger("perdure").error(
+                "shown_is_not_saved", deployment=self._deployment, shown=len(shown), saved=len(content)
+            )
+            raise ModelFailed(
+                f"{self._deployment}: the text that was shown is not the text of the reply ({len(shown)} and "
+                f"{len(content)} characters): the reply is not used; report this with the server's kind and version"
+            )
 
 
 def _transport_arguments(entry: DeploymentEntry, key: str, wire: ModelWire, timeout: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
+from activities.adapters.model_replies.characters import whole_characters
 from activities.ports import ANY_TOOL, Message, Prompt, ToolCall
 
 Json = dict[str, Any]
@@ -29,20 +30,31 @@ def as_choice(prompt: Prompt) -> Prompt:
 
 
 def read_choice(content: str) -> tuple[str, tuple[ToolCall, ...]]:
-    """Return the answer's text and the call; one of them is empty. Anything else, such as a cut reply, stays text."""
-    try:
-        choice: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        return content, ()
+    """Return the answer's text and the call; one of them is empty. Anything else stays text.
+
+    Only the first object counts: small models write on after it.
+    """
+    choice = _first_value(content)
     if not isinstance(choice, dict):
         return content, ()
     fields = cast("Json", choice)
+    if isinstance(answer := fields.get("answer"), str):
+        return whole_characters(answer), ()
     if isinstance(name := fields.get("tool"), str):
         arguments = json.dumps(fields.get("arguments", {}), ensure_ascii=False)
-        return "", (ToolCall(id=f"call-{secrets.token_hex(8)}", name=name, arguments=arguments),)
+        return "", (ToolCall(id=f"call-{secrets.token_hex(8)}", name=name, arguments=whole_characters(arguments)),)
     if "answer" in fields:
-        return _text(fields["answer"]), ()
+        return whole_characters(json.dumps(fields["answer"], ensure_ascii=False)), ()
     return content, ()
+
+
+def answer_so_far(content: str) -> str:
+    """Return the answer's text in a choice that was cut: none of a call, and all of what is no choice."""
+    choice = _value_so_far(content)
+    if not isinstance(choice, dict):
+        return content
+    answer: object = cast("Json", choice).get("answer")
+    return answer if isinstance(answer, str) else ""
 
 
 class ChoiceReader:
@@ -55,10 +67,7 @@ class ChoiceReader:
     def add(self, piece: str) -> str:
         """Add a piece; return the answer's new characters, empty for a call. An answer that is no string comes last."""
         self._content += piece
-        try:
-            so_far: Any = from_json(self._content, allow_partial="trailing-strings")
-        except ValueError:
-            return ""
+        so_far = _value_so_far(self._content)
         answer: object = cast("Json", so_far).get("answer") if isinstance(so_far, dict) else None
         return self._unsent(answer) if isinstance(answer, str) else ""
 
@@ -108,5 +117,17 @@ def _object(properties: Mapping[str, Json]) -> Json:
     }
 
 
-def _text(answer: object) -> str:
-    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+def _value_so_far(content: str) -> object:
+    """Return the value of JSON that may be cut anywhere; None where nothing is sure yet."""
+    try:
+        return from_json(content, allow_partial="trailing-strings")
+    except ValueError:
+        return _first_value(content)
+
+
+def _first_value(content: str) -> object:
+    """Return the first value of a text that begins with JSON; None for any other."""
+    try:
+        return json.JSONDecoder().raw_decode(content.lstrip())[0]
+    except (ValueError, RecursionError):
+        return None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.model_servers.provider_errors import BY_PROVIDER, port_error, read_event, read_refusal
+from activities.adapters.model_servers.provider_errors import BY_PROVIDER, port_error, read_error_reply, read_refusal
 from activities.adapters.model_servers.retry_after import LONGEST_WAIT, retry_after
 from activities.ports import (
     CircuitOpen,
@@ -90,15 +90,9 @@ def test_what_may_have_done_work_is_not_free(status: int) -> None:
 
 def test_an_error_in_the_middle_of_a_reply_is_not_free() -> None:
     event = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    before, after = (read_event(event, {}, underway=underway) for underway in (False, True))
-    assert before is not None
-    assert after is not None
+    before, after = (read_error_reply(event, {}, underway=underway) for underway in (False, True))
     assert port_error("d", "anthropic", before).free_of_charge
     assert not port_error("d", "anthropic", after).free_of_charge
-
-
-def test_an_event_without_an_error_gives_none() -> None:
-    assert read_event({"object": "chat.completion.chunk", "choices": []}, {}, underway=False) is None
 
 
 @pytest.mark.parametrize(

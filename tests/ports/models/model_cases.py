@@ -84,7 +84,7 @@ class Listener:
     @property
     def counts(self) -> list[int]:
         """The output tokens that were reported, in order."""
-        return [usage.output_tokens for _, usage in self.heard if usage is not None]
+        return [usage.output_tokens or 0 for _, usage in self.heard if usage is not None]
 
 
 async def failure_of(model: LiteLLMModel, *, streams: bool, prompt: Prompt = ASK) -> PortError:
