@@ -49,7 +49,7 @@ class Thinking:
         nodes: list[bytes] = []
 
         def read(completion: Completion) -> Thought:
-            thought, own_bodies = _thought(completion, turn, granted, prompt_digest)
+            thought, own_bodies = thought_of(completion, turn, granted, prompt_digest)
             nodes.append(self._node(ask, thought))
             bodies.extend([*own_bodies, Text.of(nodes[0].decode())])
             return thought
@@ -89,7 +89,7 @@ class Thinking:
         return self._transcripts.fresh(ask.key.tenant, ask.transcript.add(turn))[-1]
 
 
-def _thought(
+def thought_of(
     completion: Completion, turn: str, granted: Sequence[str], prompt_digest: str
 ) -> tuple[Thought, list[Text]]:
     """Return the move that the model chose, and the texts to store.
