@@ -43,7 +43,7 @@ TIMEOUT = timedelta(seconds=30)
 class ToolArguments(BaseModel):
     """The base of a tool's arguments. Unknown arguments are errors; each field's docstring is shown to the model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The agent workflow: a model chooses and tools act, step by step as a state machine says."""
 
 import asyncio
-import functools
 from typing import Any, assert_never
 
 from temporalio import workflow
@@ -9,7 +8,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from perdure.contracts.agents.agent import AgentPhase, AgentRun
-from perdure.contracts.agents.steps import PinAgent, Think
+from perdure.contracts.agents.steps import PinAgent
 from perdure.contracts.agents.transcript import Transcript
 from perdure.contracts.chains.steps import Check, Screen
 from perdure.contracts.contract import BadInput
@@ -24,11 +23,11 @@ from workflows.agent_parts.compacting import compact
 from workflows.agent_parts.continue_as_new import bad_request, should_continue, was_continued
 from workflows.agent_parts.decisions import Decisions
 from workflows.agent_parts.progress import AgentProgress
+from workflows.agent_parts.thinking import think
 from workflows.agent_parts.tool_calls import ToolCalls
-from workflows.effects import CHECK, PIN_AGENT, SCREEN, THINK, key_of
+from workflows.effects import CHECK, PIN_AGENT, SCREEN
 from workflows.run.cancellation import to_the_end
-from workflows.run.paid import Rests
-from workflows.state_machines import agent, compaction
+from workflows.state_machines import agent
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
 from workflows.state_machines.purchase import OverBudget
@@ -138,7 +137,7 @@ class Agent:
                 case agent.Hold():
                     await workflow.wait_condition(lambda: progress.paused is None or should_continue())
                 case agent.Think(step):
-                    await self.think(ask.tenant, step)
+                    await think(progress, ask.tenant, step)
                 case agent.Compact(step, cut):
                     await compact(progress, ask.tenant, step, cut)
                 case agent.Work(names):
@@ -147,8 +146,8 @@ class Agent:
                     progress.put(agent.observed(progress.state))
                 case agent.Check(answer):
                     return await self.check(ask.tenant, answer)
-                case agent.Abstain():
-                    return Abstained(reason="The model asked for no tool and gave no answer.")
+                case agent.Abstain() | agent.Stop() as end:
+                    return agent.outcome_of(end)
                 case agent.Exhaust(short):
                     return progress.exhausted(OverBudget(short.limit, short.needed, short.window))
                 case never:
@@ -160,37 +159,6 @@ class Agent:
             snapshot = self.progress.snapshot()
             self.progress.mark_continued()
             workflow.continue_as_new(ask.continued(snapshot))
-
-    async def think(self, tenant: str, step: str) -> None:
-        """Buy the model's next move."""
-        progress, run, key = self.progress, self.progress.state, key_of(tenant, step)
-        if progress.phase is not AgentPhase.THINKING:
-            progress.enter(AgentPhase.THINKING)
-        reply = await progress.account.buy_or_rest(
-            THINK,
-            step,
-            lambda attempt, deployment, reserved: Think(
-                key=key,
-                attempt=attempt,
-                deployment=deployment.priced,
-                pinned=run.pinned,
-                transcript=run.transcript.unpriced(),
-                worst=reserved,
-            ),
-            deployment=run.deployment,
-            worst=functools.partial(agent.worst_thought, run),
-            attempts=run.spec.attempts,
-            wait=run.spec.wait,
-            window=compaction.needed(run),
-            attempts_made=run.attempted,
-            should_rest=should_continue,
-        )
-        if isinstance(reply, Rests):
-            progress.put(progress.state.model_copy(update={"attempted": reply.attempts}))
-        elif isinstance(reply, OverBudget):
-            progress.fall_short(reply)
-        else:
-            progress.thought(step, reply)
 
     async def check(self, tenant: str, answer: Text) -> Outcome:
         """Return the answer, or `Abstained` where a guard blocks it."""

@@ -19,13 +19,14 @@ from perdure.contracts.chains.steps import (
     Routed,
     Screen,
     Screened,
+    Unusable,
 )
 from perdure.contracts.runs.run import Abstained, Answered, AskRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.text import Text
 from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of
 from workflows.run.cancellation import cancel_on_exit
 from workflows.run.progress import Progress
-from workflows.run.repair import repair_tokens, write_until_valid
+from workflows.run.repair import Limits, Written, repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
 PROMPT_FRAME = 1024
@@ -118,8 +119,8 @@ class Chain:
 
         self.progress.enter(Phase.GENERATING)
         written = await self.write(ask, routed, retrieved)
-        if isinstance(written, OverBudget):
-            return self.progress.exhausted(written)
+        if isinstance(written, OverBudget | Unusable):
+            return self.progress.without_reply(written)
         if written.problems:
             return Abstained(
                 reason=f"The model wrote nothing that could be used: {'; '.join(map(str, written.problems))}."
@@ -160,7 +161,7 @@ class Chain:
             summary="question, by the pinned guards",
         )
 
-    async def write(self, ask: AskRequest, routed: Routed, retrieved: Retrieved) -> Generated | OverBudget:
+    async def write(self, ask: AskRequest, routed: Routed, retrieved: Retrieved) -> Generated | OverBudget | Unusable:
         """Buy the answer, and have the model repair a reply that cannot be read."""
         spec = routed.spec
         parts = tuple(part.reference() for part in routed.parts)
@@ -172,12 +173,12 @@ class Chain:
             + sum(passage.tokens + PASSAGE_FRAME for passage in passages)
         )
 
-        def worst(repair: Repair | None, deployment: Deployment) -> Spend:
-            room = deployment.context_window - spec.max_output_tokens
+        def worst(repair: Repair | None, tokens: int, deployment: Deployment = routed.deployment) -> Spend:
+            room = max(0, deployment.context_window - tokens)
             prompt = prompt_tokens + repair_tokens(repair)
-            return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=spec.max_output_tokens)
+            return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=tokens)
 
-        async def write(step: str, repair: Repair | None) -> Generated | OverBudget:
+        async def write(step: str, repair: Repair | None, tokens: int) -> Generated | OverBudget:
             key = key_of(ask.tenant, step)
             return await self.progress.account.buy(
                 GENERATE,
@@ -194,7 +195,7 @@ class Chain:
                     gate=spec.digest if spec.screening is ScreeningOrder.BESIDE else None,
                 ),
                 deployment=routed.deployment,
-                worst=functools.partial(worst, repair),
+                worst=functools.partial(worst, repair, tokens),
                 attempts=spec.attempts,
                 wait=spec.wait,
             )
@@ -202,5 +203,7 @@ class Chain:
         async def problems(reply: Generated) -> tuple[Text | None, tuple[Problem, ...]]:
             return reply.said, reply.problems
 
-        written = await write_until_valid(write, problems, step="generate", repairs=spec.repairs)
-        return written if isinstance(written, OverBudget) else written.reply
+        limits = Limits(spec.name, spec.max_output_tokens, spec.repairs, routed.deployment)
+        account = self.progress.account
+        written = await write_until_valid(write, problems, worst, step="generate", limits=limits, account=account)
+        return written.reply if isinstance(written, Written) else written

@@ -8,13 +8,23 @@ from temporalio import workflow
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.extraction import Problem
 from perdure.contracts.chains.spec import Deployment
-from perdure.contracts.chains.steps import Extract, Parse, Parsed, RecordRead, Repair, Screen, Validate, Validated
+from perdure.contracts.chains.steps import (
+    Extract,
+    Parse,
+    Parsed,
+    RecordRead,
+    Repair,
+    Screen,
+    Unusable,
+    Validate,
+    Validated,
+)
 from perdure.contracts.runs.run import Extracted, ExtractRequest, Outcome, Phase, Refused, RunResult
 from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of
 from workflows.run.cancellation import cancel_on_exit
 from workflows.run.progress import Progress
-from workflows.run.repair import repair_tokens, write_until_valid
+from workflows.run.repair import Limits, repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
 PROMPT_FRAME = 1024
@@ -93,10 +103,15 @@ class Extraction:
             return text, validated.problems
 
         written = await write_until_valid(
-            functools.partial(self.write, ask, parsed), validate, step="extract", repairs=spec.repairs
+            functools.partial(self.write, ask, parsed),
+            validate,
+            functools.partial(_worst, parsed),
+            step="extract",
+            limits=Limits(spec.name, spec.max_output_tokens, spec.repairs, parsed.deployment),
+            account=self.progress.account,
         )
-        if isinstance(written, OverBudget):
-            return self.progress.exhausted(written)
+        if isinstance(written, OverBudget | Unusable):
+            return self.progress.without_reply(written)
         if written.problems:
             count = len(written.problems)
             return Refused(
@@ -106,23 +121,11 @@ class Extraction:
         return Extracted(record=validations[-1].record, document=document)
 
     async def write(
-        self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None
+        self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None, tokens: int
     ) -> RecordRead | OverBudget:
-        """Buy one record from the model."""
+        """Buy one record from the model, in a reply of at most so many tokens."""
         spec, document = parsed.spec, parsed.document.reference()
         key = key_of(ask.tenant, step)
-        prompt_tokens = (
-            PROMPT_FRAME
-            + spec.instructions.tokens
-            + document.tokens
-            + parsed.lines * LINE_FRAME
-            + repair_tokens(repair)
-        )
-
-        def worst(deployment: Deployment) -> Spend:
-            room = deployment.context_window - spec.max_output_tokens
-            return deployment.worst_case(input_tokens=min(prompt_tokens, room), output_tokens=spec.max_output_tokens)
-
         return await self.progress.account.buy(
             EXTRACT,
             step,
@@ -136,7 +139,16 @@ class Extraction:
                 repair=repair,
             ),
             deployment=parsed.deployment,
-            worst=worst,
+            worst=lambda deployment: _worst(parsed, repair, tokens, deployment),
             attempts=spec.attempts,
             wait=spec.wait,
         )
+
+
+def _worst(parsed: Parsed, repair: Repair | None, tokens: int, deployment: Deployment | None = None) -> Spend:
+    """Return the most that a reply of at most so many tokens may cost, at the run's first deployment or another."""
+    where = deployment or parsed.deployment
+    framed_lines = parsed.lines * LINE_FRAME
+    prompt_tokens = PROMPT_FRAME + parsed.spec.instructions.tokens + parsed.document.tokens + framed_lines
+    room = max(0, where.context_window - tokens)
+    return where.worst_case(input_tokens=min(prompt_tokens + repair_tokens(repair), room), output_tokens=tokens)

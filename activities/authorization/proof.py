@@ -28,11 +28,8 @@ from perdure.contracts.runs.registry import RegisteredRun
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.contracts.tool_calls.outcome import ToolEnded
 from perdure.contracts.tool_calls.tools import Approval
-from workflows.state_machines.approvals import (
-    lapse_ruling,
-    lasted,
-    policy_of,
-)
+from workflows.state_machines.approvals import lapse_ruling, lasted, policy_of
+from workflows.state_machines.ending import LONGER, is_whole
 
 CALL = re.compile(r"call-(\d+)-\d+")
 """A call's id: the number of its turn, and its place in that turn."""
@@ -157,8 +154,11 @@ class Proof:
         if call_id is None:
             return False
         wanted = ask.key.step, ask.tool, ask.arguments.digest
-        replies = await self._thoughts.saved(ask.key.model_copy(update={"step": f"think-{call_id[1]}"}))
-        return any((call.id, call.tool, call.arguments.digest) == wanted for call in _calls_of(replies))
+        for step in (f"think-{call_id[1]}", f"think-{call_id[1]}{LONGER}"):
+            replies = await self._thoughts.saved(ask.key.model_copy(update={"step": step}))
+            if any((call.id, call.tool, call.arguments.digest) == wanted for call in _calls_of(replies)):
+                return True
+        return False
 
 
 def not_proven(ask: Act, reason: str) -> Attempted:
@@ -168,9 +168,11 @@ def not_proven(ask: Act, reason: str) -> Attempted:
 
 
 def _calls_of(replies: Sequence[str]) -> Generator[AskedCall]:
-    """Return the calls of saved thoughts. A saved reply of another kind holds none."""
+    """Return the calls of saved thoughts that are whole. A saved reply of another kind holds none."""
     for reply in replies:
         try:
-            yield from Thought.model_validate_json(reply).calls
+            thought = Thought.model_validate_json(reply)
         except ValidationError:
             continue
+        if is_whole(thought):
+            yield from thought.calls

@@ -7,7 +7,7 @@ from activities.paid.purchasing import Call, Purchasing
 from activities.paid.question_digest import question_of
 from activities.ports import Completion, Sampling, digest_of, nothing_sent
 from activities.prompts.paid_steps import Prompts
-from activities.tool_calls.results import NotText, plain
+from activities.tool_calls.results import REFUSAL, NotText, plain, plain_line
 from agents import summary
 from perdure.contracts.agents.compaction import Compact, Compacted
 from perdure.contracts.text import Text
@@ -41,6 +41,7 @@ class Compacting:
                 empty=not words,
                 model=completion.model,
                 finish_reason=completion.finish_reason,
+                refusal=plain_line(completion.refusal, REFUSAL),
                 prompt_digest=prompt_digest,
                 charges={},
             )

@@ -18,6 +18,8 @@ from activities.ports import (
 )
 from activities.prompts import record
 from activities.text.records import read_record
+from activities.text.structured_reply import storable
+from activities.tool_calls.results import REFUSAL, plain_line
 from agents.extraction_prompt import document_lines
 from agents.loader import BadSpec
 from agents.schemas import Schemas
@@ -110,9 +112,10 @@ class Extraction:
 
         def read(completion: Completion) -> RecordRead:
             return RecordRead(
-                said=Text.of(completion.content),
+                said=Text.of(storable(completion.content)),
                 model=completion.model,
                 finish_reason=completion.finish_reason,
+                refusal=plain_line(completion.refusal, REFUSAL),
                 prompt_digest=prompt_digest,
                 charges={},
             )

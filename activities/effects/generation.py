@@ -10,6 +10,8 @@ from activities.prompts import answer
 from activities.prompts.answer import Source
 from activities.text.facts import codes, figures
 from activities.text.sentences import heading, sentences
+from activities.text.structured_reply import object_text, storable
+from activities.tool_calls.results import REFUSAL, plain_line
 from agents.prompt import NOT_STATED, Choice, answers_so_far, read_choices
 from perdure.contracts.chains.extraction import Problem
 from perdure.contracts.chains.knowledge import Citation, Edition
@@ -64,8 +66,9 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
     """Return the answer and its citations from the model's choices; no answer if the reply cannot be read."""
     choices: list[Choice] = []
     problems: tuple[Problem, ...] = ()
+    content = storable(completion.content)
     try:
-        choices = read_choices(completion.content, sentences=len(sources), parts=len(parts))
+        choices = read_choices(object_text(content), sentences=len(sources), parts=len(parts))
     except ValueError as error:
         problems = (Problem(where="reply", reason=str(error)),)
     lines: list[str] = []
@@ -87,8 +90,9 @@ def _reply(completion: Completion, sources: Sequence[Source], parts: Sequence[st
         finish_reason=completion.finish_reason,
         prompt_digest=prompt_digest,
         charges={},
-        said=Text.of(completion.content) if problems else None,
+        said=Text.of(content) if problems else None,
         problems=problems,
+        refusal=plain_line(completion.refusal, REFUSAL),
     )
 
 

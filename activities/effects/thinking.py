@@ -1,5 +1,7 @@
 """Lets a model choose an agent's next move: one paid attempt, recorded before the call and saved after it."""
 
+from collections.abc import Sequence
+
 from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
@@ -8,10 +10,14 @@ from activities.paid.question_digest import question_of
 from activities.ports import Completion, Sampling, ToolCall, digest_of, nothing_sent
 from activities.prompts.agent import turn_text
 from activities.prompts.paid_steps import Prompts
+from activities.text.structured_reply import storable
+from activities.text.tool_arguments import agreed, granted_name
+from activities.tool_calls.results import REFUSAL, plain_line
 from perdure.contracts.agents.steps import AskedCall, Think, Thought
 from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.text import Text
 from workflows.effects import THINK
+from workflows.state_machines.ending import LONGER
 
 MOST_CALLS = 16
 """The most tool calls of one turn."""
@@ -36,13 +42,14 @@ class Thinking:
         with nothing_sent():
             prompt = await self._prompts.of(ask)
         prompt_digest = digest_of(prompt)
-        turn = ask.key.step.removeprefix("think-")
+        turn = ask.key.step.removeprefix("think-").removesuffix(LONGER)
+        granted = [tool.name for tool in prompt.tools]
         before = self._transcripts.fresh(tenant, ask.transcript)
         bodies: list[Text] = []
         nodes: list[bytes] = []
 
         def read(completion: Completion) -> Thought:
-            thought, own_bodies = _thought(completion, turn, prompt_digest)
+            thought, own_bodies = thought_of(completion, turn, granted, prompt_digest)
             nodes.append(self._node(ask, thought))
             bodies.extend([*own_bodies, Text.of(nodes[0].decode())])
             return thought
@@ -82,34 +89,36 @@ class Thinking:
         return self._transcripts.fresh(ask.key.tenant, ask.transcript.add(turn))[-1]
 
 
-def _thought(completion: Completion, turn: str, prompt_digest: str) -> tuple[Thought, list[Text]]:
-    """Return the move that the model chose, and the texts to store."""
+def thought_of(
+    completion: Completion, turn: str, granted: Sequence[str], prompt_digest: str
+) -> tuple[Thought, list[Text]]:
+    """Return the move that the model chose, and the texts to store.
+
+    The turn keeps the calls as the model wrote them. The calls to be made have the name of the tool that is meant, and
+    the arguments in their canonical form: these people approve, and these the tool is sent.
+    """
     requested = completion.tool_calls[:MOST_CALLS]
     calls = [
-        ToolCall(f"call-{turn}-{number}", _plain(call.name)[:LONGEST_NAME], _plain(call.arguments))
+        ToolCall(f"call-{turn}-{number}", storable(call.name)[:LONGEST_NAME], storable(call.arguments))
         for number, call in enumerate(requested, start=1)
     ]
-    content = _plain(completion.content)
+    content = storable(completion.content)
     body = Text.of(turn_text(content, calls))
-    arguments = [Text.of(call.arguments) for call in calls]
+    arguments = [Text.of(agreed(call.arguments)) for call in calls]
     answer = Text.of(content) if not calls and content.strip() else None
     thought = Thought(
         # The answer is part of the turn's body: only one of the two carries its text.
         said=body.reference() if answer is not None else body.carried(),
         calls=tuple(
-            AskedCall(id=call.id, tool=call.name, arguments=text.inline_if_brief())
+            AskedCall(id=call.id, tool=granted_name(call.name, granted), arguments=text.inline_if_brief())
             for call, text in zip(calls, arguments, strict=True)
         ),
         dropped=len(completion.tool_calls) - len(requested),
         answer=answer,
         model=completion.model,
         finish_reason=completion.finish_reason,
+        refusal=plain_line(completion.refusal, REFUSAL),
         prompt_digest=prompt_digest,
         charges={},
     )
     return thought, [body, *arguments, *([] if answer is None else [answer])]
-
-
-def _plain(text: str) -> str:
-    """Return the text with a `?` for each half of a character that a model has cut: those cannot be stored."""
-    return text.encode(errors="replace").decode()

@@ -1,11 +1,13 @@
 """Turns an agent's conversation into a prompt, and a model's reply into a turn. Pure functions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from activities.bodies.transcripts import TurnText
 from activities.ports import Message, Prompt, ToolCall, ToolSchema
+from activities.text.structured_reply import shown_again
+from activities.text.tool_arguments import for_server, name_for_server
 from agents import summary
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.transcript import Role
@@ -19,7 +21,9 @@ def prompt_of(spec: AgentSpec, instructions: str, turns: Sequence[TurnText]) -> 
     fixed = [_fixed(message) for message in json.loads(instructions)]
     tools = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in spec.tools]
     is_first = all(turn.role is Role.USER for turn in turns)
-    return Prompt([*fixed, *map(_message, turns)], tools=tools, tool_choice=spec.begins_with if is_first else None)
+    granted = [tool.name for tool in tools]
+    messages = [_message(turn, granted) for turn in turns]
+    return Prompt([*fixed, *messages], tools=tools, tool_choice=spec.begins_with if is_first else None)
 
 
 def summary_prompt(instructions: str, opening: Sequence[TurnText], older: Sequence[TurnText]) -> Prompt:
@@ -42,17 +46,21 @@ def _fixed(message: dict[str, Any]) -> Message:
     return Message(message["role"], message["content"], calls, message.get("tool_call_id"))
 
 
-def _message(turn: TurnText) -> Message:
-    body = turn.body
+def _message(turn: TurnText, granted: Collection[str]) -> Message:
+    """Return a turn as a message that is valid for a server's protocol, whatever the model wrote in it."""
     match turn.role:
         case Role.USER | Role.SUMMARY:
-            return Message("user", body)
+            return Message("user", shown_again(turn.body))
         case Role.TOOL:
-            return Message("tool", body, tool_call_id=turn.call)
+            return Message("tool", shown_again(turn.body), tool_call_id=turn.call)
         case Role.ASSISTANT:
-            reply = json.loads(body)
-            calls = tuple(ToolCall(call["id"], call["name"], call["arguments"]) for call in reply["calls"])
-            return Message("assistant", reply["content"], calls)
+            reply = json.loads(turn.body)
+            calls = tuple(
+                ToolCall(call["id"], name_for_server(call["name"], granted), for_server(call["arguments"]))
+                for call in reply["calls"]
+            )
+            is_silent = not reply["content"].strip()
+            return Message("assistant", "" if is_silent and calls else shown_again(reply["content"]), calls)
 
 
 def _for_summary(turn: TurnText) -> summary.Turn:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from activities.bodies import texts
 from activities.ports import BlobStore, Message, Prompt
 from activities.text.sentences import heading
+from activities.text.structured_reply import shown_again
 from agents.prompt import ask_again, frame, reply_schema
 from perdure.contracts.chains.knowledge import Passage
 from perdure.contracts.chains.steps import Generate
@@ -49,7 +50,8 @@ async def compose(ask: Generate, blobs: BlobStore) -> ComposedPrompt:
     fixed = [Message(message["role"], message["content"]) for message in json.loads(instructions)]
     again: list[Message] = []
     if ask.repair is not None:
-        again = [Message(role, content) for role, content in ask_again(bodies[-1], list(map(str, ask.repair.problems)))]
+        reply = shown_again(bodies[-1])
+        again = [Message(role, content) for role, content in ask_again(reply, list(map(str, ask.repair.problems)))]
     sources, messages = _compose(fixed, passages, parts, again, ask.worst.input_tokens)
     return ComposedPrompt(Prompt(messages, schema=reply_schema(len(sources), len(parts))), sources, parts)
 

@@ -5,6 +5,7 @@ import json
 from activities.bodies import texts
 from activities.ports import BlobStore, Message, Prompt
 from activities.text.records import kept, offered
+from activities.text.structured_reply import shown_again
 from agents.extraction_prompt import ask_again, document_lines, frame, reply_schema
 from perdure.contracts.chains.steps import Extract
 
@@ -18,7 +19,7 @@ async def prompt_of(ask: Extract, blobs: BlobStore) -> Prompt:
     messages.append(Message("user", frame(body)))
     right: dict[str, tuple[int, str]] = {}
     if repair is not None:
-        messages.append(Message("assistant", replies[0]))
+        messages.append(Message("assistant", shown_again(replies[0])))
         messages.append(Message("user", ask_again(list(map(str, repair.problems)))))
         # A small model that repairs one value may break another that was right.
         right = kept(spec, body, replies[0], repair.problems)

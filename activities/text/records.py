@@ -4,12 +4,13 @@ Pure functions. The model names lines and copies values; the document's own text
 not state was invented, and is a problem.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from activities.text.dates import Written
 from activities.text.document_text import AROUND, DocumentText, Unplaced, shown, word_pattern
+from activities.text.strict_json import NotJson
+from activities.text.structured_reply import read_object
 from agents.extraction_prompt import NOT_STATED
 from agents.rules import rule
 from perdure.contracts.chains.extraction import (
@@ -126,12 +127,9 @@ def _empty(field: FieldSpec) -> FieldValue:
 
 def _parsed(reply: str) -> dict[str, Any]:
     try:
-        stated = json.loads(reply)
-    except (ValueError, RecursionError):
-        raise _Unusable("is not JSON: write one JSON object with every field, and nothing else") from None
-    if not isinstance(stated, dict):
-        raise _Unusable(f"is {shown(stated)}: write one JSON object with every field")
-    return cast("dict[str, Any]", stated)
+        return read_object(reply)
+    except NotJson as mistake:
+        raise _Unusable(f"is not JSON ({mistake}): write one JSON object with every field, and nothing else") from None
 
 
 def _read(field: FieldSpec, page: DocumentText, stated: Any) -> FieldValue:

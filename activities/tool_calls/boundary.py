@@ -1,13 +1,13 @@
 """Calls a tool so that it ends in one of a closed set of outcomes, and checks its result before a model reads it."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
 from activities.ports import Guards, Subject, raised_at
+from activities.text import tool_arguments
 from activities.tool_calls.outcomes import REASON
 from activities.tool_calls.results import LARGEST, NotText, plain, plain_line
 from activities.waiting.elapsed import LATE
@@ -79,7 +79,7 @@ class ToolBoundary:
         rejected = await self.objection(spec, arguments, guards, largest)
         if rejected is not None:
             return rejected
-        ended = await self._run_until_timeout(self._tools[spec.name], spec, context, read_arguments(arguments))
+        ended = await self._run_until_timeout(self._tools[spec.name], spec, context, tool_arguments.read(arguments))
         return await self._shown(spec, context, ended, guards, largest)
 
     async def objection(
@@ -96,7 +96,7 @@ class ToolBoundary:
             reason = f"{spec.name} was not called: {gone}. Go on without it."
             return _short(spec.name, ToolEnded.TOOL_CHANGED, Happened.NO, reason)
         try:
-            tool.checked(read_arguments(arguments), spec.constraints)
+            tool.checked(tool_arguments.read(arguments), spec.constraints)
         except BadInput as error:
             ended = _Ended(ToolEnded.REJECTED, Happened.NO, str(error))
             return await self._shown(spec, NOBODY, ended, guards, largest)
@@ -228,19 +228,6 @@ class ToolBoundary:
             size=text.size if returned else 0,
             cut=text.cut if returned else 0,
         )
-
-
-def read_arguments(arguments: Mapping[str, Any] | str) -> Mapping[str, Any]:
-    """Return a tool's arguments, read from JSON if need be. Raises `BadInput` if they are no JSON object."""
-    if not isinstance(arguments, str):
-        return arguments
-    try:
-        value: object = json.loads(arguments or "{}")
-    except (ValueError, RecursionError):
-        raise BadInput("arguments: they are no JSON: send an object like the schema's") from None
-    if not isinstance(value, dict):
-        raise BadInput("arguments: they are no JSON object: send one like the schema's")
-    return cast("dict[str, Any]", value)
 
 
 def unknown_tool(name: str, granted: Sequence[str]) -> ToolOutcome:

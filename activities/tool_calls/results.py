@@ -6,6 +6,9 @@ from dataclasses import dataclass
 LARGEST = 16 * 1024
 """The default limit of a result that a model is shown, in bytes. A token is at least one byte."""
 
+REFUSAL = 500
+"""The most characters of a model's refusal that a result shows."""
+
 _MARKS = re.compile(
     r"<(?=\|[^|<>\n]{1,60}\|>|/?s>|(?:start|end)_of_turn>|/?(?:tool_call|tool_response|think)>)|\[(?=/?INST\])",
     re.IGNORECASE,

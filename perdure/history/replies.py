@@ -67,7 +67,14 @@ def _model(reply: Any) -> str:
     return str(part(reply, "model") or "a model")
 
 
+UNUSED = {"length": "was cut", "content_filter": "was withheld by its provider's filter", "refusal": "is a refusal"}
+"""The ends of replies that are not used, with the words for each."""
+
+
 def _thought(reply: Any) -> str:
+    ended = UNUSED.get(str(part(reply, "finish_reason")))
+    if ended is not None:
+        return f"the reply of {_model(reply)} {ended}"
     tools = [str(part(call, "tool") or "?") for call in _items(reply, "calls")]
     move = f"asks for {', '.join(tools)}" if tools else "answers" if part(reply, "answer") else "says nothing"
     return f"{_model(reply)} {move}"

@@ -17,7 +17,7 @@ from perdure.contracts.tool_calls.outcome import ToolEnded
 from tests.state_machines.trials.agent_states import NEAR, SPEC, call, names, outcome, run_of
 from tests.state_machines.trials.agent_states import stages as any_stage
 from workflows.state_machines import agent, tool_call
-from workflows.state_machines.agent import Abstain, Check, Compact, Exhaust, Hold, Observe, Think, Work, next_step
+from workflows.state_machines.agent import Abstain, Check, Compact, Exhaust, Hold, Observe, Stop, Think, Work, next_step
 
 turns_of_calls = st.lists(st.tuples(names, any_stage), max_size=6).map(
     lambda pairs: tuple(call(name, number, stage=stage) for number, (name, stage) in enumerate(pairs, start=1))
@@ -98,8 +98,33 @@ def test_a_budget_that_is_short_ends_the_run_whatever_is_open() -> None:
     assert next_step(run_of(call(), short=short)) == Exhaust(short)
 
 
+def test_a_reply_that_was_cut_is_bought_once_more_with_more_room_and_then_ends_the_run() -> None:
+    cut = thought(asked_call(1), finish_reason="length", charges={1: Spend(steps=1, input_tokens=50)})
+    begun = agent.begun(run_of(turn=2), Text.of("Do it."))
+    again = agent.thought(begun, cut)
+    assert (next_step(again), again.calls, again.transcript.head) == (
+        Think("think-3-longer"),
+        (),
+        begun.transcript.head,
+    )
+    assert agent.worst_thought(again, NEAR).output_tokens == 2 * SPEC.max_output_tokens
+    step = next_step(agent.thought(again, cut))
+    assert isinstance(step, Stop)
+    assert "max_output_tokens = 100, and again at 200" in step.unusable.reason
+    whole = agent.thought(again, thought(answer=Text.of("Forty-two.")))
+    assert (next_step(whole), whole.longer) == (Check(Text.of("Forty-two.")), 0)
+
+
+@pytest.mark.parametrize(("reason", "by"), [("content_filter", "provider"), ("refusal", "model")])
+def test_a_reply_that_was_withheld_or_refused_ends_the_run_with_its_words(reason: str, by: str) -> None:
+    run = agent.thought(run_of(), thought(asked_call(1), finish_reason=reason, refusal="I cannot help with that."))
+    step = next_step(run)
+    assert isinstance(step, Stop)
+    assert (step.unusable.by, step.unusable.words, run.calls) == (by, "I cannot help with that.", ())
+
+
 def test_every_step_is_tested_above_or_in_the_tests_of_compaction() -> None:
-    covered = {Hold, Think, Work, Observe, Check, Abstain, Exhaust, Compact}
+    covered = {Hold, Think, Work, Observe, Check, Abstain, Exhaust, Compact, Stop}
     steps = {one for _, one in inspect.getmembers(agent, dataclasses.is_dataclass) if one.__module__ == agent.__name__}
     assert steps == covered
 

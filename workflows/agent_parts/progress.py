@@ -17,10 +17,10 @@ from perdure.contracts.temporal.search_attributes import AWAITING_APPROVAL, GUAR
 from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.decisions import DecisionReply, StepDecision
 from workflows.agent_parts.binding import restored, with_call
-from workflows.run.headline import REASON, named, now, plain
+from workflows.run.headline import REASON, chosen, cost_of, named, now, plain
 from workflows.run.paid import Account
 from workflows.run.progress import Progress
-from workflows.state_machines import agent, compaction, tool_call
+from workflows.state_machines import agent, compaction, ending, tool_call
 from workflows.state_machines.approvals import WAITING, Due, Escalate, Lapse, Remind, lasted
 from workflows.state_machines.decisions import describe
 from workflows.state_machines.purchase import OverBudget
@@ -192,25 +192,23 @@ class AgentProgress(Progress):
 
     def thought(self, step: str, reply: Thought) -> None:
         """Store the model's reply, and show what it chose."""
-        choice = (
-            ", ".join(call.tool for call in reply.calls) if reply.calls else "an answer" if reply.answer else "nothing"
-        )
-        charge = reply.charge
-        cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{plain(reply.model)}: {plain(choice)}{cost}", workflow.now())
+        self.timeline.step(step, f"{plain(reply.model)}: {plain(chosen(reply))}{cost_of(reply)}", workflow.now())
         if reply.dropped:
             self.timeline.note(f"{step}: {reply.dropped} calls beyond what one turn may ask for were left out")
         self.put(agent.thought(self.state, reply))
 
     def compacted(self, step: str, cut: Mark, reply: Compacted) -> None:
-        """Store the summary of the older turns, and show it; an empty one leaves the turns as they are."""
-        result = "no summary" if reply.empty else f"{reply.turns} turns summed up"
-        charge = reply.charge
-        cost = "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
-        self.timeline.step(step, f"{plain(reply.model)}: {result}{cost}", workflow.now())
-        if reply.empty:
-            self.notice(f"{step}: the model wrote no summary: the older turns stay as they are")
-        self.put(compaction.compacted(self.state, cut, reply))
+        """Store the summary of the older turns, and show it; one that cannot be used leaves the turns as they are."""
+        unused = compaction.why_unused(self.state, reply)
+        cut_or_whole = "a summary that was cut" if ending.is_cut(reply) else f"{reply.turns} turns summed up"
+        result = "no summary" if unused else cut_or_whole
+        self.timeline.step(step, f"{plain(reply.model)}: {result}{cost_of(reply)}", workflow.now())
+        return self.unsummarized(step, unused) if unused else self.put(compaction.compacted(self.state, cut, reply))
+
+    def unsummarized(self, step: str, reason: str) -> None:
+        """Store that there is no summary for now: the older turns stay as they are."""
+        self.notice(f"{step}: no summary, since {plain(reason, REASON)}: the older turns stay as they are")
+        self.put(compaction.without_summary(self.state))
 
     def notice(self, notice: str) -> None:
         """Add a notice to the timeline and to the run's result."""

@@ -5,10 +5,13 @@ from datetime import datetime
 from typing import assert_never
 
 from perdure.contracts.agents.agent import AgentPhase, AgentRun, CallStage, RequestedCall
+from perdure.contracts.agents.steps import Thought
 from perdure.contracts.budget import Allowance, Charged, Spend
+from perdure.contracts.chains.steps import PaidReply
 from perdure.contracts.runs.run import Cancelled, Exhausted, FailedRun, Outcome
 from perdure.contracts.tool_calls.approvals import Trust
 from perdure.contracts.tool_calls.decisions import PendingStep, Waiting
+from workflows.state_machines import ending
 from workflows.state_machines.decisions import pending
 
 REASON = 240
@@ -76,6 +79,19 @@ def failed(failure: FailedRun, workflow_id: str) -> str:
         f"**failed** while it was {failure.phase.value}: {plain(failure.reason, REASON)}.{doubts} Mend that, then have "
         f"it go on: `perdure retry {name}`{anew}. What it has done stays done."
     )
+
+
+def chosen(reply: Thought) -> str:
+    """Return what a reply chose, in a few words for the timeline."""
+    if not ending.is_whole(reply):
+        return "a reply that was cut" if ending.refused(reply) is None else "a refusal, or a reply that was withheld"
+    return ", ".join(call.tool for call in reply.calls) if reply.calls else "an answer" if reply.answer else "nothing"
+
+
+def cost_of(reply: PaidReply) -> str:
+    """Return the tokens that a reply cost, for the timeline; empty where they are not known."""
+    charge = reply.charge
+    return "" if charge is None else f"; {charge.input_tokens} + {charge.output_tokens} tokens"
 
 
 def ended(outcome: Outcome) -> str:

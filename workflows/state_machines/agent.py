@@ -1,18 +1,21 @@
 """State machine of an agent's run: its next step, and its state after each event. Pure: no clock, no I/O."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from perdure.contracts.agents.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
 from perdure.contracts.agents.compaction import Mark
 from perdure.contracts.agents.steps import Thought
 from perdure.contracts.agents.transcript import Role, Turn
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.chains.spec import Deployment
+from perdure.contracts.chains.steps import Unusable
 from perdure.contracts.contract import Digest
+from perdure.contracts.runs.run import Abstained, Refused
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.outcome import ToolEnded
-from workflows.state_machines import compaction
+from workflows.state_machines import compaction, ending
 from workflows.state_machines.approvals import WAITING
 
 
@@ -64,6 +67,13 @@ class Abstain:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """End the run: the model's reply was cut, refused or withheld, and there will be no other."""
+
+    unusable: Unusable
+
+
+@dataclass(frozen=True)
 class Exhaust:
     """End the run: the budget does not cover the next step."""
 
@@ -73,37 +83,70 @@ class Exhaust:
 CUT_SHOWN = 8
 """The characters of a cut's link in the name of its compaction step."""
 
-Step: TypeAlias = Hold | Think | Compact | Work | Observe | Check | Abstain | Exhaust
+Step: TypeAlias = Hold | Think | Compact | Work | Observe | Check | Abstain | Stop | Exhaust
 
 
 def next_step(run: AgentRun) -> Step:
     """Return the next step of a run."""
     if run.paused is not None:
         return Hold()
-    if run.short is not None:
-        return Exhaust(run.short)
+    if (end := _end(run)) is not None:
+        return end
     if run.calls:
         open_calls = tuple(call.id for call in run.calls if call.stage is not CallStage.ANSWERED)
         return Work(open_calls) if open_calls else Observe()
-    if run.answer is not None:
-        return Check(run.answer)
-    if run.silent:
-        return Abstain()
-    cut = compaction.cut(run)
+    if run.answer is not None or run.silent:
+        return Abstain() if run.answer is None else Check(run.answer)
+    cut, again = compaction.cut(run), ending.LONGER if run.longer else ""
     # After a reset the same number may stand for a summary of other turns: the cut makes it another step.
     return (
-        Think(f"think-{run.turn + 1}")
+        Think(f"think-{run.turn + 1}{again}")
         if cut is None
-        else Compact(f"compact-{run.compactions + 1}-{cut.link[:CUT_SHOWN]}", cut)
+        else Compact(f"compact-{run.compactions + 1}-{cut.link[:CUT_SHOWN]}{again}", cut)
     )
+
+
+def _end(run: AgentRun) -> Exhaust | Stop | None:
+    """Return the step that ends the run, whatever it still has to do; None where it goes on."""
+    if run.short is not None:
+        return Exhaust(run.short)
+    return None if run.unusable is None else Stop(run.unusable)
+
+
+def outcome_of(end: Abstain | Stop) -> Abstained | Refused:
+    """Return the outcome of a run whose model made no move."""
+    if isinstance(end, Stop):
+        return ending.outcome_of(end.unusable)
+    return Abstained(reason="The model asked for no tool and gave no answer.")
 
 
 def worst_thought(run: AgentRun, deployment: Deployment) -> Spend:
     """Return the most that one thought may cost at a deployment."""
-    room = max(0, deployment.context_window - run.spec.max_output_tokens)
-    return deployment.worst_case(
-        input_tokens=min(compaction.bound(run), room), output_tokens=run.spec.max_output_tokens
+    reply = run.longer or run.spec.max_output_tokens
+    room = max(0, deployment.context_window - reply)
+    return deployment.worst_case(input_tokens=min(compaction.bound(run), room), output_tokens=reply)
+
+
+def affordable(run: AgentRun, allowance: Allowance, now: datetime) -> AgentRun:
+    """Return the run with as much room for a thought as the budget covers, after a reply that was cut.
+
+    The run ends where the budget covers no more room than the first reply had.
+    """
+    limit = run.spec.max_output_tokens
+    most = ending.affordable(
+        run.longer,
+        limit,
+        lambda tokens: worst_thought(run.model_copy(update={"longer": tokens}), run.deployment),
+        allowance,
+        now,
     )
+    return run.model_copy(update={"longer": most}) if most else not_longer(run, ending.NO_BUDGET)
+
+
+def not_longer(run: AgentRun, why: str) -> AgentRun:
+    """Return the run, which ends, after a reply was cut and no longer one could be bought."""
+    unusable = ending.cut(run.spec.name, run.spec.max_output_tokens, why=why)
+    return run.model_copy(update={"unusable": unusable, "longer": 0})
 
 
 def begun(run: AgentRun, task: Text) -> AgentRun:
@@ -112,7 +155,14 @@ def begun(run: AgentRun, task: Text) -> AgentRun:
 
 
 def thought(run: AgentRun, reply: Thought) -> AgentRun:
-    """Return the run after a thought: its calls or answer. The reply and all turns before it are stored by now."""
+    """Return the run after a thought: its calls or answer. The reply and all turns before it are stored by now.
+
+    A reply that was cut, refused or withheld is no turn: its calls are never made, and its text is no answer. One that
+    was cut is bought once more with more room.
+    """
+    if not ending.is_whole(reply):
+        kept = {"transcript": run.transcript.kept(), "attempted": 0}
+        return run.model_copy(update={**kept, **_without_move(run, reply)})
     transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
     if reply.kept:
         transcript = transcript.kept()
@@ -128,8 +178,21 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
             "answer": None if calls else reply.answer,
             "silent": not calls and reply.answer is None,
             "attempted": 0,
+            "longer": 0,
         }
     )
+
+
+def _without_move(run: AgentRun, reply: Thought) -> dict[str, object]:
+    """Return the update of a run after a reply that is no move."""
+    limit = run.spec.max_output_tokens
+    if (unusable := ending.refused(reply)) is not None:
+        return {"unusable": unusable, "longer": 0}
+    if run.longer:
+        return {"unusable": ending.cut(run.spec.name, limit, longer=run.longer), "longer": 0}
+    longer = ending.more_room(reply, limit, run.deployment)
+    unusable = None if longer else ending.cut(run.spec.name, limit, why=ending.NO_ROOM)
+    return {"unusable": unusable, "longer": longer}
 
 
 def observed(run: AgentRun) -> AgentRun:

@@ -5,12 +5,15 @@ too early. So the run stores the server's count of each prompt, and estimates la
 ones.
 """
 
+from datetime import datetime
+
 from perdure.contracts.agents.agent import AgentRun
 from perdure.contracts.agents.compaction import Compacted, Compaction, Mark, Window
 from perdure.contracts.agents.steps import Thought
 from perdure.contracts.agents.transcript import Role, Turn
-from perdure.contracts.budget import Spend
+from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.chains.spec import Deployment
+from workflows.state_machines import ending
 
 PROMPT_FRAME = 1024
 """The most tokens that the chat template and the text around tools add to a prompt."""
@@ -94,9 +97,21 @@ def cut(run: AgentRun) -> Mark | None:
 def worst(run: AgentRun, mark: Mark, deployment: Deployment) -> Spend:
     """Return the most that a summary of the turns before the mark may cost at a deployment."""
     how = _how(run)
+    reply = run.longer or how.tokens
     prompt = PROMPT_FRAME + SUMMARY_FRAME + how.instructions.tokens + mark.tokens + TURN_FRAME * mark.turns
-    room = max(0, deployment.context_window - how.tokens)
-    return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=how.tokens)
+    room = max(0, deployment.context_window - reply)
+    return deployment.worst_case(input_tokens=min(prompt, room), output_tokens=reply)
+
+
+def affordable(run: AgentRun, mark: Mark, allowance: Allowance, now: datetime) -> int:
+    """Return the most tokens that the budget covers for a second summary, after one was cut; 0 for none."""
+    return ending.affordable(
+        run.longer,
+        _how(run).tokens,
+        lambda tokens: worst(run.model_copy(update={"longer": tokens}), mark, run.deployment),
+        allowance,
+        now,
+    )
 
 
 def needed(run: AgentRun) -> int | None:
@@ -104,13 +119,13 @@ def needed(run: AgentRun) -> int | None:
 
     A deployment with a smaller window would refuse the thought for good, while the one that failed may soon recover.
     """
-    return None if run.window is None else likely(run, run.window) + run.spec.max_output_tokens
+    return None if run.window is None else likely(run, run.window) + (run.longer or run.spec.max_output_tokens)
 
 
 def needed_for(run: AgentRun, mark: Mark) -> int:
     """Return the most tokens that the request for a summary and the summary take, for the turns before the mark."""
     how = _how(run)
-    return _request(_window(run), how, mark) + how.tokens
+    return _request(_window(run), how, mark) + (run.longer or how.tokens)
 
 
 def window_after(run: AgentRun, reply: Thought) -> Window | None:
@@ -140,20 +155,14 @@ def window_after(run: AgentRun, reply: Thought) -> Window | None:
 def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
     """Return the run after a summary, which replaces the turns before the mark in prompts.
 
-    An empty summary replaces nothing, or those turns would be lost. The next attempt then comes after some thoughts,
-    twice as many each time: a model that writes no summaries is not asked for one at every thought.
+    A summary that is empty, cut, refused or withheld replaces nothing, or those turns would be lost. One that was cut
+    is bought once more with more room.
     """
     how, window, body = _how(run), _window(run), reply.summary
-    if reply.empty:
-        rest = min(LONGEST_REST, 2 ** (window.empty + 1))
-        return run.model_copy(
-            update={
-                "transcript": run.transcript.kept(),
-                "window": window.model_copy(update={"empty": window.empty + 1, "rest": rest}),
-                "compactions": run.compactions + 1,
-                "attempted": 0,
-            }
-        )
+    if ending.is_cut(reply) and not run.longer and (longer := ending.more_room(reply, how.tokens, run.deployment)):
+        return run.model_copy(update={"transcript": run.transcript.kept(), "longer": longer, "attempted": 0})
+    if reply.empty or not ending.is_whole(reply):
+        return without_summary(run)
     turn = Turn(role=Role.SUMMARY, body=body, covers=mark.link, opening=window.opening.link)
     written = 0 if reply.charge is None else reply.charge.output_tokens
     size = min(body.tokens, SUMMARY_FRAME + (written or how.tokens)) + TURN_FRAME
@@ -174,8 +183,44 @@ def compacted(run: AgentRun, mark: Mark, reply: Compacted) -> AgentRun:
             "window": Window(opening=window.opening, floor=floor, marks=later, density=window.density),
             "compactions": run.compactions + 1,
             "attempted": 0,
+            "longer": 0,
         }
     )
+
+
+def without_summary(run: AgentRun) -> AgentRun:
+    """Return the run after a summary that cannot be used: the older turns stay as they are.
+
+    The next attempt comes after some thoughts, twice as many each time: a model that writes no summaries is not asked
+    for one at every thought.
+    """
+    window = _window(run)
+    rest = min(LONGEST_REST, 2 ** (window.empty + 1))
+    return run.model_copy(
+        update={
+            "transcript": run.transcript.kept(),
+            "window": window.model_copy(update={"empty": window.empty + 1, "rest": rest}),
+            "compactions": run.compactions + 1,
+            "attempted": 0,
+            "longer": 0,
+        }
+    )
+
+
+def why_unused(run: AgentRun, reply: Compacted) -> str | None:
+    """Return why a summary is not used, for a reader of the result; None where it is, or is bought once more.
+
+    `run` is the run before the summary.
+    """
+    if (refused := ending.refused(reply)) is not None:
+        return refused.reason
+    if ending.is_cut(reply):
+        how = _how(run)
+        again = f", and again at {run.longer}" if run.longer else ""
+        is_final = run.longer or not ending.more_room(reply, how.tokens, run.deployment)
+        cut = f"it was cut at compaction.tokens = {how.tokens}{again}: raise it"
+        return cut if is_final else None
+    return "the model wrote none" if reply.empty else None
 
 
 def _room(run: AgentRun, how: Compaction) -> int:

@@ -12,9 +12,10 @@ from activities.ports import End, LogEntry, Piece, Position, Reset, TokenLog
 from perdure.client import Platform
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.runs.run import RunResult, RunStatus
+from workflows.state_machines.ending import LONGER
 
-STEPS = ("generate", "generate-repair-1")
-"""The steps of a chain that write tokens, in their order."""
+STEPS = tuple(f"{step}{longer}" for step in ("generate", "generate-repair-1") for longer in ("", LONGER))
+"""The steps of a chain that write tokens. A step with `LONGER` only comes after a reply that was cut."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,13 @@ async def follow(platform: Platform, log: TokenLog, run: str, console: Console) 
 
 
 async def _listen(log: TokenLog, key: StepKey, printer: _Printer) -> None:
-    """Show the token log of each step that writes, one step after the other."""
-    for step in STEPS:
-        at = Position()
-        async for entry in log.read(key.model_copy(update={"step": step}), at):
+    """Show the token log of each step that writes. Which of them come is not known before, but no two write at once."""
+
+    async def show(step: str) -> None:
+        async for entry in log.read(key.model_copy(update={"step": step}), Position()):
             printer.show(entry)
+
+    await asyncio.gather(*map(show, STEPS))
 
 
 async def _key(platform: Platform, run: str) -> StepKey:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from agents import summary
 from deploy.testing.stub.ledger import BillFile
+from deploy.testing.stub.protocol import objection
 from deploy.testing.stub.replies import Json, completion, content_for, events
 from deploy.testing.stub.server import Gone, StubServer, StubSpeech
 from perdure.contracts.chains.spec import Prices
@@ -118,6 +119,8 @@ class _Conversation(StubSpeech):
             raise BadInput("the stub reads JSON: send an OpenAI chat completion") from None
         if not isinstance(request, dict) or not isinstance(cast("Json", request).get("messages"), list):
             raise BadInput("the stub answers chat completions only: send `messages`")
+        if (refused := objection(cast("Json", request))) is not None:
+            raise BadInput(f"the stub takes no conversation that a server would refuse: {refused}")
         return cast("Json", request)
 
     def _answer(self, request: Json) -> None:

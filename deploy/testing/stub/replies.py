@@ -106,10 +106,15 @@ def _tool_calls(item: Json) -> list[Json]:
         {
             "id": f"call-{number}",
             "type": "function",
-            "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+            "function": {"name": call["name"], "arguments": _written(call["arguments"])},
         }
         for number, call in enumerate(item["tool_calls"], 1)
     ]
+
+
+def _written(arguments: Any) -> str:
+    """Return a call's arguments as the model writes them: text stays as it is, so that it may be no JSON."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def _logprobs(request: Json, tokens: list[str]) -> Json | None:

@@ -9,6 +9,7 @@ from perdure.contracts.agents.compaction import Compaction, Window
 from perdure.contracts.agents.transcript import Transcript
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.chains.spec import Deployment
+from perdure.contracts.chains.steps import Unusable
 from perdure.contracts.contract import Contract, Digest, Name
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.text import Text
@@ -175,6 +176,10 @@ class AgentRun(Contract):
     """The model's answer, once it asks for no more calls; None before."""
     silent: bool = False
     """Whether the model neither asked for a call nor answered."""
+    longer: int = Field(default=0, ge=0)
+    """The most tokens of the next reply, where the last one was cut at its limit; 0 where it was not."""
+    unusable: Unusable | None = None
+    """Why the model's reply cannot be used, and the run ends; None where it can."""
     short: Shortfall | None = None
     """The limit that stopped the run; None for none."""
     paused: str | None = None

@@ -88,6 +88,5 @@ class Compacted(PaidReply):
     """Whether the model wrote nothing. Then the turns stay as they are."""
     model: str
     """The model that answered, as its server names itself."""
-    finish_reason: str
     prompt_digest: Digest
     """The digest of the exact request: `python -m evals show-prompt` rebuilds it."""

@@ -83,7 +83,6 @@ class Thought(PaidReply):
     """The answer; None where the model asks for calls, or says nothing."""
     model: str
     """The model that answered, as its server names itself."""
-    finish_reason: str
     prompt_digest: Digest
     """The digest of the exact request: `python -m evals show-prompt` rebuilds it."""
     kept: bool = False

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Literal
 
 from pydantic import Field
 
@@ -131,6 +132,10 @@ class PaidReply(Contract):
     """A note for a reader of the run's result, such as a cost above the reservation; empty for none."""
     first_token_ms: float | None = None
     """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
+    finish_reason: str = ""
+    """Why the reply ended: `stop`, `length`, `tool_calls`, `content_filter` or `refusal`."""
+    refusal: str = ""
+    """The model's words where it refused, shortened to one line; empty where it did not."""
     account: Charged | None = None
     """The run's account after it; None in a run's first execution, which knows all that was charged."""
 
@@ -142,6 +147,16 @@ class PaidReply(Contract):
         attempt gets that reply and is charged nothing.
         """
         return max(self.charges.values(), key=lambda one: (one.input_tokens, one.output_tokens), default=None)
+
+
+class Unusable(Contract):
+    """Why no reply of a model can be used: nothing of it is shown as an answer, and nothing of it is executed."""
+
+    by: Literal["limit", "model", "provider"]
+    """What ended the reply: its limit of tokens, the model's own refusal, or the content filter of its provider."""
+    reason: str
+    words: str = ""
+    """The model's words in its refusal; empty for none."""
 
 
 class Repair(Contract):
@@ -181,7 +196,6 @@ class Generated(PaidReply):
     citations: tuple[Citation, ...]
     model: str
     """The model that answered, as its server names itself."""
-    finish_reason: str
     prompt_digest: Digest
     """SHA-256 of the exact request that was sent."""
     said: Text | None = None
@@ -265,7 +279,6 @@ class RecordRead(PaidReply):
     said: Text
     """The reply, word for word. Nothing in it is checked yet."""
     model: str
-    finish_reason: str
     prompt_digest: Digest
 
 

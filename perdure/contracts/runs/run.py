@@ -158,7 +158,7 @@ class Answered(Variant):
 
 
 class Abstained(Variant):
-    """No answer: the documents do not answer the question, and the run does not guess."""
+    """No answer: the documents do not answer the question, or the model's reply was cut, and the run does not guess."""
 
     kind: Literal["abstained"] = "abstained"
     reason: str
@@ -176,12 +176,14 @@ class Extracted(Variant):
 
 
 class Refused(Variant):
-    """A refusal: a guard stopped the question, or the document gave no valid record."""
+    """A refusal: by a guard, by the check of a record, by the model, or by the content filter of its provider."""
 
     kind: Literal["refused"] = "refused"
     reason: str
     reasons: tuple[str, ...] = ()
-    """The single reasons, where there are several; otherwise empty."""
+    """The single reasons, where there are several; otherwise empty. A model's refusal is in its own words."""
+    by: Literal["platform", "model", "provider"] = "platform"
+    """Who refused: a check of the platform, the model itself, or the content filter of the model's provider."""
 
 
 class Exhausted(Variant):

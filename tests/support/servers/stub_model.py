@@ -18,10 +18,13 @@ with a JSON list sets what the next calls meet, one item each:
 - `"html"`: a page with status 200;
 - `"big"`: 10 MB of text;
 - an object: an answer with any of `seconds` (waited first), `content`, `stream` (a list of pieces), `gap` (seconds
-  between events), `model`, `finish_reason`, `tool_calls` (`[{"name": ..., "arguments": {...}}]`), `usage` (false for
-  none); or `status`, with `headers` and `body`; or `sse`, the recorded lines of a stream, whose connection stays open
-  or breaks after them (`ends`: `"open"` or `"broken"`); or `bytes` with their `type`, the pieces of a body that are
-  sent as they are (in this process only); or `error_event`, which follows the first piece of a stream.
+  between events), `model`, `finish_reason`, `tool_calls` (`[{"name": ..., "arguments": {...}}]`, or arguments as the
+  text that the model writes), `usage` (false for none); or `status`, with `headers` and `body`; or `sse`, the recorded
+  lines of a stream, whose connection stays open or breaks after them (`ends`: `"open"` or `"broken"`); or `bytes` with
+  their `type`, the pieces of a body that are sent as they are (in this process only); or `error_event`, which follows
+  the first piece of a stream.
+
+A conversation that model servers refuse gets the status 400, and no item of the script.
 
 `GET /calls` counts the calls, and `GET /closed` lists when callers went away before they were answered (epoch seconds).
 """
@@ -35,6 +38,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from deploy.testing.stub.protocol import objection
 from deploy.testing.stub.replies import INPUT_TOKENS, OUTPUT_TOKENS, Json, completion, events
 from deploy.testing.stub.server import Gone, StubServer, StubSpeech
 
@@ -91,7 +95,7 @@ class StubHandler(StubSpeech):
             return
         self.server.keys.append(self.headers["Authorization"])
         try:
-            self.meet(self.server.count(body), body)
+            self.meet(refused(body) or self.server.count(body), body)
         except (Gone, ConnectionError):
             self.server.closed.append(time.time())
             self.close_connection = True
@@ -185,6 +189,12 @@ class StubHandler(StubSpeech):
         for event in stream:
             self.server.written += len(str(event))
             yield event
+
+
+def refused(request: Json) -> Json | None:
+    """Return the item of a script that refuses an invalid conversation, as servers do; None for a valid one."""
+    reason = objection(request)
+    return None if reason is None else {"status": 400, "body": {"error": {"message": reason, "code": 400}}}
 
 
 def main() -> None:

@@ -56,7 +56,9 @@ async def test_a_summary_that_says_nothing_changes_nothing_and_is_told_of(platfo
     result = await platform.run_agent("Count.", agent="brief")
     assert isinstance(result.outcome, Answered)
     [notice] = result.notices
-    assert re.fullmatch("compact-1-[0-9a-f]{8}: the model wrote no summary: the older turns stay as they are", notice)
+    assert re.fullmatch(
+        "compact-1-[0-9a-f]{8}: no summary, since the model wrote none: the older turns stay as they are", notice
+    )
     before, after = stub.requests[1]["messages"], stub.requests[-1]["messages"]
     assert after[: len(before)] == before
     assert len(after) == len(before) + 2, "every earlier message is still there"
