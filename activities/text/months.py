@@ -1,6 +1,17 @@
 """The names of the months in the languages whose dates are read. Pure."""
 
-LANGUAGES = ("English", "German", "Norwegian", "Danish", "Swedish", "Dutch", "French", "Spanish", "Portuguese", "Italian")
+LANGUAGES = (
+    "English",
+    "German",
+    "Norwegian",
+    "Danish",
+    "Swedish",
+    "Dutch",
+    "French",
+    "Spanish",
+    "Portuguese",
+    "Italian",
+)
 """The languages whose months are read by their names and by abbreviations of three letters or more."""
 
 LANGUAGES_IN_FULL = ("Polish", "Czech", "Finnish", "Croatian")

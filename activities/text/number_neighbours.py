@@ -249,7 +249,9 @@ def _multiplier(plain: str, at: int, *, is_money: bool) -> tuple[int, Decimal] |
     """Return where the multiplier after a number ends, and its factor; None where it is not understood."""
     if plain[at : at + 1] in IDEOGRAPHS and plain[at : at + 1]:
         follows = plain[at + 1 : at + 2]
-        return None if follows.isdigit() or (follows and follows in NUMERALS) else (at + 1, Decimal(IDEOGRAPHS[plain[at]]))
+        return (
+            None if follows.isdigit() or (follows and follows in NUMERALS) else (at + 1, Decimal(IDEOGRAPHS[plain[at]]))
+        )
     if prefix := _PREFIX_OF_MONEY.match(plain, at):
         return prefix.end(), Decimal(LETTERS[prefix[1]])
     word = _WORD.match(plain, at)

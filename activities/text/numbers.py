@@ -27,7 +27,9 @@ _FRACTION_ALONE = re.compile(r"(?<![\w.,/\u2044])(?<!\d[ \u00a0])[\u00bc-\u00be\
 
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD = re.compile(rf"(?<!\w)(?:{'|'.join(_SMALL)})(?!\w)", re.IGNORECASE)
-_ROUND = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|trillion|lakh|crore|dozen"
+_ROUND = (
+    "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|trillion|lakh|crore|dozen"
+)
 _MORE_AFTER = re.compile(
     rf"[\s-](?:{'|'.join(_SMALL)}|{_ROUND}|\w+teen|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|eighths?|"
     r"tenths?|hundredths?|point|and (?:a|one) half|and a quarter)(?!\w)",
@@ -70,7 +72,9 @@ def numbers(text: str, *, decimal_mark: str | None = None) -> Iterator[Written]:
 def number_words(text: str) -> Iterator[Written]:
     """Return the numbers up to twelve that a text writes as English words, but for parts of others (`two hundred`)."""
     for match in _WORD.finditer(text):
-        if _MORE_AFTER.match(text, match.end()) or _MORE_BEFORE.search(text[max(0, match.start() - 14) : match.start()]):
+        if _MORE_AFTER.match(text, match.end()) or _MORE_BEFORE.search(
+            text[max(0, match.start() - 14) : match.start()]
+        ):
             continue
         yield Written(match.start(), match.end(), (str(_SMALL.index(match[0].casefold())),))
 
@@ -173,7 +177,9 @@ def _is_grouped(digits: str, mark: str) -> bool:
     first, *groups, last = digits.split(mark)
     sizes = {len(group) for group in groups}
     is_right = 0 < len(first) <= _GROUP and not first.startswith("0") and len(last) == _GROUP
-    return is_right and (sizes <= {_GROUP} or (sizes == {_INDIAN_GROUP} and len(first) <= _INDIAN_GROUP and mark == ","))
+    return is_right and (
+        sizes <= {_GROUP} or (sizes == {_INDIAN_GROUP} and len(first) <= _INDIAN_GROUP and mark == ",")
+    )
 
 
 def _canonical(whole: str, decimals: str) -> str:

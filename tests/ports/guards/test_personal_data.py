@@ -72,7 +72,10 @@ def test_a_card_number_is_found_in_any_disguise(data: st.DataObject, kind: tuple
         ("Pay de89 3704 0044 0532 0130 00 from May on", ["IBAN_CODE"]),
         ("My account is UA213223130000026007233566001.", ["IBAN_CODE"]),
         ("ua21 3223 1300 0002 6007 2335 66001", ["IBAN_CODE"]),
-        ("Pay with \uff14\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11", ["CREDIT_CARD"]),
+        (
+            "Pay with \uff14\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11",
+            ["CREDIT_CARD"],
+        ),
         ("Write to ann\u200b.lee@exam\u2060ple.com", ["EMAIL_ADDRESS"]),
         ("Write to ann\uff20example\uff0ecom", ["EMAIL_ADDRESS"]),
         ("Write to ann (at) example [dot] com", ["EMAIL_ADDRESS"]),

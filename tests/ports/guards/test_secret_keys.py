@@ -15,7 +15,14 @@ from activities.adapters.model_servers.catalogue import Provider
 from activities.settings import ROOT
 from tests.arch.files import written
 
-SENTENCES = ("Please use {} for it.", "{}", "key={}\n", '{{"k": "{}"}}', "curl -H 'x: {}' https://example.com", "(\u201c{}\u201d)")
+SENTENCES = (
+    "Please use {} for it.",
+    "{}",
+    "key={}\n",
+    '{{"k": "{}"}}',
+    "curl -H 'x: {}' https://example.com",
+    "(\u201c{}\u201d)",
+)
 RANDOM = "q7Zx2Lm9Tr4Vb8Nc1Wp6Ks3Hd5Gj0Fy2"
 
 
@@ -46,7 +53,9 @@ def test_every_provider_that_a_catalogue_can_name_has_a_form_or_is_known_by_name
     files = (ROOT / "deploy" / "models").glob("*.toml")
     named = {entry["provider"] for file in files for entry in tomllib.loads(file.read_text())["deployments"].values()}
     assert named
-    assert not {provider for provider in (*named, *get_args(Provider)) if provider not in FORMS and provider not in NAMED}
+    assert not {
+        provider for provider in (*named, *get_args(Provider)) if provider not in FORMS and provider not in NAMED
+    }
 
 
 def test_a_key_without_a_form_is_found_by_the_variable_that_is_named_for_its_provider() -> None:
@@ -88,9 +97,13 @@ def test_a_text_that_was_made_to_be_slow_is_searched_in_time(worst: str) -> None
     text = worst * (100_000 // len(worst))
     began = time.process_time()
     keys_in(text)
-    assert time.process_time() - began < 2  # a fifth of a second where it is slowest; hours where it grows with the square
+    assert (
+        time.process_time() - began < 2
+    )  # a fifth of a second where it is slowest; hours where it grows with the square
 
 
 def test_the_guard_finds_them() -> None:
     for key in (f"sk-ant-api03-{RANDOM}", f"hf_{RANDOM}", f"AIzaSy{RANDOM}"):
-        assert getattr(Secrets().validate(f"Is {key} still good?", {}), "error_message", "").startswith("it holds a secret")
+        assert getattr(Secrets().validate(f"Is {key} still good?", {}), "error_message", "").startswith(
+            "it holds a secret"
+        )
