@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs", "Mn", "Me"}
+_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Zl", "Zp", "Zs", "Mn", "Me"}
 """The Unicode categories of characters that show nothing by themselves."""
 
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")

@@ -73,7 +73,7 @@ def create(
     )
     task_or_question = mistakes.read(lambda: words(text, "text"), UNREAD)
     what = (
-        {"question": task_or_question, "chain": chain or UNNAMED}
+        {"question": task_or_question, "chain": UNNAMED if chain is None else chain}
         if agent is None
         else {"task": task_or_question, "agent": agent, "started_by": mistakes.read(lambda: name_of(by), "")}
     )
