@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from perdure.callers import CallerToken, token_for_start, with_ticket
 from perdure.contracts.budget import Budget
+from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
 from perdure.contracts.temporal.connection import connect_config, let_connection_rest
 from perdure.contracts.temporal.converter import data_converter
@@ -52,7 +53,7 @@ class Platform(RunControl, RunViews, RunRetry):
         within: timedelta = timedelta(seconds=10),
         caller_token: CallerToken | None = None,
     ) -> Self:
-        """Connect to Temporal. Raises `NoServer`.
+        """Connect to Temporal. Raises `NoServer`, and `BadInput` for an empty address or namespace.
 
         Without arguments the connection comes from Temporal's own environment configuration: `TEMPORAL_ADDRESS`,
         `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; otherwise it is `localhost:7233`. `task_queue`
@@ -61,11 +62,14 @@ class Platform(RunControl, RunViews, RunRetry):
         fresh one for each start. A token that is passed to a start has precedence; without any token the caller is
         `anonymous`.
         """
+        for name, value in (("address", address), ("namespace", namespace)):
+            if value is not None and not value.strip():
+                raise BadInput(f"{name}: is empty: write one, or leave it out for the configured one (got {value!r})")
         try:
             config = connect_config()
         except ConnectionError as error:
             raise NoServer(str(error)) from None
-        config["target_host"] = address or config.get("target_host") or "localhost:7233"
+        config["target_host"] = address if address is not None else config.get("target_host", "") or "localhost:7233"
         if namespace is not None:
             config["namespace"] = namespace
         try:
@@ -139,7 +143,7 @@ class Platform(RunControl, RunViews, RunRetry):
         `CallerRefused` for a token that was refused.
         """
         fields: dict[str, Any] = {"question": question, "tenant": tenant, "chain": chain, "tier": tier}
-        fields |= {"budget": budget or Budget(), "within": PATIENCE if within is None else within}
+        fields |= {"budget": Budget() if budget is None else budget, "within": PATIENCE if within is None else within}
         request = AskRequest.strictly(fields)
         return await self.start_request(request, business_id=business_id, caller_token=caller_token)
 
@@ -168,7 +172,7 @@ class Platform(RunControl, RunViews, RunRetry):
             "file": {"name": name, **content},
             "tenant": tenant,
             "tier": tier,
-            "budget": budget or Budget(),
+            "budget": Budget() if budget is None else budget,
             "within": PATIENCE if within is None else within,
         }
         request = ExtractRequest.strictly(fields)
@@ -229,7 +233,7 @@ class Platform(RunControl, RunViews, RunRetry):
         self, request: Request, *, business_id: str | None = None, caller_token: str | None = None
     ) -> str:
         """Start a run for the request and return its business id. Raises the errors of `start`."""
-        run_name = checked_id(business_id or str(uuid.uuid4()))
+        run_name = checked_id(str(uuid.uuid4()) if business_id is None else business_id)
         launch, key = Launch.of(request, self._task_queue), workflow_id(request.tenant, run_name)
         token = token_for_start(caller_token, self._caller_token)
         if token is not None:

@@ -81,6 +81,7 @@ class RunControl:
         The same decision sent again gets the same reply. A decision for a run that is over is rejected, and recorded in
         the audit. Raises `UnknownRun`, after the decision is recorded in the audit as well.
         """
+        decision.refuse_illegible(decision.model_dump())
         handle = self._handle(tenant, business_id)
         # With this id the server recognizes a repeated decision, also when the run is over.
         update_id = f"decide-{decision.content}"
@@ -187,11 +188,11 @@ class RunControl:
 
         Raises `UnknownRun`, also for a closed run.
         """
-        return await self._update(tenant, business_id, "pause", Pause(by=by, reason=reason), Held)
+        return await self._update(tenant, business_id, "pause", Pause.strictly({"by": by, "reason": reason}), Held)
 
     async def resume(self, business_id: str, *, by: str, tenant: str = "default") -> Held:
         """Resume a paused agent's run. Raises `UnknownRun`, also for a closed run."""
-        return await self._update(tenant, business_id, "resume", Resume(by=by), Held)
+        return await self._update(tenant, business_id, "resume", Resume.strictly({"by": by}), Held)
 
     async def _update(self, tenant: str, business_id: str, name: str, request: Contract, reply: type[Answer]) -> Answer:
         handle = self._handle(tenant, business_id)

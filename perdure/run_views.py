@@ -66,7 +66,7 @@ class RunViews:
 
         A failed run that was retried is listed once, in its current state.
         """
-        chosen = which or RunFilter()
+        chosen = RunFilter() if which is None else which
         runs: list[WorkflowExecution] = []
         listing = aiter(self._client.list_workflows(chosen.query, page_size=min(chosen.limit, 1000)))
         try:

@@ -33,12 +33,12 @@ def split_workflow_id(workflow_id: str) -> tuple[str, str]:
     return tenant, business_id
 
 
-def checked_id(business_id: str) -> str:
-    """Return a valid business id. Raises `BadInput` for an invalid one."""
+def checked_id(business_id: str, where: str = "business_id") -> str:
+    """Return a valid business id. Raises `BadInput` for an invalid one, an empty one too: it is not a missing one."""
     try:
         return _BUSINESS_ID.validate_python(business_id)
     except ValidationError as error:
-        raise BadInput(f"business_id: {explain(error)}") from None
+        raise BadInput(f"{where}: {explain(error).removeprefix('input: ')}") from None
 
 
 def checked_name(tenant: str) -> str:
@@ -46,7 +46,7 @@ def checked_name(tenant: str) -> str:
     try:
         return _NAME.validate_python(tenant)
     except ValidationError as error:
-        raise BadInput(f"tenant: {explain(error)}") from None
+        raise BadInput(f"tenant: {explain(error).removeprefix('input: ')}") from None
 
 
 async def retry_lost_namespace(call: Callable[[], Awaitable[Answer]]) -> Answer:

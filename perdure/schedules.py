@@ -171,7 +171,7 @@ def _checked(name: str, what: str = "schedule") -> str:
     try:
         return _NAME.validate_python(name)
     except ValidationError as error:
-        raise BadInput(f"{what}: {explain(error)}") from None
+        raise BadInput(f"{what}: {explain(error).removeprefix('input: ')}") from None
 
 
 def _spec(timetable: Timetable) -> ScheduleSpec:

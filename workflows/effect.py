@@ -128,7 +128,9 @@ async def perform(
                 effect.name,
                 ask,
                 result_type=effect.reply,
-                start_to_close_timeout=start_to_close_timeout or effect.start_to_close_timeout,
+                start_to_close_timeout=effect.start_to_close_timeout
+                if start_to_close_timeout is None
+                else start_to_close_timeout,
                 retry_policy=effect.retry_policy,
                 summary=summary,
             )
@@ -136,8 +138,10 @@ async def perform(
             effect.name,
             ask,
             result_type=effect.reply,
-            task_queue=task_queue or _queue_of(effect),
-            start_to_close_timeout=start_to_close_timeout or effect.start_to_close_timeout,
+            task_queue=_queue_of(effect) if task_queue is None else task_queue,
+            start_to_close_timeout=effect.start_to_close_timeout
+            if start_to_close_timeout is None
+            else start_to_close_timeout,
             schedule_to_start_timeout=None if retry_forever else to_start,
             schedule_to_close_timeout=time_left if retry_forever else None,
             heartbeat_timeout=effect.heartbeat_timeout,

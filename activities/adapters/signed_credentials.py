@@ -54,7 +54,7 @@ class SignedCredentials:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", SecurityWarning)  # `EdDSA` is an older name for `Ed25519`
                 token = jwt.decode(credential, self._keys, algorithms=self._algorithms)
-            self._claim_rules(at or datetime.now(UTC)).validate(token.claims)
+            self._claim_rules(datetime.now(UTC) if at is None else at).validate(token.claims)
         except ExpiredTokenError:
             raise BadCredential(f"it has expired: {self._remedy}") from None
         except InvalidKeyIdError:

@@ -83,7 +83,7 @@ class Rights:
                 run_id=execution.first_run_id,
                 kind=execution.kind,
                 spec=str(beginning.request.get("agent") or beginning.request.get("chain") or execution.kind),
-                pinned=pinned or NOT_PINNED,
+                pinned=NOT_PINNED if pinned is None else pinned,
                 budget=_budget(beginning.request),
                 started_by=str(beginning.request.get("started_by") or ""),
                 parent=execution.parent,

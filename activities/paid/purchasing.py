@@ -134,7 +134,7 @@ class Purchasing:
 
                     async def on_piece(text: str, so_far: Usage | None) -> None:
                         nonlocal content, written, used
-                        content, used = content + text, so_far or used
+                        content, used = content + text, used if so_far is None else so_far
                         visible = "" if call.visible is None else call.visible(content)
                         if visible.startswith(written) and visible != written:
                             await write(visible[len(written) :])

@@ -19,8 +19,8 @@ class Prompts:
     def __init__(self, blobs: BlobStore, transcripts: Transcripts | None = None, pins: Pins | None = None) -> None:
         """Effects pass their caches of conversations and specs; without them everything is read from the store."""
         self._blobs = blobs
-        self._transcripts = transcripts or Transcripts(blobs)
-        self._pins = pins or Pins(blobs)
+        self._transcripts = Transcripts(blobs) if transcripts is None else transcripts
+        self._pins = Pins(blobs) if pins is None else pins
 
     async def of(self, ask: Think | Compact | Generate | Extract) -> Prompt:
         """Return the prompt of a request. Raises `BodyMissing` or `BodyCorrupt`."""

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any, Self
 
 from activities.text.dates import Written, dates, is_day_first
-from activities.text.numbers import decimal_mark_of, number_words, numbers
+from activities.text.digits import plain_digits
+from activities.text.numbers import decimal_mark_of, number_words, numbers, unread_numbers
 from agents.extraction_prompt import NOT_STATED, document_lines
 from perdure.contracts.chains.extraction import Evidence, FieldKind, FieldSpec
 
@@ -73,6 +74,24 @@ class DocumentText:
         return [
             place for place in written if place.readings and not any(day.start <= place.start < day.end for day in days)
         ]
+
+    def only_within(self, kind: FieldKind, written: str) -> str | None:
+        """Return how the document has these digits only as a part of something else; None where it has them nowhere."""
+        digits = _digits(written)
+        for place in self.places(kind) if digits else ():
+            form = self.text[place.start : place.end]
+            if _digits(form) == digits and form != written:
+                return f"the document has {shown(form)}, which is {' or '.join(place.readings)}"
+        for unread in unread_numbers(self.text) if digits and kind is not FieldKind.DATE else ():
+            if _digits(self.text[unread.start : unread.end]) == digits:
+                form = self._with_neighbours(unread.start, unread.end)
+                return f"the document has it only in {shown(form)}, which is not read as a number"
+        return None
+
+    def _with_neighbours(self, start: int, end: int) -> str:
+        before = re.search(r"\S{0,12}$", self.text[max(0, start - 12) : start])
+        after = re.match(r"(?:[ \u00a0]?\S{1,12})?", self.text[end : end + 14])
+        return (before[0] if before else "") + self.text[start:end] + (after[0] if after else "")
 
     def offered(self, kind: FieldKind) -> dict[int, list[str]]:
         """Return the possible values of this kind by line: as written, or all readings of an ambiguous one."""
@@ -195,6 +214,11 @@ def word_pattern(words: str) -> re.Pattern[str]:
 
 
 def _whole(written: Written) -> Written:
-    """Return a number with only those readings that are whole."""
+    """Return a number with only those readings that are whole: `1,000` is a thousand, and not one."""
+    without = [reading for reading in written.readings if "." not in reading]
     readings = [reading.split(".")[0] for reading in written.readings if not reading.partition(".")[2].strip("0")]
-    return Written(written.start, written.end, tuple(readings))
+    return Written(written.start, written.end, tuple(without or readings))
+
+
+def _digits(text: str) -> str:
+    return "".join(sign for sign in plain_digits(text) if sign.isdecimal())

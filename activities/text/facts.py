@@ -2,14 +2,32 @@
 
 import re
 
-_FIGURE = re.compile(r"(?<![\w.-])\d+(?:[.,:]\d+)*(?![\w-])")
+from activities.text.digits import plain_digits
+from activities.text.numbers import numbers
+
+_FIGURE = re.compile(r"(?<![\w.-])\d+(?:[.,:]\d+)*(?![\w-]|[.,:]\d)")
+_POWER = re.compile(r"(?<![\w.-])\d+(?:[.,]\d+)*[\u00b2\u00b3\u00b9\u2070-\u2079]+")
 _CODE = re.compile(r"\b(?:[A-Z]{1,6}-?\d+|\d{3,}-\d{2,})\b")
 _NAME = re.compile(r"\b[^\W\d_]\w+(?:-\w+)*")
 
 
 def figures(text: str) -> list[str]:
-    """Return the numbers, without thousands separators: `1,200 euros for 0.5 hours` gives `1200` and `0.5`."""
-    return [re.sub(r",(?=\d{3})", "", figure) for figure in _FIGURE.findall(text)]
+    """Return the numbers, without thousands separators: `1,200 euros for 0.5 hours` gives `1200` and `0.5`.
+
+    A multiplier and a fraction beside the digits count: `1.5k` and `1.5 thousand` give `1500`, and `1\u00bd` gives `1.5`.
+    """
+    plain = plain_digits(text)
+    changed = [
+        place
+        for place in numbers(text, decimal_mark=".")
+        if len(place.readings) == 1 and not _FIGURE.fullmatch(plain, place.start, place.end)
+    ]
+    found = {place.start: place.readings[0] for place in changed}
+    covered = {at for place in changed for at in range(place.start, place.end)}
+    for match in (*_FIGURE.finditer(plain), *_POWER.finditer(plain)):
+        if match.start() not in covered:
+            found[match.start()] = re.sub(r",(?=\d{3})", "", match[0])
+    return [found[start] for start in sorted(found)]
 
 
 def codes(text: str) -> list[str]:

@@ -7,8 +7,10 @@ not state was invented, and is a problem.
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from activities.text.dates import FORMS as DATE_FORMS
 from activities.text.dates import Written
 from activities.text.document_text import AROUND, DocumentText, Unplaced, shown, word_pattern
+from activities.text.numbers import FORMS as NUMBER_FORMS
 from activities.text.strict_json import NotJson
 from activities.text.structured_reply import read_object
 from agents.extraction_prompt import NOT_STATED
@@ -173,9 +175,13 @@ def _choice(page: DocumentText, stated: Any) -> tuple[int, str]:
 def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> tuple[str, Evidence]:
     """Return a date or a number in its canonical form, and its place in the document in any form."""
     what = {FieldKind.DATE: "day", FieldKind.INTEGER: "whole number"}.get(kind, "number")
-    wanted = _outermost(page.written(kind, written))
+    copied = [place.readings for place in page.places(kind) if page.text[place.start : place.end] == written]
+    # What was copied is read with its neighbours in the document: `1.5m` after a currency.
+    wanted = copied[:1] or _outermost(page.written(kind, written))
     if not wanted:
-        raise _Unusable(f"{shown(written)} is no {what}")
+        within = page.only_within(kind, written)
+        forms = DATE_FORMS if kind is FieldKind.DATE else NUMBER_FORMS
+        raise _Unusable(f"{shown(written)} is no {what}: {within or f'the forms that are read are {forms}'}")
     if len(wanted) > 1:
         raise _Unusable(f"{shown(written)} is more than one {what}: write the one that is meant")
     same = set(map(_comparable, wanted[0]))
@@ -185,7 +191,8 @@ def _measured(kind: FieldKind, page: DocumentText, written: str, line: int) -> t
         if (agreed := [reading for reading in place.readings if _comparable(reading) in same])
     }
     if not matches:
-        raise _Unusable(f"{shown(written)} does not stand in the document: copy the {what} from one line")
+        within = page.only_within(kind, written) or f"copy the {what} from one line"
+        raise _Unusable(f"{shown(written)} does not stand in the document: {within}")
     evidence = page.place(matches, line, written)
     readings = matches[evidence.start, evidence.end]
     if len(readings) > 1:

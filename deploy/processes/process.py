@@ -44,12 +44,12 @@ class Process(mirakuru.base.Executor):
         super().__init__(
             [*bound_to_this_process(), *command],
             cwd=str(ROOT),
-            timeout=ready_seconds or READY_SECONDS,
+            timeout=READY_SECONDS if ready_seconds is None else ready_seconds,
             stdin=DEVNULL,
             stderr=STDOUT,
             envvars=dict(environment),
         )
-        self._ready_seconds = ready_seconds or READY_SECONDS
+        self._ready_seconds = READY_SECONDS if ready_seconds is None else ready_seconds
         self.name = name
         self.log = log
         self._ready = ready

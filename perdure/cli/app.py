@@ -1,4 +1,4 @@
-"""The commands put together, and their error handling: one line, and an exit code."""
+"""The commands put together, and their error handling: a line for each mistake, and an exit code."""
 
 import sys
 from collections.abc import Sequence
@@ -87,9 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(app)
         code = command.main(arguments, prog_name="perdure", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - a user of the command line never sees a traceback
-        code, line = _code_and_line(error)
-        if line:
-            sys.stderr.write(f"perdure: {one_line(line, LONGEST)}\n")
+        code, text = _code_and_line(error)
+        lines = text.split("\n") if isinstance(error, BadInput) else [text]  # one line for each mistake
+        sys.stderr.write("".join(f"perdure: {one_line(line, LONGEST)}\n" for line in lines if line))
     return int(code or Exit.DONE)
 
 

@@ -1,11 +1,11 @@
 """Budgets as reservations: the worst case of an effect is reserved before it is scheduled, and its reply settles it."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from perdure.contracts.contract import Contract
+from perdure.contracts.contract import Contract, EdgeType
 
 
 class Spend(Contract):
@@ -60,18 +60,25 @@ LIMITS = ("steps", "tool_calls", "input_tokens", "output_tokens", "micro_dollars
 """The countable limits, in the order in which a breach is reported."""
 
 
-class Budget(Contract):
+LARGEST_LIMIT = 10**18
+"""The largest limit of a budget, which every database can hold."""
+
+Limit: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=LARGEST_LIMIT)]
+"""A limit: a whole number. Neither `True` nor `"5"` nor `5.0` is one."""
+
+
+class Budget(Contract, metaclass=EdgeType):
     """The most that a run may use up, whatever is retried, lost or paid twice. A limit of 0 allows nothing."""
 
-    steps: int = Field(default=8, ge=0)
+    steps: Limit = 8
     """Paid attempts, lost ones included."""
-    tool_calls: int = Field(default=0, ge=0)
+    tool_calls: Limit = 0
     """Calls of tools."""
-    input_tokens: int = Field(default=200_000, ge=0)
+    input_tokens: Limit = 200_000
     """Tokens of prompts."""
-    output_tokens: int = Field(default=20_000, ge=0)
+    output_tokens: Limit = 20_000
     """Tokens of replies."""
-    micro_dollars: int = Field(default=1_000_000, ge=0)
+    micro_dollars: Limit = 1_000_000
     """One dollar is 1,000,000."""
     until: AwareDatetime | None = None
     """The moment from which no paid attempt starts; None for no deadline."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer, model_validator
 
-from perdure.contracts.contract import Contract, Digest
+from perdure.contracts.contract import BadInput, Contract, Digest
 
 INLINE_LIMIT = 1024 * 1024
 """The largest text, in bytes, that a caller may send or receive inline. A longer one is a clear error."""
@@ -34,8 +34,11 @@ class Text(Contract):
 
     @classmethod
     def of(cls, body: str) -> Self:
-        """Build a text from its body."""
-        data = body.encode()
+        """Build a text from its body. Raises `BadInput` for one that is not valid Unicode."""
+        try:
+            data = body.encode()
+        except UnicodeEncodeError:
+            raise BadInput("text: is not valid Unicode text: send text, not bytes") from None
         return cls(digest=hashlib.sha256(data).hexdigest(), tokens=len(data), body=body)
 
     @model_validator(mode="before")

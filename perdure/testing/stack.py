@@ -101,7 +101,7 @@ def embedded_stack(
     `ProgramFailed`.
     """
     with tempfile.TemporaryDirectory(prefix="perdure-stack-", ignore_cleanup_errors=True) as temporary:
-        place = state or Path(temporary)
+        place = Path(temporary) if state is None else state
         arguments = ["--state", str(place), "--prices", str(prices.input), str(prices.output)]
         arguments += ["--desk-pause", str(desk_pause.total_seconds()), "--collection", collection, "--tenant", tenant]
         if documents is not None:

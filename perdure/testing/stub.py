@@ -36,7 +36,7 @@ def stub_model(checkout: Checkout, *, folder: Path | None = None, prices: Prices
     bill.
     """
     with tempfile.TemporaryDirectory(prefix="perdure-stub-") as temporary:
-        place = folder or Path(temporary)
+        place = Path(temporary) if folder is None else folder
         arguments = ("--bill", str(place / "bill.db"), "--prices", str(prices.input), str(prices.output))
         program = checkout.begin(
             "the stub model", "deploy.testing.stub", *arguments, "--end-with-input", log=place / "stub.log"

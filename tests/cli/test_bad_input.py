@@ -25,6 +25,19 @@ TYPED = (
     (["ask", "Why?", "--dollars", "much"], "--dollars: 'much' is no amount: write 0.05"),
     (["ask", "Why?", "--dollars", "NaN"], "--dollars: 'NaN' is no amount"),
     (["ask", "Why?", "--dollars=-1"], "micro_dollars: Input should be greater than or equal to 0"),
+    (["ask", "Why?", "--dollars", "1e999999999"], "--dollars: '1e999999999' is no amount"),
+    (["ask", "Why?", "--dollars", "0.0000001"], "--dollars: '0.0000001' is finer than a millionth of a dollar"),
+    (["ask", "Why?", "--dollars", "1.5k"], "--dollars: '1.5k' is no amount: write 0.05"),
+    (["ask", "Why?", "--steps", "9" * 30], "steps: Input should be less than or equal to"),
+    (["ask", "Why?", "--id", ""], "--id: String should match pattern"),
+    (["ask", "Why?", "--id", "\u200b"], "letters, digits and ._/@+:-, a letter or digit first"),
+    (["ask", "\u200b\u00a0"], "question: is empty: ask something"),
+    (["run", "tester", "\u200b"], "task: is empty: say what is to be done"),
+    (["run", "tester", "Count.", "--by", "\u200b"], "started_by: is blank: write a name that shows"),
+    (["run", "tester", "Count.", "--by", "\udcff"], "started_by: is not valid Unicode text"),
+    (["--address", "", "list"], "address: is empty"),
+    (["--namespace", " ", "list"], "namespace: is empty"),
+    (["schedule", "create", "s", "", "--chain", "c", "--every", "1h"], "question: is empty: ask something"),
     (["ask", "Why?", "--steps", "many"], "'many' is not a valid integer"),
     (["ask", "Why?", "--until", "soon"], "--until: 'soon' is no moment"),
     (["ask", "Why?", "--within", "5"], "--within: '5' is no time: write 90s"),
@@ -66,6 +79,24 @@ def test_what_cannot_be_used_is_one_line(
     assert len(output.err.splitlines()) == 1
     assert output.err.startswith("perdure: ")
     assert expected in output.err
+
+
+def test_several_mistakes_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    typed = ["ask", "", "--id", "", "--tenant", "A b", "--dollars", "much", "--until", "soon", "--steps=-1"]
+    assert main([*typed, "--patience", "long", "--within", "5"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("perdure: ") for line in lines)
+    places = sorted(line.removeprefix("perdure: ").partition(":")[0] for line in lines)
+    assert places == ["--dollars", "--id", "--patience", "--until", "--within", "question", "steps", "tenant"]
+
+
+def test_several_mistakes_of_a_schedule_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    typed = ["schedule", "create", "s", "", "--every", "x", "--calendar", "hour=x", "--jitter", "y", "--begins", "z"]
+    assert main([*typed, "--dollars", "much"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    places = sorted(line.removeprefix("perdure: ").partition(":")[0] for line in lines)
+    expected = ["--begins", "--dollars", "--every", "--jitter", "hour", "question", "say what to start"]
+    assert places == expected
 
 
 def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

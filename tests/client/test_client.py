@@ -10,6 +10,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from deploy.processes.ports import free_ports
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput
+from perdure.contracts.runs.run import AskRequest
+from perdure.contracts.runs.schedules import Timetable
+from perdure.contracts.text import Text
+from perdure.contracts.tool_calls.decisions import Ruling, StepDecision
 from perdure.errors import NoServer, RunFailed, UnknownRun
 from perdure.runs import TRANSIENT_TRIES, retry_lost_namespace, workflow_id
 
@@ -30,6 +34,40 @@ async def test_an_unknown_run_is_named(platform: Platform) -> None:
 async def test_a_business_id_that_cannot_be_used_is_refused(platform: Platform, name: str) -> None:
     with pytest.raises(BadInput, match="business_id"):
         await platform.status(name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200b", "\ud800"])
+async def test_an_id_that_shows_nothing_starts_no_run_under_a_random_one(platform: Platform, name: str) -> None:
+    request = AskRequest(question=Text.of("Who cleans the pond?"))
+    calls = (
+        lambda: platform.start("Who cleans the pond?", business_id=name),
+        lambda: platform.start_agent("Clean the pond.", agent="tester", business_id=name),
+        lambda: platform.extract("Total: 1", schema="invoice", business_id=name),
+        lambda: platform.start_request(request, business_id=name),
+        lambda: platform.cancel(name),
+    )
+    for call in calls:
+        with pytest.raises(BadInput, match="^business_id: (String should match .* use 1 to 200|Input should be a valid string)"):
+            await call()
+    every = Timetable(every=(timedelta(hours=1),))
+    with pytest.raises(BadInput, match="^schedule: (String should match .* use 1 to 63|Input should be a valid string)"):
+        await platform.schedules.create(name, request, every)
+
+
+async def test_a_budget_of_none_of_the_kinds_is_refused_and_not_replaced(platform: Platform) -> None:
+    for budget in (0, "", False, [], -1, "5", True):
+        with pytest.raises(BadInput, match="^budget: "):
+            await platform.start("Why?", budget=budget)  # pyright: ignore[reportArgumentType] - as a caller may
+
+
+async def test_a_decision_with_half_of_a_surrogate_pair_is_refused_in_one_line(platform: Platform) -> None:
+    decision = StepDecision(decision_id="1", step="s", digest="0" * 64, ruling=Ruling.DENY, by="ann")
+    broken = decision.model_copy(update={"reason": "\ud83d"})
+    with pytest.raises(BadInput, match=r"^reason: is not valid Unicode text: send text, not bytes \(got '.ud83d'\)$"):
+        await platform.decide("run", broken)
+    for call in (lambda: platform.pause("run", by="\ud83d"), lambda: platform.resume("run", by="\u200b")):
+        with pytest.raises(BadInput, match="^by: is "):
+            await call()
 
 
 async def test_a_terminated_run_has_failed_with_the_reason(platform: Platform, client: Client) -> None:

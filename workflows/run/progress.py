@@ -151,7 +151,7 @@ class Progress:
         `phase` is the phase in which it failed, `unknown` the calls whose outcome is unknown.
         """
         failure = FailedRun(
-            phase=phase or self.phase,
+            phase=self.phase if phase is None else phase,
             reason=str(fault),
             spent=self.account.allowance.settled,
             unsettled=self.account.allowance.reserved,

@@ -132,7 +132,12 @@ def awaiting_approval(call: RequestedCall, tool: ToolSpec, arguments: Text, now:
 
 def allowed(call: RequestedCall, arguments: Text | None = None) -> RequestedCall:
     """Return a call that a person allowed, perhaps once more. Its tries start from zero, its attempts go on."""
-    return _decided(call, stage=CallStage.ALLOWED, arguments=(arguments or call.arguments).reference(), tries=0)
+    return _decided(
+        call,
+        stage=CallStage.ALLOWED,
+        arguments=(call.arguments if arguments is None else arguments).reference(),
+        tries=0,
+    )
 
 
 def answered(call: RequestedCall, outcome: ToolOutcome) -> RequestedCall:

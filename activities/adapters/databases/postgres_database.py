@@ -89,7 +89,7 @@ class PostgresDatabase:
     async def _run_on_thread(
         self, engine: Engine, work: Callable[[Connection], Result], time_limit: float | None = None
     ) -> Result:
-        time_limit = time_limit or self._patience
+        time_limit = self._patience if time_limit is None else time_limit
         transaction = _RunningTransaction(time.monotonic() + self._patience, time.monotonic() + time_limit)
         # A server that never answers would hold its thread for ever: the connection is cut when the time is over.
         timer = asyncio.get_running_loop().call_later(time_limit, transaction.cut_connection)

@@ -9,6 +9,7 @@ from guardrails import validator_base
 from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator
 from guardrails_ai.secrets_present import SecretsPresent
 
+from activities.adapters.guards.secret_keys import keys_in
 from activities.ports import Subject
 from activities.text.facts import codes, figures, names
 
@@ -74,6 +75,8 @@ class Secrets(_SecretsPresent):
     _scan_lock = threading.Lock()
 
     def validate(self, value: str, metadata: dict[str, Any]) -> ValidationResult:
+        if found := keys_in(value):
+            return FailResult(error_message=f"it holds a secret: {', '.join(found)}")
         with self._scan_lock:
             # The newline avoids a warning that the library writes for a text of a single line.
             return super().validate(value + "\n", metadata)

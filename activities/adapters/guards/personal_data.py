@@ -1,7 +1,11 @@
-"""Finds personal data with Presidio and spaCy's small English model, in this process and without the network."""
+"""Finds personal data with Presidio and spaCy's small English model, in this process and without the network.
+
+The text is judged without its disguise: full-width letters, digits of other scripts, invisible characters.
+"""
 
 import threading
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +16,9 @@ from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from activities.adapters.guards.account_numbers import cards, ibans
 from activities.adapters.guards.text_windows import text_windows
+from activities.text.disguises import undisguised
 
 # Presidio's recogniser of e-mail addresses uses this extractor. By default it would download a list of all suffixes.
 tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
@@ -32,6 +38,17 @@ class Kind:
     """Its name in the reason of a verdict."""
     recognizer: str | None = None
     """Presidio's class for it; None where the language model finds it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One personal datum in a text."""
+
+    kind: str
+    """A key of `KINDS`."""
+    start: int
+    end: int
+    """The position after its last character."""
 
 
 KINDS: dict[str, Kind] = {
@@ -90,22 +107,57 @@ class PersonalData:
         about 1.5 s of processor time with patterns only; with `PERSON` or `LOCATION` about ten times that.
         """
         wanted_kinds = set(kinds)
+        found: set[str] = set()
+        for place in self.places(text, wanted_kinds, threshold):
+            found.add(place.kind)
+            if found >= wanted_kinds:
+                break
+        return [kind for kind in KINDS if kind in found]
+
+    def places(self, text: str, kinds: Iterable[str] = USUAL, threshold: float = 0.4) -> Iterator[Place]:
+        """Return the personal data in the text with their places in it; one where two windows meet comes twice."""
+        wanted_kinds = set(kinds)
         needs_names = any(KINDS[kind].recognizer is None for kind in wanted_kinds)
         pipeline, analyzer = (
             (self._name_pipeline, self._name_analyzer)
             if needs_names
             else (self._pattern_pipeline, self._pattern_analyzer)
         )
-        found: set[str] = set()
-        for window in text_windows(text, WINDOW, OVERLAP):
+        plain = undisguised(text)
+        accounts = [Place("IBAN_CODE", *span) for span in ibans(plain.text)]
+        accounts += [Place("CREDIT_CARD", *span) for span in cards(plain.text) if not _within(span, accounts)]
+        accounts.sort(key=_starts)
+        for place in accounts:
+            if place.kind in wanted_kinds:
+                yield Place(place.kind, *plain.original(place.start, place.end))
+        patterns = sorted(wanted_kinds - {"IBAN_CODE"})  # Presidio knows fewer countries, and capitals only
+        offset = 0
+        for window in text_windows(plain.text, WINDOW, OVERLAP) if patterns else ():
+            offset = max(0, plain.text.find(window, max(0, offset)))
             # Outside of a memory zone spaCy keeps every word that it has seen, also private data. Only one zone can be
             # open at a time.
             with self._lock, pipeline.memory_zone():
-                results = analyzer.analyze(window, ENGLISH, entities=sorted(wanted_kinds), score_threshold=threshold)
-                found |= {result.entity_type for result in results if not _is_outscored(result, results)}
-            if found >= wanted_kinds:
-                break
-        return [kind for kind in KINDS if kind in found]
+                results = analyzer.analyze(window, ENGLISH, entities=patterns, score_threshold=threshold)
+                spans = [
+                    (result.entity_type, offset + result.start, offset + result.end)
+                    for result in results
+                    if not _is_outscored(result, results)
+                ]
+            for kind, start, end in spans:
+                # The digits of an account are no phone or identity number, whatever they look like.
+                if not _within((start, end), accounts):
+                    yield Place(kind, *plain.original(start, end))
+            offset += max(1, len(window) - 2 * OVERLAP)
+
+
+def _within(span: tuple[int, int], accounts: list[Place]) -> bool:
+    """Return whether a span shares characters with one of these places, which are in order and share none."""
+    before = bisect_left(accounts, span[1], key=_starts)
+    return before > 0 and accounts[before - 1].end > span[0]
+
+
+def _starts(place: Place) -> int:
+    return place.start
 
 
 def _is_outscored(result: RecognizerResult, results: list[RecognizerResult]) -> bool:

@@ -21,7 +21,7 @@ class SqlDecisions:
     def __init__(self, database: Database, now: Callable[[Connection], datetime] | None = None) -> None:
         """Several stores may share one database. `now` is its clock; a test may replace it."""
         self._database = database
-        self._now = now or clock.now
+        self._now = clock.now if now is None else now
 
     async def look(self, key: StepKey) -> StepDecisions:
         """Return the decisions about a step, and the time. Raises `StorageFailed`."""

@@ -188,7 +188,7 @@ def _reserve_in_window(connection: Connection, window: WindowKey, worst: Spend, 
 
 def _settle(connection: Connection, order: Order, own: Row[Any], charge: Spend | None) -> None:
     """Settle an attempt in its account and in its day; `charge` is None for one that is known to have cost nothing."""
-    accounts.settle(connection, order.key, Spend.model_validate_json(own.worst), charge or Spend())
+    accounts.settle(connection, order.key, Spend.model_validate_json(own.worst), Spend() if charge is None else charge)
     if own.day is not None:
         window = _window(order.key, order.attempt, own.attempt, date.fromisoformat(own.day))
         if charge is None:

@@ -119,7 +119,7 @@ class LanceStore:
     ) -> list[Hit]:
         what = f"cannot search the collection {collection!r} of the tenant {tenant!r}"
         folder = self._collection_folder(tenant, collection)
-        condition = _condition(only or Filter())
+        condition = _condition(Filter() if only is None else only)
 
         async def search(generation: _Generation) -> list[dict[str, Any]]:
             require_dimensions(what, generation.dimensions, vector)

@@ -123,7 +123,7 @@ class WeaviateStore:
         only: Filter | None = None,
     ) -> list[Hit]:
         what = f"cannot search the collection {collection!r} of the tenant {tenant!r}"
-        only = only or Filter()
+        only = Filter() if only is None else only
 
         async def read(client: Client, live: Live) -> list[Hit]:
             require_dimensions(what, live.place.dimensions, vector)

@@ -53,7 +53,7 @@ def table(
     lines = [f"the tenant {tenant!r} on {day} (UTC)"]
     if limit is None:
         lines.append("no limit is set here (PERDURE_LIMITS__DAILY, PERDURE_LIMITS__TENANTS), so nothing is counted")
-    most = limit or WindowLimit()
+    most = WindowLimit() if limit is None else limit
     left = most.less(window.settled + window.reserved)
     rows = [HEADINGS]
     rows += [

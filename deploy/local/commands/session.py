@@ -27,7 +27,7 @@ def session(documents: Path, *, tier: str | None = None, settings: Settings | No
     It uses the running stack of this checkout. If none runs, it starts one that serves `tier` besides the default
     tiers, and stops it at the end. Raises `DeployError`.
     """
-    settings = settings or tree.load()
+    settings = tree.load() if settings is None else settings
     addresses = running(settings)
     if addresses is not None:
         if addresses.store != settings.store.weaviate:

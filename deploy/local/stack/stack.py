@@ -33,7 +33,7 @@ __all__ = ["Addresses", "Stack", "passed_on", "running"]
 
 def running(settings: Settings | None = None) -> Addresses | None:
     """Return the addresses of the stack of this state folder; None if none runs, or it is still starting."""
-    settings = settings or tree.load()
+    settings = tree.load() if settings is None else settings
     record = Record.read(settings.paths.state)
     return record.addresses if record is not None and record.supervisor.running() is not None else None
 

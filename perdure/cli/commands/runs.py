@@ -1,7 +1,6 @@
 """Commands that start runs, follow them, list them, and pause, resume or cancel them."""
 
 import asyncio
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,12 +10,12 @@ from perdure.cli import options, render
 from perdure.cli.exits import Ended, Exit, exit_of
 from perdure.cli.output import Output, ago
 from perdure.cli.session import Session, answered, session_of
-from perdure.cli.values import budget, span, words
+from perdure.cli.values import UNREAD, Mistakes, budget, limit_of, name_of, span, words
 from perdure.client import Platform
 from perdure.contracts.budget import dollars
 from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.listing import RunFilter
-from perdure.contracts.runs.run import AgentRequest, AskRequest, RunResult
+from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, RunResult
 from perdure.contracts.runs.timeline import EntryKind, EntryState
 from perdure.errors import PlatformError, RunFailed
 from perdure.launch import Request
@@ -41,14 +40,17 @@ def ask(
     as_json: options.Json = False,
 ) -> None:
     """Ask a chain a question, and wait for the answer."""
-    default = AskRequest.model_fields["budget"].default
-    limits = budget(default, dollars=dollars, steps=steps, tool_calls=None, until=until)
-    fields: dict[str, Any] = {"question": words(question, "question")}
+    mistakes, default = Mistakes(), AskRequest.model_fields["budget"].default
+    limits = mistakes.read(lambda: budget(default, dollars=dollars, steps=steps, tool_calls=None, until=until), default)
+    fields: dict[str, Any] = {"question": mistakes.read(lambda: words(question, "question"), UNREAD)}
     fields |= {"chain": chain, "tenant": tenant, "tier": tier, "budget": limits}
     if patience is not None:
-        fields["within"] = span(patience, "--patience")
-    request = AskRequest.strictly(fields)
-    _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
+        fields["within"] = mistakes.read(lambda: span(patience, "--patience"), PATIENCE)
+    request = mistakes.read(lambda: AskRequest.strictly(fields), None)
+    limit = limit_of(mistakes, within, run_id)
+    if request is None:
+        raise AssertionError("a mistake was noted")
+    _start(session_of(context), request, run_id, Output(as_json=as_json), detach=detach, limit=limit, quiet=quiet)
 
 
 def run(
@@ -70,20 +72,24 @@ def run(
     as_json: options.Json = False,
 ) -> None:
     """Give an agent a task, and wait for the result. Steps that wait for a person are shown."""
-    default = AgentRequest.model_fields["budget"].default
-    limits = budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=until)
-    session = session_of(context)
-    request = AgentRequest.strictly(
-        {
-            "task": words(task, "task"),
-            "agent": agent,
-            "tenant": tenant,
-            "tier": tier,
-            "budget": limits,
-            "started_by": _starter(session, by),
-        }
+    mistakes, default = Mistakes(), AgentRequest.model_fields["budget"].default
+    limits = mistakes.read(
+        lambda: budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=until), default
     )
-    _start(session, request, run_id, Output(as_json=as_json), detach=detach, within=within, quiet=quiet)
+    session = session_of(context)
+    fields = {
+        "task": mistakes.read(lambda: words(task, "task"), UNREAD),
+        "agent": agent,
+        "tenant": tenant,
+        "tier": tier,
+        "budget": limits,
+        "started_by": mistakes.read(lambda: _starter(session, by), ""),
+    }
+    request = mistakes.read(lambda: AgentRequest.strictly(fields), None)
+    limit = limit_of(mistakes, within, run_id)
+    if request is None:
+        raise AssertionError("a mistake was noted")
+    _start(session, request, run_id, Output(as_json=as_json), detach=detach, limit=limit, quiet=quiet)
 
 
 def watch(
@@ -192,14 +198,6 @@ def _starter(session: Session, by: str | None) -> str:
     return "" if by is None and session.caller_token is not None else name_of(by)
 
 
-def name_of(by: str | None) -> str:
-    """Return the name that was typed, or the user's login name."""
-    try:
-        return getpass.getuser() if by is None else by
-    except (KeyError, OSError):
-        raise BadInput("--by: nobody is logged in here: say who you are with --by NAME") from None
-
-
 def _phase(typed: str) -> Any:
     try:
         return phase_named(typed)
@@ -221,11 +219,9 @@ def _start(
     out: Output,
     *,
     detach: bool,
-    within: str | None,
+    limit: float | None,
     quiet: bool,
 ) -> None:
-    limit = None if within is None else span(within, "--within").total_seconds()
-
     async def do(platform: Platform) -> None:
         started = await platform.start_request(request, business_id=run_id)
         if detach:

@@ -1,19 +1,23 @@
 """`perdure schedule`: create, list and change schedules of runs."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from perdure.cli import options
-from perdure.cli.commands.runs import name_of
 from perdure.cli.output import Output, ago
 from perdure.cli.session import session_of
-from perdure.cli.values import budget, moment, span, words
+from perdure.cli.values import UNREAD, Mistakes, budget, moment, name_of, span, words
 from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.run import AgentRequest, AskRequest
 from perdure.contracts.runs.schedules import Calendar, Overlap, ScheduleStatus, Timetable
 
 schedule = typer.Typer(help="Create, list and change schedules, which start runs by a calendar.")
+
+DAY = timedelta(days=1)
+UNNAMED = "unnamed"
+"""A chain in the place of one that was not given, so that the other mistakes of the line are found too."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.", show_default=False)]
 
@@ -61,31 +65,37 @@ def create(
     as_json: options.Json = False,
 ) -> None:
     """Create a schedule for an agent or a chain. Each run is named NAME-<moment in UTC>."""
-    if (agent is None) == (chain is None):
-        raise BadInput("say what to start: either --agent NAME or --chain NAME")
+    mistakes = Mistakes()
     kind: type[AgentRequest | AskRequest] = AskRequest if agent is None else AgentRequest
-    limits = budget(
-        kind.model_fields["budget"].default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=None
+    default = kind.model_fields["budget"].default
+    limits = mistakes.read(
+        lambda: budget(default, dollars=dollars, steps=steps, tool_calls=tool_calls, until=None), default
     )
-    task_or_question = words(text, "text")
+    task_or_question = mistakes.read(lambda: words(text, "text"), UNREAD)
     what = (
-        {"question": task_or_question, "chain": chain}
+        {"question": task_or_question, "chain": UNNAMED if chain is None else chain}
         if agent is None
-        else {"task": task_or_question, "agent": agent, "started_by": name_of(by)}
+        else {"task": task_or_question, "agent": agent, "started_by": mistakes.read(lambda: name_of(by), "")}
     )
-    request = kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits})
-    timetable = Timetable.strictly(
-        {
-            "cron": tuple(cron or ()),
-            "calendars": tuple(_calendar(fields) for fields in calendar or ()),
-            "every": tuple(span(time, "--every") for time in every or ()),
-            "time_zone": time_zone,
-            "begins": None if begins is None else moment(begins, "--begins"),
-            "ends": None if ends is None else moment(ends, "--ends"),
-            **({} if jitter is None else {"jitter": span(jitter, "--jitter")}),
-        }
-    )
-    late, session, out = span(catch_up, "--catch-up"), session_of(context), Output(as_json=as_json)
+    if (agent is None) == (chain is None):
+        mistakes.note("say what to start: either --agent NAME or --chain NAME")
+    request = mistakes.read(lambda: kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits}), None)
+    times = {
+        "cron": tuple(cron or ()),
+        "calendars": tuple(mistakes.read(lambda one=one: _calendar(one), Calendar()) for one in calendar or ()),
+        "every": tuple(mistakes.read(lambda one=one: span(one, "--every"), DAY) for one in every or ()),
+        "time_zone": time_zone,
+        "begins": None if begins is None else mistakes.read(lambda: moment(begins, "--begins"), None),
+        "ends": None if ends is None else mistakes.read(lambda: moment(ends, "--ends"), None),
+    }
+    if jitter is not None:
+        times["jitter"] = mistakes.read(lambda: span(jitter, "--jitter"), timedelta(0))
+    timetable = mistakes.read(lambda: Timetable.strictly(times), None)
+    late = mistakes.read(lambda: span(catch_up, "--catch-up"), timedelta(0))
+    mistakes.stop()
+    if request is None or timetable is None:
+        raise AssertionError("a mistake was noted")
+    session, out = session_of(context), Output(as_json=as_json)
 
     async def do(platform: Any) -> ScheduleStatus:
         await platform.schedules.create(name, request, timetable, overlap=overlap, catch_up=late, paused=paused)

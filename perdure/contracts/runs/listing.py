@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from perdure.contracts.contract import Contract, Name
+from perdure.contracts.contract import Contract, EdgeType, Name
 from perdure.contracts.runs.run import AnyPhase
 
 RunState: TypeAlias = Literal[
@@ -14,7 +14,7 @@ RunState: TypeAlias = Literal[
 """Temporal's own state of a run."""
 
 
-class RunFilter(Contract):
+class RunFilter(Contract, metaclass=EdgeType):
     """A filter for runs. A field without a value (None) filters nothing."""
 
     tenant: Name | None = "default"
@@ -30,7 +30,7 @@ class RunFilter(Contract):
     """Whether something in the run waits for a person."""
     since: AwareDatetime | None = None
     """The earliest start."""
-    limit: int = Field(default=50, ge=1, le=10_000)
+    limit: int = Field(default=50, strict=True, ge=1, le=10_000)
     """The most runs to return."""
 
     @property

@@ -12,13 +12,14 @@ from perdure.contracts.budget import Budget, Charged, Spend
 from perdure.contracts.chains.extraction import Record
 from perdure.contracts.chains.knowledge import Citation
 from perdure.contracts.chains.steps import DocumentFile
-from perdure.contracts.contract import Contract, Digest, Name, Variant
+from perdure.contracts.contract import Contract, Digest, EdgeType, Name, Variant
 from perdure.contracts.guards import Verdict
+from perdure.contracts.legibility import is_blank
 from perdure.contracts.text import INLINE_LIMIT, Text
 from perdure.contracts.windows import WindowShortage
 
 
-class RunRequest(Contract):
+class RunRequest(Contract, metaclass=EdgeType):
     """A request that starts a run. One that does not decode fails the run with the reason."""
 
     spelled_out: ClassVar[bool] = True
@@ -60,6 +61,8 @@ class AskRequest(RunRequest):
 class AgentRequest(RunRequest):
     """A task for an agent."""
 
+    shows: ClassVar[tuple[str, ...]] = ("started_by",)
+
     task: Text
     """The task, with its body: up to 1 MiB, not blank."""
     agent: Name
@@ -90,12 +93,17 @@ def _legible(text: Text, remedy: str) -> Text:
         raise ValueError("has no text: send the words themselves, not their digest alone")
     if text.tokens > INLINE_LIMIT:
         raise ValueError(f"is {text.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
-    if not body.strip():
+    if not body.strip() or (is_blank(body) and not _has_control(body)):
         raise ValueError(f"is empty: {remedy}")
-    odd = next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), None)
-    if odd is not None:
+    odd = _has_control(body)
+    if odd:
         raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
     return text
+
+
+def _has_control(body: str) -> str:
+    """Return the first control character of a text that is no line break and no tab; empty for none."""
+    return next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), "")
 
 
 class ExtractRequest(RunRequest):
@@ -118,7 +126,7 @@ class ExtractRequest(RunRequest):
         size = len(content) if content is not None else text.tokens if text is not None else 0
         if size > INLINE_LIMIT:
             raise ValueError(f"file: is {size:,} bytes long, over the limit of {INLINE_LIMIT:,}: send a smaller one")
-        if size == 0 or (body is not None and not body.strip()):
+        if size == 0 or (body is not None and is_blank(body)):
             raise ValueError("file: is empty")
         return self
 

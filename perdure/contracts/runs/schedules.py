@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from perdure.contracts.contract import Contract, Name
+from perdure.contracts.contract import Contract, EdgeType, Name
 
 ScheduleName = Name
 """Lower-case letters, digits and dashes, 1 to 63 characters, unique in its tenant."""
@@ -36,7 +36,7 @@ class Overlap(StrEnum):
     """Let the runs overlap."""
 
 
-class Calendar(Contract):
+class Calendar(Contract, metaclass=EdgeType):
     """A calendar expression: it names every moment at which all fields match."""
 
     second: Ranges = "0"
@@ -55,7 +55,7 @@ class Calendar(Contract):
     """0 to 6, Sunday is 0."""
 
 
-class Timetable(Contract):
+class Timetable(Contract, metaclass=EdgeType):
     """The times at which a schedule fires: every moment that `cron`, `calendars` or `every` names."""
 
     cron: tuple[str, ...] = ()

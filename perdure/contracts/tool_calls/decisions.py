@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError, model_validator
 
-from perdure.contracts.contract import BadInput, Contract, Digest, Variant
+from perdure.contracts.contract import BadInput, Contract, Digest, EdgeType, Variant
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import Trust, Voice
 from perdure.contracts.tool_calls.tools import ToolEffect
@@ -110,10 +110,11 @@ class PendingStep(Contract):
         return self.arguments.tokens if self.arguments.body is None else 0
 
 
-class StepDecision(Contract):
+class StepDecision(Contract, metaclass=EdgeType):
     """A person's decision about a step that waits."""
 
     spelled_out: ClassVar[bool] = True
+    shows: ClassVar[tuple[str, ...]] = ("decision_id", "step", "by")
 
     decision_id: str = Field(min_length=1, max_length=200)
     """The sender's own id for the decision. Sent again, it changes nothing and gets the same reply."""
