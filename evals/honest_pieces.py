@@ -128,7 +128,7 @@ def _json_rows(text: str) -> Iterator[list[list[str]]]:
         inner = list(cast("dict[str, Any]", value).values()) if isinstance(value, dict) else value
         if not isinstance(inner, list):
             continue
-        items = cast("list[Any]", inner)
+        items: list[Any] = inner
         waiting += items
         alike = [cast("dict[str, Any]", one) for one in items if isinstance(one, dict)]
         names = [name for name in (alike[0] if alike else {}) if all(_is_cell(one.get(name)) for one in alike[:20])]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow.parquet
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
@@ -24,7 +25,7 @@ TAIL = 0.97
 ALARMS = 0.003
 """The share of honest texts of a kind that may be above the threshold.
 
-2 % is promised for other texts. Of 1,000 texts, 0.3 % may be up to 0.9 % by Wilson's interval, and other sources differ.
+2 % is promised for other texts. Of 1,000 texts, 0.3 % may be 0.9 % by Wilson's interval, and other sources differ.
 """
 
 
@@ -104,9 +105,9 @@ def correct(classifier: Classifier, kinds: Mapping[str, Sequence[str]]) -> Class
     )
 
 
-def _mean_excess(values: Any) -> float:
+def _mean_excess(values: NDArray[np.float64]) -> float:
     start = np.quantile(values, TAIL)
-    return float(np.mean(values[values > start] - start))
+    return float(np.mean(values[values > start]) - start)
 
 
 def auc(classifier: Classifier, examples: Sequence[Example]) -> float:
