@@ -120,6 +120,7 @@ histories: setup ## Record the histories of new workflow versions for the replay
 
 train-injection: setup ## Train the guard against prompt injections anew, from public corpora
 	$(BIN)/python -m evals train-injection
+	$(BIN)/python -m evals injection-honest --write
 
 wheel: setup ## Build the wheel, which is perdure/ alone, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

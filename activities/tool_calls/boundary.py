@@ -27,8 +27,8 @@ STOPPING = timedelta(seconds=1)
 SCREENED_FOR = (GuardSpec(guard="injection", action=GuardAction.FLAG), GuardSpec(guard="secrets_present"))
 """The default guards over every result: one finds instructions to the model, one finds keys.
 
-An injection is only flagged: the guard reports 6 of the 62 documents of the sample handbook, and finds 37 of 40
-attempts that are put inside one. A tool's reason for giving no result passes the same guards.
+An injection is only flagged: the guard finds few of the attempts that stand inside a document, and takes some honest
+texts for one (its model card has the figures). A tool's reason for giving no result passes the same guards.
 """
 
 NOBODY = ToolContext(tenant="", run="", step="", key="")

@@ -35,19 +35,28 @@ class Facts(BaseModel):
     """The edition of the features."""
     intercept: float
     threshold: float = Field(gt=0, lt=1)
-    """The probability from which on a text counts as an attempt: one that about 1% of honest validation texts reach."""
+    """The corrected probability from which on a text counts as an attempt."""
+    slope: float = Field(default=0.0, ge=0)
+    """How much a text of n windows is corrected for them: this times ln(n) is taken from its log-odds."""
     sha256: str
     """The digest of the file of arrays."""
 
 
 class Classifier:
-    """A trained model. Each feature has an inverse document frequency and a weight, in two arrays of `2 * BUCKETS`."""
+    """A trained model. Each feature has an inverse document frequency and a weight, in two arrays of `2 * BUCKETS`.
 
-    def __init__(self, idf: Weights, weights: Weights, intercept: float, threshold: float) -> None:
+    A text of n windows has n chances of a false alarm. Bonferroni's inequality bounds the chance that any of them
+    exceeds a level x by n * P(X > x). Where the tail of the windows' log-odds is exponential with the mean excess s,
+    this bound stays the same if x rises by s * ln(n). So s * ln(n) is taken from the log-odds of the highest window,
+    and the rest is compared with one threshold for texts of every length. s is `slope`; 0 corrects nothing.
+    """
+
+    def __init__(self, idf: Weights, weights: Weights, intercept: float, threshold: float, slope: float = 0.0) -> None:
         self.idf = idf
         self.weights = weights
         self.intercept = intercept
         self.threshold = threshold
+        self.slope = slope
 
     @classmethod
     def load(cls, arrays: Path = ARRAYS, facts: Path = FACTS) -> Self:
@@ -60,36 +69,49 @@ class Classifier:
             idf, weights = (read[name].astype(np.float32) for name in ("idf", "weights"))
         if not idf.shape == weights.shape == (2 * BUCKETS,):
             raise ValueError(f"{arrays.name} has {idf.shape} and {weights.shape} features, not {2 * BUCKETS} each")
-        return cls(idf, weights, content.intercept, content.threshold)
+        return cls(idf, weights, content.intercept, content.threshold, content.slope)
 
     def save(self, arrays: Path = ARRAYS, facts: Path = FACTS) -> str:
         """Write the model; return the SHA-256 of its arrays. The same model gives the same bytes."""
         out = BytesIO()
         np.savez(out, idf=self.idf.astype(np.float16), weights=self.weights.astype(np.float16))
         digest = hashlib.sha256(out.getvalue()).hexdigest()
-        content = Facts(edition=EDITION, intercept=self.intercept, threshold=self.threshold, sha256=digest)
         arrays.write_bytes(out.getvalue())
-        facts.write_text(json.dumps(content.model_dump(), indent=2) + "\n")
+        self.save_facts(digest, facts)
         return digest
 
+    def save_facts(self, digest: str, facts: Path = FACTS) -> None:
+        """Write the small numbers of the model whose arrays have this SHA-256."""
+        content = Facts(
+            edition=EDITION, intercept=self.intercept, threshold=self.threshold, slope=self.slope, sha256=digest
+        )
+        facts.write_text(json.dumps(content.model_dump(), indent=2) + "\n")
+
     def probability(self, text: str) -> float:
-        """Return the highest probability of any window of the text, 0 to 1. 200 KB take about a second."""
+        """Return the highest probability of any window, corrected for their number, 0 to 1. 200 KB take a second."""
+        odds = self.log_odds(text)
+        return float(1 / (1 + np.exp(self.slope * np.log(len(odds)) - odds.max())))
+
+    def log_odds(self, text: str) -> NDArray[np.float64]:
+        """Return the log-odds of each window of the text, uncorrected."""
         windows = judged(text)
-        return max(
-            float(self._window_probabilities(windows[start : start + WINDOWS_AT_ONCE]).max())
-            for start in range(0, len(windows), WINDOWS_AT_ONCE)
+        return np.concatenate(
+            [
+                self._window_log_odds(windows[start : start + WINDOWS_AT_ONCE])
+                for start in range(0, len(windows), WINDOWS_AT_ONCE)
+            ]
         )
 
     def probabilities(self, texts: list[str]) -> NDArray[np.float64]:
         """Return the probability of each text."""
         return np.array([self.probability(text) for text in texts])
 
-    def _window_probabilities(self, windows: list[str]) -> NDArray[np.float64]:
+    def _window_log_odds(self, windows: list[str]) -> NDArray[np.float64]:
         rows, feature_numbers, amounts = stacked(windows)
         weighed = amounts * self.idf[feature_numbers]
         length = np.sqrt(_sums(rows, weighed * weighed, len(windows)))
         logits = _sums(rows, weighed * self.weights[feature_numbers], len(windows)) / np.maximum(length, 1e-12)
-        return 1 / (1 + np.exp(-(logits + self.intercept)))
+        return logits + self.intercept
 
 
 def judged(text: str) -> list[str]:
