@@ -70,6 +70,8 @@ class Outline:
     _notes: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _due: list[str] = field(default_factory=list[str])
     """The labels of the notes that the current section refers to."""
+    _bare: bool = False
+    """Whether nothing stands under the last heading yet."""
     _room: int = MAX_CHARACTERS
 
     def heading(self, level: int, text: str) -> None:
@@ -78,9 +80,11 @@ class Outline:
         if not text:
             return
         self._close()
+        self._keep_bare(level)
         if level == 1 and self.title is None and not self._headings:
             self.title = text
             return
+        self._bare = True
         self._headings = {outer: name for outer, name in self._headings.items() if outer < level} | {level: text}
 
     def line(self, text: str) -> None:
@@ -129,6 +133,7 @@ class Outline:
     def sections(self) -> tuple[Section, ...]:
         """Return all sections so far, the notes that nobody referred to at the end of the last one."""
         self._close(*[label for label in self._notes if label not in self._due])
+        self._keep_bare(1)
         return tuple(self._sections)
 
     def _add(self, text: str) -> None:
@@ -144,8 +149,19 @@ class Outline:
             for number, text in enumerate(map(one_line, self._notes.pop(label, []))):
                 self._add(text if number else f"[{label}] {text}")
         if self._lines:
+            self._bare = False
             self._sections.append(Section(tuple(self._headings.values()), tuple(self._lines)))
         self._lines, self._lead, self._due = [], None, []
+
+
+    def _keep_bare(self, level: int) -> None:
+        """Keep the last heading as a line if nothing stands under it, and a heading of this level comes next."""
+        if self._bare and level <= max(self._headings, default=0):
+            *above, last = self._headings.items()
+            self._headings = dict(above)
+            self._bare = False
+            self._add(last[1])
+            self._close()
 
 
 _WITHOUT_MARKS = {ord(mark): None for mark in "\xad\x00\u200b\u2060\ufeff"}

@@ -69,7 +69,7 @@ def _add_body(path: Path, part: Message, outline: Outline) -> None:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     width = max(map(len, lines), default=0)
     if _WRAPPED[0] <= width <= _WRAPPED[1]:
-        for is_item, paragraph in paragraphs(lines, width):
+        for is_item, paragraph in paragraphs((line, width) for line in lines):
             (outline.item if is_item else outline.line)(paragraph)
     else:
         for line in lines:

@@ -14,19 +14,23 @@ _KEEP_HYPHEN = frozenset(
 """Beginnings of words that keep their hyphen: `well-known` at the end of a line is not `wellknown`."""
 
 
-def paragraphs(lines: Iterable[str], width: float, words: frozenset[str] = frozenset()) -> Iterator[tuple[bool, str]]:
+def paragraphs(
+    lines: Iterable[tuple[str, int]], words: frozenset[str] = frozenset()
+) -> Iterator[tuple[bool, str]]:
     """Yield for each paragraph and list item whether it is an item, and its text. A blank line parts them.
 
-    `width` is the length of a full line, in characters; `words` the lower-case words of the whole document.
+    Each line comes with the length of a full line at its place, in characters. `words` are the lower-case words of the
+    whole document.
     """
-    text, is_item, previous_line, after_gap = "", False, "", False
-    for line in (" ".join(line.split()) for line in lines):
+    text, is_item, previous_line, full, after_gap = "", False, "", 0, False
+    for written, its_full in lines:
+        line = " ".join(written.split())
         if not line:
             after_gap = True
             continue
         bullet = BULLET.match(line)
         first_word = line.split(" ", 1)[0]
-        ended_early = len(previous_line) + 1 + len(first_word) < width * _FULL_LINE_SHARE
+        ended_early = len(previous_line) + 1 + len(first_word) < full * _FULL_LINE_SHARE
         # Within a sentence a gap is only the end of a page or wide spacing.
         if text and (
             bullet or ((after_gap or ended_early) and not (first_word[:1].islower() or previous_line.endswith(",")))
@@ -37,7 +41,7 @@ def paragraphs(lines: Iterable[str], width: float, words: frozenset[str] = froze
             is_item, text = bullet is not None, line[bullet.end() :] if bullet else line
         else:
             text = joined(text, line, words)
-        previous_line, after_gap = line, False
+        previous_line, full, after_gap = line, its_full, False
     if text:
         yield is_item, text
 

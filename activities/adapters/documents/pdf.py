@@ -162,11 +162,10 @@ def _read(pages: list[_Page], outline: Outline) -> None:
     every = [item for page in pages for item in page.items if isinstance(item, Line)]
     levels = _levels(every)
     words = vocabulary(line.text for line in every)
-    width = max((len(one_line(line.text)) for line in every), default=0)
-    prose: list[str] = []
+    prose: list[tuple[str, int]] = []
 
     def end() -> None:
-        for is_item, text in paragraphs(prose, width, words):
+        for is_item, text in paragraphs(prose, words):
             (outline.item if is_item else outline.line)(text)
         prose.clear()
 
@@ -196,14 +195,16 @@ def _read(pages: list[_Page], outline: Outline) -> None:
                 outline.heading(levels[item], item.text)
             else:
                 apart = above is not None and not 0 < item.baseline - above.baseline <= _GAP * item.size
-                prose.extend(["", item.text] if apart else [item.text])
+                prose.extend([("", 0)] * apart)
+                prose.append((item.text, item.full))
                 above = item
         for turned in page.turned:
             end()
-            for _, text in paragraphs([line.text for line in turned], max(len(line.text) for line in turned), words):
+            full = max(len(line.text) for line in turned)
+            for _, text in paragraphs([(line.text, full) for line in turned], words):
                 outline.line(text)
         if page.items and not isinstance(page.items[-1], Ruled):
-            prose.append("")
+            prose.append(("", 0))
     end()
 
 
@@ -214,6 +215,8 @@ def _continued(above: Ruled | None, table: Ruled) -> Ruled:
     if any(abs(one - other) > 3 for one, other in zip(above.columns, table.columns, strict=True)):  # noqa: PLR2004
         return table
     header = above.rows[: above.heads]
+    if table.is_named and table.rows[: above.heads] != header:
+        return table
     rows = table.rows[above.heads :] if table.rows[: above.heads] == header else table.rows
     return Ruled(table.top, table.columns, (*header, *rows), above.heads)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from statistics import median
 
 from activities.adapters.documents.pdf_lines import Line
 
@@ -13,6 +15,8 @@ _FULL = 0.8
 """The share of a column's width from which on a line is full."""
 _MIN_FULL = 0.45
 """The share of full lines in a column of prose."""
+_GAP = 1.5
+"""The least gap between two blocks of lines, as a share of the usual distance of lines."""
 _STEP = 4.0
 """The distance of the places where a gutter is looked for, in points."""
 _DEEPEST = 4
@@ -21,41 +25,79 @@ _MOST_LINES = 400
 
 
 def in_reading_order(lines: Sequence[Line], deepest: int = _DEEPEST) -> list[Line]:
-    """Return the lines of a page in the order of reading; a line across a gutter is parted."""
+    """Return the lines of a page in the order of reading; a line across a gutter is parted.
+
+    Each line knows how long a full line of its column is.
+    """
     if (
         deepest == 0
         or not 2 * _MIN_LINES <= len(lines) + sum(len(line.pieces) > 1 for line in lines) <= 2 * _MOST_LINES
     ):
-        return list(lines)
-    best: tuple[int, int, int, float] | None = None
+        return _with_full(lines)
+    best: list[tuple[int, int]] = []
+    gutter = 0.0
     left, right = min(line.left for line in lines), max(line.right for line in lines)
     place = left + 0.15 * (right - left)
     while place < right - 0.15 * (right - left):
-        for first, last in _runs(lines, place):
-            if (best is None or last - first > best[0]) and _is_gutter(lines[first:last], place):
-                best = (last - first, first, last, place)
+        found = _columns_at(lines, place)
+        if _count(found) > _count(best):
+            best, gutter = found, place
         place += _STEP
-    if best is None:
-        return list(lines)
-    _, first, last, place = best
-    columns = [_side(lines[first:last], place, left=True), _side(lines[first:last], place, left=False)]
-    return [
-        *in_reading_order(lines[:first], deepest - 1),
-        *(line for column in columns for line in in_reading_order(column, deepest - 1)),
-        *in_reading_order(lines[last:], deepest - 1),
-    ]
+    if not best:
+        return _with_full(lines)
+    ordered: list[Line] = []
+    end = 0
+    for first, last in [*best, (len(lines), len(lines))]:
+        ordered += in_reading_order(lines[end:first], deepest - 1)
+        for is_left in (True, False):
+            ordered += in_reading_order(_side(lines[first:last], gutter, left=is_left), deepest - 1)
+        end = last
+    return ordered
+
+
+def _count(ranges: Sequence[tuple[int, int]]) -> int:
+    return sum(last - first for first, last in ranges)
+
+
+def _columns_at(lines: Sequence[Line], place: float) -> list[tuple[int, int]]:
+    """Return the ranges of lines that are two columns of prose beside a place."""
+    columns: list[tuple[int, int]] = []
+    for first, last in _runs(lines, place):
+        block = lines[first:last]
+        goes_on = bool(columns) and columns[-1][1] == first and _is_wordy(block, place)
+        if goes_on or _is_gutter(block, place):
+            columns.append((first, last))
+    return columns
+
+
+def _with_full(lines: Sequence[Line]) -> list[Line]:
+    full = max((len(line.text) for line in lines if len(line.pieces) == 1), default=0)
+    full = full or max((len(line.text) for line in lines), default=0)
+    return [replace(line, full=full) for line in lines]
 
 
 def _runs(lines: Sequence[Line], place: float) -> list[tuple[int, int]]:
-    """Return the ranges of neighbouring lines in which no piece crosses a place."""
+    """Return the ranges of neighbouring lines without a gap between them, in which no piece crosses a place."""
+    distances = [below.baseline - above.baseline for above, below in pairwise(lines)]
+    usual = median(distances) if distances else 0.0
     runs: list[tuple[int, int]] = []
     start = 0
     for number, line in enumerate(lines):
+        if number > start and line.baseline - lines[number - 1].baseline > _GAP * max(usual, line.size):
+            runs.append((start, number))
+            start = number
         if any(piece.left < place < piece.right for piece in line.pieces):
             runs.append((start, number))
             start = number + 1
     runs.append((start, len(lines)))
-    return [(first, last) for first, last in runs if last - first >= _MIN_LINES]
+    return [(first, last) for first, last in runs if last > first]
+
+
+def _is_wordy(lines: Sequence[Line], place: float) -> bool:
+    """Return whether a few lines are the rest of two columns."""
+    sides = [_side(lines, place, left=True), _side(lines, place, left=False)]
+    words = [sum(len(line.text.split()) for line in side) / len(side) for side in sides if side]
+    return bool(words) and min(words) >= _MIN_WORDS
 
 
 def _is_gutter(lines: Sequence[Line], place: float) -> bool:

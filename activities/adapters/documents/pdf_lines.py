@@ -52,6 +52,8 @@ class Line:
     baseline: float
     size: float
     bold: bool
+    full: int = 0
+    """The length of a full line in its column, in characters."""
 
     @property
     def text(self) -> str:

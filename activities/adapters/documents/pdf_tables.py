@@ -29,6 +29,8 @@ class Ruled:
     rows: tuple[tuple[Cell, ...], ...]
     heads: int
     """The number of rows at its top that name the columns."""
+    is_named: bool = False
+    """Whether its first row looks like a header: bold above text that is not, or without values above values."""
 
 
 def ruled_tables(page: Any, found: Sequence[Sign]) -> tuple[list[Ruled], list[Sign]]:
@@ -90,7 +92,9 @@ def _read(boxes: list[_Box], found: list[Sign]) -> tuple[Ruled | None, list[Sign
             column += spanned
         grid.append(tuple(cells))
         bold.append(bool(own_signs) and all(sign.bold for sign in own_signs if sign.text.strip()))
-    return Ruled(rows[0], tuple(columns[:-1]), tuple(grid), _heads(grid, bold, width)), rest
+    digits = [any(sign.isdecimal() for cell in row for sign in cell.text) for row in grid]
+    is_named = (bold[0] and not all(bold)) or (not digits[0] and any(digits))
+    return Ruled(rows[0], tuple(columns[:-1]), tuple(grid), _heads(grid, bold, width), is_named), rest
 
 
 def _heads(grid: Sequence[Sequence[Cell]], bold: Sequence[bool], width: int) -> int:

@@ -12,6 +12,10 @@ _TOLERANCE = 0.9
 """The largest distance between a piece and its column, as a share of the font's size."""
 _TIGHT = 0.85
 """The largest distance of a line that continues the row above, as a share of the usual distance of rows."""
+_FAR = 4.0
+"""The largest distance of two rows, as a share of the font's size."""
+_PARTED = 1.4
+"""The least distance of two tables, as a share of the distance of rows."""
 _LONGEST_HEADER = 60
 """The longest piece of a table's first line, in characters: columns of prose are no table."""
 
@@ -40,7 +44,10 @@ def table_at(lines: Sequence[Line | None], first: int) -> list[Row]:
     found: list[tuple[int, Line, tuple[str, ...]]] = []
     for number in range(first + 1, len(lines)):
         line = lines[number]
-        if line is None or _is_apart(line, found[-1][1] if found else header):
+        above = found[-1][1] if found else header
+        if line is None or line.baseline - above.baseline > _FAR * line.size:
+            break
+        if _is_new_header(line, lines[number + 1] if number + 1 < len(lines) else None, above):
             break
         cells = _in_columns(line, header)
         # A single piece in the first column may also be the text after the table, so it ends the table.
@@ -69,8 +76,16 @@ def _usual_distance(header: Line, rows: Sequence[Line]) -> float:
     return median(lower - upper for upper, lower in zip(baselines, baselines[1:], strict=False)) if rows else 0.0
 
 
-def _is_apart(line: Line, above: Line) -> bool:
-    return line.baseline - above.baseline > 4 * max(line.size, above.size)
+def _is_new_header(line: Line, below: Line | None, above: Line) -> bool:
+    """Return whether another table begins: after a gap, a line without values stands above one with values."""
+    if below is None or len(line.pieces) < MIN_COLUMNS or len(below.pieces) < MIN_COLUMNS:
+        return False
+    gap, usual = line.baseline - above.baseline, below.baseline - line.baseline
+    return gap > _PARTED * usual and not _has_digit(line) and _has_digit(below)
+
+
+def _has_digit(line: Line) -> bool:
+    return any(sign.isdecimal() for piece in line.pieces for sign in piece.text)
 
 
 def _in_columns(line: Line, header: Line) -> tuple[str, ...] | None:

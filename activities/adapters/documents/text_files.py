@@ -19,7 +19,7 @@ def read_text_file(path: Path, data: bytes) -> Document:
     lines = [line.rstrip() for line in text.replace("\f", "\n").split("\n")]
     width = max(map(len, lines), default=0)
     if _WRAPPED <= width <= _LONGEST:
-        for is_item, paragraph in paragraphs(lines, width):
+        for is_item, paragraph in paragraphs((line, width) for line in lines):
             (outline.item if is_item else outline.line)(paragraph)
     else:
         for line in lines:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from weaviate.classes.query import HybridFusion, MetadataQuery
+from weaviate.exceptions import UnexpectedStatusCodeError
 
 from activities.adapters.stores import weaviate_batches, weaviate_pointers
 from activities.adapters.stores.store_rules import (
@@ -196,7 +197,10 @@ class WeaviateStore:
     async def _searched(self, client: Client, home: str) -> list[str]:
         """Return the properties that are searched by words: only the text in a class that an older version made."""
         if home not in self._with_words:
-            config = await client.collections.use(home).config.get()
+            try:
+                config = await client.collections.use(home).config.get()
+            except UnexpectedStatusCodeError:  # the search itself says what is wrong with the class
+                return ["text"]
             if WORDS not in {one.name for one in config.properties}:
                 return ["text"]
             self._with_words.add(home)
