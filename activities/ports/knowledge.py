@@ -24,6 +24,10 @@ class Embedder(Protocol):
         """Return a vector of `dimensions` floats, of length 1, for each text."""
         ...
 
+    def tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text, by which chunks are measured."""
+        ...
+
 
 @dataclass(frozen=True)
 class Issued:

@@ -61,6 +61,9 @@ class StubEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         return [[1 / math.sqrt(DIMENSIONS)] * DIMENSIONS for _ in texts]
 
+    def tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
 
 class StubStore:
     """A store that finds the same passages for every question."""

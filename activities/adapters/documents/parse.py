@@ -1,14 +1,30 @@
 """Reads a file as a document, by the ending of its name."""
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
-from activities.adapters.documents.document import Document, unreadable
-from activities.adapters.documents.html import read_html
-from activities.adapters.documents.markdown import read_markdown
-from activities.adapters.documents.pdf import read_pdf
+from activities.adapters.documents.document import Document, one_line, unreadable
+from activities.ports import UnreadableDocument
 
-READERS = {".md": read_markdown, ".html": read_html, ".htm": read_html, ".pdf": read_pdf}
-"""The reader for each ending. It takes the path, for its messages, and the file's bytes."""
+_PACKAGE = "activities.adapters.documents"
+READERS = {
+    ".md": "markdown.read_markdown",
+    ".markdown": "markdown.read_markdown",
+    ".html": "html.read_html",
+    ".htm": "html.read_html",
+    ".pdf": "pdf.read_pdf",
+    ".txt": "text_files.read_text_file",
+    ".text": "text_files.read_text_file",
+    ".csv": "csv_files.read_csv",
+    ".tsv": "csv_files.read_csv",
+    ".json": "json_files.read_json",
+    ".eml": "mail_files.read_mail",
+    ".docx": "word_files.read_word",
+    ".xlsx": "excel_files.read_excel",
+    ".pptx": "slide_files.read_slides",
+}
+"""The reader for each ending, imported at its first use. It takes the path, for its messages, and the file's bytes."""
 
 
 def parse(path: Path) -> Document:
@@ -17,14 +33,36 @@ def parse(path: Path) -> Document:
     Raises `UnreadableDocument`, with the file, the reason and the remedy: for a file that is missing, empty, damaged or
     not in its encoding, and for an unknown ending.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        known = ", ".join(READERS)
-        raise unreadable(path, f"files that end in {path.suffix!r} are not known", f"convert it to one of {known}")
+    _reader(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise unreadable(path, (error.strerror or "it cannot be opened").lower(), "check the path") from None
+    return parse_bytes(path, data)
+
+
+def parse_bytes(path: Path, data: bytes) -> Document:
+    """Read one document of the bytes of its file. Raises `UnreadableDocument`, whatever its reader stumbles over."""
+    reader = _reader(path)
     if not data.strip():
         raise unreadable(path, "it is empty", "write the document or remove the file")
-    return reader(path, data)
+    try:
+        return reader(path, data)
+    except UnreadableDocument:
+        raise
+    except Exception as error:  # noqa: BLE001  # a damaged file breaks each library in its own ways
+        reason = one_line(str(error))[:100]
+        what = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise unreadable(
+            path, f"it is not a sound {path.suffix} file ({what})", "replace it by an intact copy"
+        ) from None
+
+
+def _reader(path: Path) -> Callable[[Path, bytes], Document]:
+    named = READERS.get(path.suffix.lower())
+    if named is None:
+        known = ", ".join(READERS)
+        raise unreadable(path, f"files that end in {path.suffix!r} are not known", f"convert it to one of {known}")
+    module, _, function = named.partition(".")
+    reader: Callable[[Path, bytes], Document] = getattr(import_module(f"{_PACKAGE}.{module}"), function)
+    return reader

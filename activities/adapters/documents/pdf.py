@@ -1,188 +1,251 @@
-"""Reads PDF: joins lines to paragraphs, and finds headings by their typeface and tables by their columns."""
+"""Reads PDF: joins lines to paragraphs, finds headings by their typeface, and tables by their rules or columns."""
 
-import io
-import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pypdf import PageObject, PdfReader
-
 from activities.adapters.documents.document import Document, Outline, assemble, one_line, unreadable
-from activities.adapters.documents.tables import MIN_COLUMNS, cells_in, table_at
-from activities.text.sentences import BULLET
+from activities.adapters.documents.grids import add_table
+from activities.adapters.documents.paragraphs import paragraphs, vocabulary
+from activities.adapters.documents.pdf_columns import in_reading_order
+from activities.adapters.documents.pdf_lines import Line, lines, signs
+from activities.adapters.documents.pdf_pages import Encrypted, count_pages, laid_out, open_pdf
+from activities.adapters.documents.pdf_tables import Ruled, ruled_tables
+from activities.adapters.documents.tables import table_at
 
-# The error names the fault of a file; pypdf's log would repeat it.
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-
-_KEYWORD = re.compile(r"(\w+)\s*=\s*([^;]*)")
 _HEADING_SIZE_RATIO = 1.12
 """The least ratio of a heading's font size to the text's, where the heading is not bold."""
 _MAX_HEADING_LENGTH = 120
 """The longest heading, in characters."""
-_FULL_LINE_SHARE = 0.85
-"""The share of the widest line. A line that would be shorter even with the next word was ended on purpose."""
 _MIN_PAGES = 3
 """The number of pages from which on a line that is the same at the edge of all of them is a header or footer."""
+_MARGIN = 0.12
+"""The share of a page's height at its edges where headers and footers stand."""
+_GAP = 1.9
+"""The least distance of baselines that parts paragraphs, as a share of the font's size."""
+_LONGEST_KEYWORDS = 4_096
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line of a page; blank lines are kept, since they separate paragraphs."""
+@dataclass
+class _Page:
+    """What is on a page: lines and tables, in the order of reading."""
 
-    text: str
-    """The text, with the spaces that show the columns of its cells."""
-    level: int
-    """Its level as a heading, from 1; 0 for text."""
+    number: int
+    height: float
+    items: list[Line | Ruled]
+    turned: list[list[Line]]
+    """The lines of rotated text, those of each angle by themselves."""
 
 
 def read_pdf(path: Path, data: bytes) -> Document:
     """Read a PDF. Its title is `/Title`, its other metadata `/Keywords` as `id=...; version=...; date=...`.
 
-    Raises `UnreadableDocument` for a file that is damaged, encrypted or without text.
+    Raises `UnreadableDocument` for a file that is damaged, that needs a password, or that holds no text.
     """
+    outline = Outline()
     try:
-        encrypted, metadata, lines = _contents(data)
-    except Exception as error:  # noqa: BLE001  # a damaged file breaks pypdf in many ways: KeyError, RecursionError, zlib's
+        with open_pdf(data) as pdf:
+            metadata = _metadata(pdf.metadata)
+            pages = [_page(number, page, outline) for number, page in laid_out(pdf)]
+            left = count_pages(pdf) - len(pages)
+        if not pages:
+            raise ValueError("it has no pages")  # noqa: TRY301 - reported as every other fault of a file
+    except Encrypted:
+        raise unreadable(path, "it is encrypted", "save it without a password") from None
+    except Exception as error:  # noqa: BLE001  # a damaged file breaks the library in many ways: KeyError, zlib's
         reason = one_line(str(error))[:100] or type(error).__name__
         raise unreadable(path, f"it is not a sound PDF ({reason})", "replace it by an intact copy") from None
-    if encrypted:
-        raise unreadable(path, "it is encrypted", "save it without a password")
-    outline = Outline()
-    _read(lines, outline)
+    if left > 0:
+        outline.lose("page that cannot be found, or is beyond the first 2,000", left)
+    _read(_without_margins([page for page in pages if page is not None], outline), outline)
     return assemble(path, metadata, outline)
 
 
-def _contents(data: bytes) -> tuple[bool, dict[str, str], list[_Line]]:
-    """Return whether the file is encrypted, its metadata and its lines; no metadata and no lines if it is encrypted."""
-    reader = PdfReader(io.BytesIO(data))
-    return (True, {}, []) if reader.is_encrypted else (False, _metadata(reader), _lines(reader))
+def _metadata(information: dict[str, Any]) -> dict[str, str]:
+    """Return the title and the keywords, `name=value` between semicolons."""
+    metadata: dict[str, str] = {}
+    for field in str(information.get("Keywords") or "")[:_LONGEST_KEYWORDS].split(";"):
+        name, sign, value = field.partition("=")
+        name = name.rpartition(",")[2].strip().lower()
+        if sign and name.isidentifier():
+            metadata[name] = value.strip()
+    title = information.get("Title")
+    return {**metadata, "title": str(title)} if title else metadata
 
 
-def _metadata(reader: PdfReader) -> dict[str, str]:
-    information = reader.metadata
-    if information is None:
-        return {}
-    metadata = {name.lower(): value for name, value in _KEYWORD.findall(str(information.get("/Keywords", "")))}
-    title = information.get("/Title")
-    return metadata if title is None else {**metadata, "title": str(title)}
+def _page(number: int, page: Any, outline: Outline) -> _Page | None:
+    """Return what is on a page; None for one that draws too much."""
+    where = f"page {number}"
+    if page is None:
+        outline.lose("page that draws too much to be read", where=where)
+        return None
+    by_angle = signs(_once(page.chars))
+    found = by_angle.pop(0, [])
+    tables, rest = ruled_tables(page, found)
+    items: list[Line | Ruled] = list(in_reading_order(lines(rest)))
+    for table in sorted(tables, key=lambda table: -table.top):
+        place = next((n for n, item in enumerate(items) if isinstance(item, Ruled) or item.baseline > table.top), None)
+        items.insert(len(items) if place is None else place, table)
+    turned = [lines(by_angle[angle]) for angle in sorted(by_angle)]
+    _report(page, [*found, *(sign for signs in by_angle.values() for sign in signs)], where, outline)
+    return _Page(number, float(page.height), items, turned)
 
 
-def _lines(reader: PdfReader) -> list[_Line]:
-    """Return the lines of all pages, without the headers and footers that every page repeats."""
-    pages: list[list[str]] = []
-    faces: Counter[tuple[bool, float]] = Counter()
-    face_of_line: dict[str, tuple[bool, float]] = {}
-    for page in reader.pages:
-        text = page.extract_text(extraction_mode="layout", layout_mode_space_vertically=True)
-        pages.append(text.strip("\n").split("\n"))
-        for line, face in _faces(page):
-            faces[face] += len(line)
-            face_of_line.setdefault(line, face)
-    body = faces.most_common(1)[0][0] if faces else (False, 0.0)
-    headings = {
-        line: face
-        for line, face in face_of_line.items()
-        if _is_heading(line, face, body) and len(line) <= _MAX_HEADING_LENGTH
-    }
-    sizes = sorted({size for _, size in headings.values()}, reverse=True)
-    return [
-        _Line(line, sizes.index(headings[key][1]) + 1 if (key := one_line(line)) in headings else 0)
-        for lines in _without_margins(pages)
-        for line in lines
-    ]
+def _report(page: Any, found: Sequence[Any], where: str, outline: Outline) -> None:
+    """Report what is on a page and is not text."""
+    if unnamed := sum(sign.text == "\ufffd" for sign in found):
+        outline.lose("character that its font does not name", unnamed, where)
+    if not found and (page.images or page.curves):
+        outline.lose("page without text, perhaps an image of it (it needs OCR)", where=where)
+    elif page.images:
+        outline.lose("image", len(page.images), where)
+    for annotation in page.annots:
+        kind = str(getattr(annotation["data"].get("Subtype"), "name", ""))
+        if kind == "Widget":
+            outline.lose("form field", where=where)
+        elif annotation.get("contents") and kind != "Link":
+            outline.lose("comment", where=where)
 
 
-def _faces(page: PageObject) -> list[tuple[str, tuple[bool, float]]]:
-    """Return each line of a page with its face: whether it is bold, and its size in points.
-
-    A line that mixes faces counts as text; a line of several bold cells is the header of a table.
-    """
-    pieces: dict[int, list[tuple[str, tuple[bool, float]]]] = {}
-
-    def visit(text: str, _cm: Any, tm: list[float], font: dict[str, Any] | None, size: float) -> None:
-        if text.strip():
-            bold = "bold" in str((font or {}).get("/BaseFont", "")).lower()
-            height = round(abs(size * (tm[3] or tm[1] or 1.0)), 1)
-            pieces.setdefault(round(tm[5]), []).append((text, (bold, height)))
-
-    page.extract_text(visitor_text=visit)
-    styled_lines: list[tuple[str, tuple[bool, float]]] = []
-    for line in pieces.values():
-        faces = {face for _, face in line}
-        face = faces.pop() if len(faces) == 1 else (False, 0.0)
-        styled_lines.append((one_line("".join(text for text, _ in line)), face))
-    return styled_lines
+def _once(chars: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the characters without those that are drawn twice, one upon the other, to look bold."""
+    seen: set[tuple[str, int, int]] = set()
+    once: list[dict[str, Any]] = []
+    for char in chars:
+        place = (char["text"], round(char["x0"]), round(char["top"]))
+        if place not in seen or not char["text"].strip():
+            once.append(char)
+        seen.add(place)
+    return once
 
 
-def _is_heading(line: str, face: tuple[bool, float], body: tuple[bool, float]) -> bool:
-    bold, size = face
-    larger = size >= body[1] * _HEADING_SIZE_RATIO
-    return (larger or (bold and not body[0] and size >= body[1])) and not line.endswith((".", ",", ";"))
-
-
-def _without_margins(pages: list[list[str]]) -> list[list[str]]:
-    """Remove the first or last line of every page where it is the same on all pages, apart from the page's number."""
-    if len(pages) == 1:
-        return pages
+def _without_margins(pages: list[_Page], outline: Outline) -> list[_Page]:
+    """Remove the first or last line of every page where all pages repeat it, apart from the page's number."""
     for edge in (0, -1):
-        marks = {re.sub(r"\d+", "#", one_line(page[edge])) for page in pages if page}
-        if len(marks) == 1 and (len(pages) >= _MIN_PAGES or "#" in next(iter(marks))):
-            pages = [page[1:] if edge == 0 else page[:-1] for page in pages]
+        while len(pages) > 1 and all(page.items for page in pages):
+            ends = [page.items[edge] for page in pages]
+            if not all(
+                isinstance(end, Line) and _is_at_edge(end, page, edge) for end, page in zip(ends, pages, strict=True)
+            ):
+                break
+            texts = [one_line(end.text) for end in ends if isinstance(end, Line)]
+            same = len(set(texts)) == 1 and len(pages) >= _MIN_PAGES
+            if not same and not _is_numbered(texts):
+                break
+            outline.lose("header or footer that every page repeats", len(pages))
+            for page in pages:
+                page.items.pop(edge)
     return pages
 
 
-def _read(lines: list[_Line], outline: Outline) -> None:
-    width = max((len(one_line(line.text)) for line in lines), default=0)
-    prose: list[str] = []
+def _is_at_edge(line: Line, page: _Page, edge: int) -> bool:
+    return line.baseline < _MARGIN * page.height if edge == 0 else line.baseline > (1 - _MARGIN) * page.height
+
+
+def _is_numbered(texts: list[str]) -> bool:
+    """Return whether the texts differ only in one number, which goes up by one from page to page."""
+    if len({re.sub(r"\d+", "#", text) for text in texts}) != 1:
+        return False
+    numbers = [[int(number[-9:]) for number in re.findall(r"\d+", text)] for text in texts]
+    steps = [
+        {later - earlier for earlier, later in zip(column, column[1:], strict=False)}
+        for column in zip(*numbers, strict=True)
+    ]
+    return bool(steps) and all(step in ({0}, {1}) for step in steps) and steps.count({1}) == 1
+
+
+def _read(pages: list[_Page], outline: Outline) -> None:
+    """Add the pages to the outline. A paragraph and a table may go on on the next page."""
+    every = [item for page in pages for item in page.items if isinstance(item, Line)]
+    levels = _levels(every)
+    words = vocabulary(line.text for line in every)
+    prose: list[tuple[str, int]] = []
 
     def end() -> None:
-        for is_item, text in _paragraphs(prose, width):
+        for is_item, text in paragraphs(prose, words):
             (outline.item if is_item else outline.line)(text)
         prose.clear()
 
-    cells = [None if line.level and len(cells_in(line.text)) < MIN_COLUMNS else line.text for line in lines]
-    position = 0
-    while position < len(lines):
-        line = lines[position]
-        rows = table_at(cells, position)
-        if rows:
+    table: Ruled | None = None
+    for page in pages:
+        flow = [
+            None if isinstance(item, Ruled) or (item in levels and len(item.pieces) < 2) else item
+            for item in page.items
+        ]  # noqa: PLR2004
+        position, above = 0, None
+        while position < len(page.items):
+            item = page.items[position]
+            position += 1
+            if isinstance(item, Ruled):
+                end()
+                table = _continued(table, item) if position == 1 else item
+                _add_ruled(table, outline)
+                continue
+            table = None
+            rows = table_at(flow, position - 1)
+            if rows:
+                end()
+                outline.table(rows[0].cells, [row.cells for row in rows[1:]])
+                position = rows[-1].line + 1
+            elif flow[position - 1] is None:
+                end()
+                outline.heading(levels[item], item.text)
+            else:
+                apart = above is not None and not 0 < item.baseline - above.baseline <= _GAP * item.size
+                prose.extend([("", 0)] * apart)
+                prose.append((item.text, item.full))
+                above = item
+        for turned in page.turned:
             end()
-            outline.table(rows[0].cells, [row.cells for row in rows[1:]])
-            position = rows[-1].line
-        elif line.level:
-            end()
-            outline.heading(line.level, line.text)
-        else:
-            prose.append(line.text)
-        position += 1
+            full = max(len(line.text) for line in turned)
+            for _, text in paragraphs([(line.text, full) for line in turned], words):
+                outline.line(text)
+        if page.items and not isinstance(page.items[-1], Ruled):
+            prose.append(("", 0))
     end()
 
 
-def _paragraphs(lines: list[str], width: int) -> Iterator[tuple[bool, str]]:
-    """Join lines to paragraphs and list items; yield for each whether it is a list item, and its text."""
-    text, is_item, previous_line, after_gap = "", False, "", False
-    for line in map(one_line, lines):
-        if not line:
-            after_gap = True
-            continue
-        bullet = BULLET.match(line)
-        first_word = line.split(" ", 1)[0]
-        ended_early = len(previous_line) + 1 + len(first_word) < width * _FULL_LINE_SHARE
-        # Within a sentence a gap is only the end of a page or wide spacing.
-        if text and (
-            bullet or ((after_gap or ended_early) and not (first_word[:1].islower() or previous_line.endswith(",")))
-        ):
-            yield is_item, text
-            text = ""
-        if not text:
-            is_item, text = bullet is not None, line[bullet.end() :] if bullet else line
-        else:
-            hyphenated = text.endswith("-") and first_word[:1].islower()
-            text = text + line if hyphenated else f"{text} {line}"
-        previous_line, after_gap = line, False
-    if text:
-        yield is_item, text
+def _continued(above: Ruled | None, table: Ruled) -> Ruled:
+    """Return a table at the top of a page with the header of the one that ended the page before, if it goes on."""
+    if above is None or len(above.columns) != len(table.columns):
+        return table
+    if any(abs(one - other) > 3 for one, other in zip(above.columns, table.columns, strict=True)):  # noqa: PLR2004
+        return table
+    header = above.rows[: above.heads]
+    if table.is_named and table.rows[: above.heads] != header:
+        return table
+    rows = table.rows[above.heads :] if table.rows[: above.heads] == header else table.rows
+    return Ruled(table.top, table.columns, (*header, *rows), above.heads)
+
+
+def _add_ruled(table: Ruled, outline: Outline) -> None:
+    rows, heads = table.rows, table.heads
+    if heads == 0:
+        # Its first row is one cell: the table's caption.
+        outline.line(rows[0][0].text)
+        rows, heads = rows[1:], 1
+    if len(rows) <= heads:
+        heads = 0
+    add_table(outline, rows, heads)
+
+
+def _levels(every: Sequence[Line]) -> dict[Line, int]:
+    """Return the level of each line that is a heading: larger than the text, or bold where the text is not."""
+    faces: Counter[tuple[bool, float]] = Counter()
+    for line in every:
+        faces[line.bold, line.size] += len(line.text)
+    if not faces:
+        return {}
+    body_bold, body_size = faces.most_common(1)[0][0]
+    headings = [
+        line
+        for line in every
+        if (line.size >= body_size * _HEADING_SIZE_RATIO or (line.bold and not body_bold and line.size >= body_size))
+        and not line.text.endswith((".", ",", ";"))
+        and len(line.text) <= _MAX_HEADING_LENGTH
+    ]
+    sizes = sorted({line.size for line in headings}, reverse=True)
+    return {line: sizes.index(line.size) + 1 for line in headings}

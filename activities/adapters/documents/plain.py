@@ -3,11 +3,12 @@
 import itertools
 from pathlib import Path
 
-from activities.adapters.documents.document import Document, unreadable
-from activities.adapters.documents.parse import READERS
+from activities.adapters.documents.document import Document, Outline, unreadable
+from activities.adapters.documents.parse import READERS, parse_bytes
+from activities.adapters.documents.text_files import text_in
 
-PLAIN_TEXT_ENDINGS = (".txt", ".text", ".csv", ".eml")
-"""The endings of files that are plain text."""
+PLAIN_TEXT_ENDINGS = (".txt", ".text", "")
+"""The endings of files whose text is returned as it is."""
 
 
 def read_text(name: str, data: bytes) -> str:
@@ -19,19 +20,14 @@ def read_text(name: str, data: bytes) -> str:
     """
     path = Path(name)
     ending = path.suffix.lower()
-    reader = READERS.get(ending)
     if not data.strip():
         raise unreadable(path, "it is empty", "send a document with text")
-    if reader is not None:
-        return document_text(reader(path, data))
-    if ending and ending not in PLAIN_TEXT_ENDINGS:
-        known = ", ".join([*READERS, *PLAIN_TEXT_ENDINGS])
+    if ending in PLAIN_TEXT_ENDINGS:
+        return text_in(path, data, Outline())
+    if ending not in READERS:
+        known = ", ".join(READERS)
         raise unreadable(path, f"files that end in {ending!r} are not known", f"convert it to one of {known}")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise unreadable(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return document_text(parse_bytes(path, data))
 
 
 def document_text(document: Document) -> str:

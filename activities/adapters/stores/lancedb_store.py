@@ -33,6 +33,7 @@ from activities.adapters.stores.store_rules import (
     require_names,
     unknown_collection,
     without_duplicates,
+    words,
 )
 from activities.ports import Chunk, Filter, Fusion, Hit, Issued, UnknownCollection
 
@@ -40,6 +41,9 @@ _arrow = cast("Any", pa)
 
 _Rows = Any
 """A pyarrow table."""
+
+_WORDS = "words"
+"""The column of the texts as their words are searched."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class _Generation:
     dimensions: int
     chunks: int
     issued: tuple[Issued, ...]
+    searched: str
+    """The column that is searched by words: `text` in a generation that was written before there was another."""
 
 
 class LanceStore:
@@ -124,7 +130,11 @@ class LanceStore:
         async def search(generation: _Generation) -> list[dict[str, Any]]:
             require_dimensions(what, generation.dimensions, vector)
             vector_query = generation.table.query().nearest_to(list(vector)).distance_type("cosine")
-            hybrid = vector_query.nearest_to_text(_words_query(query)).rerank(RRFReranker()).limit(max(limit, DEPTH))
+            hybrid = (
+                vector_query.nearest_to_text(_words_query(query, generation.searched))
+                .rerank(RRFReranker())
+                .limit(max(limit, DEPTH))
+            )
             return cast("list[dict[str, Any]]", await (hybrid.where(condition) if condition else hybrid).to_list())
 
         with as_port_errors(what):
@@ -177,8 +187,15 @@ class LanceStore:
         columns = ["document", "version", "title", "effective", "replaces"]
         rows = cast("list[dict[str, Any]]", await table.query().select(columns).to_list())
         issued = {(row["document"], row["version"]): Issued(**row) for row in rows}
-        dimensions = cast("Any", await table.schema()).field("vector").type.list_size
-        generation = _Generation(name, table, dimensions, len(rows), tuple(issued[key] for key in sorted(issued)))
+        schema = cast("Any", await table.schema())
+        generation = _Generation(
+            name,
+            table,
+            schema.field("vector").type.list_size,
+            len(rows),
+            tuple(issued[key] for key in sorted(issued)),
+            _WORDS if _WORDS in schema.names else "text",
+        )
         self._opened[folder] = generation
         return generation
 
@@ -190,7 +207,7 @@ class LanceStore:
                 raise unknown_collection(tenant, collection)
             async with writer_lock(folder):
                 generation = await self._live(folder, tenant, collection)
-                rows = cast("_Rows", await generation.table.query().to_arrow())
+                rows = _with_words(cast("_Rows", await generation.table.query().to_arrow()))
                 changed_rows = await asyncio.to_thread(change, rows)
                 if not changed_rows.equals(rows):
                     require_dimensions(what, generation.dimensions, range(self._dimensions))
@@ -203,7 +220,7 @@ class LanceStore:
         connection = await lancedb.connect_async(folder)
         try:
             table = await connection.create_table(name, rows)
-            await table.create_index("text", config=FTS())
+            await table.create_index(_WORDS, config=FTS())
             await asyncio.to_thread(make_live, folder, name)
         finally:
             # Remove the tables that neither the pointer nor a running search needs, also those of failed attempts.
@@ -225,7 +242,16 @@ class LanceStore:
                 ("vector", _arrow.list_(_arrow.float32(), self._dimensions)),
             ]
         )
-        return _arrow.Table.from_pylist([vars(chunk) for chunk in without_duplicates(chunks)], schema=schema)
+        return _with_words(
+            _arrow.Table.from_pylist([vars(chunk) for chunk in without_duplicates(chunks)], schema=schema)
+        )
+
+
+def _with_words(rows: _Rows) -> _Rows:
+    """Return the rows with the column that is searched by words; quotes are taken from `text`, as it stands."""
+    if _WORDS in rows.column_names:
+        return rows
+    return rows.append_column(_WORDS, _arrow.array([words(text) for text in rows["text"].to_pylist()], _arrow.string()))
 
 
 def _without(rows: _Rows, is_removed: Callable[[tuple[str, int, int]], bool]) -> _Rows:
@@ -234,9 +260,9 @@ def _without(rows: _Rows, is_removed: Callable[[tuple[str, int, int]], bool]) ->
     return rows.filter(_arrow.array([not is_removed(key) for key in keys], _arrow.bool_()))
 
 
-def _words_query(query: str) -> MatchQuery:
+def _words_query(query: str, column: str) -> MatchQuery:
     """Return a query for any of the words; no word is read as an operator."""
-    return cast("Any", MatchQuery)(query, "text")
+    return cast("Any", MatchQuery)(words(query), column)
 
 
 def _condition(only: Filter) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from activities.ports import NotConfigured
+from activities.text.search_text import search_text
 
 _onnx = cast("Any", onnxruntime)
 
@@ -51,11 +52,14 @@ class MiniLM:
                 str(model), sess_options=options, providers=["CPUExecutionProvider"]
             )
             self._tokenizer = cast("Any", Tokenizer).from_file(str(tokenizer))
+            self._counter = cast("Any", Tokenizer).from_file(str(tokenizer))
         except Exception as error:  # noqa: BLE001  # both libraries raise plain Exception, or kinds they do not export
             reason = " ".join(str(error).split())[:160]
             raise NotConfigured(f"the embedding model cannot be loaded ({reason}): run `make setup` again") from None
         self._tokenizer.enable_truncation(max_length=MAX_TOKENS)
         self._tokenizer.no_padding()
+        self._counter.no_truncation()
+        self._counter.no_padding()
         self._inputs = {str(model_input.name) for model_input in self._session.get_inputs()}
 
     @classmethod
@@ -67,8 +71,15 @@ class MiniLM:
         """Return one vector of 384 floats, length 1, for each text. An empty text has a vector too."""
         return await asyncio.to_thread(self._embed, list(texts))
 
+    def tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text, as the model reads it, without those around every text."""
+        read = [search_text(text) for text in texts]
+        return [len(encoding.ids) for encoding in self._counter.encode_batch(read, add_special_tokens=False)]
+
     def _embed(self, texts: list[str]) -> list[list[float]]:
-        return [self._vector(encoding) for encoding in self._tokenizer.encode_batch(texts)]
+        # Passages and questions come through here alike, so both are normalised.
+        read = [search_text(text) for text in texts]
+        return [self._vector(encoding) for encoding in self._tokenizer.encode_batch(read)]
 
     def _vector(self, encoding: Any) -> list[float]:
         """Return the mean of the tokens' vectors, scaled to length 1."""

@@ -7,12 +7,16 @@ from typing import Final
 import numpy as np
 
 from activities.ports import Chunk, Hit, UnknownCollection, WrongDimension
+from activities.text.search_text import search_text
 
 DIMENSIONS: Final = 384
 """The length of the embedding model's vectors."""
 
 DEPTH: Final = 40
 """The least number of chunks from each of the two searches: fusion needs more chunks than it returns."""
+
+_UNSPACED = re.compile("([\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff])")
+"""A character of Chinese or Japanese, which are written without spaces between words."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -42,6 +46,11 @@ def require_dimensions(what: str, dimensions: int, *vectors: Sequence[float]) ->
                 f"{what}: a vector has {len(vector)} dimensions, and those of the collection have {dimensions}; "
                 "use the embedding model that the collection was made with, or build the index anew"
             )
+
+
+def words(text: str) -> str:
+    """Return a text, or a query, as its words are indexed; each character is a word where a writing has no spaces."""
+    return text if text.isascii() else _UNSPACED.sub(r" \1 ", search_text(text))
 
 
 def without_duplicates(chunks: Iterable[Chunk]) -> list[Chunk]:

@@ -11,7 +11,7 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 from activities.adapters.stores import weaviate_batches
 from activities.adapters.stores.weaviate_client import Client, Vanished, WeaviateServer
 from activities.adapters.stores.weaviate_pointers import POINTERS, find_itself, point, pointer_schema
-from activities.adapters.stores.weaviate_schema import Place, is_generation_of, schema
+from activities.adapters.stores.weaviate_schema import WORDS, Place, is_generation_of, schema, words_property
 from activities.ports import PortError, StorageFailed
 
 ABANDONED: Final = timedelta(hours=1)
@@ -43,6 +43,8 @@ class Generations:
                     except UnexpectedStatusCodeError as error:
                         if "already exists" not in str(error):  # another writer was first
                             raise
+                elif name == home:
+                    await _add_words(client, name)
 
         if not self._existing_classes.issuperset(schemas):
             await self._ask_existing(what, make)
@@ -115,3 +117,14 @@ class Generations:
 
 async def _remove(client: Client, home: str, generations: Sequence[str]) -> None:
     await client.collections.use(home).tenants.remove(generations)
+
+
+async def _add_words(client: Client, home: str) -> None:
+    """Add the property of words to a class that an older version made."""
+    collection = client.collections.use(home)
+    if WORDS not in {one.name for one in (await collection.config.get()).properties}:
+        try:
+            await collection.config.add_property(words_property())
+        except UnexpectedStatusCodeError as error:
+            if "already exists" not in str(error):  # another writer was first
+                raise

@@ -15,10 +15,14 @@ from weaviate.classes.config import Configure, DataType, Property, Tokenization,
 from weaviate.classes.data import DataObject
 from weaviate.classes.query import Filter as Where
 
+from activities.adapters.stores.store_rules import words
 from activities.ports import Chunk, Filter, Issued
 
 VECTOR: Final = "default"
 """Weaviate's name for the only vector of an object."""
+
+WORDS: Final = "words"
+"""The property of a chunk's words, which classes of older versions lack."""
 
 _MAX_TENANT_LENGTH = 46
 """The longest name of the platform's tenant that fits into the name of a Weaviate tenant, which has 64 characters."""
@@ -92,6 +96,7 @@ def schema() -> dict[str, Any]:
             Property(name="number", data_type=DataType.INT, index_filterable=False),
             text("edition", **whole),
             text("text", index_searchable=True, tokenization=Tokenization.WORD),
+            words_property(),
         ],
         "multi_tenancy_config": Configure.multi_tenancy(enabled=True, auto_tenant_creation=False),
         "inverted_index_config": Configure.inverted_index(index_null_state=True),
@@ -99,6 +104,17 @@ def schema() -> dict[str, Any]:
             vector_index_config=Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
         ),
     }
+
+
+def words_property() -> Property:
+    """Return the property of a chunk's words, for texts whose words are searched in another form than they stand."""
+    return Property(
+        name=WORDS,
+        data_type=DataType.TEXT,
+        index_filterable=False,
+        index_searchable=True,
+        tokenization=Tokenization.WORD,
+    )
 
 
 def to_object(chunk: Chunk) -> DataObject[dict[str, Any], None]:
@@ -113,6 +129,8 @@ def to_object(chunk: Chunk) -> DataObject[dict[str, Any], None]:
         # All that `editions` returns, in one value that Weaviate can group by.
         "edition": edition(Issued(chunk.document, chunk.version, chunk.title, chunk.effective, chunk.replaces)),
     }
+    if (searched := words(chunk.text)) != chunk.text:
+        properties[WORDS] = searched
     if chunk.effective is not None:
         properties["effective"] = _midnight(chunk.effective)
     if chunk.replaces is not None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from weaviate.classes.query import HybridFusion, MetadataQuery
+from weaviate.exceptions import UnexpectedStatusCodeError
 
 from activities.adapters.stores import weaviate_batches, weaviate_pointers
 from activities.adapters.stores.store_rules import (
@@ -18,12 +19,14 @@ from activities.adapters.stores.store_rules import (
     require_names,
     unknown_collection,
     without_duplicates,
+    words,
 )
 from activities.adapters.stores.weaviate_client import Client, Vanished, WeaviateServer
 from activities.adapters.stores.weaviate_generations import ABANDONED, Generations
 from activities.adapters.stores.weaviate_pointers import Live
 from activities.adapters.stores.weaviate_schema import (
     VECTOR,
+    WORDS,
     Place,
     conditions,
     issued,
@@ -74,6 +77,8 @@ class WeaviateStore:
         self._generations = Generations(server, dimensions, abandoned)
         self._issued: dict[tuple[str, str], _CachedEditions] = {}
         """The cached editions of the live generations, by tenant and collection."""
+        self._with_words: set[str] = set()
+        """The classes that are known to have the property of words."""
 
     async def ready(self) -> None:
         what = "the store is not ready"
@@ -131,11 +136,11 @@ class WeaviateStore:
                 return []
             chunks = client.collections.use(live.place.home).with_tenant(live.place.generation)
             result = await chunks.query.hybrid(
-                query,
+                words(query),
                 vector=list(vector),
                 alpha=VECTOR_WEIGHT,
                 fusion_type=HybridFusion.RELATIVE_SCORE,
-                query_properties=["text"],
+                query_properties=await self._searched(client, live.place.home),
                 filters=conditions(only),
                 limit=max(limit, DEPTH),
                 include_vector=True,
@@ -188,6 +193,18 @@ class WeaviateStore:
             await self._server.ask(what, switch)
         except Vanished:
             raise unknown_collection(tenant, collection) from None
+
+    async def _searched(self, client: Client, home: str) -> list[str]:
+        """Return the properties that are searched by words: only the text in a class that an older version made."""
+        if home not in self._with_words:
+            try:
+                config = await client.collections.use(home).config.get()
+            except UnexpectedStatusCodeError:  # the search itself says what is wrong with the class
+                return ["text"]
+            if WORDS not in {one.name for one in config.properties}:
+                return ["text"]
+            self._with_words.add(home)
+        return ["text", WORDS]
 
     async def _read(
         self, what: str, tenant: str, collection: str, read: Callable[[Client, Live], Awaitable[Reply]]

@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -17,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from activities import settings as tree
 from activities.adapters.documents.document import Document
 from activities.adapters.stores import chunks
-from activities.ports import Chunk, Embedder, PortError, UnreadableDocument, VectorStore
+from activities.ports import Chunk, Embedder, PortError, VectorStore
 from activities.settings import Settings
+from deploy.local.commands.folders import FileReport, Report, files_in, read_folder, reported, require_complete
 from deploy.local.weights import weights
 from deploy.local.weights.embedder import embedder
 from deploy.processes.errors import DeployError
@@ -29,9 +31,6 @@ from perdure.contracts.contract import Name
 BATCH = 16
 """The number of chunks that are embedded between two updates of the progress bar."""
 
-Report = Callable[[str, int, int], None]
-"""A callback of progress: the work's name, how much of it is done, and the total."""
-
 
 @dataclass(frozen=True)
 class Indexed:
@@ -41,17 +40,27 @@ class Indexed:
     chunks: int
     unchanged: bool = False
     """Whether the index had this content before."""
+    files: tuple[FileReport, ...] = field(default=(), compare=False)
+    """What became of each file of the folder."""
 
 
 async def index(
-    folder: Path, *, tenant: str, collection: str, embedder: Embedder, store: VectorStore, progress: Report
+    folder: Path,
+    *,
+    tenant: str,
+    collection: str,
+    embedder: Embedder,
+    store: VectorStore,
+    progress: Report,
+    strict: bool = False,
 ) -> Indexed:
     """Replace the collection by a folder's documents, all at once.
 
-    Every file is read before anything changes: a file that cannot be read raises `UnreadableDocument`. Files and
-    folders whose names begin with a dot are left out. Running it again gives the same collection.
+    Every file is read before anything changes. A file that cannot be read is left out, and its report says why; with
+    `strict`, or if no file can be read, it raises `UnreadableDocument`. Files and folders whose names begin with a dot
+    are no documents. Running it again gives the same collection.
     """
-    indexed, embedded_chunks = await _embed_folder(folder, embedder, progress)
+    indexed, embedded_chunks = await _embed_folder(folder, embedder, progress, strict=strict)
     await store.replace(tenant, collection, embedded_chunks)
     return indexed
 
@@ -66,16 +75,22 @@ async def ensure(
     store: VectorStore,
     progress: Report,
     record: Path,
+    strict: bool = False,
 ) -> Indexed:
     """Index a folder, unless the file `record` shows that the collection was made of these very files.
+
+    The record keeps the report of each file: what is not in its document, and why a file was left out.
 
     `embedding` names the embedding model's weights. The model is loaded only where it is needed.
     """
     wanted = await asyncio.to_thread(_fingerprint, folder, embedding)
     last = await asyncio.to_thread(_last_indexed, record)
     if last is not None and last[0] == wanted and await store.count(tenant, collection) == last[1].chunks:
+        if strict:
+            require_complete(last[1].files)
         return last[1]
-    indexed, embedded_chunks = await _embed_folder(folder, await asyncio.to_thread(embedder), progress)
+    loaded = await asyncio.to_thread(embedder)
+    indexed, embedded_chunks = await _embed_folder(folder, loaded, progress, strict=strict)
     # Until the replacement ends, the content of the collection is unknown.
     await asyncio.to_thread(record.unlink, missing_ok=True)
     await store.replace(tenant, collection, embedded_chunks)
@@ -83,7 +98,9 @@ async def ensure(
     return indexed
 
 
-async def index_folder(folder: Path, settings: Settings, *, tenant: str, collection: str) -> Indexed:
+async def index_folder(
+    folder: Path, settings: Settings, *, tenant: str, collection: str, strict: bool = False
+) -> Indexed:
     """Index a folder into the store of the settings where it changed, with the embedded model and a progress bar.
 
     Raises `PortError` and `DeployError`.
@@ -103,6 +120,7 @@ async def index_folder(folder: Path, settings: Settings, *, tenant: str, collect
                 store=store,
                 progress=progress,
                 record=home_of_index(settings) / tenant / collection / "corpus.json",
+                strict=strict,
             )
 
 
@@ -113,25 +131,32 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--tenant", default="default", type=_name)
     parser.add_argument("--collection", default="handbook", type=_name)
     parser.add_argument("--store", choices=["weaviate"], help="keep them in the Weaviate of the running stack")
+    parser.add_argument("--strict", action="store_true", help="index nothing if one file cannot be read")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
         settings = embedded(tree.load()) if options.store == "weaviate" else tree.load()
         indexed = asyncio.run(
-            index_folder(options.folder, settings, tenant=options.tenant, collection=options.collection)
+            index_folder(
+                options.folder, settings, tenant=options.tenant, collection=options.collection, strict=options.strict
+            )
         )
     except (PortError, DeployError) as error:
         print(f"perdure: {error}", file=sys.stderr)
         return 1
+    for line in reported(indexed.files):
+        print(line)
     how = "unchanged" if indexed.unchanged else f"indexed in {time.monotonic() - began:.1f} s"
     print(f"{options.collection}: {indexed.documents} documents, {indexed.chunks} chunks, {how}")
     return 0
 
 
-async def _embed_folder(folder: Path, embedder: Embedder, progress: Report) -> tuple[Indexed, list[Chunk]]:
+async def _embed_folder(
+    folder: Path, embedder: Embedder, progress: Report, *, strict: bool
+) -> tuple[Indexed, list[Chunk]]:
     """Read a folder's documents, cut them into chunks and embed each."""
-    documents = await asyncio.to_thread(_read, folder, progress)
-    pieces = [(document, piece) for document in documents for piece in chunks.cut(document)]
+    documents, reports = await asyncio.to_thread(read_folder, folder, progress, strict=strict)
+    pieces = await asyncio.to_thread(_cut, documents, embedder, progress)
     vectors: list[list[float]] = []
     for start in range(0, len(pieces), BATCH):
         vectors.extend(await embedder.embed([piece.text for _, piece in pieces[start : start + BATCH]]))
@@ -139,40 +164,15 @@ async def _embed_folder(folder: Path, embedder: Embedder, progress: Report) -> t
     embedded_chunks = [
         _chunk(document, piece, vector) for (document, piece), vector in zip(pieces, vectors, strict=True)
     ]
-    return Indexed(len(documents), len(embedded_chunks)), embedded_chunks
+    return Indexed(len(documents), len(embedded_chunks), files=reports), embedded_chunks
 
 
-def _read(folder: Path, progress: Report) -> list[Document]:
-    """Parse every file of a folder. Raises `UnreadableDocument`, also for two files with the same id and version."""
-    from activities.adapters.documents.parse import parse
-
-    files = _files(folder)
-    documents: dict[tuple[str, int], tuple[Path, Document]] = {}
-    for number, path in enumerate(files, 1):
-        document = parse(path)
-        key = (document.id, document.version)
-        if key in documents:
-            raise UnreadableDocument(
-                f"cannot index {path.name!r}: {documents[key][0].name!r} is version {document.version} of "
-                f"{document.id!r} too; give one of them another id or version"
-            )
-        documents[key] = (path, document)
-        progress("read documents", number, len(files))
-    return [document for _, document in documents.values()]
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the folder's files in a fixed order. Raises `DeployError` where there are none."""
-    if not folder.is_dir():
-        raise DeployError(f"cannot index {str(folder)!r}: it is not a folder; name a folder of documents")
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not files:
-        raise DeployError(f"cannot index {str(folder)!r}: it holds no files; name a folder of documents")
-    return files
+def _cut(documents: Sequence[Document], embedder: Embedder, progress: Report) -> list[tuple[Document, chunks.Piece]]:
+    pieces: list[tuple[Document, chunks.Piece]] = []
+    for number, document in enumerate(documents, 1):
+        pieces.extend((document, piece) for piece in chunks.cut(document, tokens=embedder.tokens))
+        progress("cut documents", number, len(documents))
+    return pieces
 
 
 def _chunk(document: Document, piece: chunks.Piece, vector: Sequence[float]) -> Chunk:
@@ -191,11 +191,11 @@ def _chunk(document: Document, piece: chunks.Piece, vector: Sequence[float]) -> 
 def _fingerprint(folder: Path, embedding: str) -> str:
     """Return a hash that changes with any file, with the chunking rules, and with the embedding model."""
     digest = hashlib.sha256(f"{chunks.EDITION} {embedding}".encode())
-    for path in _files(folder):
+    for path in files_in(folder):
         try:
             contents = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise DeployError(f"cannot index {str(path)!r}: {error.strerror}; check its permissions") from None
+        except OSError as error:  # it is left out, and read again once it can be opened
+            contents = f"cannot be opened: {error.strerror}"
         digest.update(f"\n{path.relative_to(folder)} {contents}".encode())
     return digest.hexdigest()
 
@@ -204,14 +204,20 @@ def _last_indexed(record: Path) -> tuple[str, Indexed] | None:
     """Return the fingerprint and content of the last indexing; None where no readable record exists."""
     try:
         fields = json.loads(record.read_text())
-        return str(fields["of"]), Indexed(int(fields["documents"]), int(fields["chunks"]), unchanged=True)
+        files = tuple(
+            FileReport(**{**one, "losses": tuple(one["losses"])})
+            for one in cast("list[dict[str, Any]]", fields["files"])
+        )
+        return str(fields["of"]), Indexed(int(fields["documents"]), int(fields["chunks"]), unchanged=True, files=files)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _remember(record: Path, of: str, indexed: Indexed) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"of": of, "documents": indexed.documents, "chunks": indexed.chunks}))
+    files = [asdict(report) for report in indexed.files]
+    content = {"of": of, "documents": indexed.documents, "chunks": indexed.chunks, "files": files}
+    record.write_text(json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def _name(value: str) -> str:

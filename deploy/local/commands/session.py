@@ -8,6 +8,7 @@ from pathlib import Path
 from activities import settings as tree
 from activities.ports import PortError
 from activities.settings import Settings
+from deploy.local.commands.folders import reported
 from deploy.local.commands.index import index_folder
 from deploy.local.stack.stack import Stack, running
 from deploy.local.weights.weights import DEFAULT_TIERS
@@ -53,4 +54,6 @@ def _index(documents: Path, settings: Settings) -> None:
         indexed = asyncio.run(index_folder(documents, settings, tenant=TENANT, collection=COLLECTION))
     except PortError as error:
         raise DeployError(str(error)) from None
+    for line in reported(indexed.files):
+        print(line)
     print(f"{COLLECTION}: {indexed.documents} documents, {indexed.chunks} chunks", flush=True)

@@ -1,0 +1,120 @@
+"""Opens a PDF and lays its pages out, within bounds: pages, operators' streams, drawn forms and characters."""
+
+import io
+import logging
+import zlib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pdfplumber
+from pdfminer.pdfinterp import PDFPageInterpreter
+from pdfplumber.page import Page, PDFPageAggregatorWithMarkedContent
+from pdfplumber.utils.exceptions import PdfminerException
+
+# What the library cannot read is counted where it is missing; its log would say it another time.
+logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
+logging.getLogger("pdfplumber").setLevel(logging.CRITICAL)
+
+MAX_PAGES = 2_000
+MAX_CHARACTERS = 60_000
+"""The most characters of a page."""
+MAX_PATHS = 20_000
+"""The most paths that a page draws."""
+MAX_FORMS = 500
+"""The most forms that a page draws: a form may draw forms that draw forms."""
+MAX_STREAM = 4_000_000
+"""The longest stream of operators of a page, in bytes once it is inflated."""
+MAX_STREAMS = 100_000_000
+"""The same, for all pages together."""
+
+
+class TooMuch(Exception):
+    """A page draws more than any page for people does."""
+
+
+class Encrypted(Exception):
+    """The file needs a password."""
+
+
+def open_pdf(data: bytes) -> pdfplumber.PDF:
+    """Open a PDF, also an encrypted one that every viewer opens. Raises `Encrypted`, and whatever a damaged file does."""
+    try:
+        return pdfplumber.open(io.BytesIO(data), pages=list(range(1, MAX_PAGES + 1)), password="")
+    except PdfminerException as error:
+        if "Password" in repr(error):
+            raise Encrypted from None
+        raise
+
+
+def laid_out(pdf: pdfplumber.PDF) -> Iterator[tuple[int, Page | None]]:
+    """Yield each page with its number; None for one that draws too much. A page is closed once the next is asked for."""
+    room = MAX_STREAMS
+    for page in pdf.pages:
+        try:
+            room -= _stream_size(page)
+            if room < 0:
+                raise TooMuch
+            device = _Device(pdf.rsrcmgr, pageno=page.page_number, laparams=None)
+            _Interpreter(pdf.rsrcmgr, device).process_page(page.page_obj)
+            cast("Any", page)._layout = device.get_result()
+        except TooMuch:
+            yield page.page_number, None
+        else:
+            yield page.page_number, page
+        page.close()
+
+
+def count_pages(pdf: pdfplumber.PDF) -> int:
+    """Return how many pages the file says it has."""
+    try:
+        count: Any = cast("Any", pdf.doc).catalog["Pages"].resolve()["Count"]
+    except (AttributeError, KeyError, TypeError):
+        return len(pdf.pages)
+    return count if isinstance(count, int) else len(pdf.pages)
+
+
+def _stream_size(page: Page) -> int:
+    """Return the size of a page's operators. Raises `TooMuch` for one that is too large, before it is all inflated."""
+    total = 0
+    for reference in cast("list[Any]", page.page_obj.contents):
+        stream = reference.resolve() if hasattr(reference, "resolve") else reference
+        raw: bytes = getattr(stream, "rawdata", None) or b""
+        total += len(raw)
+        filters = [str(getattr(name, "name", name)) for name, _ in stream.get_filters()] if raw else []
+        if filters == ["FlateDecode"] or filters == ["Fl"]:
+            try:
+                total += len(zlib.decompressobj().decompress(raw, MAX_STREAM + 1))
+            except zlib.error:
+                continue
+        if total > MAX_STREAM:
+            raise TooMuch
+    return total
+
+
+class _Device(PDFPageAggregatorWithMarkedContent):
+    """Collects what a page draws, and gives up where it is too much."""
+
+    characters = paths = forms = 0
+
+    def render_char(self, *args: Any, **kwargs: Any) -> float:
+        self.characters += 1
+        if self.characters > MAX_CHARACTERS:
+            raise TooMuch
+        return super().render_char(*args, **kwargs)
+
+    def paint_path(self, *args: Any, **kwargs: Any) -> None:
+        self.paths += 1
+        if self.paths > MAX_PATHS:
+            raise TooMuch
+        super().paint_path(*args, **kwargs)
+
+
+class _Interpreter(PDFPageInterpreter):
+    """Runs a page's operators, and gives up where it draws too many forms."""
+
+    def do_Do(self, xobjid_arg: Any) -> None:  # noqa: N802 - the operator's name
+        device = cast("_Device", self.device)
+        device.forms += 1
+        if device.forms > MAX_FORMS:
+            raise TooMuch
+        super().do_Do(xobjid_arg)
