@@ -9,12 +9,13 @@ import json
 import signal
 import weakref
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from activities.adapters.bounded_threads import BoundedThreads, Overrun
 from activities.adapters.foreign_work.frames import ask
-from activities.adapters.foreign_work.limits import Exceeded, Failed, Limits, Stopped
+from activities.adapters.foreign_work.limits import Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.processes import Child, ForkServer, NoProcess
 from activities.adapters.foreign_work.stopped_work import StoppedWork, digest_of
 from activities.adapters.foreign_work.turns import Turns
@@ -62,42 +63,59 @@ class Pool:
         """Kill every process. Work in them is lost."""
 
     async def run(
-        self, function: str, arguments: Mapping[str, Any], payload: bytes, limits: Limits, *, caller: str = ""
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        payload: bytes,
+        limits: Limits,
+        *,
+        caller: str = "",
+        deadline: timedelta | None = None,
     ) -> bytes:
         """Call `function` ("package.module:name") in a process with the arguments and the bytes; return its bytes.
 
-        Raises `Stopped` where it exceeds a limit, `Failed` for its own error, `Busy` where too many wait, and
-        `NoProcess`. The time limit begins when the work does. A cancelled call kills its process.
+        The limit of time begins when the work does; `deadline` bounds it together with the wait for a process. Raises
+        `Stopped` where a limit is exceeded, `Failed` for the work's own error, `Busy` where too many wait or the
+        deadline is over before a process is free, and `NoProcess`. A cancelled call kills its process.
         """
+        began = asyncio.get_running_loop().time()
         digest = digest_of(function, arguments, payload)
-        if (before := self._stopped.reason(digest)) is not None:
-            raise Stopped(before, before=True)
-        header = {
-            "function": function,
-            "arguments": arguments,
-            "processor": limits.processor.total_seconds(),
-            "output": limits.output,
-        }
-        async with self._turns.turn(caller):
-            # The same work may have been stopped while this waited.
-            if (before := self._stopped.reason(digest)) is not None:
-                raise Stopped(before, before=True)
+        self._refuse_again(digest)
+        try:
+            async with asyncio.timeout(None if deadline is None else deadline.total_seconds()):
+                await self._turns.take(caller)
+        except TimeoutError:
+            raise Busy("no process was free in time") from None
+        try:
+            self._refuse_again(digest)  # the same work may have been stopped while this waited
             child = await self._take()
+            if deadline is not None:
+                waited = timedelta(seconds=asyncio.get_running_loop().time() - began)
+                limits = replace(limits, time=min(limits.time, deadline - waited))
+            header = {
+                "function": function,
+                "arguments": arguments,
+                "processor": limits.processor.total_seconds(),
+                "output": limits.output,
+            }
             healthy = False
             try:
                 returned, data = await self._watched(child, header, payload, limits, digest)
                 healthy = True
-            except OverflowError:
-                self.kills += 1
-                raise self._stop(digest, Exceeded.OUTPUT) from None
             finally:
                 self._give_back(child, healthy=healthy)
+        finally:
+            self._turns.release(caller)
         if returned:
             return data
         report = json.loads(data)
         if "exceeded" in report:
             raise self._stop(digest, Exceeded(report["exceeded"]))
         raise Failed(report["error"], report["message"], report["where"])
+
+    def _refuse_again(self, digest: bytes) -> None:
+        if (before := self._stopped.reason(digest)) is not None:
+            raise Stopped(before, before=True)
 
     async def _watched(
         self, child: Child, header: Mapping[str, Any], payload: bytes, limits: Limits, digest: bytes
@@ -125,6 +143,9 @@ class Pool:
                 self.kills += 1
                 sure = exceeded is not Exceeded.TIME or used > SURE * limits.time.total_seconds()
                 raise self._stop(digest, exceeded, sure=sure)
+        except OverflowError:
+            self.kills += 1
+            raise self._stop(digest, Exceeded.OUTPUT) from None
         except EOFError:
             raise await self._crashed(child, digest) from None
         finally:

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from activities.adapters.foreign_work.limits import Busy
 
@@ -22,9 +20,8 @@ class Turns:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._holding: Counter[str] = Counter()
 
-    @asynccontextmanager
-    async def turn(self, caller: str) -> AsyncGenerator[None]:
-        """Wait for a place and hold it. Raises `Busy` at once where too many wait."""
+    async def take(self, caller: str) -> None:
+        """Wait for a place; `release` gives it back. Raises `Busy` at once where too many wait."""
         if sum(map(len, self._waiting.values())) >= self._most:
             raise Busy(f"{self._most} others wait already")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -36,12 +33,16 @@ class Turns:
             if place.cancelled():
                 self._forget(caller, place)
             else:  # it was given in the moment of the cancellation
-                self._release(caller)
+                self.release(caller)
             raise
-        try:
-            yield
-        finally:
-            self._release(caller)
+
+    def release(self, caller: str) -> None:
+        """Give a place back to whoever is next."""
+        self._free += 1
+        self._holding[caller] -= 1
+        if not self._holding[caller]:
+            del self._holding[caller]
+        self._give()
 
     def _give(self) -> None:
         for caller in list(self._waiting):
@@ -56,13 +57,6 @@ class Turns:
             self._free -= 1
             self._holding[caller] += 1
             place.set_result(None)
-
-    def _release(self, caller: str) -> None:
-        self._free += 1
-        self._holding[caller] -= 1
-        if not self._holding[caller]:
-            del self._holding[caller]
-        self._give()
 
     def _forget(self, caller: str, place: asyncio.Future[None]) -> None:
         places = self._waiting.get(caller)
