@@ -9,6 +9,9 @@ from activities.settings.groups import Group
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
+SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""The environment of a process that others are forked from: threads of numeric libraries do not survive a fork."""
+
 
 class ForeignWork(Group):
     """The processes that run guards and read documents. What exceeds a limit is killed and not tried again."""
@@ -32,6 +35,4 @@ class ForeignWork(Group):
 def plain_environment() -> dict[str, str]:
     """Return the environment of processes that read foreign text: no setting and no secret is in it."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    # Threads do not survive a fork, so numeric libraries start none.
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**kept, **single, "HF_HUB_OFFLINE": "1"}
+    return {**kept, **SINGLE_THREADED, "HF_HUB_OFFLINE": "1"}

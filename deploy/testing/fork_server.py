@@ -13,8 +13,13 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import tools
+from activities.adapters.documents import files as documents
+from activities.adapters.foreign_work.fork_server import preload
+from activities.adapters.foreign_work.processes import fork_servers_here
+from activities.adapters.guards import guard_work
 from activities.settings import ROOT, quiet_libraries
 
 OTHER_SERVERS = ("postgres_", "redis_", "weaviate_")
@@ -68,6 +73,7 @@ def main() -> None:
     quiet_libraries()
     for name in modules_before():
         importlib.import_module(name)
+    reports = {entries: preload(entries) for entries in (documents.PRELOAD, guard_work.PRELOAD)}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps killed workers
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     lifeline, our_end = os.pipe()
@@ -75,17 +81,18 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             os.close(our_end)
-            be_worker(line.strip(), lifeline)
+            be_worker(line.strip(), lifeline, reports)
         print(pid, flush=True)
 
 
-def be_worker(log: str, lifeline: int) -> None:
+def be_worker(log: str, lifeline: int, reports: dict[tuple[str, ...], list[dict[str, Any]]]) -> None:
     """Stand by, then serve. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     null = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((null, 0), (out, 1), (out, 2)):
         os.dup2(ours, theirs)
+    fork_servers_here(reports)
     threading.Thread(target=_end_with_the_starter, args=(lifeline,), daemon=True).start()
     for name in AFTER:
         importlib.import_module(name)

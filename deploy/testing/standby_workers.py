@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from activities.settings import ROOT, environment_with
+from activities.settings.foreign_work import SINGLE_THREADED
 from deploy.processes.errors import ProcessDied
 from deploy.processes.process import TAIL_LINES, bound_to_this_process
 from deploy.testing.fork_server import STANDING_BY
@@ -32,7 +33,7 @@ class ForkServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment_with(**environment),
+            env=environment_with(**SINGLE_THREADED, **environment),
             start_new_session=True,  # Ctrl-C goes to the process that uses the workers
         )
 

@@ -44,18 +44,21 @@ def preload(entries: Sequence[str]) -> list[dict[str, Any]]:
         except Exception as error:  # noqa: BLE001 - reported
             report |= {"error": type(error).__name__, "where": raised_at(error)}
         reports.append(report | {"milliseconds": round((time.perf_counter() - started) * 1000, 2)})
+    gc.collect()
+    gc.freeze()  # children then write to fewer of the pages that they share
     return reports
 
 
 def serve(control: socket.socket, reports: Sequence[dict[str, Any]]) -> NoReturn:
     """Report, then fork and reap as the worker asks. Never returns."""
-    gc.collect()
-    gc.freeze()  # children then write to fewer of the pages that they share
     told = json.dumps(list(reports)).encode()
     control.sendall(ANSWER.pack(len(told)) + told)
     us = os.getpid()
     while True:
-        command, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+        try:
+            command, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+        except ConnectionResetError:
+            os._exit(0)
         if len(command) < COMMAND.size:
             os._exit(0)
         kind, number = COMMAND.unpack(command)

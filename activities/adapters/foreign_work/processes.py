@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from activities.adapters.foreign_work.fork_server import ANSWER, COMMAND, FORK, REAP
+from activities.adapters.foreign_work.fork_server import ANSWER, COMMAND, FORK, REAP, serve
 from activities.settings import ROOT
 from activities.settings.foreign_work import plain_environment
 
@@ -48,8 +48,9 @@ class ForkServer:
             self._started()
 
     def adopt(self, control: socket.socket) -> None:
-        """Use a fork server that was forked from a process with everything loaded, as tests do."""
+        """Use a fork server that was forked from a process with everything loaded."""
         self._control = control
+        _running.append(self)
 
     def fork(self, niceness: int) -> "Child":
         """Return a new process. Raises `NoProcess`."""
@@ -189,7 +190,12 @@ def _end_all() -> None:
         server.close()
 
 
-def adopt(sockets: Mapping[tuple[str, ...], socket.socket]) -> None:
-    """Use fork servers that were forked from a loaded process, by their entries."""
-    for preload, control in sockets.items():
-        fork_server(preload).adopt(control)
+def fork_servers_here(reports: Mapping[tuple[str, ...], list[dict[str, Any]]]) -> None:
+    """Fork the fork servers from this process, which has loaded their entries and has one thread; for tests."""
+    for preload, loaded in reports.items():
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            ours.close()
+            serve(theirs, loaded)
+        theirs.close()
+        fork_server(preload).adopt(ours)
