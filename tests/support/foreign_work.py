@@ -25,7 +25,7 @@ def eat(arguments: dict[str, Any], data: bytes) -> bytes:  # noqa: ARG001
         time.sleep(0.001)
 
 
-def sleep(arguments: dict[str, Any], data: bytes) -> bytes:  # noqa: ARG001
+def sleep(arguments: dict[str, Any], data: bytes) -> bytes:
     """Wait without using the processor."""
     time.sleep(arguments.get("seconds", 3600))
     return data

@@ -67,6 +67,11 @@ class FileDocuments:
             raise ReadersBusy(f"cannot read {name!r} now: {error}; try later") from None
         return text.decode("utf-8", "surrogatepass")
 
+    @property
+    def kills(self) -> int:
+        """The processes that were killed at a limit."""
+        return self._pool.kills
+
     async def start(self) -> None:
         """Let a process stand by, so that the first document waits for no imports."""
         await self._pool.start()

@@ -24,8 +24,11 @@ WATCH = 0.05
 """The seconds between two looks at a process: a page fault costs so much that it cannot take much memory in between."""
 STARTING = timedelta(minutes=2)
 """How long the fork server may load before its start counts as failed."""
-SURE = 0.5
-"""The share of the time limit that has to be processor time: otherwise the machine was busy, and not the work heavy."""
+LONG = 0.25
+"""The seconds of processor time after which work counts as long."""
+SURE = 0.1
+"""The share of the time limit that has to be processor time: below it the machine was busy,
+and the work not heavy."""
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 
 
@@ -139,6 +142,9 @@ class Pool:
                 elif rest <= 0:
                     exceeded = Exceeded.TIME
                 else:
+                    if used > LONG:  # short work of others goes first
+                        child.step_back()
+                        child.used = self._uses
                     continue
                 self.kills += 1
                 sure = exceeded is not Exceeded.TIME or used > SURE * limits.time.total_seconds()

@@ -18,6 +18,9 @@ from activities.adapters.foreign_work.fork_server import ANSWER, COMMAND, FORK, 
 from activities.settings import ROOT
 from activities.settings.foreign_work import plain_environment
 
+LAST = 15
+"""The niceness of work that takes long."""
+
 
 class NoProcess(Exception):
     """The fork server gave no process: it ended by itself, or it is away."""
@@ -146,6 +149,11 @@ class Child:
             return self._process.memory_info().rss, times.user + times.system
         except psutil.Error:
             return 0, 0.0
+
+    def step_back(self) -> None:
+        """Let every other process go first from now on; it cannot be taken back."""
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self._pid, LAST)
 
     @property
     def alive(self) -> bool:

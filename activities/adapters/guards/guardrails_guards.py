@@ -45,12 +45,12 @@ class GuardrailsGuards:
         self._questions, self._long_texts = (
             Pool(
                 self._server,
-                processes=settings.processes,
+                processes=processes,
                 waiting=settings.waiting,
                 remembered=settings.remembered,
                 niceness=niceness,
             )
-            for niceness in (0, 5)
+            for processes, niceness in ((settings.processes, 0), (max(1, settings.processes // 2), 5))
         )
         self._log = structlog.get_logger("perdure")
 
@@ -80,6 +80,11 @@ class GuardrailsGuards:
             return self._verdict(spec, started, *await self._check_apart(spec, guard, arguments, subject))
 
         return tuple(await asyncio.gather(*(verdict(number, *each) for number, each in enumerate(prepared))))
+
+    @property
+    def kills(self) -> int:
+        """The processes that were killed at a limit."""
+        return self._questions.kills + self._long_texts.kills
 
     def close(self) -> None:
         """Kill the processes of this set of guards."""
