@@ -21,6 +21,8 @@ READ = "activities.adapters.documents.files:read"
 """The work of reading a document."""
 WALL_CLOCK = 2
 """How much longer than its processor time the reading may take, on a busy machine."""
+LONGEST_WAIT = timedelta(seconds=15)
+"""How long a document waits for others, its tenant's own too: with the time to read it, less than the effect has."""
 
 _ERRORS = {error.__name__: error for error in (UnreadableDocument, NotInCharset)}
 
@@ -53,7 +55,8 @@ class FileDocuments:
             output=self._settings.output_mib * MEBIBYTE,
         )
         try:
-            text = await self._pool.run(READ, {"name": name, "charset": charset}, data, limits, caller=tenant)
+            work = {"name": name, "charset": charset}
+            text = await self._pool.run(READ, work, data, limits, caller=tenant, longest_wait=LONGEST_WAIT)
         except Stopped as stopped:
             self._log.warning("document_stopped", limit=stopped.exceeded.value, before=stopped.before)
             raise ReadingStopped(self._stopped(name, stopped, page=charset is not None)) from None

@@ -52,7 +52,7 @@ _INLINE = frozenset(
 """The tags within a line; every other tag begins and ends a line."""
 
 _META = {"id": "DC.identifier", "version": "DC.hasVersion", "date": "DC.date", "replaces": "DC.replaces"}
-_CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
+_CHARSET = re.compile(rb"""<meta[^<>]{1,1000}?charset\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
 _MAX_DEPTH = 400
 """The deepest nesting of tags that is read; only a page that attacks readers is deeper."""
 

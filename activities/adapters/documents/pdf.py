@@ -18,7 +18,7 @@ from activities.text.sentences import BULLET
 # The error names the fault of a file; pypdf's log would repeat it.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
-_KEYWORD = re.compile(r"(\w+)\s*=\s*([^;]*)")
+_KEYWORD = re.compile(r"(?<!\w)(\w++)\s*+=\s*+([^;]*)")
 _HEADING_SIZE_RATIO = 1.12
 """The least ratio of a heading's font size to the text's, where the heading is not bold."""
 _MAX_HEADING_LENGTH = 120

@@ -25,10 +25,8 @@ WATCH = 0.05
 STARTING = timedelta(minutes=2)
 """How long the fork server may load before its start counts as failed."""
 LONG = 0.25
-"""The seconds of processor time after which work counts as long."""
-SURE = 0.1
-"""The share of the time limit that has to be processor time: below it the machine was busy,
-and the work not heavy."""
+"""The seconds of processor time after which work counts as long. What is stopped by the clock before it has used as
+much only met a busy machine."""
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 
 
@@ -74,18 +72,20 @@ class Pool:
         *,
         caller: str = "",
         deadline: timedelta | None = None,
+        longest_wait: timedelta | None = None,
     ) -> bytes:
         """Call `function` ("package.module:name") in a process with the arguments and the bytes; return its bytes.
 
-        The limit of time begins when the work does; `deadline` bounds it together with the wait for a process. Raises
-        `Stopped` where a limit is exceeded, `Failed` for the work's own error, `Busy` where too many wait or the
-        deadline is over before a process is free, and `NoProcess`. A cancelled call kills its process.
+        The limit of time begins when the work does; `longest_wait` bounds the wait for a process, and `deadline` both
+        together. Raises `Stopped` where a limit is exceeded, `Failed` for the work's own error, `Busy` where too many
+        wait or no process is free in time, and `NoProcess`. A cancelled call kills its process.
         """
         began = asyncio.get_running_loop().time()
         digest = digest_of(function, arguments, payload)
         self._refuse_again(digest)
         try:
-            async with asyncio.timeout(None if deadline is None else deadline.total_seconds()):
+            longest = min((limit for limit in (deadline, longest_wait) if limit is not None), default=None)
+            async with asyncio.timeout(None if longest is None else longest.total_seconds()):
                 await self._turns.take(caller)
         except TimeoutError:
             raise Busy("no process was free in time") from None
@@ -147,7 +147,7 @@ class Pool:
                         child.used = self._uses
                     continue
                 self.kills += 1
-                sure = exceeded is not Exceeded.TIME or used > SURE * limits.time.total_seconds()
+                sure = exceeded is not Exceeded.TIME or used > LONG
                 raise self._stop(digest, exceeded, sure=sure)
         except OverflowError:
             self.kills += 1
@@ -173,6 +173,11 @@ class Pool:
         if sure:
             self._stopped.add(digest, exceeded)
         return Stopped(exceeded)
+
+    @property
+    def busy(self) -> int:
+        """The processes that are at work."""
+        return len(self._children) - len(self._idle)
 
     async def start(self) -> None:
         """Load what the work needs and let a process stand by. Raises `NoProcess`."""

@@ -18,7 +18,7 @@ from activities.adapters.foreign_work.fork_server import ANSWER, COMMAND, FORK, 
 from activities.settings import ROOT
 from activities.settings.foreign_work import plain_environment
 
-LAST = 15
+LAST = 10
 """The niceness of work that takes long."""
 
 
@@ -39,6 +39,11 @@ class ForkServer:
         self._control: socket.socket | None = None
         self.reports: list[dict[str, Any]] = []
         """How the loading of each entry went, once it is started."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None where it does not run, or was forked elsewhere."""
+        return None if self._process is None else self._process.pid
 
     @property
     def ready(self) -> bool:
