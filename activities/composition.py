@@ -12,7 +12,7 @@ from activities.authorization.rights import Rights
 from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
-from activities.ports import Embedder, Guards, SharedState, TokenLog, VectorStore
+from activities.ports import Documents, Embedder, Guards, SharedState, TokenLog, VectorStore
 from activities.settings import Settings
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.chains.steps import StepKey
@@ -137,9 +137,17 @@ class Adapters:
 
         return TracedStore(store_until_closed(self.settings, self._stack))
 
+    @cached_property
+    def documents(self) -> Documents:
+        """The reader of files and pages, in processes of their own."""
+        from activities.adapters.documents.files import FileDocuments
+
+        documents = FileDocuments(self.settings.foreign_work)
+        self._stack.callback(documents.close)
+        return documents
+
     def retrieval(self) -> Activities:
         """Return the effects that search and parse documents."""
-        from activities.adapters.documents.files import FileDocuments
         from activities.effects.extraction import Parsing
         from activities.effects.retrieval import Retrieval
         from agents.schemas import Schemas
@@ -147,7 +155,7 @@ class Adapters:
         schemas = Schemas(self.settings.paths.agents / "schemas")
         return [
             Retrieval(self.store, self.embedder, self.blobs).retrieve,
-            Parsing(schemas, self.catalogue, FileDocuments(), self.blobs, self.registration).parse,
+            Parsing(schemas, self.catalogue, self.documents, self.blobs, self.registration).parse,
         ]
 
     @cached_property
@@ -160,8 +168,9 @@ class Adapters:
         from activities.adapters.guards.guardrails_guards import GuardrailsGuards
         from activities.adapters.telemetry import TracedGuards
 
-        guards = GuardrailsGuards()
-        self.when_ready.append(lambda: guards.warm_up(self.specs.guards()))
+        guards = GuardrailsGuards(settings=self.settings.foreign_work)
+        self._stack.callback(guards.close)
+        self.when_ready.append(guards.warm_up)
         return TracedGuards(guards)
 
     def guards(self) -> Activities:
@@ -243,7 +252,7 @@ class Adapters:
         """Return the function that builds a call's context: documents, public pages and the operator's services."""
         from activities.adapters.tool_contexts import context_maker
 
-        make = context_maker(self.settings, lambda: self.store, lambda: self.embedder)
+        make = context_maker(self.settings, lambda: self.store, lambda: self.embedder, self.documents)
 
         def context(key: StepKey, spec: AgentSpec) -> "ToolContext":
             return make(

@@ -161,9 +161,10 @@ def allows(constraint: AllowedHosts, url: AnyHttpUrl) -> bool:
 
 
 def _is_within(host: str, port: int | None, allowed: str) -> bool:
-    with_port = re.fullmatch(r"(.*[^:]):(\d+)", allowed)
-    name = with_port[1] if with_port else allowed
-    if port not in ((int(with_port[2]),) if with_port else USUAL_PORTS):
+    name, _, digits = allowed.rpartition(":")
+    with_port = digits.isdecimal() and name != "" and not name.endswith(":")
+    name = name if with_port else allowed
+    if port not in ((int(digits),) if with_port else USUAL_PORTS):
         return False
     return host.endswith(name[1:]) if name.startswith("*.") else host == name
 

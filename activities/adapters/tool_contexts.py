@@ -8,7 +8,7 @@ from activities.adapters.stores.tool_knowledge import ToolKnowledge
 from activities.adapters.web.named_services import NamedServices
 from activities.adapters.web.public_web import PublicWeb
 from activities.adapters.web.tool_http import ToolHttp
-from activities.ports import Embedder, VectorStore
+from activities.ports import Documents, Embedder, VectorStore
 from activities.settings import Settings
 from tools.base import ToolContext
 from tools.world import NoKnowledge
@@ -23,13 +23,18 @@ class ContextMaker(Protocol):
 
 
 def context_maker(
-    settings: Settings, store: Callable[[], VectorStore], embedder: Callable[[], Embedder]
+    settings: Settings,
+    store: Callable[[], VectorStore],
+    embedder: Callable[[], Embedder],
+    documents: Documents | None = None,
 ) -> ContextMaker:
     """Return the maker of contexts for these settings; it opens store and embedder when a call first needs them."""
-    http = ToolHttp(PublicWeb(FileDocuments()), NamedServices(settings.tools))
+    web = PublicWeb(documents or FileDocuments(settings.foreign_work))
+    services = NamedServices(settings.tools)
 
     def make(*, tenant: str, run: str, step: str, key: str, collection: str | None) -> ToolContext:
         knowledge = NoKnowledge() if collection is None else ToolKnowledge(tenant, collection, store(), embedder)
+        http = ToolHttp(web, services, tenant)
         return ToolContext(tenant=tenant, run=run, step=step, key=key, knowledge=knowledge, http=http)
 
     return make

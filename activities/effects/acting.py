@@ -132,7 +132,7 @@ class Acting:
         rejected = await self._boundary.objection(tool, arguments, spec.results, spec.result_bytes)
         if rejected is not None or not spec.arguments:
             return rejected, ()
-        verdicts = await self._guards.run(spec.arguments, Subject(text=arguments))
+        verdicts = await self._guards.run(spec.arguments, Subject(text=arguments, tenant=ask.key.tenant))
         blocking = "; ".join(verdict.reason for verdict in verdicts if verdict.blocks)
         if blocking:
             return not_called(tool.name, ToolEnded.REJECTED, f"its arguments are kept back: {blocking}"), verdicts

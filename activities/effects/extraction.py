@@ -59,7 +59,7 @@ class Parsing:
                 data = (await texts.read(self._blobs, ask.tenant, ask.file.text)).encode()
             else:
                 data = ask.file.content or b""
-            body = await self._documents.text(ask.file.name, data)
+            body = await self._documents.text(ask.file.name, data, tenant=ask.tenant)
         except UnreadableDocument as error:
             body, unreadable = "", str(error)
         document = Text.of(body)

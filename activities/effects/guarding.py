@@ -23,7 +23,7 @@ class Screening:
     async def screen(self, ask: Screen) -> Screened:
         """Screen a question. Safe to run twice: guards only read, and a gate that is open stays open."""
         question = await texts.read(self._blobs, ask.tenant, ask.question)
-        subject = Subject(text=question)
+        subject = Subject(text=question, tenant=ask.tenant)
         if ask.guards is not None:
             return Screened(spec_digest=None, verdicts=await self._guards.run(ask.guards, subject))
         try:
@@ -51,5 +51,5 @@ class Checking:
         cited = [citation.passage for citation in ask.citations]
         answer, *bodies = await texts.read_all(self._blobs, ask.tenant, [ask.answer, *cited])
         passages = tuple(passage.model_copy(update={"body": body}) for passage, body in zip(cited, bodies, strict=True))
-        subject = Subject(text=answer, citations=ask.citations, passages=passages)
+        subject = Subject(text=answer, citations=ask.citations, passages=passages, tenant=ask.tenant)
         return Checked(verdicts=await self._guards.run(ask.guards, subject))

@@ -18,13 +18,18 @@ class Subject:
     citations: tuple[Citation, ...] = ()
     passages: tuple[Text, ...] = ()
     """The cited passages with their bodies, in the order of the citations."""
+    tenant: str = ""
+    """The tenant whose text it is: tenants with long texts take turns."""
 
 
 class Guards(Protocol):
     """Runs guards by name."""
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
-        """Run guards in parallel, and return a verdict for each in order. Raises `NotConfigured` for an unknown one."""
+        """Run guards in parallel, and return a verdict for each in order. Raises `NotConfigured` for an unknown one.
+
+        Cheap guards run first. Where one of them blocks the text, the others do not see it: `Ended.SKIPPED`.
+        """
         ...
 
 

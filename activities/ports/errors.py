@@ -165,6 +165,20 @@ class UnreadableDocument(PortError):
     final = True
 
 
+class NotInCharset(UnreadableDocument):
+    """The bytes are not text in the encoding that they are said to be in."""
+
+
+class ReadingStopped(UnreadableDocument):
+    """Reading the document took more time or memory than it may, so its process was killed. It is not read again."""
+
+
+class ReadersBusy(PortError):
+    """So many documents wait to be read that no more are taken for a while."""
+
+    outage = True
+
+
 class KeyTaken(PortError):
     """The key was used before, for something else."""
 

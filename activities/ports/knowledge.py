@@ -10,8 +10,12 @@ from typing import Protocol
 class Documents(Protocol):
     """Reads the text of files."""
 
-    async def text(self, name: str, data: bytes) -> str:
-        """Return the text of a file, parsed by the ending of its name. Raises `UnreadableDocument`."""
+    async def text(self, name: str, data: bytes, *, tenant: str = "", charset: str | None = None) -> str:
+        """Return the text of a file, parsed by the ending of its name; one file of a tenant at a time.
+
+        `charset`: Python's codec for the encoding that the server of a page named, empty where it named none; None for
+        a file. Raises `UnreadableDocument`, `ReadingStopped` and `NotInCharset` among it, and `ReadersBusy`.
+        """
         ...
 
 

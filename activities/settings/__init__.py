@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from activities.settings.errors import explain, explain_json
+from activities.settings.foreign_work import ForeignWork
 from activities.settings.groups import Approvals, Callers, Group, Limits, Payloads
 from activities.settings.names import DELIMITER, PREFIX, secret_files, unknown
 
@@ -218,6 +219,7 @@ class Settings(BaseSettings):
     shared: Shared = Shared()
     limits: Limits = Limits()
     work: Work = Work()
+    foreign_work: ForeignWork = ForeignWork()
     tokens: Tokens = Tokens()
     tools: Tools = Tools()
     approvals: Approvals = Approvals()

@@ -15,8 +15,9 @@ OPENINGS = (
 )  # fmt: skip
 """The words that begin a question, and so a new part."""
 
+# The question's white space is single spaces by now: a pattern for any white space would take a time by its square.
 _JOINT = re.compile(
-    r"(?:\?\s+(?:and\s+|also,?\s+)?|[,;]\s*and\s+|\s+and\s+(?:also\s+)?)(?=(?:" + "|".join(OPENINGS) + r")\b)",
+    r"(?:\? (?:and |also,? )?|[,;] ?and | and (?:also )?)(?=(?:" + "|".join(OPENINGS) + r")\b)",
     re.IGNORECASE,
 )
 

@@ -5,7 +5,7 @@ import re
 BULLET = re.compile(r"(?:[-*+•\u2013]|\d{1,3}[.)]|[a-z]\))\s+")
 """The mark of a list item: a sign, a number or a letter."""
 
-_END = re.compile(r"""[.!?…]+["'”\u2019»)\]]*(?=\s)|[。\uff01\uff1f]+[」』]*""")
+_END = re.compile(r"""(?<![.!?…])[.!?…]++["'”\u2019»)\]]*+(?=\s)|[。\uff01\uff1f]+[」』]*""")
 """A possible end of a sentence: its last sign, with the quotes and brackets that close after it."""
 
 _NEVER_LAST = re.compile(
@@ -67,7 +67,7 @@ def _ends(text: str, start: int, end: int, stop: int) -> bool:
     following = text[opened]
     if following.islower():
         return False
-    words = text[start:end].split()
+    words = text[start:end].rsplit(maxsplit=1)
     last = words[-1].lstrip(_OPENERS) if words else ""
     if not last.endswith("."):
         return True

@@ -203,7 +203,7 @@ class ToolBoundary:
         except NotText as error:
             return _short(name, ToolEnded.UNUSABLE, ended.happened, f"The result of {name} cannot be shown: {error}.")
         guarded = bool(text.text.strip()) and not ended.ours
-        verdicts = await self._guards.run(guards, Subject(text=text.text)) if guarded else ()
+        verdicts = await self._guards.run(guards, Subject(text=text.text, tenant=context.tenant)) if guarded else ()
         blocking = [verdict for verdict in verdicts if verdict.blocks]
         if blocking:
             why = "; ".join(f"{verdict.guard}: {verdict.reason}" for verdict in blocking)

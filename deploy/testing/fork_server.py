@@ -21,8 +21,9 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tools
 from activities.settings import ROOT, quiet_libraries
@@ -36,6 +37,9 @@ OTHER_SERVERS = ("postgres_", "redis_", "weaviate_")
 
 AFTER = ("activities.adapters.stores.lancedb_store",)
 """The modules that start threads when they are imported, so after the fork: threads do not survive it."""
+
+Reports: TypeAlias = dict[tuple[str, ...], list[dict[str, Any]]]
+"""How the loading of each entry went, by the entries of a fork server of foreign work."""
 
 STANDING_BY = "standing by"
 """The line in a worker's log once it only waits for its signal."""
@@ -97,20 +101,30 @@ def _answer(connection: socket.socket, listener: socket.socket) -> None:
     body, [lifeline], _, _ = socket.recv_fds(connection, 1 << 16, 1)
     while more := connection.recv(1 << 16):
         body += more
-    if "worker" not in sys.modules:
-        quiet_libraries()
-        for name in modules_before():
-            importlib.import_module(name)
+    reports = load()
     pid = os.fork()
     if pid == 0:
         listener.close()
         connection.close()
-        be_worker(json.loads(body), lifeline)
+        be_worker(json.loads(body), lifeline, reports)
     os.close(lifeline)
     connection.sendall(str(pid).encode())
 
 
-def be_worker(request: Mapping[str, Any], lifeline: int) -> None:
+@cache
+def load() -> Reports:
+    """Import the platform and load the guards and the readers, once; return how the loading went."""
+    quiet_libraries()
+    for name in modules_before():
+        importlib.import_module(name)
+    from activities.adapters.documents import files
+    from activities.adapters.foreign_work.fork_server import preload
+    from activities.adapters.guards import guard_work
+
+    return {entries: preload(entries) for entries in (files.PRELOAD, guard_work.PRELOAD)}
+
+
+def be_worker(request: Mapping[str, Any], lifeline: int, reports: Reports) -> None:
     """Stand by, then serve, with the request's `environment`, `log` and `tools`. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     replace_environment(request["environment"])
@@ -121,6 +135,8 @@ def be_worker(request: Mapping[str, Any], lifeline: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((null, 0), (out, 1), (out, 2)):
         os.dup2(ours, theirs)
+    processes = importlib.import_module("activities.adapters.foreign_work.processes")
+    processes.fork_servers_here(reports)
     threading.Thread(target=_end_with_the_starter, args=(lifeline,), daemon=True).start()
     for name in AFTER:
         importlib.import_module(name)

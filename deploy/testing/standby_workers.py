@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from activities.settings import ROOT, environment_with
+from activities.settings.foreign_work import SINGLE_THREADED
 from deploy.processes.errors import ProcessDied
 from deploy.processes.process import TAIL_LINES, bound_to_this_process
 from deploy.testing.fork_server import SHARED, STANDING_BY, socket_in
@@ -81,6 +82,7 @@ def fork_server() -> Generator[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=environment_with(**SINGLE_THREADED),
             start_new_session=True,  # Ctrl-C goes to the process that uses the workers
         )
         try:

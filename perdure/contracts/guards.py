@@ -45,7 +45,9 @@ class Ended(StrEnum):
     TIMED_OUT = "timed_out"
     """The guard did not finish within its deadline."""
     FAILED = "failed"
-    """The guard broke."""
+    """The guard broke, or needed more memory than it may."""
+    SKIPPED = "skipped"
+    """The guard did not run, since a cheap one blocks the text: its verdict counts as passed and says so."""
 
 
 class GuardSpec(Contract):
@@ -58,7 +60,7 @@ class GuardSpec(Contract):
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
     """The guard's own settings, for example `{"max": 4000}`."""
     deadline: timedelta = Field(default=DEADLINE, gt=timedelta(0), le=LONGEST_DEADLINE)
-    """How long the loaded guard may take, including the wait for a free thread."""
+    """How long the loaded guard may take, including the wait for a free process."""
     on_failure: OnFailure = OnFailure.CLOSED
     """Whether a broken guard counts as a finding."""
 

@@ -1,12 +1,122 @@
-"""Reads the text of files for the documents port."""
+"""Reads the text of files for the documents port, each in a process that is killed where reading runs away."""
 
-import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+import structlog
+
+from activities.adapters.documents.document import unreadable
 from activities.adapters.documents.plain import read_text
+from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
+from activities.adapters.foreign_work.pool import Pool
+from activities.adapters.foreign_work.processes import NoProcess, fork_server
+from activities.ports import NotInCharset, ReadersBusy, ReadingStopped, UnreadableDocument
+from activities.settings.foreign_work import ForeignWork
+
+PRELOAD = ("activities.adapters.documents.files",)
+"""What the fork server of documents loads."""
+READ = "activities.adapters.documents.files:read"
+"""The work of reading a document."""
+WALL_CLOCK = 2
+"""How much longer than its processor time the reading may take, on a busy machine."""
+LONGEST_WAIT = timedelta(seconds=15)
+"""How long a document waits for others, its tenant's own too: with the time to read it, less than the effect has."""
+
+_ERRORS = {error.__name__: error for error in (UnreadableDocument, NotInCharset)}
 
 
 class FileDocuments:
-    """A `Documents` for text, Markdown, HTML and PDF. Parsing is CPU-bound, so it runs on a thread."""
+    """A `Documents` for the files that `read_text` reads, for use from one event loop.
 
-    async def text(self, name: str, data: bytes) -> str:
-        return await asyncio.to_thread(read_text, name, data)
+    Each file is read in a fresh process, so that nothing of one tenant's document is left when the next one is read.
+    """
+
+    def __init__(self, settings: ForeignWork | None = None) -> None:
+        self._settings = settings or ForeignWork()
+        self._pool = Pool(
+            fork_server(PRELOAD),
+            processes=self._settings.processes,
+            waiting=self._settings.waiting,
+            remembered=self._settings.remembered,
+            uses=1,
+            one_each=True,
+            niceness=5,
+        )
+        self._log = structlog.get_logger("perdure")
+
+    async def text(self, name: str, data: bytes, *, tenant: str = "", charset: str | None = None) -> str:
+        seconds = self._settings.document_seconds if charset is None else self._settings.page_seconds
+        limits = Limits(
+            time=timedelta(seconds=WALL_CLOCK * seconds),
+            processor=timedelta(seconds=seconds),
+            memory=self._settings.memory_mib * MEBIBYTE,
+            output=self._settings.output_mib * MEBIBYTE,
+        )
+        try:
+            work = {"name": name, "charset": charset}
+            text = await self._pool.run(READ, work, data, limits, caller=tenant, longest_wait=LONGEST_WAIT)
+        except Stopped as stopped:
+            self._log.warning("document_stopped", limit=stopped.exceeded.value, before=stopped.before)
+            raise ReadingStopped(self._stopped(name, stopped, page=charset is not None)) from None
+        except Failed as failure:
+            if failure.error in _ERRORS:
+                raise _ERRORS[failure.error](failure.message) from None
+            self._log.warning("document_reader_broke", error=failure.error, where=failure.where)
+            reason = f"reading it fails ({failure.error} at {failure.where})"
+            raise unreadable(Path(name), reason, "save it anew or convert it to another format") from None
+        except (Busy, NoProcess) as error:
+            raise ReadersBusy(f"cannot read {name!r} now: {error}; try later") from None
+        return text.decode("utf-8", "surrogatepass")
+
+    @property
+    def kills(self) -> int:
+        """The processes that were killed at a limit."""
+        return self._pool.kills
+
+    async def start(self) -> None:
+        """Let a process stand by, so that the first document waits for no imports."""
+        await self._pool.start()
+
+    def close(self) -> None:
+        """Kill the processes; what they read is lost."""
+        self._pool.close()
+
+    def _stopped(self, name: str, stopped: Stopped, *, page: bool) -> str:
+        settings = self._settings
+        processor = settings.page_seconds if page else settings.document_seconds
+        seconds = f"PERDURE_FOREIGN_WORK__{'PAGE' if page else 'DOCUMENT'}_SECONDS"
+        limit = {
+            Exceeded.TIME: f"reading it takes longer than {WALL_CLOCK * processor:g} s ({seconds})",
+            Exceeded.PROCESSOR: f"reading it takes more than {processor:g} s of processor time ({seconds})",
+            Exceeded.MEMORY: f"reading it needs more than {settings.memory_mib:,} MiB "
+            "(PERDURE_FOREIGN_WORK__MEMORY_MIB)",
+            Exceeded.OUTPUT: f"its text is longer than {settings.output_mib:,} MiB (PERDURE_FOREIGN_WORK__OUTPUT_MIB)",
+            Exceeded.CRASH: "reading it ends its process",
+        }[stopped.exceeded]
+        again = ", as it did before" if stopped.before else ""
+        return f"cannot read the document {name!r}: {limit}{again}; send a smaller or simpler one"
+
+
+def read(work: Mapping[str, Any], data: bytes) -> bytes:
+    """Return the text of a file, or of a page in the encoding that its server named."""
+    name, charset = str(work["name"]), work["charset"]
+    if not charset:
+        return read_text(name, data).encode("utf-8", "surrogatepass")
+    text = _decoded(data, charset)
+    if Path(name).suffix != ".html":
+        return text.encode()
+    # The server's encoding takes precedence over the page's own, but the HTML reader knows only the page's.
+    return read_text(name, b'<meta charset="utf-8">' + text.encode()).encode("utf-8", "surrogatepass")
+
+
+def _decoded(data: bytes, charset: str) -> str:
+    try:
+        text = data.decode(charset)
+        text.encode()
+    except (UnicodeError, LookupError, ValueError):
+        raise NotInCharset(f"it is not the text in {charset.removesuffix('-sig')!r} that it says it is") from None
+    if "\0" in text:
+        raise NotInCharset("it is binary, though it says it is text")
+    return text

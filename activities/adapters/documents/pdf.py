@@ -174,7 +174,7 @@ def _read(pages: list[_Page], outline: Outline) -> None:
         flow = [
             None if isinstance(item, Ruled) or (item in levels and len(item.pieces) < 2) else item
             for item in page.items
-        ]  # noqa: PLR2004
+        ]
         position, above = 0, None
         while position < len(page.items):
             item = page.items[position]

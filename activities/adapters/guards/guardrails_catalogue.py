@@ -105,6 +105,10 @@ class Guard:
     """A function of the subject, the arguments and the library's message: the reason of a failure, without the text."""
     load: Lazy[Any] | None = None
     """The model that has to be loaded before the first text, where loading takes long."""
+    cheap: bool = False
+    """Whether it takes microseconds for any text: it runs before the others, in the worker's own process."""
+    cites: bool = False
+    """Whether it needs the citations and the passages."""
 
 
 def _length_reason(subject: Subject, arguments: Any, _: str) -> str:
@@ -122,15 +126,15 @@ def _secret_reason(_: Subject, __: Any, ___: str) -> str:
 GUARDS: dict[str, Guard] = {
     "secrets_present": Guard(lambda _: Secrets(), NoArguments, _secret_reason),
     "valid_length": Guard(
-        lambda arguments: ValidLength(min=arguments.min, max=arguments.max), LengthArguments, _length_reason
+        lambda arguments: ValidLength(min=arguments.min, max=arguments.max), LengthArguments, _length_reason, cheap=True
     ),
     "pii": Guard(
         lambda arguments: Pii(arguments.entities, arguments.threshold), PiiArguments, _own_reason, PERSONAL_DATA
     ),
     "injection": Guard(lambda arguments: Injection(arguments.threshold), InjectionArguments, _own_reason, CLASSIFIER),
     "toxicity": Guard(lambda arguments: Toxicity(arguments.threshold), ToxicityArguments, _own_reason, PROFANITY),
-    "citations_verbatim": Guard(lambda _: CitationsVerbatim(), NoArguments, _own_reason),
-    "figures_quoted": Guard(lambda _: FiguresQuoted(), NoArguments, _own_reason),
-    "names_quoted": Guard(lambda _: NamesQuoted(), NoArguments, _own_reason),
+    "citations_verbatim": Guard(lambda _: CitationsVerbatim(), NoArguments, _own_reason, cites=True),
+    "figures_quoted": Guard(lambda _: FiguresQuoted(), NoArguments, _own_reason, cites=True),
+    "names_quoted": Guard(lambda _: NamesQuoted(), NoArguments, _own_reason, cites=True),
 }
 """Every guard that a spec may name."""

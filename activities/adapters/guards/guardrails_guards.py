@@ -1,73 +1,120 @@
-"""Guards through Guardrails AI, each validator run by itself, in parallel, with its telemetry and tracing off."""
+"""Guards through Guardrails AI: cheap ones first, the others each in a process that is killed where it runs away."""
 
 import asyncio
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from guardrails.settings import settings
-from guardrails.validator_base import PassResult
 from pydantic import ValidationError
 
-from activities.adapters.bounded_threads import BoundedThreads, Overrun
-from activities.adapters.guards.guardrails_catalogue import GUARDS, Arguments, Guard
-from activities.adapters.guards.guardrails_validators import SUBJECT
+from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
+from activities.adapters.foreign_work.pool import Pool
+from activities.adapters.foreign_work.processes import NoProcess, fork_server
+from activities.adapters.guards import guard_work
+from activities.adapters.guards.guard_work import CATALOGUE, CHECK, PRELOAD
+from activities.adapters.guards.guardrails_catalogue import Arguments, Guard
 from activities.ports import NotConfigured, Subject, raised_at
+from activities.settings.foreign_work import ForeignWork
 from perdure.contracts.contract import explain
 from perdure.contracts.guards import Ended, GuardSpec, OnFailure, Verdict
 
-# Both must be off before the first validator is made: metrics are sent to a remote host, and tracing writes the checked
-# text into spans.
-settings.rc.enable_metrics = False
-settings.disable_tracing = True
-
-THREADS = 4
-"""The threads of each guard: the most that a hanging guard can block, and the number of texts checked at once."""
-
 LOADING = timedelta(seconds=20)
-"""How long a question waits for a guard that is still loading, in addition to the guard's own deadline."""
+"""How long a question waits for guards that are still loading, in addition to a guard's own deadline."""
+
+LONG = 8_000
+"""The length of a text, in characters, from which on it is checked in a lane of its own: no question waits for it."""
+
+LONGEST_REASON = MEBIBYTE
+"""The longest reason that a process may give, in bytes."""
+
+_Finding = tuple[Ended, str]
 
 
 class GuardrailsGuards:
     """The guards port over Guardrails AI validators, for use from one event loop."""
 
-    def __init__(self, guards: dict[str, Guard] | None = None) -> None:
-        """`guards`: the catalogue, by name; None for the platform's own."""
-        self._guards = GUARDS if guards is None else guards
-        self._threads = {name: BoundedThreads(name, THREADS) for name in self._guards}
-        self._loading = {name: BoundedThreads(f"load-{name}", THREADS) for name in self._guards}
+    def __init__(self, catalogue: str = CATALOGUE, settings: ForeignWork | None = None) -> None:
+        """`catalogue`: the place of the guards, `package.module:NAME`, which a process can import."""
+        settings = settings or ForeignWork()
+        self._catalogue = catalogue
+        self._guards = guard_work.catalogue(catalogue)
+        self._server = fork_server(PRELOAD)
+        self._memory = settings.memory_mib * MEBIBYTE
+        self._questions, self._long_texts = (
+            Pool(
+                self._server,
+                processes=processes,
+                waiting=settings.waiting,
+                remembered=settings.remembered,
+                niceness=niceness,
+            )
+            for processes, niceness in ((settings.processes, 0), (max(1, settings.processes // 2), 5))
+        )
         self._log = structlog.get_logger("perdure")
 
     async def run(self, guards: Sequence[GuardSpec], subject: Subject) -> tuple[Verdict, ...]:
-        prepared = [self._prepare(guard) for guard in guards]
-        verdicts = [
-            self._verdict(spec, guard, arguments, subject)
-            for spec, (guard, arguments) in zip(guards, prepared, strict=True)
-        ]
-        return tuple(await asyncio.gather(*verdicts))
+        prepared = [(spec, *self._prepare(spec)) for spec in guards]
+        cheap = {
+            number: self._verdict(spec, time.perf_counter(), *self._check_here(spec, guard, arguments, subject))
+            for number, (spec, guard, arguments) in enumerate(prepared)
+            if guard.cheap
+        }
+        blocking = next((verdict for verdict in cheap.values() if verdict.blocks), None)
 
-    def warm_up(self, names: Iterable[str]) -> threading.Thread:
-        """Load the named guards that take long, one after the other, in a background thread."""
-        slow_guards = [name for name in self._guards if name in set(names) and self._guards[name].load is not None]
-        thread = threading.Thread(target=self._load_all, args=(slow_guards,), name="perdure-warm-up", daemon=True)
+        async def verdict(number: int, spec: GuardSpec, guard: Guard, arguments: Arguments) -> Verdict:
+            if number in cheap:
+                return cheap[number]
+            if blocking is not None:
+                reason = f"it did not run, since {blocking.guard} blocks the text"
+                return Verdict(
+                    guard=spec.guard,
+                    passed=True,
+                    action=spec.action,
+                    reason=reason,
+                    milliseconds=0,
+                    ended=Ended.SKIPPED,
+                )
+            started = time.perf_counter()
+            return self._verdict(spec, started, *await self._check_apart(spec, guard, arguments, subject))
+
+        return tuple(await asyncio.gather(*(verdict(number, *each) for number, each in enumerate(prepared))))
+
+    @property
+    def kills(self) -> int:
+        """The processes that were killed at a limit."""
+        return self._questions.kills + self._long_texts.kills
+
+    def close(self) -> None:
+        """Kill the processes of this set of guards."""
+        self._questions.close()
+        self._long_texts.close()
+
+    def warm_up(self) -> threading.Thread:
+        """Load the slow guards in a process of their own; return the thread that waits for it."""
+        thread = threading.Thread(target=self._load, name="perdure-warm-up", daemon=True)
         thread.start()
         return thread
 
-    def _load_all(self, names: Sequence[str]) -> None:
-        for number, name in enumerate(names, start=1):
-            started = time.perf_counter()
-            load = self._guards[name].load
-            try:
-                assert load is not None  # noqa: S101 - `warm_up` selects guards that have one
-                load()
-            except Exception as error:  # noqa: BLE001 - the verdict on each question reports it again
-                self._log.warning("guard_not_loaded", guard=name, error=type(error).__name__, where=raised_at(error))
-            else:
+    def _load(self) -> None:
+        try:
+            self._server.start()
+        except NoProcess as error:  # the verdict on each question reports it again
+            self._log.warning("guards_not_loaded", error=str(error))
+            return
+        for number, report in enumerate(self._server.reports, start=1):
+            name = report["loaded"].rpartition(":")[2]
+            if report["error"] is None:
                 self._log.info(
-                    "guard_loaded", guard=name, milliseconds=_milliseconds_since(started), done=number, of=len(names)
+                    "guard_loaded",
+                    guard=name,
+                    milliseconds=report["milliseconds"],
+                    done=number,
+                    of=len(self._server.reports),
                 )
+            else:
+                self._log.warning("guard_not_loaded", guard=name, error=report["error"], where=report["where"])
 
     def _prepare(self, spec: GuardSpec) -> tuple[Guard, Arguments]:
         guard = self._guards.get(spec.guard)
@@ -78,41 +125,57 @@ class GuardrailsGuards:
         except ValidationError as error:
             raise NotConfigured(f"the guard {spec.guard!r}: {explain(error)}") from None
 
-    async def _verdict(self, spec: GuardSpec, guard: Guard, arguments: Arguments, subject: Subject) -> Verdict:
-        started = time.perf_counter()
-        ended, passed = Ended.COMPLETED, True
+    def _check_here(self, spec: GuardSpec, guard: Guard, arguments: Arguments, subject: Subject) -> _Finding:
         try:
-            if guard.load is not None and not guard.load.ready:
-                await self._loading[spec.guard].call(guard.load, LOADING)
-            reason = await self._threads[spec.guard].call(lambda: _reason(guard, arguments, subject), spec.deadline)
-            passed = not reason
-        except Overrun:
-            loaded = guard.load is None or guard.load.ready
-            late = f"within {spec.deadline.total_seconds():g} s" if loaded else "because the guard is still loading"
-            ended, reason = Ended.TIMED_OUT, f"it could not be checked {late}"
+            return Ended.COMPLETED, guard_work.reason_against(guard, arguments, subject)
         except Exception as error:  # noqa: BLE001 - any error of a guard becomes a verdict
-            ended, reason = Ended.FAILED, f"it could not be checked: the guard broke ({type(error).__name__})"
-            # The error's own text may hold the checked text, so it is not logged.
-            self._log.warning("guard_failed", guard=spec.guard, error=type(error).__name__, where=raised_at(error))
-        if ended is not Ended.COMPLETED:
-            passed = spec.on_failure is OnFailure.OPEN
+            return self._broken(type(error).__name__, raised_at(error), spec.guard)
+
+    async def _check_apart(self, spec: GuardSpec, guard: Guard, arguments: Arguments, subject: Subject) -> _Finding:
+        pool = self._questions if len(subject.text) < LONG else self._long_texts
+        limits = Limits(spec.deadline, spec.deadline, self._memory, LONGEST_REASON)
+        work = guard_work.asked(self._catalogue, spec.guard, guard, arguments, subject)
+        text = subject.text.encode("utf-8", "surrogatepass")
+        try:
+            if not self._server.ready:
+                async with asyncio.timeout(LOADING.total_seconds()):
+                    await pool.start()
+            reason = await pool.run(CHECK, work, text, limits, caller=subject.tenant, deadline=spec.deadline)
+            return Ended.COMPLETED, reason.decode("utf-8", "surrogatepass")
+        except TimeoutError:
+            return Ended.TIMED_OUT, "it could not be checked because the guard is still loading"
+        except Busy:
+            return Ended.TIMED_OUT, f"it could not be checked within {spec.deadline.total_seconds():g} s"
+        except Stopped as stopped:
+            return self._stopped(spec, stopped)
+        except Failed as failure:
+            return self._broken(failure.error, failure.where, spec.guard)
+        except NoProcess as error:
+            return self._broken(type(error).__name__, raised_at(error), spec.guard)
+
+    def _stopped(self, spec: GuardSpec, stopped: Stopped) -> _Finding:
+        self._log.warning("guard_stopped", guard=spec.guard, limit=stopped.exceeded.value, before=stopped.before)
+        again = "; it was stopped on the same text before" if stopped.before else ""
+        if stopped.exceeded in (Exceeded.TIME, Exceeded.PROCESSOR):
+            return Ended.TIMED_OUT, f"it could not be checked within {spec.deadline.total_seconds():g} s{again}"
+        what = {
+            Exceeded.MEMORY: f"the guard needed more than {self._memory // MEBIBYTE:,} MiB "
+            "(PERDURE_FOREIGN_WORK__MEMORY_MIB)",
+            Exceeded.OUTPUT: "the guard's reason is too long",
+        }.get(stopped.exceeded, "the guard's process ended by itself")
+        return Ended.FAILED, f"it could not be checked: {what}{again}"
+
+    def _broken(self, error: str, where: str, guard: str) -> _Finding:
+        # The error's own text may hold the checked text, so it is not logged.
+        self._log.warning("guard_failed", guard=guard, error=error, where=where)
+        return Ended.FAILED, f"it could not be checked: the guard broke ({error})"
+
+    def _verdict(self, spec: GuardSpec, started: float, ended: Ended, reason: str) -> Verdict:
         return Verdict(
             guard=spec.guard,
-            passed=passed,
+            passed=not reason if ended is Ended.COMPLETED else spec.on_failure is OnFailure.OPEN,
             action=spec.action,
             reason=reason,
-            milliseconds=_milliseconds_since(started),
+            milliseconds=round((time.perf_counter() - started) * 1000, 2),
             ended=ended,
         )
-
-
-def _reason(guard: Guard, arguments: Arguments, subject: Subject) -> str:
-    """Return the reason why the text does not pass; empty where it passes."""
-    result = guard.make(arguments).validate(subject.text, {SUBJECT: subject})
-    if isinstance(result, PassResult):
-        return ""
-    return guard.reason(subject, arguments, getattr(result, "error_message", ""))
-
-
-def _milliseconds_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)

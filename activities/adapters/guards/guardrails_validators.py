@@ -10,6 +10,7 @@ from guardrails.validator_base import FailResult, PassResult, ValidationResult, 
 from guardrails_ai.secrets_present import SecretsPresent
 
 from activities.adapters.guards.secret_keys import keys_in
+from activities.adapters.guards.text_windows import cut_lines
 from activities.ports import Subject
 from activities.text.facts import codes, figures, names
 
@@ -19,6 +20,10 @@ _SecretsPresent = cast("type[Validator]", SecretsPresent)
 
 _WORD = re.compile(r"\w+(?:-\w+)*")
 
+LONGEST_LINE = 4_000
+"""The characters of a line that are searched for secrets together."""
+LINE_OVERLAP = 1_000
+"""The characters that two parts of a longer line share: more than a key, and than all but the longest tokens."""
 SUBJECT = "subject"
 """The metadata key of the subject, which has the citations and the passages."""
 
@@ -70,7 +75,10 @@ def _quoted(facts_in: Callable[[str], list[str]], answer: str, subject: Subject)
 
 
 class Secrets(_SecretsPresent):
-    """The library's secret detector, one call at a time: its settings are global to the process."""
+    """The library's secret detector, one call at a time: its settings are global to the process.
+
+    It tries patterns on a line that take a time by the square of its length, so long lines are cut.
+    """
 
     _scan_lock = threading.Lock()
 
@@ -79,4 +87,4 @@ class Secrets(_SecretsPresent):
             return FailResult(error_message=f"it holds a secret: {', '.join(found)}")
         with self._scan_lock:
             # The newline avoids a warning that the library writes for a text of a single line.
-            return super().validate(value + "\n", metadata)
+            return super().validate(cut_lines(value, LONGEST_LINE, LINE_OVERLAP) + "\n", metadata)

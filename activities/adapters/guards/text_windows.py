@@ -16,6 +16,14 @@ def text_windows(text: str, size: int, overlap: int) -> Iterator[str]:
     yield text[start:]
 
 
+def cut_lines(text: str, size: int, overlap: int) -> str:
+    """Return the text with each line of more than `size` characters as several lines, which overlap."""
+    if len(text) <= size:
+        return text
+    lines = (line if len(line) <= size else "\n".join(text_windows(line, size, overlap)) for line in text.split("\n"))
+    return "\n".join(lines)
+
+
 def _space_before(text: str, position: int, *, after: int) -> int:
     """Return the position after the last white space in `text[after:position]`; `position` where there is none."""
     for at in range(position, max(after, 0), -1):

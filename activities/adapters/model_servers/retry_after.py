@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 LONGEST_WAIT = timedelta(hours=1)
 """The longest wait that is respected: a server with a wrong clock must not stop a run for days."""
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+DURATION = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)(ms|[smhd])")
 """One part of a duration in OpenAI's form, such as `6m0s`."""
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -68,12 +68,12 @@ class PublicWeb:
         self._routes = routes or {}
         self._tls = tls
 
-    async def get(self, url: str, hosts: AllowedHosts) -> Page:
+    async def get(self, url: str, hosts: AllowedHosts, *, tenant: str = "") -> Page:
         """Get a page from one of the allowed hosts. Raises the errors that `tools.world.Http` names."""
         time_limit = asyncio.timeout(self._deadline.total_seconds())
         try:
             async with time_limit:
-                return await self._follow_redirects(url, hosts)
+                return await self._follow_redirects(url, hosts, tenant)
         except TimeoutError:
             if time_limit.expired():
                 raise Unreachable(
@@ -82,7 +82,7 @@ class PublicWeb:
                 ) from None
             raise
 
-    async def _follow_redirects(self, url: str, hosts: AllowedHosts) -> Page:
+    async def _follow_redirects(self, url: str, hosts: AllowedHosts, tenant: str) -> Page:
         current = _parse_url(url)
         for _ in range(REDIRECTS + 1):
             if not allows(hosts, current):
@@ -95,7 +95,7 @@ class PublicWeb:
                 response = await self._connect(client, current)
                 try:
                     if response.status_code not in _REDIRECTED:
-                        return await self._page(current, response)
+                        return await self._page(current, response, tenant)
                     target = _redirect_target(current, response)
                 finally:
                     await response.aclose()
@@ -162,7 +162,7 @@ class PublicWeb:
             raise NotAllowed(f"{_display_url(url)}: {host!r} is not a public address: only public ones are ever used")
         return addresses
 
-    async def _page(self, url: AnyHttpUrl, response: httpx.Response) -> Page:
+    async def _page(self, url: AnyHttpUrl, response: httpx.Response, tenant: str) -> Page:
         if not response.is_success:
             raise ServiceRefused(
                 f"{_display_url(url)}: it answered with status {response.status_code}: check the address"
@@ -185,7 +185,7 @@ class PublicWeb:
         if too_large:
             raise Unusable(f"{_display_url(url)}: it is larger than {self._max_bytes:,} bytes: use a smaller page")
         kind, text = await page_text(
-            _display_url(url), response.headers.get("Content-Type", ""), bytes(data), self._documents
+            _display_url(url), response.headers.get("Content-Type", ""), bytes(data), self._documents, tenant
         )
         return Page(url=str(url), kind=kind, text=text)
 

@@ -2,30 +2,32 @@
 
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from guardrails import validator_base
-from guardrails.validator_base import PassResult, ValidationResult, Validator
 
-from activities.adapters.guards.guardrails_catalogue import GUARDS, USUAL_KINDS, Guard, NoArguments
+from activities.adapters.guards.guardrails_catalogue import GUARDS, USUAL_KINDS
+from activities.adapters.guards.guardrails_detectors import PERSONAL_DATA
 from activities.adapters.guards.guardrails_guards import GuardrailsGuards
 from activities.adapters.guards.personal_data import KINDS, USUAL
 from activities.ports import NotConfigured, Subject
 from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, Ended, GuardAction, GuardSpec, OnFailure, Verdict
+from tests.ports.guards.planted import SECRET_WORD
 from workflows.effects import CHECK, SCREEN
 
 PATIENT = timedelta(seconds=8)
-SECRET_WORD = "aubergine"  # noqa: S105 - a word that no reason may contain
 SHORT = timedelta(milliseconds=50)
 
 
 async def verdict_on(text: str, guard: str, **arguments: Any) -> Verdict:
     spec = GuardSpec(guard=guard, arguments=arguments, deadline=PATIENT)
-    [verdict] = await GuardrailsGuards().run([spec], Subject(text=text))
+    guards = GuardrailsGuards()
+    try:
+        [verdict] = await guards.run([spec], Subject(text=text))
+    finally:
+        guards.close()
     return verdict
 
 
@@ -63,14 +65,14 @@ async def test_personal_data_at_the_end_of_a_long_text_is_found() -> None:
     assert not (await verdict_on("The pump is tested every month. " * 1000 + "ann.lee@example.com", "pii")).passed
 
 
-async def test_finding_personal_data_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finding_personal_data_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts: list[str] = []
 
     def ask(host: str, *_: object, **__: object) -> None:
         hosts.append(host)
 
     monkeypatch.setattr(socket, "getaddrinfo", ask)
-    assert not (await verdict_on("Is bob@sub.example.co.uk still right?", "pii")).passed
+    assert PERSONAL_DATA().find("Is bob@sub.example.co.uk still right?") == ["EMAIL_ADDRESS"]
     assert hosts == []
 
 
@@ -107,39 +109,17 @@ async def test_an_insult_is_found_and_a_white_whale_is_not() -> None:
 
 # How a verdict comes about.
 
-register = cast("Any", validator_base).register_validator
-
-
-class Ending(Validator):
-    """A validator that ends as its argument says."""
-
-    end = threading.Event()
-
-    def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
-        match value:
-            case "hang":
-                self.end.wait()
-            case "break":
-                raise ValueError(SECRET_WORD)
-            case _:
-                pass
-        return PassResult()
-
-
-PLANTED = register(name="perdure/ending", data_type="string")(Ending)
-
 
 @pytest.fixture
 def planted() -> Iterator[GuardrailsGuards]:
-    """Guards with one more that hangs or breaks on demand."""
-    Ending.end.clear()
-    ending = Guard(lambda _: PLANTED(), NoArguments, lambda _, __, message: message)
-    yield GuardrailsGuards({**GUARDS, "ending": ending})
-    Ending.end.set()
+    """Guards with one more that hangs, breaks or takes memory on demand."""
+    guards = GuardrailsGuards("tests.ports.guards.planted:PLANTED")
+    yield guards
+    guards.close()
 
 
-def ending(on_failure: OnFailure = OnFailure.CLOSED) -> GuardSpec:
-    return GuardSpec(guard="ending", deadline=SHORT, on_failure=on_failure)
+def ending(on_failure: OnFailure = OnFailure.CLOSED, deadline: timedelta = SHORT) -> GuardSpec:
+    return GuardSpec(guard="ending", deadline=deadline, on_failure=on_failure)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +133,7 @@ def ending(on_failure: OnFailure = OnFailure.CLOSED) -> GuardSpec:
 async def test_a_guard_that_hangs_or_breaks_is_a_verdict_which_the_spec_lets_pass_or_not(
     planted: GuardrailsGuards, text: str, ended: Ended, reason: str, on_failure: OnFailure
 ) -> None:
-    [verdict] = await planted.run([ending(on_failure)], Subject(text=text))
+    [verdict] = await planted.run([ending(on_failure, SHORT if text == "hang" else PATIENT)], Subject(text=text))
     assert (verdict.ended, verdict.reason) == (ended, reason)
     assert verdict.passed == (on_failure is OnFailure.OPEN)
     assert verdict.blocks == (on_failure is OnFailure.CLOSED)
@@ -161,10 +141,21 @@ async def test_a_guard_that_hangs_or_breaks_is_a_verdict_which_the_spec_lets_pas
 
 async def test_a_guard_that_hangs_keeps_no_other_guard_from_its_verdict(planted: GuardrailsGuards) -> None:
     length = GuardSpec(guard="valid_length", arguments={"max": 100})
-    for _ in range(6):
-        hung, measured = await planted.run([ending(), length], Subject(text="hang"))
+    for number in range(6):
+        hung, measured = await planted.run([ending(), length], Subject(text=f"hang {number}"))
         assert (hung.ended, measured.ended, measured.passed) == (Ended.TIMED_OUT, Ended.COMPLETED, True)
-    assert sum(thread.name == "perdure-ending" for thread in threading.enumerate()) == 4
+
+
+async def test_a_guard_that_takes_all_memory_is_a_verdict_that_names_the_limit_and_costs_one_process(
+    planted: GuardrailsGuards,
+) -> None:
+    hungry = ending(deadline=PATIENT)
+    [first] = await planted.run([hungry], Subject(text="eat"))
+    assert (first.ended, first.blocks) == (Ended.FAILED, True)
+    assert first.reason.endswith("the guard needed more than 512 MiB (PERDURE_FOREIGN_WORK__MEMORY_MIB)")
+    [again] = await planted.run([hungry], Subject(text="eat"))
+    assert again.reason == f"{first.reason}; it was stopped on the same text before"
+    assert again.milliseconds < 50
 
 
 async def test_guards_run_beside_each_other(planted: GuardrailsGuards) -> None:
@@ -174,13 +165,27 @@ async def test_guards_run_beside_each_other(planted: GuardrailsGuards) -> None:
     assert sum(verdict.milliseconds for verdict in verdicts) > 2 * SHORT.total_seconds() * 1000 * 0.9
 
 
+@pytest.mark.parametrize("action", GuardAction)
+async def test_what_a_cheap_guard_blocks_is_never_seen_by_the_dear_ones(
+    planted: GuardrailsGuards, action: GuardAction
+) -> None:
+    length = GuardSpec(guard="valid_length", arguments={"max": 3}, action=action)
+    dear, cheap = await planted.run([ending(deadline=PATIENT), length], Subject(text="break the guard"))
+    assert not cheap.passed
+    if action is GuardAction.BLOCK:
+        assert (dear.ended, dear.passed) == (Ended.SKIPPED, True)
+        assert dear.reason == "it did not run, since valid_length blocks the text"
+    else:
+        assert dear.ended is Ended.FAILED
+
+
 async def test_what_broke_a_guard_is_logged_without_the_text(
     planted: GuardrailsGuards, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await planted.run([ending()], Subject(text="break"))
+    await planted.run([ending(deadline=PATIENT)], Subject(text="break"))
     output = capsys.readouterr()
     assert "guard_failed" in output.out + output.err
-    assert "test_guards.py:" in output.out + output.err
+    assert "planted.py:" in output.out + output.err
     assert SECRET_WORD not in output.out + output.err
 
 
@@ -193,10 +198,12 @@ async def test_an_unknown_guard_and_a_wrong_argument_are_errors() -> None:
 
 async def test_warming_up_loads_what_is_slow_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     guards = GuardrailsGuards()
-    await asyncio.to_thread(guards.warm_up(["toxicity", "injection", "valid_length"]).join)
-    assert [guard.load.ready for name, guard in GUARDS.items() if name in ("injection", "toxicity") and guard.load]
+    await asyncio.to_thread(guards.warm_up().join)
+    guards.close()
     output = capsys.readouterr()
-    assert (output.out + output.err).count("guard_loaded") == 2
+    slow = ("secrets_present", "pii", "injection", "toxicity")
+    assert (output.out + output.err).count("guard_loaded") == len(slow)
+    assert all(name in output.out + output.err for name in slow)
 
 
 # What the contract promises.

@@ -203,7 +203,7 @@ async def test_redirects_end() -> None:
         (page(b"x", ""), Unusable, "of the type"),
         (page(b"\x89PNG\xff", "text/plain"), Unusable, "it is not the text in 'utf-8'"),
         (page(b"a\0b", "text/plain"), Unusable, "it is binary"),
-        (page(b"x", "text/plain; charset=nonsense"), Unusable, "it is not the text in 'nonsense'"),
+        (page(b"x", "text/plain; charset=nonsense"), Unusable, "it is said to be in 'nonsense', which is no encoding"),
         (page(b"x", "text/plain", Content_Encoding="gzip"), Unusable, "compressed though nobody asked"),
         (page(b"<p></p>"), Unusable, "no text to read in its HTML"),
         (page(b"no", "text/plain", 404), ServiceRefused, "answered with status 404"),
