@@ -125,10 +125,11 @@ def _json_rows(text: str) -> Iterator[list[list[str]]]:
     waiting = [loaded]
     while waiting:
         value: Any = waiting.pop()
-        inner = list(cast("dict[str, Any]", value).values()) if isinstance(value, dict) else value
-        if not isinstance(inner, list):
+        if isinstance(value, dict):
+            value = list(cast("dict[str, Any]", value).values())
+        if not isinstance(value, list):
             continue
-        items: list[Any] = inner
+        items = cast("list[Any]", value)
         waiting += items
         alike = [cast("dict[str, Any]", one) for one in items if isinstance(one, dict)]
         names = [name for name in (alike[0] if alike else {}) if all(_is_cell(one.get(name)) for one in alike[:20])]

@@ -53,7 +53,7 @@ class HonestText:
 def collect(
     kind: Kind, half: Half, count: int, *, seed: int, share: int, known: Iterable[HonestText] = ()
 ) -> list[HonestText]:
-    """Collect up to so many different texts, at most `share` of a source, and none that is known already.
+    """Collect up to so many different texts, at most `share` of a source, without the known ones.
 
     Where too few are installed, phrases give the rest of the e-mails and chat messages; of other kinds there are fewer.
     """

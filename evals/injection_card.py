@@ -75,8 +75,8 @@ def section(figures: Figures) -> str:
         "",
         (
             f"Threshold {figures.threshold} with the slope {figures.slope}; before, it was {figures.threshold_before} "
-            "without a correction. Shares come with Wilson's 95 % intervals. `honest_figures.json` has the sources "
-            "with their versions."
+            "without a correction. Shares come with Wilson's 95 % intervals. "
+            "`evals/datasets/injection/honest_figures.json` has the sources with their versions."
         ),
         "",
         "| kind | texts, sources, from phrases | taken for attacks, before | now | now, where the threshold was set |",

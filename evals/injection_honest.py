@@ -138,7 +138,8 @@ def write(classifier: Classifier, figures: Figures) -> None:
     classifier.save_facts(figures.sha256)
     FIGURES_FILE.write_text(figures.model_dump_json(indent=1) + "\n")
     card = CARD.read_text()
-    CARD.write_text(card.partition(HONEST)[0] + section(figures) + "\n" + FIGURES + card.partition(FIGURES)[2])
+    before, after = card.partition(f"\n{HONEST}\n")[0], card.partition(f"\n{FIGURES}\n")[2]
+    CARD.write_text(f"{before}\n{section(figures)}\n{FIGURES}\n{after}")
     page = ROOT / "agents" / "GUARDS.md"
     page.write_text(GUARDS_PAGE.sub(lambda _: page_sentence(figures), page.read_text(), count=1))
 

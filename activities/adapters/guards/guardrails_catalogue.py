@@ -84,7 +84,7 @@ class PiiArguments(Arguments):
 
 
 class InjectionArguments(Arguments):
-    """The probability from which on a text counts as an attempt; None for the model's own threshold."""
+    """The probability, corrected for length, from which on a text is an attempt; None for the model's own threshold."""
 
     threshold: float | None = Field(default=None, gt=0, lt=1)
 

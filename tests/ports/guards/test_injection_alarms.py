@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from functools import cache
 from math import comb
 
@@ -98,7 +99,14 @@ def test_the_threshold_that_is_set_on_honest_texts_lets_them_pass_and_its_slope_
 
 def test_the_card_and_the_guards_page_say_what_was_measured() -> None:
     card, page = CARD.read_text(), (ROOT / "agents" / "GUARDS.md").read_text()
-    assert card.partition(HONEST)[2].partition(FIGURES)[0] == section(figures()).removeprefix(HONEST) + "\n"
+    assert f"\n{section(figures())}\n{FIGURES}\n" in card
+    assert re.findall(r"^## (.*)", card, re.MULTILINE) == [
+        "Data",
+        "Limits",
+        "To train it again",
+        HONEST.removeprefix("## "),
+        FIGURES.removeprefix("## "),
+    ]
     found = GUARDS_PAGE.search(page)
     assert found
     assert found[0] == page_sentence(figures())

@@ -6,11 +6,9 @@ import uuid
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
-from evals.questions import HANDBOOK, Kind, load
 from perdure.client import Platform, workflow_id
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
-from perdure.contracts.guards import GuardAction
 from perdure.contracts.runs.run import Abstained, Answered, AskRequest, Cancelled, Exhausted, Phase, Refused
 from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import COST_MICROS, GUARD_TRIGGERED, OUTCOME, PHASE, STEPS, TENANT
@@ -21,7 +19,6 @@ from tests.support.servers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, StubMo
 pytestmark = pytest.mark.usefixtures("working")
 
 QUESTION = "How many weeks of parental leave are paid in full?"
-[ATTACK] = [one.question for one in load(HANDBOOK / "demo.toml") if one.kind is Kind.ATTACK]
 
 
 def new_id() -> str:
@@ -78,13 +75,6 @@ async def test_a_secret_in_a_question_is_refused_in_words_that_do_not_repeat_it(
     assert isinstance(result.outcome, Refused)
     assert "secret" in result.outcome.reason
     assert "AKIA" not in result.outcome.reason
-
-
-async def test_a_question_that_reads_like_an_attack_is_flagged_and_not_refused(platform: Platform) -> None:
-    result = await platform.ask(ATTACK)
-    [verdict] = [verdict for verdict in result.verdicts if verdict.guard == "injection"]
-    assert (verdict.passed, verdict.action) == (False, GuardAction.FLAG)
-    assert isinstance(result.outcome, Abstained)
 
 
 async def test_a_failing_model_is_tried_again_and_every_attempt_is_counted(platform: Platform, stub: StubModel) -> None:
