@@ -220,7 +220,7 @@ class _Call:
         if reason in CUT:
             calls = whole_calls(calls)
         match self._reader:
-            case ChoiceReader() if reason in CUT:
+            case ChoiceReader() if calls or reason in CUT:  # some servers read the call themselves
                 content = answer_so_far(content)
             case ChoiceReader():
                 content, calls = read_choice(content)
