@@ -234,7 +234,7 @@ class _Call:
         return Completion(
             content=content,
             model=reply.model or "",
-            finish_reason=FinishReason.TOOL_CALLS if calls and reason is FinishReason.STOP else reason,
+            finish_reason=str(FinishReason.TOOL_CALLS if calls and reason is FinishReason.STOP else reason),
             usage=reply.usage,
             tool_calls=calls,
             logprobs=reply.logprobs,
