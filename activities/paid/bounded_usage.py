@@ -13,7 +13,7 @@ class BoundedUsage:
     input_tokens: int
     output_tokens: int
     notice: str = ""
-    """What the server did not report, or reported wrongly, and what is charged instead; empty where all is well."""
+    """What the server did not report, or reported wrongly; empty where all is well. All such replies share one."""
 
 
 def bound(used: Usage, worst: Spend, window: int) -> BoundedUsage:
@@ -24,7 +24,6 @@ def bound(used: Usage, worst: Spend, window: int) -> BoundedUsage:
     """
     problems: list[str] = [f"reported {used.odd}"] if used.odd else []
     counts: dict[str, int] = {}
-    charged: list[str] = []
     reserved = {"input": worst.input_tokens, "output": worst.output_tokens}
     for kind, reported in (("input", used.input_tokens), ("output", used.output_tokens)):
         most = max(window, reserved[kind])
@@ -36,11 +35,10 @@ def bound(used: Usage, worst: Spend, window: int) -> BoundedUsage:
         elif not used.odd:
             problems.append(f"did not report the {kind} tokens")
         counts[kind] = reserved[kind]
-        charged.append(f"{reserved[kind]:,} {kind} tokens")
     if not problems:
         return BoundedUsage(counts["input"], counts["output"])
     return BoundedUsage(
         counts["input"],
         counts["output"],
-        f"a model's server {' and '.join(problems)}: the worst case is charged, {' and '.join(charged)}",
+        f"its server {' and '.join(problems)}: what that leaves open is charged at its worst case",
     )

@@ -158,15 +158,22 @@ class Purchasing:
             )
         first = None if completion.first_token_ms is None else round(completion.first_token_ms, 1)
         reply = call.read(completion).model_copy(update={"first_token_ms": first})
-        used_tokens = bound(completion.usage, order.worst, window)
-        charge = _charge(prices, used_tokens)
-        notices = [used_tokens.notice] if used_tokens.notice else []
-        if charge.less(order.worst) != Spend():
-            self._overspent(call.key, charge, order.worst)
-            notices.append(_overspent_notice(call.key, charge, order.worst))
-        if notices:
-            reply = reply.model_copy(update={"notice": "; ".join(notices)})
+        charge, notice = self._settled(call, completion.usage, order.worst, window, prices)
+        if notice:
+            reply = reply.model_copy(update={"notice": notice})
         return await until_stored(lambda: self._replies.save(order, reply, charge, call.texts(reply)), until)
+
+    def _settled(
+        self, call: Call[Paid], reported: Usage, worst: Spend, window: int, prices: Prices
+    ) -> tuple[Spend, str]:
+        """Return what a call cost, and the notice about it; an empty one where all is well."""
+        used = bound(reported, worst, window)
+        charge = _charge(prices, used)
+        notices = [f"{call.deployment.name}: {used.notice}"] if used.notice else []
+        if charge.less(worst) != Spend():
+            self._overspent(call.key, charge, worst)
+            notices.append(_overspent_notice(call.key, charge, worst))
+        return charge, "; ".join(notices)
 
     def _writer(self, call: Call[Paid]) -> TokenWriter:
         return TokenWriter(self._log, call.key, call.attempt, call.gate, lost=self._lost)

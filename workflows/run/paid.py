@@ -153,8 +153,8 @@ class Account:
                     assert_never(never)
 
     def _pass_on(self, reply: PaidReply) -> None:
-        """Add the notice of a reply, where it has one, to the result and the run's page."""
-        if reply.notice:
+        """Add the notice of a reply, where it has one, to the result and the run's page, each only once."""
+        if reply.notice and reply.notice not in self.notices:
             self.notice(reply.notice)
             self._notify(plain(reply.notice, REASON))
 

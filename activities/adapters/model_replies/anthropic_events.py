@@ -3,17 +3,15 @@
 from activities.adapters.model_replies.parts import CallPiece, Parts
 from activities.adapters.model_replies.shapes import Fields, json_text, label, mapping, position, sequence, text
 
-EVENTS = frozenset(
-    {
-        "message",
-        "message_start",
-        "message_delta",
-        "message_stop",
-        "content_block_start",
-        "content_block_delta",
-        "content_block_stop",
-        "ping",
-    }
+EVENTS = (
+    "content_block_delta",
+    "content_block_start",
+    "content_block_stop",
+    "message",
+    "message_start",
+    "message_delta",
+    "message_stop",
+    "ping",
 )
 """The types of its events, and of its whole replies."""
 

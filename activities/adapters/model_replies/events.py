@@ -82,17 +82,19 @@ def objects_of(data: bytes) -> list[Json] | None:
     """Return the JSON objects in an event's data, or in a whole reply; None at `[DONE]`. Raises `ValueError`.
 
     They are one object by the protocol. Some servers wrap an error in a list, and some write no blank lines between
-    events: then each line is an object.
+    events: then each line is an object, or the last one is `[DONE]`.
     """
-    if data.strip() == DONE:
+    data = data.strip()
+    if data == DONE:
         return None
+    if data.endswith(b"\n" + DONE):
+        data = data.removesuffix(DONE)
     try:
         parsed = _parsed(data)
     except ValueError:
-        lines = [line for line in data.split(b"\n") if line.strip() and line.strip() != DONE]
-        if len(lines) < 2:  # noqa: PLR2004 - one line was tried
+        if b"\n" not in data:
             raise
-        parsed = [_parsed(line) for line in lines]
+        parsed = [_parsed(line) for line in data.split(b"\n") if line.strip()]
     objects = cast("list[object]", parsed) if isinstance(parsed, list) else [parsed]
     if not objects or not all(isinstance(item, dict) for item in objects):
         raise ValueError("no object")

@@ -54,7 +54,7 @@ def answer_so_far(content: str) -> str:
     if not isinstance(choice, dict):
         return content
     answer: object = cast("Json", choice).get("answer")
-    return answer if isinstance(answer, str) else ""
+    return whole_characters(answer) if isinstance(answer, str) else ""
 
 
 class ChoiceReader:
@@ -69,7 +69,7 @@ class ChoiceReader:
         self._content += piece
         so_far = _value_so_far(self._content)
         answer: object = cast("Json", so_far).get("answer") if isinstance(so_far, dict) else None
-        return self._unsent(answer) if isinstance(answer, str) else ""
+        return self._unsent(whole_characters(answer)) if isinstance(answer, str) else ""
 
     def unsent_rest(self, text: str) -> str:
         """Return the part of the whole text that was not returned yet."""

@@ -71,6 +71,16 @@ class StubSpeech(BaseHTTPRequestHandler):
         if ends:
             self.wfile.write(b"0\r\n\r\n")
 
+    def cut_anywhere(self, pieces: Iterable[bytes], kind: str) -> None:
+        """Send a body of a media type in exactly these pieces."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in pieces:
+            self._chunk(piece)
+        self.wfile.write(b"0\r\n\r\n")
+
     def wait(self, seconds: float | None) -> None:
         """Wait; None waits for ever. Raises `Gone` at once when the caller disconnects."""
         readable, _, _ = select.select([self.connection], [], [], seconds)

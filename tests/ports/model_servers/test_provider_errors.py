@@ -54,6 +54,47 @@ CASES: list[tuple[str, int, Any, type[PortError], str]] = [
     ("of-tomorrow", 429, {}, ModelOverloaded, "overloaded"),
 ]
 
+TOKENS_PER_MINUTE = (
+    "Request too large for model `m` in organization `org-7` service tier `on_demand` on tokens per minute (TPM): "
+    "Limit 6,000, Requested {requested}, please reduce your message size and try again."
+)
+"""What Groq says of a request."""
+
+LIMITS: list[tuple[int, Any, type[PortError], str]] = [
+    (413, {"message": TOKENS_PER_MINUTE.format(requested=7100)}, ModelUnusable, "7,100 of 6,000"),
+    (
+        413,
+        {"message": TOKENS_PER_MINUTE.format(requested=5100)},
+        ModelOverloaded,
+        "limit of tokens per minute is reached",
+    ),
+    (429, {"message": "Rate limit reached on requests per day (RPD)"}, ModelOverloaded, "requests per day"),
+    (
+        429,
+        {"message": "would exceed your rate limit of 40,000 input tokens per minute"},
+        ModelOverloaded,
+        "input tokens",
+    ),
+    (429, {"message": "Limit: 3 RPM"}, ModelOverloaded, "requests per minute"),
+]
+"""Refusals for a rate: the status, the error, and what is said of it."""
+
+EXCEEDED = "Context size has been exceeded."
+
+WRAPPINGS: list[Any] = [
+    {"error": {"message": EXCEEDED, "code": 500, "type": "server_error"}},
+    {"error": EXCEEDED},
+    {"object": "error", "message": EXCEEDED},
+    {"detail": EXCEEDED},
+    {"detail": [{"msg": EXCEEDED, "input": "x"}]},
+    {"errors": [{"message": EXCEEDED}]},
+    [{"error": {"message": EXCEEDED, "status": "INTERNAL"}}],
+    {"error": {"message": "provider failed", "metadata": {"raw": json.dumps({"error": {"message": EXCEEDED}})}}},
+    {"message": f"litellm.APIError: OpenAIException - {json.dumps({'error': {'message': EXCEEDED}})}"},
+    EXCEEDED,
+]
+"""The ways in which servers and routers wrap an error."""
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}-{case[4]}".replace(" ", "-"))
 def test_a_providers_error_becomes_the_ports(case: tuple[str, int, Any, type[PortError], str]) -> None:
@@ -61,6 +102,73 @@ def test_a_providers_error_becomes_the_ports(case: tuple[str, int, Any, type[Por
     error = port_error("d", provider, read_refusal(status, {}, json.dumps(body).encode()))
     assert type(error) is kind
     assert sentence in str(error)
+
+
+@pytest.mark.parametrize("provider", BY_PROVIDER)
+@pytest.mark.parametrize("status", [400, 500, 503])
+@pytest.mark.parametrize("wrapped", WRAPPINGS, ids=lambda wrapped: json.dumps(wrapped)[:30])
+def test_an_error_is_judged_by_its_words_and_not_by_its_wrapping(provider: str, status: int, wrapped: Any) -> None:
+    body = wrapped.encode() if isinstance(wrapped, str) else json.dumps(wrapped).encode()
+    error = port_error("d", provider, read_refusal(status, {}, body))
+    assert type(error) is ModelRefused
+    assert (error.remedy, error.final) == (Remedy.GIVE_UP, True)
+    assert "longer than the model's context window" in str(error)
+    assert error.free_of_charge == (status == 400), "a server that failed may have done work"
+
+
+@pytest.mark.parametrize("underway", [False, True])
+@pytest.mark.parametrize("wrapped", WRAPPINGS, ids=lambda wrapped: json.dumps(wrapped)[:30])
+def test_an_error_within_a_reply_is_judged_by_its_words_too(wrapped: Any, *, underway: bool) -> None:
+    error = port_error("d", "hosted_vllm", read_error_reply(wrapped, {}, underway=underway))
+    assert type(error) is ModelRefused
+    assert not (underway and error.free_of_charge)
+
+
+@pytest.mark.parametrize(("status", "inner", "kind", "sentence"), LIMITS)
+def test_a_limit_of_a_rate_is_named(status: int, inner: Any, kind: type[PortError], sentence: str) -> None:
+    for provider in BY_PROVIDER:
+        for body in ({"error": {**inner, "type": "tokens", "code": "rate_limit_exceeded"}}, inner):
+            error = port_error("d", provider, read_refusal(status, {"retry-after": "7"}, json.dumps(body).encode()))
+            assert type(error) is kind
+            assert sentence in str(error)
+            assert "org-7" not in str(error)
+            assert error.retry_after == (timedelta(seconds=7) if kind is ModelOverloaded else None)
+
+
+@pytest.mark.parametrize(
+    ("report", "kind"),
+    [
+        ({"error": {"type": "rate_limit_error"}}, ModelOverloaded),
+        ({"error": {"code": "429"}}, ModelOverloaded),
+        ({"error": {"status": "RESOURCE_EXHAUSTED"}}, ModelOverloaded),
+        ({"error": {"type": "authentication_error"}}, ModelUnusable),
+        ({"type": "error", "error": {"type": "invalid_request_error", "message": "bad"}}, ModelRefused),
+        ("the engine died", ModelFailed),
+    ],
+)
+def test_an_error_within_a_reply_has_the_status_that_its_words_stand_for(report: Any, kind: type[PortError]) -> None:
+    assert type(port_error("d", "openai", read_error_reply(report, {}, underway=False))) is kind
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "message", "code", "type", "detail", "x"]), inner, max_size=3)
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON, st.sampled_from([*BY_PROVIDER, "other"]), st.integers(400, 599), st.booleans())
+def test_any_error_in_any_shape_is_judged_in_one_line(report: Any, provider: str, status: int, underway: bool) -> None:  # noqa: FBT001 - drawn
+    for refusal in (
+        read_refusal(status, {}, json.dumps(report).encode()),
+        read_error_reply(report, {}, underway=underway),
+    ):
+        error = port_error("d", provider, refusal)
+        assert "\n" not in str(error)
+        assert not (underway and refusal.underway and error.free_of_charge)
 
 
 def test_every_remedy_but_waiting_belongs_to_some_provider_error() -> None:

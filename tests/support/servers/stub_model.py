@@ -19,8 +19,10 @@ with a JSON list sets what the next calls meet, one item each:
 - `"big"`: 10 MB of text;
 - an object: an answer with any of `seconds` (waited first), `content`, `stream` (a list of pieces), `gap` (seconds
   between events), `model`, `finish_reason`, `tool_calls` (`[{"name": ..., "arguments": {...}}]`, or arguments as the
-  text that the model writes), `usage` (false for none); or `status`, with `headers` and `body`; `sse`, the recorded
-  lines of a stream; or `error_event`, which follows the first piece of a stream.
+  text that the model writes), `usage` (false for none); or `status`, with `headers` and `body`; or `sse`, the recorded
+  lines of a stream, whose connection stays open or breaks after them (`ends`: `"open"` or `"broken"`); or `bytes` with
+  their `type`, the pieces of a body that are sent as they are (in this process only); or `error_event`, which follows
+  the first piece of a stream.
 
 A conversation that model servers refuse gets the status 400, and no item of the script.
 
@@ -142,8 +144,13 @@ class StubHandler(StubSpeech):
                 self._big(request)
             case {"status": status, **rest}:
                 self.send(int(status), rest.get("body", {}), rest.get("headers"))
-            case {"sse": lines}:
-                self.stream(line.removeprefix("data: ").encode() for line in lines)
+            case {"bytes": pieces, "type": kind}:
+                self.cut_anywhere(pieces, kind)
+            case {"sse": lines, **rest}:
+                self.stream((line.removeprefix("data: ").encode() for line in lines), ends="ends" not in rest)
+                if rest.get("ends") == "open":
+                    self.wait(None)
+                self.close_connection = True
             case {"error_event": error}:
                 self.stream([*islice(events(request, {}), 2), error])
             case {**item}:
