@@ -39,6 +39,9 @@ __all__ = [
 TIMEOUT = timedelta(seconds=30)
 """The default timeout of one call."""
 
+EXACT = 2**53
+"""The number below which every whole number is a float of its own."""
+
 
 class ToolArguments(BaseModel):
     """The base of a tool's arguments. Unknown arguments are errors; each field's docstring is shown to the model."""
@@ -147,11 +150,18 @@ class Tool(Generic[Arguments]):
         )
 
     def checked(self, arguments: Mapping[str, Any], constraints: Mapping[str, Constraint] | None = None) -> Arguments:
-        """Return the arguments in their plain form. Raises `BadInput` with one line about everything that is wrong."""
+        """Return the arguments in their plain form. Raises `BadInput` with one line about everything that is wrong.
+
+        They are read as strictly as their JSON schema: `true` and `"5"` are no numbers, and 5.0 is a whole one.
+        """
         granted = dict(constraints or {})
         require_fitting(self.name, self.constrained, granted)
         try:
-            parsed = self.arguments.model_validate(dict(arguments))
+            text = json.dumps(_with_whole_numbers(dict(arguments)), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadInput(f"{self.name}: the arguments are no JSON: {error}") from None
+        try:
+            parsed = self.arguments.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise BadInput(f"{self.name}: {explain(error)}") from None
         plain = {
@@ -172,6 +182,19 @@ class Tool(Generic[Arguments]):
         """
         plain = self.checked(arguments, constraints)
         return await self.call(replace(context, constraints=dict(constraints or {})), plain)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Return a JSON value with 5 for 5.0: to a JSON schema both are integers."""
+    match value:
+        case dict():
+            return {name: _with_whole_numbers(one) for name, one in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_with_whole_numbers(one) for one in cast("list[Any]", value)]
+        case float() if value.is_integer() and abs(value) < EXACT:
+            return int(value)
+        case _:
+            return value
 
 
 def tool(

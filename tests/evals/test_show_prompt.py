@@ -263,8 +263,8 @@ async def test_what_a_model_wrote_steers_no_terminal(platform: Platform, stub: S
     stub.script = [calls(("no\x1b[2Jtool", {"a": "\x1b]0;title\x07"})), answer()]
     run = await finished(platform)
     _, out, _ = await show(run, "think-2")
-    assert "\\x1b[2J" in out
-    assert "\x1b[2J" not in out
+    assert "\\u001b]0;title" in out
+    assert "\x1b" not in out
 
 
 def test_a_command_without_its_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,9 @@ from tests.support.waiting import until
 
 NOTE = {"text": "eighteen weeks"}
 
+CUT = {"finish_reason": "length"}
+"""The end of a reply that reached its limit of tokens."""
+
 SEARCH = ("search_knowledge", {"query": "parental leave"})
 
 TWO_THOUGHTS = Budget(steps=24, tool_calls=24, micro_dollars=200)
@@ -201,6 +204,30 @@ AGENTS = (
         ending="abstained",
         agent="guarded",
         script=(answer('aws_secret = "AKIAIOSFODNN7EXAMPLE"'),),
+    ),
+    Scenario(
+        name="agent-answered-after-a-reply-that-was-cut",
+        ending="answered",
+        agent="tester",
+        script=(calls(SUM) | CUT, calls(SUM), answer()),
+    ),
+    Scenario(
+        name="agent-abstained-from-a-reply-that-was-cut-twice",
+        ending="abstained",
+        agent="tester",
+        script=(answer("The depth is 40 met") | CUT, answer("The depth is 40 met") | CUT),
+    ),
+    Scenario(
+        name="agent-refused-what-a-filter-withheld",
+        ending="refused",
+        agent="tester",
+        script=(calls(TICKET) | {"finish_reason": "content_filter"},),
+    ),
+    Scenario(
+        name="agent-summed-up-in-a-longer-summary",
+        ending="answered",
+        agent="brief",
+        script=(calls(SUM), calls(SUM) | LONG, answer("4") | CUT, answer("42."), answer()),
     ),
     Scenario(name="agent-abstained-in-silence", ending="abstained", agent="tester", script=(answer(" "),)),
     Scenario(name="agent-failed-because-the-model-refused", ending=FAILED, agent="tester", script=("400",)),

@@ -5,7 +5,7 @@ from agents.extraction_prompt import render_reply
 from agents.schemas import Schemas
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from tests.replay.agent_scenarios import AGENTS
+from tests.replay.agent_scenarios import AGENTS, CUT
 from tests.replay.scenario import FAILED, Scenario
 from tests.replay.stage import Stage
 from tests.support.waiting import until
@@ -49,6 +49,7 @@ SCENARIOS = (
     Scenario(name="answered-after-a-lost-attempt-and-a-wait", ending="answered", script=("500", "answer")),
     Scenario(name="answered-after-an-overload-and-a-wait", ending="answered", script=("503", "answer")),
     Scenario(name="answered-after-a-repair", ending="answered", script=("malformed", "answer")),
+    Scenario(name="answered-after-a-reply-that-was-cut", ending="answered", script=({"content": '{"1": {"sou'} | CUT,)),
     Scenario(name="answered-by-the-deployment-fallen-back-to", ending="answered", tier="strong", script=("401",)),
     Scenario(
         name="abstained-because-no-document-is-near",
@@ -79,6 +80,17 @@ SCENARIOS = (
         ending="refused",
         document=INVOICE,
         script=("malformed", "malformed", "malformed"),
+    ),
+    Scenario(
+        name="extracted-after-replies-that-were-cut",
+        ending="extracted",
+        document=INVOICE,
+        script=(
+            {"content": reading()[:60]} | CUT,
+            {"content": "{}"},
+            {"content": reading()[:60]} | CUT,
+            {"content": reading()},
+        ),
     ),
     *AGENTS,
 )

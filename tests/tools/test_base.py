@@ -240,3 +240,21 @@ async def test_without_a_world_a_tool_that_needs_one_says_so() -> None:
     for call in (BY_HAND.knowledge.search("x", 1), BY_HAND.http.get(GOOD, HOSTS)):
         with pytest.raises(NotAllowed, match=r"python -m deploy\.local tool"):
             await call
+
+
+@pytest.mark.parametrize(
+    "odd", [{"count": True}, {"count": "5"}, {"grams": True}, {"grams": "NaN"}, {"grams": float("inf")}, {"count": 5.5}]
+)
+def test_arguments_are_read_as_strictly_as_their_schema(odd: dict[str, Any]) -> None:
+    class Order(ToolArguments):
+        count: int = 1
+        grams: float = 1.0
+
+    @tool(ToolEffect.READ_ONLY)
+    async def order(_: ToolContext, __: Order) -> str:
+        """Order it."""
+        return ""
+
+    assert order.checked({"count": 5.0, "grams": 2}) == Order(count=5, grams=2.0)
+    with pytest.raises(BadInput, match=f"order: .*{next(iter(odd))}|the arguments are no JSON"):
+        order.checked(odd)

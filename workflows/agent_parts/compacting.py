@@ -28,6 +28,7 @@ async def compact(progress: AgentProgress, tenant: str, step: str, cut: Mark) ->
             progress.unsummarized(step, f"it was cut, and {ending.NO_BUDGET}")
             return
         run = run.model_copy(update={"longer": most})
+        progress.put(run)
     try:
         reply = await _buy(progress, run, tenant, step, cut)
     except EffectFailed as failure:

@@ -72,7 +72,8 @@ def refused(reply: PaidReply) -> Unusable | None:
     """
     words = reply.refusal
     if reply.finish_reason == "content_filter":
-        reason = "The content filter of the model's provider withheld the reply (content_filter)."
+        said = f" The model's words: {words}" if words else ""
+        reason = f"The content filter of the model's provider withheld the reply (content_filter).{said}"
         return Unusable(by="provider", reason=reason, words=words)
     if reply.finish_reason == "refusal" or words:
         return Unusable(by="model", reason=f"The model refused: {words or 'it gave no reason.'}", words=words)
@@ -127,4 +128,4 @@ def outcome_of(unusable: Unusable) -> Abstained | Refused:
     """Return the outcome of a run whose model gave no reply that can be used."""
     if unusable.by == "limit":
         return Abstained(reason=unusable.reason)
-    return Refused(reason=unusable.reason, reasons=(unusable.words,) if unusable.words else (), by=unusable.by)
+    return Refused(reason=unusable.reason, by=unusable.by)

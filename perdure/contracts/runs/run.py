@@ -189,7 +189,7 @@ class Refused(Variant):
     kind: Literal["refused"] = "refused"
     reason: str
     reasons: tuple[str, ...] = ()
-    """The single reasons, where there are several; otherwise empty. A model's refusal is in its own words."""
+    """The single reasons, where there are several; otherwise empty."""
     by: Literal["platform", "model", "provider"] = "platform"
     """Who refused: a check of the platform, the model itself, or the content filter of the model's provider."""
 

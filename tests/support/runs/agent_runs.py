@@ -48,6 +48,20 @@ def answer(content: str = "It is done.") -> dict[str, Any]:
     return {"content": content}
 
 
+def _event(delta: dict[str, Any], finish_reason: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    model = "qwen2.5-coder-0.5b-instruct"
+    return "data: " + json.dumps({"id": "r", "model": model, "choices": [choice], "usage": usage})
+
+
+def refuses(words: str) -> dict[str, Any]:
+    """An item of the stub's script: a reply that streams a refusal."""
+    half = len(words) // 2
+    deltas = [_event({"role": "assistant", "refusal": words[:half]}), _event({"refusal": words[half:]})]
+    return {"sse": [*deltas, _event({}, "stop"), "data: [DONE]"]}
+
+
 BRIEF = "[compaction]\nat = 0.3\ntokens = 50\n"
 """More TOML of an agent: it sums its turns up once a thought fills three tenths of the window of 8,192 tokens."""
 

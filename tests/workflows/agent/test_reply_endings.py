@@ -10,7 +10,18 @@ from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import Abstained, Answered, Refused
-from tests.support.runs.agent_runs import BRIEF, LONG, READS, SUM, TICKET, answer, calls, with_agents, write_agent
+from tests.support.runs.agent_runs import (
+    BRIEF,
+    LONG,
+    READS,
+    SUM,
+    TICKET,
+    answer,
+    calls,
+    refuses,
+    with_agents,
+    write_agent,
+)
 from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
@@ -87,6 +98,14 @@ async def test_what_the_providers_filter_cut_is_a_refusal_and_none_of_its_calls_
     assert (result.outcome.by, "content_filter" in result.outcome.reason) == ("provider", True)
     assert "beg" not in result.outcome.reason
     assert desk.desk.received()["tickets"] == {}
+    assert (stub.calls, result.spent.steps) == (1, 1)
+
+
+async def test_a_models_refusal_is_an_outcome_with_its_words(platform: Platform, stub: StubModel) -> None:
+    stub.script = [refuses("I cannot help with that."), answer()]
+    result = await platform.run_agent("Break in.", agent="tester")
+    assert isinstance(result.outcome, Refused)
+    assert (result.outcome.by, result.outcome.reason) == ("model", "The model refused: I cannot help with that.")
     assert (stub.calls, result.spent.steps) == (1, 1)
 
 

@@ -1,6 +1,5 @@
 """Why a reply ended decides what becomes of a chain and an extraction, and a reply is read where it has one meaning."""
 
-import json
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import Abstained, Answered, Extracted, Refused
 from tests.replay.scenarios import INVOICE, reading
+from tests.support.runs.agent_runs import refuses
 from tests.support.servers.stub_model import StubModel
 
 pytestmark = pytest.mark.usefixtures("working")
@@ -16,20 +16,6 @@ pytestmark = pytest.mark.usefixtures("working")
 QUESTION = "How many weeks of parental leave are there?"
 CUT = {"content": '{"1": {"source": 1, "answer": "Eight', "finish_reason": "length"}
 SOURCE = '{"1": {"source": 1, "answer": ""}}'
-
-
-def event(delta: dict[str, Any], finish_reason: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
-    model = "qwen2.5-coder-0.5b-instruct"
-    return "data: " + json.dumps({"id": "r", "model": model, "choices": [choice], "usage": usage})
-
-
-def refuses(words: str) -> dict[str, Any]:
-    """An item of the stub's script: a reply that streams a refusal."""
-    half = len(words) // 2
-    deltas = [event({"role": "assistant", "refusal": words[:half]}), event({"refusal": words[half:]})]
-    return {"sse": [*deltas, event({}, "stop"), "data: [DONE]"]}
 
 
 async def test_a_reply_that_was_cut_is_bought_once_more_and_never_repaired(platform: Platform, stub: StubModel) -> None:
