@@ -68,9 +68,7 @@ UNSURE = re.compile(
 )
 """The beginnings of words that may multiply a number, in a language or a scale that is not known."""
 
-SIGNS_OF_MONEY = "".join(
-    ("$\u00a3\u00a4\u00a5\u20ac", "\u20a1\u20a6\u20a9-\u20ab\u20b1\u20b2\u20b4\u20b5\u20b8-\u20bd", "\u0e3f")
-)
+SIGNS_OF_MONEY = "$\u00a3\u00a4\u00a5\u0e3f\u20a1\u20a6\u20a9-\u20ac\u20b1\u20b2\u20b4\u20b5\u20b8-\u20bd"
 """For a class of a pattern."""
 CODES_OF_MONEY = (
     "EUR|USD|GBP|NOK|CAD|CHF|SEK|DKK|AUD|NZD|PLN|JPY|CZK|HUF|RON|BGN|ISK|TRY|UAH|RUB|INR|CNY|RMB|KRW|SGD|HKD|TWD|"

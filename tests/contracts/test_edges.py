@@ -100,7 +100,7 @@ def test_half_of_a_surrogate_pair_is_refused_in_one_line_wherever_a_text_enters(
         lambda: StepDecision(**decision, ruling=Ruling.ANSWER, answer={"a": ["b", half]}),
         lambda: StepDecision(**decision, ruling=Ruling.ANSWER, answer={half: 1}),
         lambda: StepDecision(**decision, ruling=Ruling.APPROVE, arguments={"to": half}),
-        lambda: StepDecision(**{**decision, "by": half}, ruling=Ruling.DENY),
+        lambda: StepDecision.strictly(decision | {"by": half, "ruling": Ruling.DENY}),
         lambda: Pause.strictly({"by": "ann", "reason": half}),
         lambda: Timetable(cron=(half,)),
         lambda: Timetable.strictly({"cron": ("@daily",), "time_zone": half}),
