@@ -40,8 +40,8 @@ def _require_exact(annotation: Any, value: object, where: str) -> None:
     for kind in kinds:
         # A table of our own judges its own keys.
         if isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, Table):
-            tables = value if isinstance(value, list) else [value]
-            for table in cast("list[object]", tables):
+            tables = cast("list[object]", value) if isinstance(value, list) else [value]
+            for table in tables:
                 for name, inner in cast("dict[str, object]", table).items() if isinstance(table, dict) else ():
                     if name in kind.model_fields:
                         _require_exact(kind.model_fields[name].annotation, inner, f"{where}.{name}" if where else name)
@@ -84,7 +84,7 @@ File = TypeVar("File", bound=Table)
 
 
 def validated(where: str, shape: type[File], fields: Mapping[str, Any]) -> File:
-    """Validate the file's fields. Raises `BadSpec` with a line for each mistake: file, key, value; and all known keys."""
+    """Validate the file's fields. Raises `BadSpec` with a line for each mistake: file, key and value; then all keys."""
     try:
         # Forbid unknown keys at every level: nested contracts would ignore them by default.
         return shape.model_validate(dict(fields), extra="forbid")

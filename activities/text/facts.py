@@ -14,7 +14,7 @@ _NAME = re.compile(r"\b[^\W\d_]\w+(?:-\w+)*")
 def figures(text: str) -> list[str]:
     """Return the numbers, without thousands separators: `1,200 euros for 0.5 hours` gives `1200` and `0.5`.
 
-    A multiplier and a fraction beside the digits count: `1.5k` and `1.5 thousand` give `1500`, and `1\u00bd` gives `1.5`.
+    A multiplier and a fraction beside the digits count: `1.5k` and `1.5 thousand` give `1500`, `1\u00bd` gives `1.5`.
     """
     plain = plain_digits(text)
     changed = [

@@ -2,6 +2,13 @@
 
 import re
 
+DASHES = "\u2212\u2013\u2010\u2011\u2014\uff0d-"
+"""The signs that are written for a minus or between two numbers; the plain one comes last, for a class of a pattern."""
+BLANKS = " \t\u00a0\u202f\u2009"
+"""The blanks that may part a number from its neighbours."""
+JOINERS = "\u200b-\u200f\u2060\ufeff\u00ad"
+"""Characters that nobody sees, for a class of a pattern."""
+
 _HUNDRED, _THOUSAND, _LAKH, _MILLION, _CRORE, _BILLION, _TRILLION = (
     10**2, 10**3, 10**5, 10**6, 10**7, 10**9, 10**12
 )  # fmt: skip
@@ -17,11 +24,8 @@ MULTIPLIERS = {
         ("million millions millionen millioner mio mn mln mill miljoen miljoner miljoonaa", _MILLION),
         ("mill\u00f3n millones milh\u00e3o milh\u00f5es milione milioni milion miliony", _MILLION),
         ("milion\u00f3w milionu milion\u016f \u043c\u043b\u043d", _MILLION),
-        (
-            "\u043c\u0438\u043b\u043b\u0438\u043e\u043d \u043c\u0438\u043b\u043b\u0438\u043e\u043d\u0430 "
-            "\u043c\u0438\u043b\u043b\u0438\u043e\u043d\u043e\u0432",
-            _MILLION,
-        ),
+        ("\u043c\u0438\u043b\u043b\u0438\u043e\u043d \u043c\u0438\u043b\u043b\u0438\u043e\u043d\u0430", _MILLION),
+        ("\u043c\u0438\u043b\u043b\u0438\u043e\u043d\u043e\u0432", _MILLION),
         ("crore crores", _CRORE),
         ("bn billion billions milliard milliards milliarde milliarden milliarder", _BILLION),
         ("miljard miljarder miliard miliardy miliard\u00f3w miliardi miliardo mrd mld mia", _BILLION),
@@ -64,7 +68,8 @@ UNSURE = re.compile(
 )
 """The beginnings of words that may multiply a number, in a language or a scale that is not known."""
 
-SIGNS_OF_MONEY = "$\u00a3\u00a4\u00a5\u20ac\u20bd\u20b9\u20a9\u20ba\u20b4\u20aa\u20ab\u0e3f\u20a6\u20b1\u20a1\u20b2\u20b5\u20b8\u20bc"
+SIGNS_OF_MONEY = "$\u00a3\u00a4\u00a5\u0e3f\u20a1\u20a6\u20a9-\u20ac\u20b1\u20b2\u20b4\u20b5\u20b8-\u20bd"
+"""For a class of a pattern."""
 CODES_OF_MONEY = (
     "EUR|USD|GBP|NOK|CAD|CHF|SEK|DKK|AUD|NZD|PLN|JPY|CZK|HUF|RON|BGN|ISK|TRY|UAH|RUB|INR|CNY|RMB|KRW|SGD|HKD|TWD|"
     "THB|MXN|BRL|ARS|CLP|COP|ZAR|ILS|AED|SAR|PKR|IDR|MYR|PHP|VND|NGN|KES|EGP|Rs|SFr|kr|z\u0142|K\u010d|Ft|Fr"
@@ -88,3 +93,8 @@ UNITS = re.compile(
     r"|[xX]|\u00d7|\u00b0(?:[CFK])?)(?![\w\u00b2\u00b3\u00b9\u2070-\u209f])"
 )
 """The units that may stand right beside the digits: they do not change the number."""
+
+
+def is_ideograph(sign: str) -> bool:
+    """Return whether a sign is of a script that writes no spaces beside a number: Chinese, Japanese, Korean."""
+    return "\u3040" <= sign <= "\u30ff" or "\u3400" <= sign <= "\u9fff" or "\uac00" <= sign <= "\ud7af"

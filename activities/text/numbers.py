@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from activities.text.dates import Written
 from activities.text.digits import ARABIC_DECIMAL, ARABIC_GROUP, is_one_script, plain_digits
-from activities.text.number_neighbours import Neighbours, neighbours, vulgar
+from activities.text.number_endings import vulgar
+from activities.text.number_neighbours import Neighbours, neighbours
 
 FORMS = "1234.50, 1,234.50, 1.234,50, 1 234,50, 12 million or 1.5k"
 """Forms that are read, for messages."""
@@ -119,9 +120,9 @@ def _scan(text: str, decimal_mark: str | None) -> Iterator[Written | Unread]:
         if beside.is_read and is_one_script(text[start:end]):
             mark = "," if beside.ends_in_comma_dash else decimal_mark
             readings = _readings(match[0], mark, is_money=beside.is_money and not beside.is_rate)
-        if readings:
-            forms = dict.fromkeys(form for reading in readings for form in _changed(reading, beside))
-            yield Written(beside.start, beside.end, tuple(form for form in forms if len(form) <= _LONGEST * 2))
+        forms = dict.fromkeys(form for reading in readings for form in _changed(reading, beside))
+        if forms and all(len(form) <= _LONGEST + len("-.") for form in forms):
+            yield Written(beside.start, beside.end, tuple(forms))
         else:
             yield Unread(start, end)
     for match in _FRACTION_ALONE.finditer(text):
@@ -135,29 +136,38 @@ def _scan(text: str, decimal_mark: str | None) -> Iterator[Written | Unread]:
 def _readings(digits: str, decimal_mark: str | None, *, is_money: bool) -> list[str]:
     """Return the possible readings of a written number; none if it is no number, such as a version."""
     if any(sign in _SPACES for sign in digits):
+        if digits.startswith("0"):
+            return []
         digits = "".join(sign for sign in digits if sign not in _SPACES)
     if any(sign in _APOSTROPHES for sign in digits):
-        whole, mark, decimals = _split(digits)
-        if not _is_grouped(re.sub(f"[{_APOSTROPHES}]", "'", whole), "'"):
-            return []
-        digits = "".join(sign for sign in whole if sign not in _APOSTROPHES) + mark + decimals
-        if mark:
-            return [_canonical(*digits.split(mark))] if digits.count(mark) == 1 else []
+        return _with_apostrophes(digits)
     if ARABIC_DECIMAL in digits:
         whole, _, decimals = digits.partition(ARABIC_DECIMAL)
         return [_canonical(whole, decimals)] if (whole + decimals).isdecimal() else []
     marks = [sign for sign in digits if sign in ".,"]
-    if len(digits) - len(marks) > _LONGEST or not marks:
-        return [] if marks or len(digits) > _LONGEST else [_canonical(digits, "")]
+    if len(digits) - len(marks) > _LONGEST:
+        return []
+    return _with_marks(digits, marks, decimal_mark, is_money=is_money) if marks else [_canonical(digits, "")]
+
+
+def _with_apostrophes(digits: str) -> list[str]:
+    """Return the reading of `1'234.50`; none for feet and inches."""
+    mark = next((sign for sign in reversed(digits) if sign in _MARKS), "")
+    whole, _, decimals = digits.rpartition(mark) if mark else (digits, "", "")
+    is_number = _is_grouped(re.sub(f"[{_APOSTROPHES}]", "'", whole), "'") and (decimals.isdecimal() or not mark)
+    return [_canonical(whole, decimals)] if is_number and not any(sign in _MARKS for sign in whole) else []
+
+
+def _with_marks(digits: str, marks: list[str], decimal_mark: str | None, *, is_money: bool) -> list[str]:
+    """Return the possible readings of digits with dots or commas between them."""
     last = marks[-1]
     whole, _, decimals = digits.rpartition(last)
-    others = set(marks[:-1])
-    if others - {last}:
-        grouped = last not in others and len(others) == 1 and _is_grouped(whole, others.pop())
-        return [_canonical(whole, decimals)] if grouped else []
-    if others:
-        return [_canonical(digits, "")] if _is_grouped(digits, last) else []
     as_decimal, as_group = _canonical(whole, decimals), _canonical(digits, "")
+    if len(marks) > 1:
+        others = set(marks[:-1])
+        if others == {last}:
+            return [as_group] if _is_grouped(digits, last) else []
+        return [as_decimal] if last not in others and _is_grouped(whole, others.pop()) else []
     if not _is_grouped(digits, last):
         return [as_decimal]
     if decimal_mark is not None:
@@ -165,15 +175,10 @@ def _readings(digits: str, decimal_mark: str | None, *, is_money: bool) -> list[
     return [as_group] if last == "," and is_money else [as_group, as_decimal]
 
 
-def _split(digits: str) -> tuple[str, str, str]:
-    """Return a number with apostrophes in parts: before, the decimal mark, and after it."""
-    mark = next((sign for sign in reversed(digits) if sign in _MARKS), "")
-    whole, mark, decimals = digits.rpartition(mark) if mark else (digits, "", "")
-    return whole, mark, decimals
-
-
 def _is_grouped(digits: str, mark: str) -> bool:
     """Return whether the marks separate thousands, or lakhs and crores: 1,234,567 or 12,34,567."""
+    if mark not in digits:
+        return False
     first, *groups, last = digits.split(mark)
     sizes = {len(group) for group in groups}
     is_right = 0 < len(first) <= _GROUP and not first.startswith("0") and len(last) == _GROUP

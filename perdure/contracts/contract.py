@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, dataclass_transform
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
@@ -45,6 +46,7 @@ class BadInput(ValueError):
     """Input from a caller that cannot be used. The message has one line for each mistake: field, value, remedy."""
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class EdgeType(type(BaseModel)):
     """The type of contracts that callers build by hand: a mistake in a call is `BadInput`, and not pydantic's error."""
 

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -47,17 +48,22 @@ async def test_an_id_that_shows_nothing_starts_no_run_under_a_random_one(platfor
         lambda: platform.cancel(name),
     )
     for call in calls:
-        with pytest.raises(BadInput, match="^business_id: (String should match .* use 1 to 200|Input should be a valid string)"):
+        with pytest.raises(
+            BadInput, match=r"^business_id: (String should match .* use 1 to 200|Input should be a valid string)"
+        ):
             await call()
     every = Timetable(every=(timedelta(hours=1),))
-    with pytest.raises(BadInput, match="^schedule: (String should match .* use 1 to 63|Input should be a valid string)"):
+    with pytest.raises(
+        BadInput, match=r"^schedule: (String should match .* use 1 to 63|Input should be a valid string)"
+    ):
         await platform.schedules.create(name, request, every)
 
 
 async def test_a_budget_of_none_of_the_kinds_is_refused_and_not_replaced(platform: Platform) -> None:
-    for budget in (0, "", False, [], -1, "5", True):
-        with pytest.raises(BadInput, match="^budget: "):
-            await platform.start("Why?", budget=budget)  # pyright: ignore[reportArgumentType] - as a caller may
+    budgets: list[Any] = [0, "", False, [], -1, "5", True]
+    for budget in budgets:
+        with pytest.raises(BadInput, match=r"^budget: "):
+            await platform.start("Why?", budget=budget)
 
 
 async def test_a_decision_with_half_of_a_surrogate_pair_is_refused_in_one_line(platform: Platform) -> None:
@@ -66,7 +72,7 @@ async def test_a_decision_with_half_of_a_surrogate_pair_is_refused_in_one_line(p
     with pytest.raises(BadInput, match=r"^reason: is not valid Unicode text: send text, not bytes \(got '.ud83d'\)$"):
         await platform.decide("run", broken)
     for call in (lambda: platform.pause("run", by="\ud83d"), lambda: platform.resume("run", by="\u200b")):
-        with pytest.raises(BadInput, match="^by: is "):
+        with pytest.raises(BadInput, match=r"^by: is "):
             await call()
 
 

@@ -19,7 +19,9 @@ from perdure.contracts.tool_calls.decisions import Ruling, StepDecision
 from perdure.runs import checked_id, checked_name
 
 DIGEST = "0" * 64
-UNSEEN = st.text(st.sampled_from(" \t\n\u00a0\u200b\u200c\u200d\u2060\ufeff\u00ad\u2028\u3000\u3164\u2800\ufe0f"), max_size=4)
+UNSEEN = st.text(
+    st.sampled_from(" \t\n\u00a0\u200b\u200c\u200d\u2060\ufeff\u00ad\u2028\u3000\u3164\u2800\ufe0f"), max_size=4
+)
 HALVES = st.sampled_from(["\ud83d", "\udc00", "a\udfffb", "\ud800"])
 INEXACT: st.SearchStrategy[Any] = (
     st.booleans() | st.floats() | st.integers(max_value=-1) | st.integers(min_value=LARGEST_LIMIT + 1)
@@ -61,7 +63,10 @@ def test_each_mistake_has_its_line_with_place_value_and_remedy() -> None:
         AskRequest.strictly(fields)
     lines = str(refusal.value).splitlines()
     assert sorted(line.partition(":")[0] for line in lines) == ["question", "tenant", "within"]
-    assert "tenant: String should match pattern '^[a-z0-9][a-z0-9-]{0,62}$' (got 'A b'): use 1 to 63 lower-case letters" in str(refusal.value)
+    assert (
+        "tenant: String should match pattern '^[a-z0-9][a-z0-9-]{0,62}$' (got 'A b'): use 1 to 63 lower-case letters"
+        in str(refusal.value)
+    )
 
 
 @given(UNSEEN)
@@ -83,7 +88,7 @@ def test_a_text_with_a_letter_or_a_digit_is_not_blank(text: str) -> None:
 
 @given(HALVES)
 def test_half_of_a_surrogate_pair_is_refused_in_one_line_wherever_a_text_enters(half: str) -> None:
-    decision = {"decision_id": "1", "step": "call-1-1", "digest": DIGEST, "by": "ann"}
+    decision: dict[str, Any] = {"decision_id": "1", "step": "call-1-1", "digest": DIGEST, "by": "ann"}
     entries: list[Any] = [
         lambda: AskRequest.strictly({"question": half}),
         lambda: AskRequest(question=half),  # pyright: ignore[reportArgumentType] - as a caller may write it
@@ -95,7 +100,7 @@ def test_half_of_a_surrogate_pair_is_refused_in_one_line_wherever_a_text_enters(
         lambda: StepDecision(**decision, ruling=Ruling.ANSWER, answer={"a": ["b", half]}),
         lambda: StepDecision(**decision, ruling=Ruling.ANSWER, answer={half: 1}),
         lambda: StepDecision(**decision, ruling=Ruling.APPROVE, arguments={"to": half}),
-        lambda: StepDecision(**{**decision, "by": half}, ruling=Ruling.DENY),
+        lambda: StepDecision.strictly(decision | {"by": half, "ruling": Ruling.DENY}),
         lambda: Pause.strictly({"by": "ann", "reason": half}),
         lambda: Timetable(cron=(half,)),
         lambda: Timetable.strictly({"cron": ("@daily",), "time_zone": half}),

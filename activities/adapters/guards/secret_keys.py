@@ -31,7 +31,8 @@ FORMS: dict[str, str] = {
     "cerebras": rf"csk-{_TOKEN}{{20,80}}",
     "databricks": r"dapi[a-f0-9]{32}(?:-\d)?",
     "azure": rf"{_TOKEN}{{52}}(?:JQQJ99|AC[A-Z0-9]{{4}}){_TOKEN}{{20,30}}|AccountKey=[A-Za-z0-9+/]{{60,100}}={{0,2}}",
-    "bedrock": r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}|ABSK[A-Za-z0-9+/]{40,300}={0,2}|bedrock-api-key-[A-Za-z0-9+/]{20,300}",
+    "bedrock": r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"
+    r"|ABSK[A-Za-z0-9+/]{40,300}={0,2}|bedrock-api-key-[A-Za-z0-9+/]{20,300}",
     "voyage": rf"pa-{_WIDE}{{40,60}}|al-{_WIDE}{{40,60}}",
     "jina_ai": rf"jina_{_WIDE}{{30,80}}",
     "elevenlabs": "sk_[a-f0-9]{40,64}",
@@ -50,7 +51,8 @@ FORMS: dict[str, str] = {
     "tavily": rf"tvly-(?:dev-|prod-)?{_TOKEN}{{20,60}}",
     "firecrawl": "fc-[a-f0-9]{32}",
     "gitlab": rf"gl(?:pat|dt|ft|soat|rt|cbt|ptt|agent|imt|oas)-{_WIDE}{{16,100}}",
-    "slack": rf"xox[abceoprs]-[A-Za-z0-9-]{{10,200}}|xapp-\d-{_WIDE}{{20,200}}|hooks\.slack\.com/services/T\w{{6,12}}/B\w{{6,12}}/\w{{16,32}}",
+    "slack": rf"xox[abceoprs]-[A-Za-z0-9-]{{10,200}}|xapp-\d-{_WIDE}{{20,200}}"
+    r"|hooks\.slack\.com/services/T\w{6,12}/B\w{6,12}/\w{16,32}",
     "stripe": rf"[sr]k_(?:live|test)_{_TOKEN}{{16,120}}|whsec_{_TOKEN}{{24,64}}",
     "twilio": "(?:AC|SK)[a-f0-9]{32}",
     "sendgrid": rf"SG\.{_WIDE}{{16,32}}\.{_WIDE}{{32,64}}",
@@ -80,14 +82,15 @@ FORMS: dict[str, str] = {
 """The forms of keys, by provider or service."""
 
 NAMED = (
-    "mistral", "codestral", "cohere", "ai21", "together", "azure", "aws", "deepgram", "assemblyai", "wandb", "weaviate",
-    "qdrant", "pinecone", "milvus", "cloudflare", "vercel", "watsonx", "snowflake", "sambanova", "baseten", "nebius",
-    "novita", "hyperbolic", "featherless", "lambda", "nscale", "scaleway", "ovhcloud", "dashscope", "qwen", "volcengine",
-    "zhipu", "zai", "minimax", "moonshot", "kimi", "gigachat", "clarifai", "aleph alpha", "voyage", "recraft", "fal",
-    "stability", "deepinfra", "anyscale", "writer", "reka", "inception", "morph", "poe", "openai", "anthropic", "gemini",
-    "google", "groq", "grok", "xai", "fireworks", "replicate", "perplexity", "nvidia", "cerebras", "databricks",
-    "hugging ?face", "openrouter", "deepseek", "github", "gitlab", "slack", "stripe", "twilio", "temporal", "redis",
-    "serper", "exa", "brave", "sglang", "vllm", "litellm", "hosted_vllm",
+    "mistral", "codestral", "cohere", "ai21", "together", "azure", "aws", "deepgram", "assemblyai", "wandb",
+    "weaviate", "qdrant", "pinecone", "milvus", "cloudflare", "vercel", "watsonx", "snowflake", "sambanova",
+    "baseten", "nebius", "novita", "hyperbolic", "featherless", "lambda", "nscale", "scaleway", "ovhcloud",
+    "dashscope", "qwen", "volcengine", "zhipu", "zai", "minimax", "moonshot", "kimi", "gigachat", "clarifai",
+    "aleph alpha", "voyage", "recraft", "fal", "stability", "deepinfra", "anyscale", "writer", "reka", "inception",
+    "morph", "poe", "openai", "anthropic", "gemini", "google", "groq", "grok", "xai", "fireworks", "replicate",
+    "perplexity", "nvidia", "cerebras", "databricks", "hugging ?face", "openrouter", "deepseek", "github", "gitlab",
+    "slack", "stripe", "twilio", "temporal", "redis", "serper", "exa", "brave", "sglang", "vllm", "litellm",
+    "hosted_vllm",
 )  # fmt: skip
 """The names beside which something that looks like a key counts."""
 
@@ -102,8 +105,8 @@ _BESIDE_NAME = re.compile(
 )
 _BESIDE_WORD = re.compile(
     r"(?<![A-Za-z])(?:(?:api|access|secret|auth|private|service|admin|bearer|refresh|session|personal)[ _-]?"
-    r"(?:access[ _-]?)?(?:keys?|tokens?|secrets?)|(?<!\w)\w{1,30}_(?:api_key|key|token|secret)|authorization|bearer|x-api-key)"
-    rf"(?![a-z])[^\nA-Za-z0-9]{{0,4}}(?:(?:is|was|ist|bearer|basic|to|=)[^\nA-Za-z0-9]{{1,3}}){{0,2}}{_LOOKS}",
+    r"(?:access[ _-]?)?(?:keys?|tokens?|secrets?)|(?<!\w)\w{1,30}_(?:api_key|key|token|secret)|authorization"
+    rf"|bearer|x-api-key)(?![a-z])[^\nA-Za-z0-9]{{0,4}}(?:(?:is|was|ist|bearer|basic|to|=)[^\nA-Za-z0-9]{{1,3}}){{0,2}}{_LOOKS}",
     re.IGNORECASE,
 )
 _BARE = re.compile(r"(?<![A-Za-z0-9_-])sk-(?P<token>[A-Za-z0-9_-]{20,250})(?![A-Za-z0-9_-])")

@@ -80,7 +80,7 @@ def create(
     if (agent is None) == (chain is None):
         mistakes.note("say what to start: either --agent NAME or --chain NAME")
     request = mistakes.read(lambda: kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits}), None)
-    times = {
+    times: dict[str, Any] = {
         "cron": tuple(cron or ()),
         "calendars": tuple(mistakes.read(lambda one=one: _calendar(one), Calendar()) for one in calendar or ()),
         "every": tuple(mistakes.read(lambda one=one: span(one, "--every"), DAY) for one in every or ()),
