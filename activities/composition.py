@@ -144,6 +144,7 @@ class Adapters:
 
         documents = FileDocuments(self.settings.foreign_work)
         self._stack.callback(documents.close)
+        self.when_ready.append(documents.warm_up)
         return documents
 
     def retrieval(self) -> Activities:

@@ -4,8 +4,9 @@ import os
 import secrets
 import shutil
 import signal
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +178,18 @@ def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def load_guards() -> None:
+    from activities.adapters.foreign_work.processes import NoProcess, fork_server
+    from activities.adapters.guards.guard_work import PRELOAD
+
+    with suppress(NoProcess):  # the first test of a guard says so
+        fork_server(PRELOAD).start()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    """A real server whose workflows' clocks skip idle time."""
+    """A real server whose workflows' clocks skip idle time. The guards load meanwhile, in their own process."""
+    threading.Thread(target=load_guards, daemon=True).start()
     async with await WorkflowEnvironment.start_time_skipping_v2(
         plugins=[PerdurePlugin()],
         search_attributes=SEARCH_ATTRIBUTES,

@@ -272,9 +272,10 @@ def _files() -> list[Path]:
     return secret_files(Path(str(Settings.model_config.get("secrets_dir", SECRETS))))
 
 
-def environment_with(**extra: str) -> dict[str, str]:
-    """Return this process's environment with more variables, for a process that it starts."""
-    return {**os.environ, **extra}
+def environment_with(keeping: Sequence[str] | None = None, **extra: str) -> dict[str, str]:
+    """Return this process's environment, or its variables in `keeping`, with more, for a process that it starts."""
+    kept = os.environ if keeping is None else {name: os.environ[name] for name in keeping if name in os.environ}
+    return {**kept, **extra}
 
 
 def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:

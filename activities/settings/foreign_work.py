@@ -1,4 +1,4 @@
-"""The limits of work over foreign text, and the environment of the processes that do it."""
+"""The limits of work over foreign text."""
 
 import os
 from datetime import timedelta
@@ -6,8 +6,6 @@ from datetime import timedelta
 from pydantic import Field
 
 from activities.settings.groups import Group
-
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """The environment of a process that others are forked from: threads of numeric libraries do not survive a fork."""
@@ -30,9 +28,3 @@ class ForeignWork(Group):
     """The most documents, and again the most texts, that wait for a process; a further one is refused."""
     remembered: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
     """How long a text or document that exceeded a limit is refused at once; `PT1H` or seconds."""
-
-
-def plain_environment() -> dict[str, str]:
-    """Return the environment of processes that read foreign text: no setting and no secret is in it."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, **SINGLE_THREADED, "HF_HUB_OFFLINE": "1"}

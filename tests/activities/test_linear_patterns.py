@@ -9,10 +9,10 @@ import pytest
 from activities.adapters.guards.guardrails_validators import Secrets
 from tests.support.patterns import modules, patterns_in, seconds, texts_against
 
-SHORT, MEGABYTE = 10_000, 1 << 20
+SHORT, LONGER, MEGABYTE = 1_000, 4_000, 1 << 20
 """The lengths of texts, in characters."""
 NOTICED = 0.01
-"""The processor time from which on it is worth to measure growth, in seconds."""
+"""The processor time that is too short to measure growth by, in seconds."""
 GROWTH = 3.0
 """The most that twice the text may cost: 2 where the time is linear, 4 where it goes by the square."""
 LONGEST = 5.0
@@ -22,14 +22,25 @@ LONGEST = 5.0
 def grows(pattern: re.Pattern[Any]) -> str | None:
     """Return the beginning of a text for which the time grows too fast, or takes too long; None if there is none."""
     worst, worst_text = 0.0, ""
-    for text, twice in zip(texts_against(pattern, SHORT), texts_against(pattern, 2 * SHORT), strict=True):
-        spent = seconds(pattern, text)
-        if spent > NOTICED and min(seconds(pattern, twice) for _ in range(3)) > GROWTH * spent + NOTICED:
+    for text in texts_against(pattern, SHORT):
+        spent = _followed(pattern, text, LONGER)
+        if spent is None:
             return str(text[:20])
         if spent >= worst:
             worst, worst_text = spent, text
-    long = worst_text[:-1] * (MEGABYTE // SHORT) + worst_text[-1:]
-    return str(worst_text[:20]) if seconds(pattern, long) > LONGEST else None
+    spent = _followed(pattern, worst_text, MEGABYTE)
+    return str(worst_text[:20]) if spent is None or spent > LONGEST else None
+
+
+def _followed(pattern: re.Pattern[Any], text: Any, longest: int) -> float | None:
+    """Double a text until it is as long as this; return the time for the longest, None where it grows too fast."""
+    spent = seconds(pattern, text)
+    while len(text) < longest:
+        text, before = text[:-1] * 2 + text[-1:], spent
+        spent = seconds(pattern, text)
+        if spent > GROWTH * before + NOTICED and seconds(pattern, text) > GROWTH * before + NOTICED:
+            return None
+    return spent
 
 
 def test_no_pattern_grows_by_more_than_the_length_of_its_worst_text() -> None:

@@ -1,6 +1,8 @@
 """Reads the text of files for the documents port, each in a process that is killed where reading runs away."""
 
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -75,9 +77,13 @@ class FileDocuments:
         """The processes that were killed at a limit."""
         return self._pool.kills
 
-    async def start(self) -> None:
-        """Let a process stand by, so that the first document waits for no imports."""
-        await self._pool.start()
+    def warm_up(self) -> None:
+        """Load the readers in the background, so that the first document waits for no imports."""
+        threading.Thread(target=self._load, name="perdure-warm-up", daemon=True).start()
+
+    def _load(self) -> None:
+        with suppress(NoProcess):  # the first document says so
+            fork_server(PRELOAD).start()
 
     def close(self) -> None:
         """Kill the processes; what they read is lost."""

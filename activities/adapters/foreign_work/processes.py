@@ -15,11 +15,18 @@ from typing import Any
 import psutil
 
 from activities.adapters.foreign_work.fork_server import ANSWER, COMMAND, FORK, REAP, serve
-from activities.settings import ROOT
-from activities.settings.foreign_work import plain_environment
+from activities.settings import ROOT, environment_with
+from activities.settings.foreign_work import SINGLE_THREADED
 
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+"""The variables that processes for foreign text see: no setting and no secret is among them."""
 LAST = 10
 """The niceness of work that takes long."""
+
+
+def plain_environment() -> dict[str, str]:
+    """Return the environment of processes that read foreign text."""
+    return environment_with(_KEPT, **SINGLE_THREADED, HF_HUB_OFFLINE="1")
 
 
 class NoProcess(Exception):
@@ -81,14 +88,14 @@ class ForkServer:
         """Return whether the fork server behind this socket still runs, as far as is known."""
         return self._control is control
 
-    def reap(self, pid: int) -> int:
-        """Return the exit code of a process that was killed or is gone. Raises `NoProcess`."""
+    def reap(self, pid: int, control: socket.socket) -> int | None:
+        """Return the exit code of a dead process that was forked over this socket; None where its server is gone."""
         with self._lock:
-            if self._control is None:
-                raise NoProcess
+            if self._control is not control:
+                return None
             try:
-                self._control.sendall(COMMAND.pack(REAP, pid))
-                return self._answer(self._control)
+                control.sendall(COMMAND.pack(REAP, pid))
+                return self._answer(control)
             except OSError:
                 raise self._lost() from None
 
@@ -180,7 +187,7 @@ class Child:
     def reap(self) -> int | None:
         """Return the exit code of the killed process, negative for a signal; None where nobody knows. Blocks."""
         try:
-            return self._server.reap(self._pid) if self._server.serves(self._control) else None
+            return self._server.reap(self._pid, self._control)
         except NoProcess:
             return None
 

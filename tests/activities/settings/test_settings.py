@@ -1,8 +1,10 @@
 """Settings are read from the environment and from secret files, and a mistake in either is a message of one line."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from activities import settings as tree
 from activities.settings import Settings
@@ -23,6 +25,17 @@ def test_a_setting_may_be_a_file(secrets: Path) -> None:
     assert settings.database.postgres.get_secret_value() == "postgresql://perdure:hidden@db/perdure"
     assert settings.model.api_keys["sglang"].get_secret_value() == "hidden"
     assert "hidden" not in repr(settings)
+
+
+def test_the_limits_of_foreign_work_are_read_and_one_that_cannot_be_kept_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PERDURE_FOREIGN_WORK__MEMORY_MIB", "1024")
+    monkeypatch.setenv("PERDURE_FOREIGN_WORK__REMEMBERED", "PT10M")
+    assert (Settings().foreign_work.memory_mib, Settings().foreign_work.remembered) == (1024, timedelta(minutes=10))
+    monkeypatch.setenv("PERDURE_FOREIGN_WORK__MEMORY_MIB", "1")
+    with pytest.raises(ValidationError, match=r"foreign_work\.memory_mib"):
+        Settings()
 
 
 def test_the_environment_comes_before_a_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

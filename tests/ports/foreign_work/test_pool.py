@@ -15,9 +15,8 @@ import pytest
 
 from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.pool import Pool
-from activities.adapters.foreign_work.processes import ForkServer, fork_server
+from activities.adapters.foreign_work.processes import ForkServer, fork_server, plain_environment
 from activities.settings import ROOT
-from activities.settings.foreign_work import plain_environment
 from tests.support.waiting import until
 
 WORK = "tests.support.foreign_work:"

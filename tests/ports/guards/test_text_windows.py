@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.guards.text_windows import text_windows
+from activities.adapters.guards.text_windows import cut_lines, text_windows
 
 texts = st.text(alphabet="ab  \n", max_size=400)
 
@@ -27,3 +27,12 @@ def test_a_short_text_is_its_own_only_window() -> None:
 
 def test_a_window_ends_between_words_where_it_can() -> None:
     assert list(text_windows("aa bb cc dd ee", 8, 3)) == ["aa bb ", "bb cc ", "cc dd ee"]
+
+
+@given(texts, st.integers(10, 50), st.integers(1, 5))
+def test_cut_lines_are_short_and_no_few_characters_of_a_line_are_cut(text: str, size: int, overlap: int) -> None:
+    cut = cut_lines(text, size, overlap).split("\n")
+    assert max(map(len, cut)) <= size
+    whole = [line for line in text.split("\n") if line]
+    pieces = {line[at : at + overlap] for line in whole for at in range(max(1, len(line) - overlap + 1))}
+    assert [piece for piece in pieces if not any(piece in line for line in cut)] == []
