@@ -153,7 +153,6 @@ class Outline:
             self._sections.append(Section(tuple(self._headings.values()), tuple(self._lines)))
         self._lines, self._lead, self._due = [], None, []
 
-
     def _keep_bare(self, level: int) -> None:
         """Keep the last heading as a line if nothing stands under it, and a heading of this level comes next."""
         if self._bare and level <= max(self._headings, default=0):

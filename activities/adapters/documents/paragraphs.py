@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from activities.text.sentences import BULLET
 
-_FULL_LINE_SHARE = 0.85
+_FULL_LINE_SHARE = 0.8
 """The share of the widest line. A line that would be shorter even with the next word was ended on purpose."""
 
 _KEEP_HYPHEN = frozenset(
@@ -14,9 +14,7 @@ _KEEP_HYPHEN = frozenset(
 """Beginnings of words that keep their hyphen: `well-known` at the end of a line is not `wellknown`."""
 
 
-def paragraphs(
-    lines: Iterable[tuple[str, int]], words: frozenset[str] = frozenset()
-) -> Iterator[tuple[bool, str]]:
+def paragraphs(lines: Iterable[tuple[str, int]], words: frozenset[str] = frozenset()) -> Iterator[tuple[bool, str]]:
     """Yield for each paragraph and list item whether it is an item, and its text. A blank line parts them.
 
     Each line comes with the length of a full line at its place, in characters. `words` are the lower-case words of the

@@ -17,7 +17,7 @@ def page(seed: object) -> Truth:
     draw = Draw(f"page {seed} {letters}", letters)
     truth = Truth("page.html")
     parts = [_block(draw, truth) for _ in range(draw.randint(2, 9))]
-    body = "\n".join(parts)
+    body = "\n".join([*parts, f"<p>{escape(_sentence(draw, truth))}"])
     wrapper = draw.choice(["main", "form", "div", "article", "layout", "none", "articles"])
     if wrapper == "layout":
         body = f"<table><tr><td>{body}</td></tr></table>"
