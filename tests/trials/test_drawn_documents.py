@@ -42,5 +42,5 @@ def test_no_sentence_and_no_number_is_invented_or_lost_in_silence(
         sentences += truth.sentences.total()
         losses += truth.lost.total()
     report.lines.append(
-        f"{count} drawn documents, {kind}: {sentences} sentences and rows, 0 invented, 0 lost; {losses} losses, all said"
+        f"{count} drawn documents, {kind}: {sentences} sentences and rows, 0 invented, 0 lost; {losses} losses said"
     )

@@ -1,4 +1,4 @@
-"""The one structure of documents: sections of lines, each of which can be understood by itself, and what was left out."""
+"""The one structure of documents: sections of lines that can each be understood alone, and what was left out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Loss:
     """The page, slide, sheet or line; empty where a format has none, and where there are many."""
 
     def __str__(self) -> str:
-        counted = self.kind if self.count == 1 else f"{self.count:,} × {self.kind}"
+        counted = self.kind if self.count == 1 else f"{self.count:,} x {self.kind}"
         return f"{counted} ({self.where})" if self.where else counted
 
 

@@ -8,8 +8,50 @@ _FULL_LINE_SHARE = 0.8
 """The share of the widest line. A line that would be shorter even with the next word was ended on purpose."""
 
 _KEEP_HYPHEN = frozenset(
-    "well self non ex half cross all high low long short full part first second third one two three four five six "
-    "seven eight nine ten single double multi user case year day state end up off on so semi quasi pseudo".split()
+    [
+        "well",
+        "self",
+        "non",
+        "ex",
+        "half",
+        "cross",
+        "all",
+        "high",
+        "low",
+        "long",
+        "short",
+        "full",
+        "part",
+        "first",
+        "second",
+        "third",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "single",
+        "double",
+        "multi",
+        "user",
+        "case",
+        "year",
+        "day",
+        "state",
+        "end",
+        "up",
+        "off",
+        "on",
+        "so",
+        "semi",
+        "quasi",
+        "pseudo",
+    ]
 )
 """Beginnings of words that keep their hyphen: `well-known` at the end of a line is not `wellknown`."""
 

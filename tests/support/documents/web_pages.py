@@ -94,9 +94,11 @@ def _sentence(draw: Draw, truth: Truth) -> str:
     return sentence
 
 
-def _block(draw: Draw, truth: Truth) -> str:
+def _block(draw: Draw, truth: Truth) -> str:  # noqa: PLR0911 - a return for each kind
     """Return a part of a page, and note what it holds."""
-    kind = draw.choice(["p", "p", "p", "list", "table", "h", "hidden", "control", "script", "div", "pre", "image", "dl"])
+    kind = draw.choice(
+        ["p", "p", "p", "list", "table", "h", "hidden", "control", "script", "div", "pre", "image", "dl"]
+    )
     match kind:
         case "p":
             return f"<p>{escape(' '.join(_sentence(draw, truth) for _ in range(draw.randint(1, 4))))}</p>"
@@ -156,7 +158,7 @@ def _scripts(draw: Draw, truth: Truth) -> str:
     return f"<p>{written}</p>"
 
 
-def _markdown_block(draw: Draw, truth: Truth, number: int) -> str:
+def _markdown_block(draw: Draw, truth: Truth, number: int) -> str:  # noqa: PLR0911 - a return for each kind
     match draw.choice(["p", "p", "list", "table", "html", "h", "note", "struck", "code", "script", "quote"]):
         case "p":
             return "\n".join(_sentence(draw, truth) for _ in range(draw.randint(1, 4)))
