@@ -27,7 +27,7 @@ class FileReport:
     """The id of its document; empty for a file that was left out."""
     version: int = 0
     losses: tuple[str, ...] = ()
-    """What of the file is not in its document, in plain words."""
+    """The parts of the file that are not in its document, in plain words."""
     reason: str = ""
     """Why it was left out, and what to do; empty for a file that was read."""
 

@@ -95,7 +95,7 @@ def _sentence(draw: Draw, truth: Truth) -> str:
     return sentence
 
 
-def _block(draw: Draw, truth: Truth) -> str:  # noqa: C901, PLR0911 - a return for each kind
+def _block(draw: Draw, truth: Truth) -> str:  # noqa: PLR0911 - a return for each kind
     """Return a part of a page, and note what it holds."""
     kind = draw.choice(
         ["p", "p", "p", "list", "table", "h", "hidden", "control", "script", "div", "pre", "image", "dl"]
