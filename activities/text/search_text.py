@@ -38,5 +38,5 @@ def search_text(text: str) -> str:
             pieces.append(" ")
         elif sign in "™℠":
             plain = f" {plain}"
-        pieces.append(plain if plain else sign)
+        pieces.append(plain or sign)
     return unicodedata.normalize("NFKC", "".join(pieces))

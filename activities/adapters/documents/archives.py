@@ -25,21 +25,7 @@ def require_sound(path: Path, data: bytes) -> None:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if len(entries) > MAX_ENTRIES:
-                raise _bomb(path, f"{len(entries):,} parts")
-            total = 0
-            for entry in entries:
-                if entry.flag_bits & 1:
-                    raise unreadable(path, "it is encrypted", "save it without a password")
-                size = (
-                    _inflated(archive, entry) if entry.filename.lower().endswith((".xml", ".rels")) else entry.file_size
-                )
-                total += size
-                if size > MAX_TEXT_PART or total > MAX_INFLATED:
-                    raise _bomb(path, f"more than {total:,} bytes once it is unpacked")
-                if size > _LARGE and size > MAX_RATIO * max(1, entry.compress_size):
-                    raise _bomb(path, f"a part that grows {size // max(1, entry.compress_size):,} times")
+            _check(path, archive)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         remedy = "replace it by an intact copy, saved without a password"
@@ -48,6 +34,23 @@ def require_sound(path: Path, data: bytes) -> None:
         if type(error).__module__ == "zlib":
             raise unreadable(path, "its content is damaged", "replace it by an intact copy") from None
         raise
+
+
+def _check(path: Path, archive: zipfile.ZipFile) -> None:
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES:
+        raise _bomb(path, f"{len(entries):,} parts")
+    total = 0
+    for entry in entries:
+        if entry.flag_bits & 1:
+            raise unreadable(path, "it is encrypted", "save it without a password")
+        is_text = entry.filename.lower().endswith((".xml", ".rels"))
+        size = _inflated(archive, entry) if is_text else entry.file_size
+        total += size
+        if size > MAX_TEXT_PART or total > MAX_INFLATED:
+            raise _bomb(path, f"more than {total:,} bytes once it is unpacked")
+        if size > _LARGE and size > MAX_RATIO * max(1, entry.compress_size):
+            raise _bomb(path, f"a part that grows {size // max(1, entry.compress_size):,} times")
 
 
 def _inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:

@@ -53,7 +53,7 @@ _LABELS = {
     "cp949": "euc-kr ks_c_5601-1987 ksc5601 ks_c_5601-1989 korean windows-949 cp949 euckr",
 }
 ENCODINGS: dict[str, str] = {label: encoding for encoding, labels in _LABELS.items() for label in labels.split()}
-"""Python's codec for each label of a charset that is read. Its decoders are linear; no other codec is ever looked up."""
+"""Python's codec for each label of a charset that is read: all are linear, and no other is ever looked up."""
 
 _META = re.compile(rb"""<meta[^<>]{0,1000}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})""", re.IGNORECASE)
 _XML = re.compile(rb"""\A\s{0,9}<\?xml[^<>]{0,200}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})""", re.IGNORECASE)
@@ -77,7 +77,7 @@ class Decoded:
     """The declared charset that is not one of those that are read; empty if it is, or if none was declared."""
 
 
-def decode_page(data: bytes, declared: str = "") -> Decoded:
+def decode_page(data: bytes, declared: str = "") -> Decoded:  # noqa: PLR0911 - a return for each way to tell
     """Decode an HTML page: by its byte order mark, by the charset that the server declared, by its own, as UTF-8.
 
     As in a browser, no page is refused: what is no text in its charset becomes U+FFFD, and is counted.
@@ -93,7 +93,7 @@ def decode_page(data: bytes, declared: str = "") -> Decoded:
     if encoding is not None:
         # A charset that was found in ASCII cannot be one of two bytes a character.
         return _decode(data, "utf-8" if encoding.startswith("utf-16") else encoding)
-    unknown = label or (declared.strip() if declared.strip() else "")
+    unknown = label or declared.strip()
     try:
         return Decoded(data.decode("utf-8"), "utf-8", unknown=unknown)
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Reads tables of text, separated by commas, semicolons, bars or tabs: each row as a sentence with its columns' names."""
+"""Reads tables of text, separated by commas, semicolons, bars or tabs: each row as a sentence with column names."""
 
 import csv
 import io

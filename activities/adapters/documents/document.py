@@ -1,4 +1,4 @@
-"""The one structure of documents: sections of lines, each of which can be understood by itself, and what was left out."""
+"""The one structure of documents: sections of lines that can each be understood alone, and what was left out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Loss:
     """The page, slide, sheet or line; empty where a format has none, and where there are many."""
 
     def __str__(self) -> str:
-        counted = self.kind if self.count == 1 else f"{self.count:,} × {self.kind}"
+        counted = self.kind if self.count == 1 else f"{self.count:,} x {self.kind}"
         return f"{counted} ({self.where})" if self.where else counted
 
 
@@ -54,6 +54,9 @@ class Document:
     """What its reader left out, or could not read as it was meant."""
 
 
+_Section = tuple[tuple[str, ...], list[str], list[str]]
+
+
 @dataclass
 class Outline:
     """The sections of a document that is being read from top to bottom.
@@ -64,7 +67,8 @@ class Outline:
     title: str | None = None
     _headings: dict[int, str] = field(default_factory=dict[int, str])
     _lines: list[str] = field(default_factory=list[str])
-    _sections: list[Section] = field(default_factory=list[Section])
+    _sections: list[_Section] = field(default_factory=list["_Section"])
+    """The sections with their headings, lines, and the labels of the notes that they refer to."""
     _lead: str | None = None
     _losses: dict[str, tuple[int, list[str]]] = field(default_factory=dict[str, tuple[int, list[str]]])
     _notes: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -132,9 +136,14 @@ class Outline:
 
     def sections(self) -> tuple[Section, ...]:
         """Return all sections so far, the notes that nobody referred to at the end of the last one."""
-        self._close(*[label for label in self._notes if label not in self._due])
+        self._close()
         self._keep_bare(1)
-        return tuple(self._sections)
+        last = len(self._sections) - 1
+        for place, (headings, lines, due) in enumerate(self._sections):
+            labels = [*due, *self._notes] if place == last else due
+            noted = [line for label in dict.fromkeys(labels) for line in self._lines_of_note(label)]
+            self._sections[place] = (headings, [*lines, *noted], [])
+        return tuple(Section(headings, tuple(lines)) for headings, lines, _ in self._sections)
 
     def _add(self, text: str) -> None:
         if len(text) > self._room:
@@ -144,15 +153,17 @@ class Outline:
         self._room -= len(text)
         self._lines.append(text)
 
-    def _close(self, *more: str) -> None:
-        for label in dict.fromkeys([*self._due, *more]):
-            for number, text in enumerate(map(one_line, self._notes.pop(label, []))):
-                self._add(text if number else f"[{label}] {text}")
+    def _close(self) -> None:
         if self._lines:
             self._bare = False
-            self._sections.append(Section(tuple(self._headings.values()), tuple(self._lines)))
-        self._lines, self._lead, self._due = [], None, []
+            self._sections.append((tuple(self._headings.values()), self._lines, self._due))
+            self._due = []
+        self._lines, self._lead = [], None
 
+    def _lines_of_note(self, label: str) -> list[str]:
+        """Return a note's lines, and forget it: it stands in one section."""
+        texts = [line for line in map(one_line, self._notes.pop(label, [])) if line]
+        return [f"[{label}] {texts[0]}", *texts[1:]] if texts else []
 
     def _keep_bare(self, level: int) -> None:
         """Keep the last heading as a line if nothing stands under it, and a heading of this level comes next."""

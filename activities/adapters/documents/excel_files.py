@@ -41,7 +41,8 @@ def read_excel(path: Path, data: bytes) -> Document:
             outline.heading(2, sheet.title)
         for block in _blocks(rows):
             add_rows(outline, block)
-        for kind, count in (("image", len(sheet._images)), ("chart", len(sheet._charts))):
+        drawn = (("image", len(sheet._images)), ("chart", len(sheet._charts)))  # noqa: SLF001 - it has no other way
+        for kind, count in drawn:
             if count:
                 outline.lose(kind, count, where)
     for _ in values.chartsheets:
@@ -51,14 +52,13 @@ def read_excel(path: Path, data: bytes) -> Document:
 
 def _rows(sheet: Any, formulas: Any, outline: Outline, where: str, room: int) -> tuple[list[list[str]], int]:
     """Return a sheet's rows of shown text, and the number of its cells."""
-    if sheet.max_row * sheet.max_column > max(room, 0):
-        cells: Any = sheet._cells
-        if len(cells) > max(room, 0) or sheet.max_column > 1_000:  # noqa: PLR2004 - no table is as wide
-            outline.lose("sheet that is too large", where=where)
-            return [], 0
+    cells: Any = sheet._cells  # noqa: SLF001 - the cells that exist; its methods make all up to the last one
+    if len(cells) > room:
+        outline.lose("sheet that is too large", where=where)
+        return [], 0
     texts: dict[tuple[int, int], str] = {}
     hidden_rows = {number for number, row in sheet.row_dimensions.items() if row.hidden}
-    for (row, column), cell in sheet._cells.items():
+    for (row, column), cell in cells.items():
         if cell.comment is not None:
             outline.lose("comment", where=where)
         if cell.value is None:
@@ -69,6 +69,15 @@ def _rows(sheet: Any, formulas: Any, outline: Outline, where: str, room: int) ->
             outline.lose("cell in a hidden row", where=where)
             continue
         texts[row, column] = _shown(cell.value, str(cell.number_format or ""))
+    _spread_merged(sheet, texts, hidden_rows)
+    by_row: dict[int, dict[int, str]] = {}
+    for (row, column), text in texts.items():
+        by_row.setdefault(row, {})[column] = text
+    return list(_filled(by_row)), len(texts)
+
+
+def _spread_merged(sheet: Any, texts: dict[tuple[int, int], str], hidden_rows: set[int]) -> None:
+    """Give each place of a merged cell the cell's text."""
     merged = 0
     for area in sheet.merged_cells.ranges:
         text = texts.get((area.min_row, area.min_col), "")
@@ -81,10 +90,6 @@ def _rows(sheet: Any, formulas: Any, outline: Outline, where: str, room: int) ->
                 if merged < _MAX_MERGED and row not in hidden_rows:
                     texts[row, column] = text
                     merged += 1
-    by_row: dict[int, dict[int, str]] = {}
-    for (row, column), text in texts.items():
-        by_row.setdefault(row, {})[column] = text
-    return list(_filled(by_row)), len(texts)
 
 
 def _filled(by_row: dict[int, dict[int, str]]) -> Iterator[list[str]]:
@@ -110,7 +115,7 @@ def _blocks(rows: Sequence[list[str]]) -> Iterator[list[list[str]]]:
             block = []
 
 
-def _shown(value: Any, form: str) -> str:
+def _shown(value: Any, form: str) -> str:  # noqa: PLR0911 - a return for each kind of value
     """Return a value as the sheet shows it, as far as its words and digits go: a day, a share, an amount."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"

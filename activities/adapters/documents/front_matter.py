@@ -8,8 +8,36 @@ from activities.adapters.documents.document import Outline
 from activities.adapters.documents.metadata import NAMES
 
 _USUAL = frozenset(
-    "author authors categories category created date description draft id keywords lang language lastmod layout owner "
-    "permalink published replaces slug status subtitle summary tags title type updated version weight".split()
+    [
+        "author",
+        "authors",
+        "categories",
+        "category",
+        "created",
+        "date",
+        "description",
+        "draft",
+        "id",
+        "keywords",
+        "lang",
+        "language",
+        "lastmod",
+        "layout",
+        "owner",
+        "permalink",
+        "published",
+        "replaces",
+        "slug",
+        "status",
+        "subtitle",
+        "summary",
+        "tags",
+        "title",
+        "type",
+        "updated",
+        "version",
+        "weight",
+    ]
 )
 """The names by which front matter is told from text between two rules; only some have a meaning here."""
 _LONGEST = 65_536
@@ -22,7 +50,7 @@ class _Words(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not read")
-        return cast("yaml.Node | None", super().compose_node(parent, index))
+        return super().compose_node(parent, index)
 
 
 _Words.yaml_implicit_resolvers = {

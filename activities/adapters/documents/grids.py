@@ -46,7 +46,7 @@ class Slot:
         return self.cell.text
 
 
-def expand(rows: Iterable[Sequence[Cell]]) -> list[list[Slot]]:
+def expand(rows: Iterable[Sequence[Cell]]) -> list[list[Slot]]:  # noqa: C901 - one pass over rows and cells
     """Return the grid of a table: a cell that spans several places stands in each of them."""
     grid: list[list[Slot]] = []
     hanging: dict[int, _Hanging] = {}

@@ -39,7 +39,7 @@ def inner(table: LexborNode) -> list[LexborNode]:
 
 
 def is_layout(table: LexborNode) -> bool:
-    """Return whether a table only lays out a page: its cells hold headings, or it is one column or one row of blocks."""
+    """Return whether a table only lays out a page: it holds headings, or is one column or one row of blocks."""
     if (table.attributes.get("role") or "").lower() in {"presentation", "none"}:
         return True
     if own(table, "th"):

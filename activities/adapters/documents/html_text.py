@@ -5,8 +5,49 @@ from selectolax.lexbor import LexborNode
 from activities.adapters.documents.scripts import lowered, raised
 
 INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark nobr q rb rp rt rtc ruby s "
-    "samp small span strike strong sub sup time tt u var wbr br".split()
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "nobr",
+        "q",
+        "rb",
+        "rp",
+        "rt",
+        "rtc",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+        "br",
+    ]
 )
 """The tags within a line; every other tag begins and ends a line."""
 
@@ -33,9 +74,7 @@ def text_of(node: LexborNode, *, lines: bool = False, itself: bool = False, with
                 parts.append(raised(one.text(), linked=linked))
             elif tag == "sub":
                 parts.append(lowered(one.text()))
-            elif tag == "br":
-                parts.append(parting)
-            elif tag == "table" and without_tables:
+            elif tag == "br" or (tag == "table" and without_tables):
                 parts.append(parting)
             elif tag in INLINE:
                 stack.extend(_children(one))
@@ -48,4 +87,5 @@ def text_of(node: LexborNode, *, lines: bool = False, itself: bool = False, with
 
 def _children(node: LexborNode) -> list[LexborNode | str]:
     """Return the children, the last one first."""
-    return list(node.iter(include_text=True))[::-1]
+    children: list[LexborNode | str] = [*node.iter(include_text=True)]
+    return children[::-1]

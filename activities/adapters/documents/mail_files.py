@@ -3,7 +3,6 @@
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 from pathlib import Path
-from typing import cast
 
 from activities.adapters.documents.charsets import ENCODINGS, decode_page
 from activities.adapters.documents.document import Document, Outline, assemble
@@ -19,7 +18,7 @@ _WRAPPED = (60, 100)
 
 def read_mail(path: Path, data: bytes) -> Document:
     """Read an e-mail. Its title is the subject; its attachments are left out, and named as losses."""
-    message = cast("EmailMessage", message_from_bytes(data, policy=policy.default))
+    message = message_from_bytes(data, policy=policy.default)
     outline = Outline()
     for name in _SHOWN:
         if value := _header(message, name):

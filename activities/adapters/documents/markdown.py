@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -70,7 +70,7 @@ class _Reader:
     rows: list[list[str]] = field(default_factory=list[list[str]])
     struck: bool = False
 
-    def read(self, tokens: Sequence[Token]) -> None:
+    def read(self, tokens: Sequence[Token]) -> None:  # noqa: C901 - one case for each kind of token
         """Add the blocks to the outline."""
         stream = iter(_with_whole_html(tokens))
         for token in stream:
@@ -176,7 +176,7 @@ class _Reader:
             self.outline.refer(str(label))
             return f" [{label}]"
         notes = self.environment.get("footnotes", {}).get("list", {})
-        children = notes.get(token.meta.get("id"), {}).get("tokens") or []
+        children = cast("list[Token]", notes.get(token.meta.get("id"), {}).get("tokens") or [])
         inner = Token("inline", "", 0, children=list(children))
         return f" ({self.words(inner)})"
 

@@ -4,19 +4,59 @@ from collections.abc import Iterable, Iterator
 
 from activities.text.sentences import BULLET
 
-_FULL_LINE_SHARE = 0.85
+_FULL_LINE_SHARE = 0.8
 """The share of the widest line. A line that would be shorter even with the next word was ended on purpose."""
 
 _KEEP_HYPHEN = frozenset(
-    "well self non ex half cross all high low long short full part first second third one two three four five six "
-    "seven eight nine ten single double multi user case year day state end up off on so semi quasi pseudo".split()
+    [
+        "well",
+        "self",
+        "non",
+        "ex",
+        "half",
+        "cross",
+        "all",
+        "high",
+        "low",
+        "long",
+        "short",
+        "full",
+        "part",
+        "first",
+        "second",
+        "third",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "single",
+        "double",
+        "multi",
+        "user",
+        "case",
+        "year",
+        "day",
+        "state",
+        "end",
+        "up",
+        "off",
+        "on",
+        "so",
+        "semi",
+        "quasi",
+        "pseudo",
+    ]
 )
 """Beginnings of words that keep their hyphen: `well-known` at the end of a line is not `wellknown`."""
 
 
-def paragraphs(
-    lines: Iterable[tuple[str, int]], words: frozenset[str] = frozenset()
-) -> Iterator[tuple[bool, str]]:
+def paragraphs(lines: Iterable[tuple[str, int]], words: frozenset[str] = frozenset()) -> Iterator[tuple[bool, str]]:
     """Yield for each paragraph and list item whether it is an item, and its text. A blank line parts them.
 
     Each line comes with the length of a full line at its place, in characters. `words` are the lower-case words of the

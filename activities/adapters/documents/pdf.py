@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from activities.adapters.documents.document import Document, Outline, assemble, one_line, unreadable
 from activities.adapters.documents.grids import add_table
@@ -14,7 +15,7 @@ from activities.adapters.documents.pdf_columns import in_reading_order
 from activities.adapters.documents.pdf_lines import Line, lines, signs
 from activities.adapters.documents.pdf_pages import Encrypted, count_pages, laid_out, open_pdf
 from activities.adapters.documents.pdf_tables import Ruled, ruled_tables
-from activities.adapters.documents.tables import table_at
+from activities.adapters.documents.tables import MIN_COLUMNS, table_at
 
 _HEADING_SIZE_RATIO = 1.12
 """The least ratio of a heading's font size to the text's, where the heading is not bold."""
@@ -48,7 +49,7 @@ def read_pdf(path: Path, data: bytes) -> Document:
     outline = Outline()
     try:
         with open_pdf(data) as pdf:
-            metadata = _metadata(pdf.metadata)
+            metadata = _metadata(cast("dict[str, Any]", pdf.metadata))
             pages = [_page(number, page, outline) for number, page in laid_out(pdf)]
             left = count_pages(pdf) - len(pages)
         if not pages:
@@ -150,14 +151,11 @@ def _is_numbered(texts: list[str]) -> bool:
     if len({re.sub(r"\d+", "#", text) for text in texts}) != 1:
         return False
     numbers = [[int(number[-9:]) for number in re.findall(r"\d+", text)] for text in texts]
-    steps = [
-        {later - earlier for earlier, later in zip(column, column[1:], strict=False)}
-        for column in zip(*numbers, strict=True)
-    ]
+    steps = [{later - earlier for earlier, later in pairwise(column)} for column in zip(*numbers, strict=True)]
     return bool(steps) and all(step in ({0}, {1}) for step in steps) and steps.count({1}) == 1
 
 
-def _read(pages: list[_Page], outline: Outline) -> None:
+def _read(pages: list[_Page], outline: Outline) -> None:  # noqa: C901 - one pass over pages and what is on them
     """Add the pages to the outline. A paragraph and a table may go on on the next page."""
     every = [item for page in pages for item in page.items if isinstance(item, Line)]
     levels = _levels(every)
@@ -172,7 +170,7 @@ def _read(pages: list[_Page], outline: Outline) -> None:
     table: Ruled | None = None
     for page in pages:
         flow = [
-            None if isinstance(item, Ruled) or (item in levels and len(item.pieces) < 2) else item
+            None if isinstance(item, Ruled) or (item in levels and len(item.pieces) < MIN_COLUMNS) else item
             for item in page.items
         ]
         position, above = 0, None

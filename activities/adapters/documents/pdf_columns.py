@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
-from activities.adapters.documents.pdf_lines import Line
+from activities.adapters.documents.pdf_lines import Line, Piece
 
 _MIN_LINES = 4
 """The fewest lines of a column."""
@@ -17,6 +17,10 @@ _MIN_FULL = 0.45
 """The share of full lines in a column of prose."""
 _GAP = 1.5
 """The least gap between two blocks of lines, as a share of the usual distance of lines."""
+_WIDEST_GUTTER = 8.0
+"""The widest gutter between two columns of prose, as a share of the font's size."""
+_MOST_VALUES = 0.35
+"""The largest share of words with digits in a column of prose."""
 _STEP = 4.0
 """The distance of the places where a gutter is looked for, in points."""
 _DEEPEST = 4
@@ -24,7 +28,7 @@ _MOST_LINES = 400
 """The most lines of a page that is searched for columns."""
 
 
-def in_reading_order(lines: Sequence[Line], deepest: int = _DEEPEST) -> list[Line]:
+def in_reading_order(lines: Sequence[Line], deepest: int = _DEEPEST, *, within: bool = False) -> list[Line]:
     """Return the lines of a page in the order of reading; a line across a gutter is parted.
 
     Each line knows how long a full line of its column is.
@@ -33,7 +37,7 @@ def in_reading_order(lines: Sequence[Line], deepest: int = _DEEPEST) -> list[Lin
         deepest == 0
         or not 2 * _MIN_LINES <= len(lines) + sum(len(line.pieces) > 1 for line in lines) <= 2 * _MOST_LINES
     ):
-        return _with_full(lines)
+        return _with_full(lines, within=within)
     best: list[tuple[int, int]] = []
     gutter = 0.0
     left, right = min(line.left for line in lines), max(line.right for line in lines)
@@ -44,13 +48,14 @@ def in_reading_order(lines: Sequence[Line], deepest: int = _DEEPEST) -> list[Lin
             best, gutter = found, place
         place += _STEP
     if not best:
-        return _with_full(lines)
+        return _with_full(lines, within=within)
     ordered: list[Line] = []
     end = 0
     for first, last in [*best, (len(lines), len(lines))]:
-        ordered += in_reading_order(lines[end:first], deepest - 1)
+        ordered += in_reading_order(lines[end:first], deepest - 1, within=within)
         for is_left in (True, False):
-            ordered += in_reading_order(_side(lines[first:last], gutter, left=is_left), deepest - 1)
+            side = _side(lines[first:last], gutter, left=is_left)
+            ordered += in_reading_order(side, deepest - 1, within=True)
         end = last
     return ordered
 
@@ -70,7 +75,13 @@ def _columns_at(lines: Sequence[Line], place: float) -> list[tuple[int, int]]:
     return columns
 
 
-def _with_full(lines: Sequence[Line]) -> list[Line]:
+def _with_full(lines: Sequence[Line], *, within: bool) -> list[Line]:
+    """Return the lines with the length of a full one; within a column of prose a wide gap is only a wide space."""
+    if within and _is_prose(lines):
+        lines = [
+            replace(line, pieces=(Piece(line.text, line.left, line.right),)) if len(line.pieces) > 1 else line
+            for line in lines
+        ]
     full = max((len(line.text) for line in lines if len(line.pieces) == 1), default=0)
     full = full or max((len(line.text) for line in lines), default=0)
     return [replace(line, full=full) for line in lines]
@@ -96,22 +107,32 @@ def _runs(lines: Sequence[Line], place: float) -> list[tuple[int, int]]:
 def _is_wordy(lines: Sequence[Line], place: float) -> bool:
     """Return whether a few lines are the rest of two columns."""
     sides = [_side(lines, place, left=True), _side(lines, place, left=False)]
-    words = [sum(len(line.text.split()) for line in side) / len(side) for side in sides if side]
-    return bool(words) and min(words) >= _MIN_WORDS
+    return all(_has_words(side) for side in sides if side)
 
 
 def _is_gutter(lines: Sequence[Line], place: float) -> bool:
     """Return whether both sides of a place are columns of prose."""
-    return all(_is_prose(_side(lines, place, left=left)) for left in (True, False))
+    left, right = _side(lines, place, left=True), _side(lines, place, left=False)
+    if not _is_prose(left) or not _is_prose(right):
+        return False
+    # Cells leave room beside them; lines of prose are as long as their column is wide.
+    gutter = min(line.left for line in right) - max(line.right for line in left)
+    return gutter <= _WIDEST_GUTTER * median(line.size for line in lines)
 
 
 def _is_prose(column: Sequence[Line]) -> bool:
-    if len(column) < _MIN_LINES or any(len(line.pieces) > 1 and len(column) < 2 * _MIN_LINES for line in column):
+    if len(column) < _MIN_LINES:
         return False
     left, right = min(line.left for line in column), max(line.right for line in column)
     full = sum(line.right - left >= _FULL * (right - left) for line in column)
-    words = sum(len(line.text.split()) for line in column)
-    return full >= _MIN_FULL * len(column) and words >= _MIN_WORDS * len(column)
+    return full >= _MIN_FULL * len(column) and _has_words(column)
+
+
+def _has_words(column: Sequence[Line]) -> bool:
+    """Return whether lines have as many words, and as few numbers among them, as prose has."""
+    words = [word for line in column for word in line.text.split()]
+    values = sum(any(sign.isdecimal() for sign in word) for word in words)
+    return len(words) >= _MIN_WORDS * len(column) and values <= _MOST_VALUES * len(words)
 
 
 def _side(lines: Sequence[Line], place: float, *, left: bool) -> list[Line]:

@@ -135,7 +135,6 @@ def _with_scripts(rows: list[list[Sign]]) -> list[list[Sign]]:
     whole: list[list[Sign]] = []
     extents = [(min(s.left for s in row), max(s.right for s in row), _size(row), _baseline(row)) for row in rows]
     for number, row in enumerate(rows):
-        _, _, size, baseline = extents[number]
         hosts: dict[int, list[Sign]] = defaultdict(list)
         if len(row) <= 60:  # noqa: PLR2004 - no superscripts are longer
             for sign in row:
@@ -179,7 +178,7 @@ def _with_spaces(rows: list[list[Sign]], spaces: list[Sign]) -> list[list[Sign]]
     return rows
 
 
-def _line(row: list[Sign], usual: float) -> Line | None:
+def _line(row: list[Sign], usual: float) -> Line | None:  # noqa: C901 - one pass over the characters
     """Return the line of a row of characters; None for one without text."""
     size, baseline = _size(row) or usual, _baseline(row)
     row = sorted(row, key=lambda sign: sign.left)

@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, cast
 
-import pdfplumber
 from pdfminer.pdfinterp import PDFPageInterpreter
 from pdfplumber.page import Page, PDFPageAggregatorWithMarkedContent
+from pdfplumber.pdf import PDF
 from pdfplumber.utils.exceptions import PdfminerException
 
 # What the library cannot read is counted where it is missing; its log would say it another time.
@@ -36,27 +36,25 @@ class Encrypted(Exception):
     """The file needs a password."""
 
 
-def open_pdf(data: bytes) -> pdfplumber.PDF:
-    """Open a PDF, also an encrypted one that every viewer opens. Raises `Encrypted`, and whatever a damaged file does."""
+def open_pdf(data: bytes) -> PDF:
+    """Open a PDF, also an encrypted one that every viewer opens. Raises `Encrypted`, and whatever the library does."""
     try:
-        return pdfplumber.open(io.BytesIO(data), pages=list(range(1, MAX_PAGES + 1)), password="")
+        return PDF.open(io.BytesIO(data), pages=list(range(1, MAX_PAGES + 1)), password="")
     except PdfminerException as error:
         if "Password" in repr(error):
             raise Encrypted from None
         raise
 
 
-def laid_out(pdf: pdfplumber.PDF) -> Iterator[tuple[int, Page | None]]:
-    """Yield each page with its number; None for one that draws too much. A page is closed once the next is asked for."""
+def laid_out(pdf: PDF) -> Iterator[tuple[int, Page | None]]:
+    """Yield each page with its number; None for one that draws too much. It is closed once the next is asked for."""
     room = MAX_STREAMS
     for page in pdf.pages:
         try:
-            room -= _stream_size(page)
-            if room < 0:
-                raise TooMuch
+            room = _without(room, _stream_size(page))
             device = _Device(pdf.rsrcmgr, pageno=page.page_number, laparams=None)
             _Interpreter(pdf.rsrcmgr, device).process_page(page.page_obj)
-            cast("Any", page)._layout = device.get_result()
+            cast("Any", page)._layout = device.get_result()  # noqa: SLF001 - where the library keeps what it laid out
         except TooMuch:
             yield page.page_number, None
         else:
@@ -64,7 +62,13 @@ def laid_out(pdf: pdfplumber.PDF) -> Iterator[tuple[int, Page | None]]:
         page.close()
 
 
-def count_pages(pdf: pdfplumber.PDF) -> int:
+def _without(room: int, size: int) -> int:
+    if size > room:
+        raise TooMuch
+    return room - size
+
+
+def count_pages(pdf: PDF) -> int:
     """Return how many pages the file says it has."""
     try:
         count: Any = cast("Any", pdf.doc).catalog["Pages"].resolve()["Count"]
@@ -76,12 +80,12 @@ def count_pages(pdf: pdfplumber.PDF) -> int:
 def _stream_size(page: Page) -> int:
     """Return the size of a page's operators. Raises `TooMuch` for one that is too large, before it is all inflated."""
     total = 0
-    for reference in cast("list[Any]", page.page_obj.contents):
+    for reference in page.page_obj.contents:
         stream = reference.resolve() if hasattr(reference, "resolve") else reference
         raw: bytes = getattr(stream, "rawdata", None) or b""
         total += len(raw)
         filters = [str(getattr(name, "name", name)) for name, _ in stream.get_filters()] if raw else []
-        if filters == ["FlateDecode"] or filters == ["Fl"]:
+        if filters in (["FlateDecode"], ["Fl"]):
             try:
                 total += len(zlib.decompressobj().decompress(raw, MAX_STREAM + 1))
             except zlib.error:

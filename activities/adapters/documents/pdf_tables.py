@@ -47,7 +47,9 @@ def ruled_tables(page: Any, found: Sequence[Sign]) -> tuple[list[Ruled], list[Si
     return tables, rest
 
 
-def _read(boxes: list[_Box], found: list[Sign]) -> tuple[Ruled | None, list[Sign]]:
+def _read(  # noqa: C901 - one pass over the places of the grid
+    boxes: list[_Box], found: list[Sign]
+) -> tuple[Ruled | None, list[Sign]]:
     columns = _edges([edge for box in boxes for edge in (box[0], box[2])])
     rows = _edges([edge for box in boxes for edge in (box[1], box[3])])
     width, height = len(columns) - 1, len(rows) - 1

@@ -23,7 +23,10 @@ def read_text(name: str, data: bytes) -> str:
     if not data.strip():
         raise unreadable(path, "it is empty", "send a document with text")
     if ending in PLAIN_TEXT_ENDINGS:
-        return text_in(path, data, Outline())
+        text = text_in(path, data, Outline())
+        if not any(sign.isalnum() for sign in text):
+            raise unreadable(path, "it holds no text", "send a document with text")
+        return text
     if ending not in READERS:
         known = ", ".join(READERS)
         raise unreadable(path, f"files that end in {ending!r} are not known", f"convert it to one of {known}")

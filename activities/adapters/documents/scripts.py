@@ -19,7 +19,7 @@ _BASES = frozenset(["10", "2"])
 """Numbers after which a raised number is a power. After any other number it may as well be the mark of a note."""
 _LAST_WORD = re.compile(r"[^\W\d_]+$")
 _LAST_NUMBER = re.compile(r"(?<![\d.,])\d+$")
-_NOTE = re.compile(r"[\[(]?\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*[\])]?")
+_NOTE = re.compile(r"[\[(]?\d{1,3}(?:\s*[,;\u2013-]\s*\d{1,3})*[\])]?")
 _CONTEXT = 40
 """The number of characters before a mark that are looked at."""
 
@@ -41,7 +41,7 @@ def resolve(text: str) -> str:
     return _MARKED.sub(_replaced, text).translate(_STRAY)
 
 
-def _replaced(match: re.Match[str]) -> str:
+def _replaced(match: re.Match[str]) -> str:  # noqa: PLR0911 - a return for each way to write it
     content = match[2].strip()
     before = match.string[max(0, match.start() - _CONTEXT) : match.start()].translate(_STRAY)
     if not any(sign.isdecimal() for sign in content):

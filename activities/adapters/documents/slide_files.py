@@ -99,7 +99,7 @@ def _paragraphs(frame: Any) -> Iterator[str]:
     """Yield the paragraphs of a text frame, with their superscripts marked."""
     for paragraph in frame.paragraphs:
         parts: list[str] = []
-        for child in paragraph._p.iterchildren():
+        for child in paragraph._p.iterchildren():  # noqa: SLF001 - line breaks are in its XML alone
             if child.tag == f"{_A}br":
                 parts.append(" ")
             elif child.tag in {f"{_A}r", f"{_A}fld"}:

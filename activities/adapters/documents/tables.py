@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from activities.adapters.documents.pdf_lines import Line, Piece
@@ -73,7 +74,7 @@ def table_at(lines: Sequence[Line | None], first: int) -> list[Row]:
 
 def _usual_distance(header: Line, rows: Sequence[Line]) -> float:
     baselines = [header.baseline, *(line.baseline for line in rows)]
-    return median(lower - upper for upper, lower in zip(baselines, baselines[1:], strict=False)) if rows else 0.0
+    return median(lower - upper for upper, lower in pairwise(baselines)) if rows else 0.0
 
 
 def _is_new_header(line: Line, below: Line | None, above: Line) -> bool:

@@ -28,7 +28,7 @@ def read_text_file(path: Path, data: bytes) -> Document:
 
 
 def text_in(path: Path, data: bytes, outline: Outline) -> str:
-    """Return the text of a file that names no charset, with `\\n` at its line ends. Raises `UnreadableDocument`."""
+    """Return the text of a file that names no charset, with plain line ends. Raises `UnreadableDocument`."""
     try:
         decoded = decode_text(data)
     except UnicodeDecodeError as error:

@@ -60,7 +60,8 @@ class _Reader:
             if kind not in _NOTES or relation.is_external:
                 continue
             prefix = "" if kind == "footnotes" else "e"
-            for note in parse_xml(relation.target_part.blob).iterchildren(f"{_W}{_NOTES[kind]}"):
+            part: Any = parse_xml(relation.target_part.blob)
+            for note in part.iterchildren(f"{_W}{_NOTES[kind]}"):
                 if note.get(f"{_W}type") in {"separator", "continuationSeparator", "continuationNotice"}:
                     continue
                 label = f"{prefix}{len([1 for name, _ in self._labels if name == _NOTES[kind]]) + 1}"
@@ -127,7 +128,7 @@ class _Reader:
         rows_count = len(rows)
         if rows_count:
             first = max((cell.rows for cell in rows[0] if cell.rows < rows_count), default=1)
-            parted = any(1 < cell.columns for cell in rows[0]) and len(rows[0]) > 1
+            parted = any(cell.columns > 1 for cell in rows[0]) and len(rows[0]) > 1
             heads = heads or max(first, 2 if parted else 1)
             add_table(self._outline, rows, min(heads, rows_count - 1))
         for one in inner:
@@ -151,7 +152,7 @@ class _Reader:
             else:
                 yield from self._parts(child)
 
-    def _run(self, run: Any) -> str:
+    def _run(self, run: Any) -> str:  # noqa: C901 - one case for each element of a run
         properties = run.find(f"{_W}rPr")
         if properties is not None and _is_on(properties.find(f"{_W}vanish")):
             self._outline.lose("hidden text")
@@ -214,16 +215,16 @@ def _paragraphs_of(cell: Any) -> Iterator[Any]:
     """Yield the paragraphs of a cell, without those of tables within it and of copies for older programs."""
     for paragraph in cell.iter(f"{_W}p"):
         above = list(paragraph.iterancestors())
-        if next((one for one in above if one.tag == f"{_W}tc"), None) is cell:
-            if not any(one.tag == _FALLBACK for one in above):
-                yield paragraph
+        own = next((one for one in above if one.tag == f"{_W}tc"), None) is cell
+        if own and not any(one.tag == _FALLBACK for one in above):
+            yield paragraph
 
 
 def _boxes(element: Any) -> Iterator[Any]:
     """Yield the contents of text boxes, each once: older programs find a second copy."""
     for box in element.iter(f"{_W}txbxContent"):
         above = list(box.iterancestors())
-        if not any(one.tag == _FALLBACK or one.tag == f"{_W}txbxContent" for one in above):
+        if not any(one.tag in {_FALLBACK, f"{_W}txbxContent"} for one in above):
             yield box
 
 

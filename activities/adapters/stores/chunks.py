@@ -18,7 +18,7 @@ LONGEST_SENTENCE = 220
 
 _LEAST_TOKENS = 12
 """The most characters that count as one token: a tokenizer takes a word that is too long for it for one token."""
-_CUT_AFTER = "，、；：,;: )）」』"
+_CUT_AFTER = "\uff0c、\uff1b\uff1a,;: )\uff09」』"
 """Where a sentence that is too long is cut, if there is such a place in its second half."""
 
 Tokens = Callable[[Sequence[str]], Sequence[int]]

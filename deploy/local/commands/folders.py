@@ -27,7 +27,7 @@ class FileReport:
     """The id of its document; empty for a file that was left out."""
     version: int = 0
     losses: tuple[str, ...] = ()
-    """What of the file is not in its document, in plain words."""
+    """The parts of the file that are not in its document, in plain words."""
     reason: str = ""
     """Why it was left out, and what to do; empty for a file that was read."""
 
@@ -71,11 +71,10 @@ def files_in(folder: Path) -> list[Path]:
     """Return the folder's files in a fixed order. Raises `DeployError` where there are none."""
     if not folder.is_dir():
         raise DeployError(f"cannot index {str(folder)!r}: it is not a folder; name a folder of documents")
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    found = (path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    # Those of the folder itself first: of two files with one name, the outer one keeps it.
+    files.sort(key=lambda path: (len(path.parts), path))
     if not files:
         raise DeployError(f"cannot index {str(folder)!r}: it holds no files; name a folder of documents")
     return files

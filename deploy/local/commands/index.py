@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -204,10 +203,7 @@ def _last_indexed(record: Path) -> tuple[str, Indexed] | None:
     """Return the fingerprint and content of the last indexing; None where no readable record exists."""
     try:
         fields = json.loads(record.read_text())
-        files = tuple(
-            FileReport(**{**one, "losses": tuple(one["losses"])})
-            for one in cast("list[dict[str, Any]]", fields["files"])
-        )
+        files = TypeAdapter(tuple[FileReport, ...]).validate_python(fields["files"])
         return str(fields["of"]), Indexed(int(fields["documents"]), int(fields["chunks"]), unchanged=True, files=files)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,5 +1,6 @@
 """What the reading of a document promises in every format, and how documents are cut into chunks."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 
 from activities.adapters.documents.document import Document, Section
-from activities.adapters.documents.parse import parse
-from activities.adapters.stores.chunks import LARGEST, cut
+from activities.adapters.documents.parse import parse, parse_bytes
+from activities.adapters.stores.chunks import LARGEST, LONGEST_SENTENCE, cut, estimated_tokens
 from activities.ports import UnreadableDocument
 from activities.text.sentences import sentences
 
@@ -180,14 +181,10 @@ def scanned(path: Path) -> None:
         ("scan.pdf", scanned, "no text.*OCR"),
         ("empty.md", b"  \n", "empty"),
         ("hollow.html", b"<html><body><nav>Home</nav></body></html>", "no text"),
-        ("latin.md", "caf\u00e9".encode("latin-1"), "byte 3 is not UTF-8; save the file as UTF-8"),
-        ("latin.html", "<p>caf\u00e9</p>".encode("latin-1"), "not utf-8"),
-        ("odd.html", b"<meta charset='klingon'><p>x</p>", "'klingon', which is unknown"),
+        ("chinese.md", "\u5dee\u65c5\u89c4\u5b9a".encode("gb18030"), "byte 0 is not UTF-8; save the file as UTF-8"),
         ("deep.html", b"<div>" * 5000 + b"x", "nested"),
-        ("open.md", b"---\nid: x\n\ntext", "front matter has no end"),
-        ("when.md", b"---\ndate: 1 March\n---\ntext", "date is '1 March'.*2026-03-01"),
-        ("which.md", b"---\nversion: two\n---\ntext", "version is 'two'"),
-        ("sheet.xlsx", b"x", r"'\.xlsx' are not known.*\.md, \.html, \.htm, \.pdf"),
+        ("sheet.xlsx", b"x", r"not a sound \.xlsx file"),
+        ("logo.png", b"x", r"'\.png' are not known.*\.md, .*\.html, .*\.docx"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_reason_and_remedy(
@@ -202,6 +199,25 @@ def test_what_cannot_be_read_is_named_with_reason_and_remedy(
         parse(path)
     assert "\n" not in str(caught.value)
     assert ";" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "loss"),
+    [
+        ("latin.md", "caf\u00e9".encode("latin-1"), "not UTF-8: read as Western European"),
+        ("odd.html", b"<meta charset='klingon'><p>x</p>", "'klingon', which is unknown"),
+        ("open.md", b"---\nid: x\n\ntext", "end of the front matter"),
+        ("when.md", b"---\ndate: 1 March\n---\ntext", "date' is '1 March'.*2026-03-01"),
+        ("which.md", b"---\nversion: two\n---\ntext", "version' is 'two', read as 1"),
+        ("parts.md", b"---\nversion: 3.1.4\n---\ntext", "version' is '3.1.4', read as 3"),
+        ("who.md", b"---\ntitle: T\nauthor: A\n---\ntext", "metadata 'author', which has no meaning"),
+        ("alias.md", b"---\ntitle: &a x\nid: *a\n---\ntext", "no sound YAML"),
+    ],
+)
+def test_what_has_no_meaning_is_said_and_stops_nothing(name: str, content: bytes, loss: str) -> None:
+    document = parse_bytes(Path(name), content)
+    assert document.sections
+    assert re.search(loss, "; ".join(map(str, document.losses)))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -239,7 +255,16 @@ def test_chunks_hold_every_line_once_in_order_under_a_heading(sections: tuple[Se
 def test_a_chunk_is_too_long_only_where_one_sentence_is(sections: tuple[Section, ...]) -> None:
     for piece in cut(Document("d", "Title", 1, None, None, sections)):
         body = piece.text.split("\n")[1:]
-        assert len(" ".join(body).split()) <= LARGEST or len(body) == 1
+        assert sum(estimated_tokens(body)) <= LARGEST or len(body) == 1
+        assert sum(estimated_tokens(body)) <= LONGEST_SENTENCE
+
+
+@given(st.text("\u5dee\u65c5\u89c4\u5b9a\u3002\uff0cab", min_size=1, max_size=3_000))
+def test_a_text_without_spaces_is_cut_and_nothing_of_it_is_lost(text: str) -> None:
+    pieces = cut(Document("d", "Title", 1, None, None, (Section((), (text,)),)))
+    bodies = [piece.text.partition("\n")[2] for piece in pieces]
+    assert all(estimated_tokens([body])[0] <= LONGEST_SENTENCE for body in bodies)
+    assert [sign for body in bodies for sign in body if sign.isalnum()] == [sign for sign in text if sign.isalnum()]
 
 
 def test_a_long_paragraph_is_parted_between_sentences() -> None:

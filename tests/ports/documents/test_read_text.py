@@ -39,9 +39,11 @@ def test_a_text_file_is_its_own_text(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "complaint"),
     [
-        ("bill.docx", b"PK", "files that end in '.docx' are not known"),
+        ("bill.zip", b"PK", "files that end in '.zip' are not known"),
+        ("bill.docx", b"PK", "it is not a sound .docx file"),
         ("bill.txt", b" \n", "it is empty"),
-        ("bill.txt", b"\xff\xfe\x00", "byte 0 is not UTF-8"),
+        ("bill.txt", b"\xb7\xd1\xb3\xb5\xb2\xee", "byte 0 is not UTF-8"),
+        ("bill.txt", b"\xff\xfe\x00", "it holds no text"),
         ("bill.pdf", b"%PDF-1.4 nothing", "it is not a sound PDF"),
     ],
 )

@@ -7,7 +7,8 @@ from typing import Any
 import docx
 import openpyxl
 import pptx
-from docx.oxml import OxmlElement
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 from openpyxl.comments import Comment
 from pptx.util import Inches
 
@@ -67,10 +68,10 @@ def _run(document: Any, draw: Draw, truth: Truth, kind: str) -> None:
         truth.lost["struck-out text"] += 1
         truth.sentences[f"It is {number} euros."] += 1
     else:
-        inserted = OxmlElement("w:ins")
+        inserted: Any = parse_xml(f"<w:ins {nsdecls('w')}/>")
         run = paragraph.add_run(f"The new toll is {number} euros.")
-        paragraph._p.append(inserted)
-        inserted.append(run._r)
+        paragraph._p.append(inserted)  # noqa: SLF001 - the library has no tracked changes
+        inserted.append(run._r)  # noqa: SLF001
         truth.sentences[f"The new toll is {number} euros."] += 1
 
 
@@ -118,7 +119,7 @@ def workbook(seed: object) -> Truth:
         for column, name in enumerate(names, 1):
             sheet.cell(row, column, name)
         start = row + 1
-        for row in range(start, start + draw.randint(2, 5)):  # noqa: PLW2901
+        for row in range(start, start + draw.randint(2, 5)):
             values = [_value(sheet.cell(row, column), draw) for column in range(1, len(names) + 1)]
             truth.sentences[sentence_of(names, values)] += 1
         if draw.random() < 0.3:

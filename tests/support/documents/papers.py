@@ -1,4 +1,4 @@
-"""Writes drawn documents as PDF: columns, tables with and without rules, rotated text, repeated headers, raised marks."""
+"""Writes drawn documents as PDF: columns, tables with and without rules, rotated text, headers, raised marks."""
 
 from fpdf import FPDF
 from fpdf.enums import CharVPos

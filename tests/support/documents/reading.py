@@ -22,9 +22,7 @@ def faults(truth: Truth, document: Document) -> list[str]:
     """Return each difference between a document and its truth; an empty list if there is none."""
     lines = [line for section in document.sections for line in section.lines]
     found = Counter(line[start:end] for line in lines for start, end in sentences(line))
-    expected = Counter(
-        text[start:end] for text in truth.sentences.elements() for start, end in sentences(text)
-    )
+    expected = Counter(text[start:end] for text in truth.sentences.elements() for start, end in sentences(text))
     faults = [f"invented: {text!r}" for text in found - expected]
     faults += [f"lost: {text!r}" for text in expected - found]
     headings = {heading for section in document.sections for heading in section.headings}

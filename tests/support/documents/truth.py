@@ -62,7 +62,7 @@ class Draw(Random):
     def word(self) -> str:
         """Return a noun, now and then one beyond ASCII."""
         beyond = {"ascii": (), "western": _WESTERN, "all": (*_WESTERN, *_FOREIGN)}[self._letters]
-        return self.choice(beyond) if beyond and self.random() < 0.2 else self.choice(_NOUNS)  # noqa: PLR2004
+        return self.choice(beyond) if beyond and self.random() < 0.2 else self.choice(_NOUNS)
 
     def sentence(self) -> str:
         """Return a sentence with a number of its own."""
@@ -88,16 +88,16 @@ class Draw(Random):
         width = width or self.randint(2, 5)
         names = [f"{self.word().capitalize()} {chr(65 + column)}" for column in range(width)]
         header: tuple[tuple[Span, ...], ...] = (tuple(map(Span, names)),)
-        if spans and width > 2 and self.random() < 0.3:  # noqa: PLR2004
+        if spans and width > 2 and self.random() < 0.3:
             group = f"Group {chr(80 + self.randrange(5))}"
             first = (Span(names[0], rows=2), Span(group, columns=width - 1))
             header = (first, tuple(map(Span, names[1:])))
             names = [names[0], *(f"{group} {name}" for name in names[1:])]
         grid = [[self.cell() for _ in range(width)] for _ in range(self.randint(2, 6))]
         body = [[Span(text) for text in row] for row in grid]
-        if spans and self.random() < 0.5:  # noqa: PLR2004
+        if spans and self.random() < 0.5:
             self._join_down(grid, body)
-        elif spans and width > 2 and self.random() < 0.5:  # noqa: PLR2004
+        elif spans and width > 2 and self.random() < 0.5:
             row = self.randrange(len(grid))
             grid[row][1] = grid[row][0]
             body[row] = [Span(grid[row][0], columns=2), *body[row][2:]]

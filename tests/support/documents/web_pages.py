@@ -17,7 +17,7 @@ def page(seed: object) -> Truth:
     draw = Draw(f"page {seed} {letters}", letters)
     truth = Truth("page.html")
     parts = [_block(draw, truth) for _ in range(draw.randint(2, 9))]
-    body = "\n".join(parts)
+    body = "\n".join([*parts, f"<p>{escape(_sentence(draw, truth))}"])
     wrapper = draw.choice(["main", "form", "div", "article", "layout", "none", "articles"])
     if wrapper == "layout":
         body = f"<table><tr><td>{body}</td></tr></table>"
@@ -59,8 +59,9 @@ def markdown(seed: object) -> Truth:
     elif front == "broken":
         parts.append("---\ntitle: Notes: the first\ntags: [a, b\n---")
         truth.lost.update({"front matter that is no sound YAML": 1, "metadata 'tags'": 1})
-    parts.extend(_markdown_block(draw, truth, number) for number in range(draw.randint(2, 8)))
-    text = "\n\n".join(parts) + "\n"
+    notes: list[str] = []
+    parts.extend(_markdown_block(draw, truth, number, notes) for number in range(draw.randint(2, 8)))
+    text = "\n\n".join([*parts, *notes]) + "\n"
     truth.data = text.replace("\n", draw.choice(["\n", "\r\n"])).encode(draw.choice(["utf-8", "utf-8-sig"]))
     return truth
 
@@ -94,9 +95,11 @@ def _sentence(draw: Draw, truth: Truth) -> str:
     return sentence
 
 
-def _block(draw: Draw, truth: Truth) -> str:
+def _block(draw: Draw, truth: Truth) -> str:  # noqa: PLR0911 - a return for each kind
     """Return a part of a page, and note what it holds."""
-    kind = draw.choice(["p", "p", "p", "list", "table", "h", "hidden", "control", "script", "div", "pre", "image", "dl"])
+    kind = draw.choice(
+        ["p", "p", "p", "list", "table", "h", "hidden", "control", "script", "div", "pre", "image", "dl"]
+    )
     match kind:
         case "p":
             return f"<p>{escape(' '.join(_sentence(draw, truth) for _ in range(draw.randint(1, 4))))}</p>"
@@ -156,7 +159,9 @@ def _scripts(draw: Draw, truth: Truth) -> str:
     return f"<p>{written}</p>"
 
 
-def _markdown_block(draw: Draw, truth: Truth, number: int) -> str:
+def _markdown_block(  # noqa: C901, PLR0911 - a return for each kind
+    draw: Draw, truth: Truth, number: int, notes: list[str]
+) -> str:
     match draw.choice(["p", "p", "list", "table", "html", "h", "note", "struck", "code", "script", "quote"]):
         case "p":
             return "\n".join(_sentence(draw, truth) for _ in range(draw.randint(1, 4)))
@@ -185,7 +190,11 @@ def _markdown_block(draw: Draw, truth: Truth, number: int) -> str:
             amount = draw.number()
             truth.sentences[f"The toll is {amount} euros [{label}] here."] += 1
             truth.sentences[f"[{label}] {note}"] += 1
-            return f"The toll is {amount} euros[^{label}] here.\n\n[^{label}]: {note}"
+            reference, definition = f"The toll is {amount} euros[^{label}] here.", f"[^{label}]: {note}"
+            if draw.random() < 0.5:
+                notes.append(definition)
+                return reference
+            return f"{reference}\n\n{definition}"
         case "struck":
             truth.hidden.append(gone := draw.number())
             amount = draw.number()
