@@ -92,7 +92,7 @@ async def prefix_cache(console: Console, runs: int, advance: Callable[[], None])
 
 
 def _tokens(completions: list[Completion]) -> list[tuple[int, int]]:
-    return [(completion.usage.input_tokens, completion.usage.cached_tokens) for completion in completions]
+    return [(completion.usage.input_tokens or 0, completion.usage.cached_tokens) for completion in completions]
 
 
 def _ready(port: int) -> Callable[[], bool]:
