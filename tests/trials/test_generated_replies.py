@@ -96,14 +96,8 @@ async def test_a_reply_over_http_is_shown_and_saved_as_it_was_written(
     }
     for number in range(SENT if is_sample else ALL_SENT):
         name, dialect, truth, draw = drawn(seed + 1, number)
-        streams = bool(draw.randint(0, 4))
-        pieces = (
-            stream_bytes(dialect.events(truth, draw), draw)
-            if streams
-            else [json.dumps(dialect.whole(truth, draw)).encode()]
-        )
-        stub.script = [{"bytes": pieces, "type": "text/event-stream" if streams else "application/json"}]
-        listener = Listener() if streams else None
+        listener = Listener() if draw.randint(0, 4) else None
+        stub.script = [{"dialect": name, "seed": number, **vars(truth)}]
         # SGLang is asked which models it serves; its dialect is vLLM's but for the reply, which is what is drawn here.
         model = models["hosted_vllm" if dialect.provider == "sglang" else dialect.provider]
         completion = await model.complete("fast", Prompt(ASK.messages, tools=[CALCULATOR]), FEW, ME, listener)

@@ -25,14 +25,13 @@ class _Call:
     @property
     def has_whole_object(self) -> bool:
         """Whether the arguments are a whole JSON object, which nothing can continue."""
-        arguments = self.arguments.strip()
-        if not (self.pieces and arguments.startswith("{") and arguments.endswith("}")):
+        # Long arguments come in thousands of pieces, so the last one is looked at before they are joined.
+        if not (self.pieces and self.pieces[-1].rstrip().endswith("}")):
             return False
         try:
-            json.loads(arguments)
+            return isinstance(json.loads(self.arguments), dict)
         except (ValueError, RecursionError):
             return False
-        return True
 
 
 class CallCollector:
@@ -69,7 +68,7 @@ class CallCollector:
                 call.name += piece.name
         if piece.spare:
             call.spare = piece.arguments
-        elif piece.arguments and not (call.has_whole_object and piece.arguments.strip() == call.arguments.strip()):
+        elif piece.arguments and not (piece.name and call.has_whole_object):  # else a whole call is sent again
             call.pieces.append(piece.arguments)
 
     def _continued(self, piece: CallPiece) -> _Call | None:

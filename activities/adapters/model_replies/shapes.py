@@ -47,7 +47,7 @@ def json_text(value: object) -> str:
 
 
 def position(value: object) -> int | None:
-    """Return a place in a list, which some servers write as text; None where it is none."""
+    """Return a place in a list, which some servers write as text; None for any other value."""
     try:
         return None if value is None else int(cast("int", value))
     except (TypeError, ValueError):

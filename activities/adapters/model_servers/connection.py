@@ -23,6 +23,9 @@ CONNECT_SECONDS = 10.0
 ERROR_SECONDS = 5.0
 """How long reading an error reply may take."""
 
+LINGER_SECONDS = 0.2
+"""How long a server may take to close the connection after its last event, before it is closed here."""
+
 ERROR_BYTES = 64 * 1024
 """The largest part of an error reply that is read."""
 
@@ -129,20 +132,21 @@ class ModelWire(httpx.AsyncBaseTransport):
     async def _watched_pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
         received = 0
         pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
-        while not self.reply.is_over:
+        while True:
+            idle = LINGER_SECONDS if self.reply.is_over else self._idle if self.reply.started else None
             try:
-                async with asyncio.timeout(self._idle if self.reply.started else None):
+                async with asyncio.timeout(idle):
                     piece = await anext(pieces)
             except StopAsyncIteration:
                 break
             except TimeoutError:
-                if self.reply.ended is not None:
+                if self.reply.is_over or self.reply.ended is not None:
                     break  # some servers leave the connection open
                 raise self._failed(
                     f"the reply stopped in the middle: nothing came for {self._idle:g} s (PERDURE_MODEL__IDLE_SECONDS)"
                 ) from None
             except Exception as error:  # noqa: BLE001 - whatever the transport raises is a failure of the wire
-                if self.reply.ended is not None:
+                if self.reply.is_over or self.reply.ended is not None:
                     break  # the whole text is here; what is missing of the usage is charged at its worst case
                 raise self._record_failure(connection_error(self._deployment, error, reply_started=True)) from None
             received += len(piece)

@@ -220,7 +220,7 @@ class _Call:
         if reason in CUT:
             calls = whole_calls(calls)
         match self._reader:
-            case ChoiceReader() if reason in CUT:
+            case ChoiceReader() if calls or reason in CUT:  # some servers read the call themselves
                 content = answer_so_far(content)
             case ChoiceReader() if not calls:
                 content, calls = read_choice(content)
@@ -234,7 +234,7 @@ class _Call:
         return Completion(
             content=content,
             model=reply.model or "",
-            finish_reason=FinishReason.TOOL_CALLS if calls and reason is FinishReason.STOP else reason,
+            finish_reason=str(FinishReason.TOOL_CALLS if calls and reason is FinishReason.STOP else reason),
             usage=reply.usage,
             tool_calls=calls,
             logprobs=reply.logprobs,

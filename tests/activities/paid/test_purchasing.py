@@ -1,10 +1,11 @@
 """A paid call reserves a part of its tenant's day before it is sent, and is settled there with its outcome."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -218,6 +219,32 @@ async def test_a_call_that_cost_more_than_was_reserved_raises_an_alert_and_is_to
     assert shop.dearer == [COST]
     assert reply.notice.startswith("extract cost more than was reserved for it")
     assert await shop.account() == Account(budget=BUDGET, settled=COST)
+
+
+@pytest.mark.parametrize(
+    ("reported", "tokens", "notice"),
+    [
+        ({"prompt_tokens": 0, "completion_tokens": 2}, (0, 2), ""),
+        ({"prompt_tokens": 120, "completion_tokens": None}, (120, 500), "did not report the output tokens"),
+        (None, (2000, 500), "did not report the input tokens and did not report the output tokens"),
+        ({"prompt_tokens": -5, "completion_tokens": 2}, (2000, 2), "reported prompt_tokens = -5"),
+        ({"prompt_tokens": 9, "completion_tokens": 10**15}, (9, 500), "reported 1,000,000,000,000,000 output tokens"),
+        ({"prompt_tokens": 9, "completion_tokens": float("inf")}, (9, 500), "reported completion_tokens = inf"),
+    ],
+)
+async def test_usage_that_is_missing_or_cannot_be_is_charged_at_its_worst_case_and_noticed(
+    shop: Shop, stub: StubModel, reported: dict[str, Any] | None, tokens: tuple[int, int], notice: str
+) -> None:
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}
+    stub.script = [{"sse": [json.dumps({"choices": [choice], "usage": reported})]}]
+    reply = await shop.buy(1)
+    price = FAST.prices.of(input_tokens=tokens[0], output_tokens=tokens[1])
+    charge = Spend(steps=1, input_tokens=tokens[0], output_tokens=tokens[1], micro_dollars=price)
+    assert reply.charges == {1: charge}
+    assert await shop.account() == Account(budget=BUDGET, settled=charge)
+    assert notice in reply.notice
+    assert bool(reply.notice) == bool(notice)
+    assert shop.dearer == [], "what was reserved was enough"
 
 
 @pytest.mark.parametrize(

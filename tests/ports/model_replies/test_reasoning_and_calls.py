@@ -149,6 +149,13 @@ def test_arguments_are_passed_on_as_the_model_wrote_them(arguments: str) -> None
     assert (made.id, made.name, made.arguments) == ("c1", "functions.add", arguments)
 
 
+@pytest.mark.parametrize("pieces", [["{}", "{}"], ['{"a": 1}', '{"a": 1}'], ["{", "{"], ["", " ", ""]])
+def test_pieces_of_arguments_are_joined_as_they_came(pieces: list[str]) -> None:
+    later = ({"index": 0, "function": {"arguments": piece}} for piece in pieces)
+    reader, _ = read(*calls(call("add", None, index=0, id="c1"), *later), STOP)
+    assert [made.arguments for made in reader.tool_calls] == ["".join(pieces)]
+
+
 def test_a_call_of_litellms_own_tool_is_the_answer() -> None:
     """LiteLLM asks an Anthropic model without JSON schemas for a call in place of an answer."""
     block: Json = {"type": "tool_use", "id": "t", "name": "json_tool_call", "input": {}}

@@ -175,6 +175,17 @@ async def test_an_answer_in_a_choice_is_shown_as_it_is_saved(
 
 
 @STREAMS
+async def test_a_call_that_the_server_read_itself_is_a_call_where_a_choice_was_asked_for(
+    tmp_path: Path, stub: StubModel, *, streams: bool
+) -> None:
+    model = model_for(tmp_path, stub.url, capabilities='{ tools = "schema", json_schema = true }')
+    stub.script = [{"tool_calls": [{"name": "calculator", "arguments": {"expression": "1+1"}}]}]
+    completion = await model.complete("fast", WITH_TOOLS, FEW, ME, Listener() if streams else None)
+    assert [call.name for call in completion.tool_calls] == ["calculator"]
+    assert (completion.content, completion.finish_reason) == ("", "tool_calls")
+
+
+@STREAMS
 async def test_an_anthropic_model_without_schemas_answers_by_its_schema(
     tmp_path: Path, stub: StubModel, *, streams: bool
 ) -> None:

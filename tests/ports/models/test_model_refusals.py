@@ -1,5 +1,6 @@
 """The model port and an error status, a prompt that a deployment cannot serve, and API keys."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,6 +79,19 @@ async def test_a_status_becomes_the_error_that_says_what_helps(
 async def test_a_router_without_workers_is_an_open_circuit(model: LiteLLMModel, stub: StubModel) -> None:
     stub.script = [{"status": 503, "body": {"error": {"code": "no_available_workers", "message": "none"}}}]
     assert isinstance(await failure_of(model, streams=False), CircuitOpen)
+
+
+@STREAMS
+async def test_a_prompt_that_does_not_fit_is_refused_in_one_way_whatever_the_status_and_the_wrapping(
+    model: LiteLLMModel, stub: StubModel, *, streams: bool
+) -> None:
+    exceeded = {"error": {"message": "Context size has been exceeded.", "code": 500, "type": "server_error"}}
+    stub.script = [{"status": status, "body": exceeded} for status in (400, 500)]
+    stub.script += [{"sse": [json.dumps(exceeded)]} if streams else {"status": 200, "body": exceeded}]
+    errors = [await failure_of(model, streams=streams) for _ in range(3)]
+    assert [type(error) for error in errors] == [ModelRefused] * 3
+    assert len({str(error) for error in errors}) == 1
+    assert all(error.final for error in errors)
 
 
 @pytest.mark.parametrize(

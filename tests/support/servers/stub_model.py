@@ -21,8 +21,9 @@ with a JSON list sets what the next calls meet, one item each:
   between events), `model`, `finish_reason`, `tool_calls` (`[{"name": ..., "arguments": {...}}]`, or arguments as the
   text that the model writes), `usage` (false for none); or `status`, with `headers` and `body`; or `sse`, the recorded
   lines of a stream, whose connection stays open or breaks after them (`ends`: `"open"` or `"broken"`); or `bytes` with
-  their `type`, the pieces of a body that are sent as they are (in this process only); or `error_event`, which follows
-  the first piece of a stream.
+  their `type`, the pieces of a body that are sent as they are (in this process only); or `dialect`, the name of one in
+  `dialects.py`, with the fields of a `Truth` and a `seed` for how it is written; or `error_event`, which follows the
+  first piece of a stream.
 
 A conversation that model servers refuse gets the status 400, and no item of the script.
 
@@ -31,6 +32,7 @@ A conversation that model servers refuse gets the status 400, and no item of the
 
 import argparse
 import json
+import random
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -41,6 +43,7 @@ from typing import Any
 from deploy.testing.stub.protocol import objection
 from deploy.testing.stub.replies import INPUT_TOKENS, OUTPUT_TOKENS, Json, completion, events
 from deploy.testing.stub.server import Gone, StubServer, StubSpeech
+from tests.support.servers.dialects import DIALECTS, Dialect, Truth, stream_bytes
 
 __all__ = ["INPUT_TOKENS", "MODEL", "OUTPUT_TOKENS", "Gone", "StubModel"]
 
@@ -144,6 +147,8 @@ class StubHandler(StubSpeech):
                 self._big(request)
             case {"status": status, **rest}:
                 self.send(int(status), rest.get("body", {}), rest.get("headers"))
+            case {"dialect": name, **truth}:
+                self._answer_in(DIALECTS[str(name)], request, truth)
             case {"bytes": pieces, "type": kind}:
                 self.cut_anywhere(pieces, kind)
             case {"sse": lines, **rest}:
@@ -164,6 +169,15 @@ class StubHandler(StubSpeech):
             self.stream(events(request, item), gap=float(item.get("gap", 0)), done=True)
         else:
             self.send(200, completion(request, item))
+
+    def _answer_in(self, dialect: Dialect, request: Json, fields: Json) -> None:
+        draw = random.Random(fields.pop("seed", 0))  # noqa: S311 - no secret
+        calls: list[tuple[str, str]] = [(name, arguments) for name, arguments in fields.pop("calls", ())]
+        truth = Truth(**fields, calls=tuple(calls))
+        if request.get("stream"):
+            self.cut_anywhere(stream_bytes(dialect.events(truth, draw), draw), "text/event-stream")
+        else:
+            self.send(200, dialect.whole(truth, draw))
 
     def _headers_only(self) -> None:
         self.send_response(200)
