@@ -222,7 +222,7 @@ class _Call:
         match self._reader:
             case ChoiceReader() if calls or reason in CUT:  # some servers read the call themselves
                 content = answer_so_far(content)
-            case ChoiceReader() if not calls:
+            case ChoiceReader():
                 content, calls = read_choice(content)
             case CallText() if reason in CUT:
                 # A call that was cut off is neither text nor a call: its server leaves it in the text, or half parsed.
