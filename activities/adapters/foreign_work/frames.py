@@ -10,6 +10,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any, cast
 
+SMALL = 1 << 16
+"""The size in bytes below which a message is sent as one piece: the other side is woken once."""
 _REQUEST = struct.Struct(">II")
 _REPLY = struct.Struct(">?I")
 
@@ -27,8 +29,12 @@ async def ask(peer: socket.socket, header: Mapping[str, Any], payload: bytes, lo
     """
     loop = asyncio.get_running_loop()
     try:
-        await loop.sock_sendall(peer, request(header, payload))
-        await loop.sock_sendall(peer, payload)
+        start = request(header, payload)
+        if len(payload) < SMALL:
+            await loop.sock_sendall(peer, start + payload)
+        else:
+            await loop.sock_sendall(peer, start)
+            await loop.sock_sendall(peer, payload)
         returned, length = cast("tuple[bool, int]", _REPLY.unpack(await _receive(peer, _REPLY.size)))
         if length > longest:
             raise OverflowError
@@ -60,8 +66,12 @@ def next_request(peer: socket.socket) -> tuple[dict[str, Any], bytes] | None:
 
 def reply(peer: socket.socket, *, returned: bool, data: bytes) -> None:
     """Send a reply."""
-    peer.sendall(_REPLY.pack(returned, len(data)))
-    peer.sendall(data)
+    start = _REPLY.pack(returned, len(data))
+    if len(data) < SMALL:
+        peer.sendall(start + data)
+    else:
+        peer.sendall(start)
+        peer.sendall(data)
 
 
 def _read(peer: socket.socket, length: int) -> bytes:

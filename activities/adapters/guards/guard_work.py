@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from activities.adapters.guards.guardrails_catalogue import GUARDS, Arguments, Guard
 from activities.adapters.guards.guardrails_validators import SUBJECT
-from activities.ports import Subject
+from activities.ports import Subject, raised_at
 from perdure.contracts.chains.knowledge import Citation
 from perdure.contracts.text import Text
 
@@ -31,6 +32,8 @@ PRELOAD = tuple(
 """What the fork server of guards loads."""
 CHECK = "activities.adapters.guards.guard_work:check"
 """The work of a guard."""
+CHECK_ALL = "activities.adapters.guards.guard_work:check_all"
+"""The work of several guards."""
 
 _citations = TypeAdapter(tuple[Citation, ...])
 _passages = TypeAdapter(tuple[Text, ...])
@@ -80,3 +83,16 @@ def check(work: Mapping[str, Any], text: bytes) -> bytes:
     )
     reason = reason_against(guard, guard.arguments.model_validate_json(json.dumps(work["arguments"])), subject)
     return reason.encode("utf-8", "surrogatepass")
+
+
+def check_all(work: Mapping[str, Any], text: bytes) -> bytes:
+    """Check a text with several guards, one after the other; return a JSON list with a finding or an error of each."""
+    findings: list[dict[str, Any]] = []
+    for each in work["checks"]:
+        started = time.perf_counter()
+        try:
+            found: dict[str, Any] = {"reason": check(each, text).decode("utf-8", "surrogatepass")}
+        except Exception as error:  # noqa: BLE001 - any error of a guard becomes a verdict
+            found = {"error": type(error).__name__, "where": raised_at(error)}
+        findings.append(found | {"seconds": time.perf_counter() - started})
+    return json.dumps(findings).encode()

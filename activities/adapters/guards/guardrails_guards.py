@@ -1,9 +1,10 @@
 """Guards through Guardrails AI: cheap ones first, the others each in a process that is killed where it runs away."""
 
 import asyncio
+import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -13,7 +14,7 @@ from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Fa
 from activities.adapters.foreign_work.pool import Pool
 from activities.adapters.foreign_work.processes import NoProcess, fork_server
 from activities.adapters.guards import guard_work
-from activities.adapters.guards.guard_work import CATALOGUE, CHECK, PRELOAD
+from activities.adapters.guards.guard_work import CATALOGUE, CHECK, CHECK_ALL, PRELOAD
 from activities.adapters.guards.guardrails_catalogue import Arguments, Guard
 from activities.ports import NotConfigured, Subject, raised_at
 from activities.settings.foreign_work import ForeignWork
@@ -25,6 +26,9 @@ LOADING = timedelta(seconds=20)
 
 LONG = 8_000
 """The length of a text, in characters, from which on it is checked in a lane of its own: no question waits for it."""
+
+SEVERAL = 2
+"""The number of guards from which on they are run in one process."""
 
 LONGEST_REASON = MEBIBYTE
 """The longest reason that a process may give, in bytes."""
@@ -63,9 +67,12 @@ class GuardrailsGuards:
         }
         blocking = next((verdict for verdict in cheap.values() if verdict.blocks), None)
 
+        dear = {number: each for number, each in enumerate(prepared) if number not in cheap}
+        ready = cheap if blocking is not None else cheap | await self._check_together(dear, subject)
+
         async def verdict(number: int, spec: GuardSpec, guard: Guard, arguments: Arguments) -> Verdict:
-            if number in cheap:
-                return cheap[number]
+            if number in ready:
+                return ready[number]
             if blocking is not None:
                 reason = f"it did not run, since {blocking.guard} blocks the text"
                 return Verdict(
@@ -130,6 +137,40 @@ class GuardrailsGuards:
             return Ended.COMPLETED, guard_work.reason_against(guard, arguments, subject)
         except Exception as error:  # noqa: BLE001 - any error of a guard becomes a verdict
             return self._broken(type(error).__name__, raised_at(error), spec.guard)
+
+    async def _check_together(
+        self, guards: Mapping[int, tuple[GuardSpec, Guard, Arguments]], subject: Subject
+    ) -> dict[int, Verdict]:
+        """Check a question with all guards in one process: waking one costs more than most guards.
+
+        Nothing is returned where that does not end well; each guard is then run by itself, so that one which runs away
+        keeps no other from its verdict.
+        """
+        if len(guards) < SEVERAL or len(subject.text) >= LONG or not self._server.ready:
+            return {}
+        limit = min(spec.deadline for spec, _, _ in guards.values())
+        checks = [
+            guard_work.asked(self._catalogue, spec.guard, guard, arguments, subject)
+            for spec, guard, arguments in guards.values()
+        ]
+        text, started = subject.text.encode("utf-8", "surrogatepass"), time.perf_counter()
+        limits = Limits(limit, limit, self._memory, LONGEST_REASON)
+        try:
+            found = await self._questions.run(
+                CHECK_ALL, {"checks": checks}, text, limits, caller=subject.tenant, deadline=limit
+            )
+        except (Stopped, Failed, Busy, NoProcess):
+            return {}
+        around = time.perf_counter() - started - sum(each["seconds"] for each in json.loads(found))
+        verdicts: dict[int, Verdict] = {}
+        for (number, (spec, _, _)), each in zip(guards.items(), json.loads(found), strict=True):
+            finding = (
+                self._broken(each["error"], each["where"], spec.guard)
+                if "error" in each
+                else (Ended.COMPLETED, each["reason"])
+            )
+            verdicts[number] = self._verdict(spec, time.perf_counter() - each["seconds"] - around, *finding)
+        return verdicts
 
     async def _check_apart(self, spec: GuardSpec, guard: Guard, arguments: Arguments, subject: Subject) -> _Finding:
         pool = self._questions if len(subject.text) < LONG else self._long_texts
