@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -226,3 +227,44 @@ def test_no_bytes_break_a_reader_in_another_way_than_its_own(data: bytes, ending
         except UnreadableDocument:
             continue
         assert document.sections
+
+
+BOMBS = {
+    "tags.html": b"<div>" * 100_000 + b"x",
+    "comments.html": b"<!--" * 100_000 + b"x",
+    "spans.html": b"<table>" + b"<tr><td rowspan=65534 colspan=1000>x" * 3_000 + b"</table>",
+    "deep.json": b"[" * 1_000_000,
+    "header.eml": b"Subject: " + b"=?utf-8?q?a?= " * 30_000 + b"\n\nx",
+    "hyphens.txt": (b"a" * 75 + b"-\n") * 5_000,
+    "aliases.md": b"---\ntitle: &a [x]\n" + b"tags: [*a, *a, *a]\n" * 100 + b"---\nx",
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_file_that_attacks_its_reader_is_bounded_or_refused(name: str) -> None:
+    began = time.process_time()
+    try:
+        document = read(name, BOMBS[name])
+    except UnreadableDocument:
+        document = None
+    assert time.process_time() - began < 10
+    assert document is None or sum(map(len, (line for s in document.sections for line in s.lines))) < 20_000_000
+
+
+def test_a_page_tree_that_names_one_page_many_times_is_read_once() -> None:
+    kids = " ".join(["3 0 R"] * 17)
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count 83521 /Kids [{kids}] >>",
+        f"<< /Type /Pages /Count 4913 /Kids [{kids.replace('3 0', '4 0')}] >>",
+        (
+            "<< /Type /Page /MediaBox [0 0 300 300] /Contents 5 0 R "
+            "/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
+        ),
+        "<< /Length 43 >>\nstream\nBT /F 11 Tf 20 20 Td (The crane is red.) Tj ET\nendstream",
+    ]
+    body = "%PDF-1.4\n" + "".join(f"{n} 0 obj\n{text}\nendobj\n" for n, text in enumerate(objects, 1))
+    document = read("a.pdf", body + "trailer << /Root 1 0 R /Size 6 >>\n%%EOF\n")
+    assert [section.lines for section in document.sections] == [("The crane is red.",)]
+    assert any("page that cannot be found" in loss.kind for loss in document.losses)
