@@ -5,11 +5,12 @@ from email.message import EmailMessage, Message
 from pathlib import Path
 
 from activities.adapters.documents.charsets import ENCODINGS, decode_page
-from activities.adapters.documents.document import Document, Outline, assemble
+from activities.adapters.documents.document import Document, Outline, assemble, unreadable
 from activities.adapters.documents.html import add_html
 from activities.adapters.documents.paragraphs import paragraphs
 
 _SHOWN = ("From", "To", "Cc", "Date")
+_LONGEST_HEADER = 32_768
 _MAX_PARTS = 200
 """The most parts of a message that are looked at."""
 _WRAPPED = (60, 100)
@@ -18,6 +19,8 @@ _WRAPPED = (60, 100)
 
 def read_mail(path: Path, data: bytes) -> Document:
     """Read an e-mail. Its title is the subject; its attachments are left out, and named as losses."""
+    if _longest_header(data) > _LONGEST_HEADER:
+        raise unreadable(path, f"a header of it is longer than {_LONGEST_HEADER:,} bytes", "save it as text")
     message = message_from_bytes(data, policy=policy.default)
     outline = Outline()
     for name in _SHOWN:
@@ -27,6 +30,22 @@ def read_mail(path: Path, data: bytes) -> Document:
     if body is not None:
         _add_body(path, body, outline)
     return assemble(path, {"title": _header(message, "Subject")}, outline)
+
+
+def _longest_header(data: bytes) -> int:
+    """Return the length of the longest header, of the message or of a part: a parser's time grows with its square."""
+    longest = length = 0
+    is_head = True
+    for line in data.splitlines(keepends=True):
+        if length and line[:1] in {b" ", b"\t"}:
+            length += len(line)
+        elif is_head or line[:8].lower() == b"content-":
+            length = len(line)
+        else:
+            length = 0
+        is_head = is_head and bool(line.strip())
+        longest = max(longest, length)
+    return longest
 
 
 def _header(message: Message, name: str) -> str:

@@ -7,6 +7,9 @@ from activities.text.sentences import BULLET
 _FULL_LINE_SHARE = 0.8
 """The share of the widest line. A line that would be shorter even with the next word was ended on purpose."""
 
+_LONGEST = 20_000
+"""The longest paragraph, in characters: only a file that attacks readers has a longer one, and each line costs it."""
+
 _KEEP_HYPHEN = frozenset(
     [
         "well",
@@ -73,7 +76,9 @@ def paragraphs(lines: Iterable[tuple[str, int]], words: frozenset[str] = frozens
         ended_early = len(previous_line) + 1 + len(first_word) < full * _FULL_LINE_SHARE
         # Within a sentence a gap is only the end of a page or wide spacing.
         if text and (
-            bullet or ((after_gap or ended_early) and not (first_word[:1].islower() or previous_line.endswith(",")))
+            len(text) > _LONGEST
+            or bullet
+            or ((after_gap or ended_early) and not (first_word[:1].islower() or previous_line.endswith(",")))
         ):
             yield is_item, text
             text = ""

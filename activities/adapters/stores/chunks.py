@@ -18,6 +18,8 @@ LONGEST_SENTENCE = 220
 
 _LEAST_TOKENS = 12
 """The most characters that count as one token: a tokenizer takes a word that is too long for it for one token."""
+_SEARCHED = 8_000
+"""The longest text in which sentences are looked for at once, in characters."""
 _CUT_AFTER = "\uff0c、\uff1b\uff1a,;: )\uff09」』"
 """Where a sentence that is too long is cut, if there is such a place in its second half."""
 
@@ -99,7 +101,7 @@ def _groups_of_units(section: Section, tokens: Tokens, largest: int) -> Iterator
 
 def _runs_of_sentences(line: str, tokens: Tokens, largest: int) -> Iterator[_Unit]:
     """Yield a long line in runs of whole sentences."""
-    whole = [line[start:end] for start, end in sentences(line)] or [line]
+    whole = [part[start:end] for part in _bounded(line) for start, end in sentences(part) or [(0, len(part))]]
     run = _Unit("", 0)
     for sentence, size in zip(whole, _sizes(whole, tokens), strict=True):
         for part in [_Unit(sentence, size)] if size <= LONGEST_SENTENCE else _parts(sentence, tokens, largest):
@@ -109,6 +111,16 @@ def _runs_of_sentences(line: str, tokens: Tokens, largest: int) -> Iterator[_Uni
             run = _Unit(f"{run.text} {part.text}".strip(), run.size + part.size)
     if run.text:
         yield run
+
+
+def _bounded(line: str) -> Iterator[str]:
+    """Yield a line in parts in which sentences can be looked for, cut where one ends if there is such a place."""
+    while len(line) > _SEARCHED:
+        ends = [line.rfind(sign, _SEARCHED // 2, _SEARCHED) + 1 for sign in (". ", "? ", "! ", "。")]
+        end = max(ends) or line.rfind(" ", _SEARCHED // 2, _SEARCHED) + 1 or _SEARCHED
+        yield line[:end]
+        line = line[end:]
+    yield line
 
 
 def _parts(sentence: str, tokens: Tokens, largest: int) -> Iterator[_Unit]:

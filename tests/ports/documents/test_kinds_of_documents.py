@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -152,9 +153,9 @@ def test_search_reads_ligatures_and_widths_and_joins_no_digits(text: str, search
 @given(st.text("0123456789²³½①₂ \uff11aﬁ", max_size=20))
 def test_no_number_is_searched_that_is_not_written(text: str) -> None:
     # Runs of one kind are numbers: plain digits, raised ones, lowered ones; a fraction and a circle stand alone.
-    runs = re.findall(r"[0-9\uff11]+|[²³]+|₂+|½|①", text)
-    forms: dict[str, str] = {"²": "2", "³": "3", "₂": "2", "①": "1", "\uff11": "1"}
-    written = {"".join(forms.get(sign, sign) for sign in str(run)) for run in runs} | {"1", "2"}
+    runs: list[str] = re.findall(r"[0-9\uff11]+|[²³]+|₂+|½|①", text)
+    forms = {"²": "2", "³": "3", "₂": "2", "①": "1", "\uff11": "1"}
+    written = {"".join(forms.get(sign) or sign for sign in run) for run in runs} | {"1", "2"}
     assert set(re.findall(r"[0-9]+", search_text(text))) <= written
 
 
@@ -226,3 +227,44 @@ def test_no_bytes_break_a_reader_in_another_way_than_its_own(data: bytes, ending
         except UnreadableDocument:
             continue
         assert document.sections
+
+
+BOMBS = {
+    "tags.html": b"<div>" * 100_000 + b"x",
+    "comments.html": b"<!--" * 100_000 + b"x",
+    "spans.html": b"<table>" + b"<tr><td rowspan=65534 colspan=1000>x" * 3_000 + b"</table>",
+    "deep.json": b"[" * 1_000_000,
+    "header.eml": b"Subject: " + b"=?utf-8?q?a?= " * 30_000 + b"\n\nx",
+    "hyphens.txt": (b"a" * 75 + b"-\n") * 5_000,
+    "aliases.md": b"---\ntitle: &a [x]\n" + b"tags: [*a, *a, *a]\n" * 100 + b"---\nx",
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_file_that_attacks_its_reader_is_bounded_or_refused(name: str) -> None:
+    began = time.process_time()
+    try:
+        document = read(name, BOMBS[name])
+    except UnreadableDocument:
+        document = None
+    assert time.process_time() - began < 10
+    assert document is None or sum(map(len, (line for s in document.sections for line in s.lines))) < 20_000_000
+
+
+def test_a_page_tree_that_names_one_page_many_times_is_read_once() -> None:
+    kids = " ".join(["3 0 R"] * 17)
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count 83521 /Kids [{kids}] >>",
+        f"<< /Type /Pages /Count 4913 /Kids [{kids.replace('3 0', '4 0')}] >>",
+        (
+            "<< /Type /Page /MediaBox [0 0 300 300] /Contents 5 0 R "
+            "/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
+        ),
+        "<< /Length 43 >>\nstream\nBT /F 11 Tf 20 20 Td (The crane is red.) Tj ET\nendstream",
+    ]
+    body = "%PDF-1.4\n" + "".join(f"{n} 0 obj\n{text}\nendobj\n" for n, text in enumerate(objects, 1))
+    document = read("a.pdf", body + "trailer << /Root 1 0 R /Size 6 >>\n%%EOF\n")
+    assert [section.lines for section in document.sections] == [("The crane is red.",)]
+    assert any("page that cannot be found" in loss.kind for loss in document.losses)
