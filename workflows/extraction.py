@@ -147,7 +147,7 @@ class Extraction:
 
 def _worst(parsed: Parsed, repair: Repair | None, tokens: int, deployment: Deployment | None = None) -> Spend:
     """Return the most that a reply of at most so many tokens may cost, at the run's first deployment or another."""
-    where = deployment or parsed.deployment
+    where = parsed.deployment if deployment is None else deployment
     framed_lines = parsed.lines * LINE_FRAME
     prompt_tokens = PROMPT_FRAME + parsed.spec.instructions.tokens + parsed.document.tokens + framed_lines
     room = max(0, where.context_window - tokens)

@@ -29,7 +29,7 @@ def context_maker(
     documents: Documents | None = None,
 ) -> ContextMaker:
     """Return the maker of contexts for these settings; it opens store and embedder when a call first needs them."""
-    web = PublicWeb(documents or FileDocuments(settings.foreign_work))
+    web = PublicWeb(FileDocuments(settings.foreign_work) if documents is None else documents)
     services = NamedServices(settings.tools)
 
     def make(*, tenant: str, run: str, step: str, key: str, collection: str | None) -> ToolContext:

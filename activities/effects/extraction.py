@@ -1,5 +1,7 @@
 """Reads a record from a document: pins its text and schema, buys a model's reading, and looks every value up."""
 
+import asyncio
+
 from activities.authorization.registration import Registration
 from activities.bodies import texts
 from activities.paid.purchasing import Call, Purchasing
@@ -79,7 +81,7 @@ class Parsing:
             spec=plain,
             deployment=deployment,
             document=document.carried(),
-            lines=len(document_lines(body)),
+            lines=len(await asyncio.to_thread(document_lines, body)),  # a long one would hold up the event loop
             unreadable=unreadable,
         )
 
@@ -149,7 +151,7 @@ class Validation:
     async def validate(self, ask: Validate) -> Validated:
         """Validate a record against its document and the business rules. Safe to run twice: it only reads."""
         body, reply = await texts.read_all(self._blobs, ask.tenant, [ask.document, ask.said])
-        record, problems = read_record(ask.spec, body, reply)
+        record, problems = await asyncio.to_thread(read_record, ask.spec, body, reply)
         # A rule cannot judge a record with values that could not be read.
         broken = () if problems else await self._rules.check(ask.spec.rules, record)
         return Validated(record=record, problems=(*problems, *broken))

@@ -16,15 +16,15 @@ _LEFT = re.compile(
     rf"(?P<inner>[+{DASHES}])?(?P<open_inner>\()?$"
 )
 _MINUS_WORD = re.compile(r"(?<!\w)(?:minus|negative|moins|menos|meno|miinus)[ \u00a0]$", re.IGNORECASE)
-_WORD_BEFORE = re.compile(r"([^\W\d_]+)\.?[ \u00a0]$")
+_WORD_BEFORE = re.compile(r"(?<![^\W\d_])([^\W\d_]++)\.?[ \u00a0]$")
 _NUMBER_BEFORE = re.compile(rf"\d[.,]?[{BLANKS}]?$")
-_IN_A_COLUMN = re.compile(r"(?:^|[\n|;:\t]|[ \u00a0]{2})[ \u00a0]*$")
+_IN_A_COLUMN = re.compile(r"(?:^|[\n|;:\t])[ \u00a0]*$|[ \u00a0]{2}$")
 _LINE_BEGINS = re.compile(r"(?:^|\n)[ \t]*$")
 _NUMBER_WORD_BEFORE = re.compile(
     r"(?:ty|teen|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million)[ \u00a0]$",
     re.IGNORECASE,
 )
-_JOINING = re.compile(rf"[{JOINERS}]+$")
+_JOINING = re.compile(rf"(?<![{JOINERS}])[{JOINERS}]++$")
 _RATE = re.compile(r"[ \u00a0]?(?:/|per\b|pro\b|je\b)")
 
 _SPOILED = frozenset("^_\u00b1~\u223c\u2248\u2264\u2265\\@#\u2044/.,\u00b7\u00d7")

@@ -21,6 +21,9 @@ _SELDOM_LAST = re.compile(
 _BEFORE_NUMBER = re.compile(r"nos?|nr|p|ch")
 """Abbreviations only before a number, `No. 7`; before anything else, `No.` is a sentence."""
 
+_LONGEST_ABBREVIATION = 40
+"""More characters than any abbreviation has, with its quotes."""
+
 _OPENERS = "\"'“\u2018«([„"
 
 
@@ -47,14 +50,16 @@ def _in_line(text: str, start: int, stop: int) -> list[tuple[int, int]]:
     mark = BULLET.match(text, start, stop)
     start = start if mark is None else mark.end()
     spans: list[tuple[int, int]] = []
+    silent = start  # no letter and no digit stands before it
     for end in [*(sign.end() for sign in _END.finditer(text, start, stop)), stop]:
         if end < stop and not _ends(text, start, end, stop):
             continue
-        piece = text[start:end]
-        if any(sign.isalnum() for sign in piece):
+        if any(sign.isalnum() for sign in text[silent:end]):
+            piece = text[start:end]
             first = start + len(piece) - len(piece.lstrip())
             spans.append((first, first + len(piece.strip())))
             start = end
+        silent = end
     return spans
 
 
@@ -67,7 +72,7 @@ def _ends(text: str, start: int, end: int, stop: int) -> bool:
     following = text[opened]
     if following.islower():
         return False
-    words = text[start:end].rsplit(maxsplit=1)
+    words = text[max(start, end - _LONGEST_ABBREVIATION) : end].rsplit(maxsplit=1)
     last = words[-1].lstrip(_OPENERS) if words else ""
     if not last.endswith("."):
         return True

@@ -23,7 +23,10 @@ from tests.docs.recipes import (
 
 RECIPES = recipes(PAGE.read_text())
 
-KINDS = ("guard", "tool", "effect", "step of a chain", "chain", "setting", "limit of the budget", "store", "endpoint")
+KINDS = (
+    "guard", "tool", "effect", "step of a chain", "chain", "setting", "limit of the budget", "reader of documents",
+    "store", "endpoint",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

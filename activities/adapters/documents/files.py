@@ -36,7 +36,7 @@ class FileDocuments:
     """
 
     def __init__(self, settings: ForeignWork | None = None) -> None:
-        self._settings = settings or ForeignWork()
+        self._settings = ForeignWork() if settings is None else settings
         self._pool = Pool(
             fork_server(PRELOAD),
             processes=self._settings.processes,

@@ -10,7 +10,7 @@ from activities.text.dates import dates
 NAMES = ("id", "title", "version", "date", "replaces")
 """The metadata that has a meaning here."""
 
-_NUMBER = re.compile(r"v?\.?\s*([0-9]{1,9})(?![0-9])", re.IGNORECASE)
+_NUMBER = re.compile(r"v?\.?\s{0,9}([0-9]{1,9})(?![0-9])", re.IGNORECASE)
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:$|[T ])")
 _MAX_VERSION = 10**9
 _LONGEST = 200

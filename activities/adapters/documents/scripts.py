@@ -17,7 +17,7 @@ _UNITS = frozenset(["m", "cm", "mm", "km", "dm", "ft", "in", "yd", "mi", "nm", "
 """Units after which a raised number is a power. A single letter is one too, as in x²."""
 _BASES = frozenset(["10", "2"])
 """Numbers after which a raised number is a power. After any other number it may as well be the mark of a note."""
-_LAST_WORD = re.compile(r"[^\W\d_]+$")
+_LAST_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]++$")
 _LAST_NUMBER = re.compile(r"(?<![\d.,])\d+$")
 _NOTE = re.compile(r"[\[(]?\d{1,3}(?:\s*[,;\u2013-]\s*\d{1,3})*[\])]?")
 _CONTEXT = 40

@@ -41,7 +41,7 @@ class GuardrailsGuards:
 
     def __init__(self, catalogue: str = CATALOGUE, settings: ForeignWork | None = None) -> None:
         """`catalogue`: the place of the guards, `package.module:NAME`, which a process can import."""
-        settings = settings or ForeignWork()
+        settings = ForeignWork() if settings is None else settings
         self._catalogue = catalogue
         self._guards = guard_work.catalogue(catalogue)
         self._server = fork_server(PRELOAD)

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # onnxruntime ships no types
@@ -63,9 +64,12 @@ class MiniLM:
         self._inputs = {str(model_input.name) for model_input in self._session.get_inputs()}
 
     @classmethod
-    def from_folder(cls, models: Path) -> Self:
-        """Load the weights in the models folder. Raises `NotConfigured` where a file is missing or cannot be used."""
-        return cls(models / MODEL_FILE, models / TOKENIZER_FILE)
+    def from_folder(cls, models: Path) -> "MiniLM":
+        """Load the weights in the models folder, once in this process: they are 90 MB, and any thread may use them.
+
+        Raises `NotConfigured` where a file is missing or cannot be used.
+        """
+        return _loaded(models / MODEL_FILE, models / TOKENIZER_FILE)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector of 384 floats, length 1, for each text. An empty text has a vector too."""
@@ -92,3 +96,8 @@ class MiniLM:
         tokens: NDArray[np.float32] = outputs[0][0]
         mean = tokens.mean(axis=0)
         return cast("list[float]", (mean / max(float(np.linalg.norm(mean)), 1e-12)).tolist())
+
+
+@cache
+def _loaded(model: Path, tokenizer: Path) -> MiniLM:
+    return MiniLM(model, tokenizer)
