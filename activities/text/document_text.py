@@ -27,7 +27,7 @@ SHOWN = 80
 ALIKE = 0.8
 """The similarity (difflib's ratio, 0 to 1) from which other words may be the intended ones."""
 
-_WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*")
+_WORD = re.compile(r"\w++(?:[-'\u2019]\w++)*+")
 
 
 class Unplaced(ValueError):

@@ -36,9 +36,9 @@ _AND_A_PART = re.compile(
     re.IGNORECASE,
 )
 _SPOILS = re.compile(
-    rf"[.,'\u2019:]{1, 9}\d|\u2026|\.\.|[{BLANKS}]?[/\u2044][{BLANKS}]?\d|[{BLANKS}]?[{DASHES}][{BLANKS}]?\d|\^"
+    rf"[.,'\u2019:]{{1,9}}\d|\u2026|\.\.|[{BLANKS}]?[/\u2044][{BLANKS}]?\d|[{BLANKS}]?[{DASHES}][{BLANKS}]?\d|\^"
     rf"|[{BLANKS}]?(?:[+*\u00b7\u22c5\u00d7x]|\*\*)[{BLANKS}]?10(?:\^|\*\*|[\u2070-\u2079\u00b9\u00b2\u00b3\u207b])"
-    rf"|[*\u00b7\u22c5\u00d7]\d|\+|[{BLANKS}]?[\u2030\u2031\u00a2\ufe6a]|[{JOINERS}]{1, 9}\d"
+    rf"|[*\u00b7\u22c5\u00d7]\d|\+|[{BLANKS}]?[\u2030\u2031\u00a2\ufe6a]|[{JOINERS}]{{1,9}}\d"
     rf"|[{DASHES}](?![a-z]{{3}}|[\s|;){DASHES}]|$)\w"
 )
 """What makes another number of the digits before it, and is not understood: ranges, powers, sums, times, per mille."""
