@@ -5,7 +5,7 @@ import re
 from activities.text.digits import plain_digits
 from activities.text.numbers import numbers
 
-_FIGURE = re.compile(r"(?<![\w.-])\d+(?:[.,:]\d+)*(?![\w-]|[.,:]\d)")
+_FIGURE = re.compile(r"(?<![\w.-])\d++(?:[.,:]\d++)*+(?![\w-]|[.,:]\d)")
 _POWER = re.compile(r"(?<![\w.-])\d{1,40}(?:[.,]\d{1,40}){0,12}[\u00b2\u00b3\u00b9\u2070-\u2079]+")
 _CODE = re.compile(r"\b(?:[A-Z]{1,6}-?\d+|\d{3,}-\d{2,})\b")
 _NAME = re.compile(r"\b[^\W\d_]\w+(?:-\w+)*")

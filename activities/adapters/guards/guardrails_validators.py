@@ -18,7 +18,7 @@ _register = cast("Any", validator_base).register_validator
 # The library's decorator loses the type.
 _SecretsPresent = cast("type[Validator]", SecretsPresent)
 
-_WORD = re.compile(r"\w+(?:-\w+)*")
+_WORD = re.compile(r"\w++(?:-\w++)*+")
 
 LONGEST_LINE = 4_000
 """The characters of a line that are searched for secrets together."""
