@@ -1,5 +1,7 @@
 """Reads the text of files for the documents port, each in a process that is killed where reading runs away."""
 
+import asyncio
+import json
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import TypeAdapter
 
-from activities.adapters.documents.document import unreadable
+from activities.adapters.documents.document import Document, unreadable
+from activities.adapters.documents.parse import bytes_of, parse_bytes
 from activities.adapters.documents.plain import read_text
 from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.pool import Pool
@@ -17,15 +21,18 @@ from activities.adapters.foreign_work.processes import NoProcess, fork_server
 from activities.ports import NotInCharset, ReadersBusy, ReadingStopped, UnreadableDocument
 from activities.settings.foreign_work import ForeignWork
 
-PRELOAD = ("activities.adapters.documents.files",)
-"""What the fork server of documents loads."""
+PRELOAD = tuple(f"activities.adapters.documents.{name}" for name in ("files", "html", "markdown", "pdf"))
+"""What the fork server of documents loads; a process loads the reader of a rarer format itself."""
 READ = "activities.adapters.documents.files:read"
 """The work of reading a document."""
+PARSE = "activities.adapters.documents.files:parse"
+"""The work of reading a document with its sections and losses."""
 WALL_CLOCK = 2
 """How much longer than its processor time the reading may take, on a busy machine."""
 LONGEST_WAIT = timedelta(seconds=15)
 """How long a document waits for others, its tenant's own too: with the time to read it, less than the effect has."""
 
+_documents = TypeAdapter(Document)
 _ERRORS = {error.__name__: error for error in (UnreadableDocument, NotInCharset)}
 
 
@@ -49,7 +56,21 @@ class FileDocuments:
         self._log = structlog.get_logger("perdure")
 
     async def text(self, name: str, data: bytes, *, tenant: str = "", charset: str | None = None) -> str:
-        seconds = self._settings.document_seconds if charset is None else self._settings.page_seconds
+        work = {"name": name, "charset": charset}
+        text = await self._run(READ, work, data, tenant=tenant, page=charset is not None)
+        return text.decode("utf-8", "surrogatepass")
+
+    async def document(self, path: Path) -> Document:
+        """Read a file of this machine as a document. Raises as `text` does."""
+        written = await self._run(PARSE, {"name": path.name}, await asyncio.to_thread(bytes_of, path))
+        return _documents.validate_python(json.loads(written), strict=False)
+
+    async def _run(
+        self, reader: str, work: Mapping[str, Any], data: bytes, *, tenant: str = "", page: bool = False
+    ) -> bytes:
+        """Return what a reader makes of a file in a process of its own."""
+        name = str(work["name"])
+        seconds = self._settings.page_seconds if page else self._settings.document_seconds
         limits = Limits(
             time=timedelta(seconds=WALL_CLOCK * seconds),
             processor=timedelta(seconds=seconds),
@@ -57,11 +78,10 @@ class FileDocuments:
             output=self._settings.output_mib * MEBIBYTE,
         )
         try:
-            work = {"name": name, "charset": charset}
-            text = await self._pool.run(READ, work, data, limits, caller=tenant, longest_wait=LONGEST_WAIT)
+            return await self._pool.run(reader, work, data, limits, caller=tenant, longest_wait=LONGEST_WAIT)
         except Stopped as stopped:
             self._log.warning("document_stopped", limit=stopped.exceeded.value, before=stopped.before)
-            raise ReadingStopped(self._stopped(name, stopped, page=charset is not None)) from None
+            raise ReadingStopped(self._stopped(name, stopped, page=page)) from None
         except Failed as failure:
             if failure.error in _ERRORS:
                 raise _ERRORS[failure.error](failure.message) from None
@@ -70,7 +90,6 @@ class FileDocuments:
             raise unreadable(Path(name), reason, "save it anew or convert it to another format") from None
         except (Busy, NoProcess) as error:
             raise ReadersBusy(f"cannot read {name!r} now: {error}; try later") from None
-        return text.decode("utf-8", "surrogatepass")
 
     @property
     def kills(self) -> int:
@@ -103,6 +122,11 @@ class FileDocuments:
         }[stopped.exceeded]
         again = ", as it did before" if stopped.before else ""
         return f"cannot read the document {name!r}: {limit}{again}; send a smaller or simpler one"
+
+
+def parse(work: Mapping[str, Any], data: bytes) -> bytes:
+    """Return the document of a file, as JSON."""
+    return json.dumps(_documents.dump_python(parse_bytes(Path(str(work["name"])), data), mode="json")).encode()
 
 
 def read(work: Mapping[str, Any], data: bytes) -> bytes:

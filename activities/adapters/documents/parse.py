@@ -33,12 +33,16 @@ def parse(path: Path) -> Document:
     Raises `UnreadableDocument`, with the file, the reason and the remedy: for a file that is missing, empty, damaged or
     not in its encoding, and for an unknown ending.
     """
+    return parse_bytes(path, bytes_of(path))
+
+
+def bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file whose ending is known. Raises `UnreadableDocument`."""
     _reader(path)
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise unreadable(path, (error.strerror or "it cannot be opened").lower(), "check the path") from None
-    return parse_bytes(path, data)
 
 
 def parse_bytes(path: Path, data: bytes) -> Document:

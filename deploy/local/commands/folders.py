@@ -1,11 +1,13 @@
 """Reads the documents of a folder: one file that cannot be read, or is none, stops no other."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from activities.adapters.documents.document import Document, Loss
 from activities.ports import UnreadableDocument
+from activities.settings import load
 from deploy.processes.errors import DeployError
 
 Report = Callable[[str, int, int], None]
@@ -32,29 +34,30 @@ class FileReport:
     """Why it was left out, and what to do; empty for a file that was read."""
 
 
-def read_folder(folder: Path, progress: Report, *, strict: bool) -> tuple[list[Document], tuple[FileReport, ...]]:
-    """Read every file of a folder; return the documents, and a report of each file.
+async def read_folder(folder: Path, progress: Report, *, strict: bool) -> tuple[list[Document], tuple[FileReport, ...]]:
+    """Read every file of a folder, in processes that are killed at a limit; return the documents and a report of each.
 
     A file is left out where it cannot be read, and where another one has its id and version. Raises
     `UnreadableDocument` for such a file if `strict`, and where none can be read.
     """
-    from activities.adapters.documents.parse import parse
+    from activities.adapters.documents.files import FileDocuments
 
     files = files_in(folder)
     documents: dict[tuple[str, int], tuple[str, Document]] = {}
     reports: list[FileReport] = []
-    for number, path in enumerate(files, 1):
-        name = str(path.relative_to(folder))
-        try:
-            document = _with_own_id(name, path, parse(path), documents)
-        except UnreadableDocument as error:
-            if strict:
-                raise
-            reports.append(FileReport(name, reason=str(error)))
-        else:
-            documents[document.id, document.version] = (name, document)
-            reports.append(FileReport(name, document.id, document.version, tuple(map(str, document.losses))))
-        progress("read documents", number, len(files))
+    with closing(FileDocuments(load().foreign_work)) as readers:
+        for number, path in enumerate(files, 1):
+            name = str(path.relative_to(folder))
+            try:
+                document = _with_own_id(name, path, await readers.document(path), documents)
+            except UnreadableDocument as error:
+                if strict:
+                    raise
+                reports.append(FileReport(name, reason=str(error)))
+            else:
+                documents[document.id, document.version] = (name, document)
+                reports.append(FileReport(name, document.id, document.version, tuple(map(str, document.losses))))
+            progress("read documents", number, len(files))
     if not documents:
         raise UnreadableDocument(f"none of the {len(files)} files can be indexed: {_first_reasons(reports)}")
     return [document for _, document in documents.values()], tuple(reports)

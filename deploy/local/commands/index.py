@@ -154,7 +154,7 @@ async def _embed_folder(
     folder: Path, embedder: Embedder, progress: Report, *, strict: bool
 ) -> tuple[Indexed, list[Chunk]]:
     """Read a folder's documents, cut them into chunks and embed each."""
-    documents, reports = await asyncio.to_thread(read_folder, folder, progress, strict=strict)
+    documents, reports = await read_folder(folder, progress, strict=strict)
     pieces = await asyncio.to_thread(_cut, documents, embedder, progress)
     vectors: list[list[float]] = []
     for start in range(0, len(pieces), BATCH):

@@ -7,9 +7,14 @@ import pytest
 
 from activities.adapters.stores import store_rules
 from activities.ports import Embedder, UnreadableDocument, VectorStore
+from activities.settings import Settings
+from activities.settings.foreign_work import ForeignWork
 from deploy.local.commands.folders import reported
 from deploy.local.commands.index import Indexed, ensure, index
 from deploy.processes.errors import DeployError
+
+SHORT = ForeignWork(document_seconds=1)
+"""A second of processor time for a document."""
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -38,6 +43,18 @@ async def test_a_folder_becomes_a_collection(folder: Path, embedder: Embedder, s
     [vector] = await embedder.embed(["food at noon"])
     [best, _] = await store.search("acme", "handbook", "food at noon", vector, 2)
     assert best.chunk.text.startswith("Two\nLunch is served")
+
+
+async def test_a_file_that_is_never_read_to_its_end_is_left_out_with_the_limit(
+    folder: Path, embedder: Embedder, store: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.local.commands.folders.load", lambda: Settings(foreign_work=SHORT))
+    (folder / "bomb.md").write_text("<" * 1_000_000)
+    report = await index(folder, tenant="acme", collection="handbook", embedder=embedder, store=store, progress=quiet)
+    assert report.documents == 2
+    [left_out] = [file for file in report.files if file.reason]
+    assert left_out.file == "bomb.md"
+    assert "PERDURE_FOREIGN_WORK__DOCUMENT_SECONDS" in left_out.reason
 
 
 @pytest.mark.parametrize(
