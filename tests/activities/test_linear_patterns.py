@@ -50,10 +50,15 @@ def _followed(pattern: re.Pattern[Any], text: Any, longest: int) -> float | None
     return spent
 
 
+def _surely(pattern: re.Pattern[Any]) -> str | None:
+    """Return what `grows` does, where it does so three times: a busy machine may disturb one."""
+    return grows(pattern) and grows(pattern) and grows(pattern)
+
+
 def test_no_pattern_grows_by_more_than_the_length_of_its_worst_text() -> None:
     patterns = {place: pattern for module in modules() for place, pattern in patterns_in(module).items()}
     assert len(patterns) > 40
-    growing = {place: text for place, pattern in patterns.items() if (text := grows(pattern)) is not None}
+    growing = {place: text for place, pattern in patterns.items() if (text := _surely(pattern)) is not None}
     assert growing == {}
 
 

@@ -19,7 +19,7 @@ _BASES = frozenset(["10", "2"])
 """Numbers after which a raised number is a power. After any other number it may as well be the mark of a note."""
 _LAST_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]++$")
 _LAST_NUMBER = re.compile(r"(?<![\d.,])\d+$")
-_NOTE = re.compile(r"[\[(]?\d{1,3}(?:\s*[,;\u2013-]\s*\d{1,3})*[\])]?")
+_NOTE = re.compile(r"[\[(]?\d{1,3}(?:\s{0,5}[,;\u2013-]\s{0,5}\d{1,3})*+[\])]?")
 _CONTEXT = 40
 """The number of characters before a mark that are looked at."""
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -146,6 +147,8 @@ class Child:
 
     def __init__(self, server: ForkServer, control: socket.socket, pid: int, peer: socket.socket) -> None:
         self.peer = peer
+        # An idle process ends by itself when nobody can ask it any more.
+        weakref.finalize(self, peer.close)
         self.used = 0
         """The number of requests that it was sent."""
         self._server = server
@@ -190,9 +193,6 @@ class Child:
             return self._server.reap(self._pid, self._control)
         except NoProcess:
             return None
-
-    def __del__(self) -> None:
-        self.peer.close()  # an idle process ends by itself when nobody can ask it any more
 
 
 _servers: dict[tuple[str, ...], ForkServer] = {}

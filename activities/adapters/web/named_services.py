@@ -48,7 +48,7 @@ an earlier attempt. 409 may answer the second of two requests that a proxy made 
 """
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "perdure"}
-_PATH = re.compile(r"(/[A-Za-z0-9_~.-]+)+/?(\?[A-Za-z0-9_~.,=&-]*)?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~.-]++)++/?(?:\?[A-Za-z0-9_~.,=&-]*+)?")
 
 
 class NamedServices:
