@@ -61,12 +61,19 @@ def traced_platform(traced_client: Client) -> Platform:
     return Platform(traced_client)
 
 
+async def end_all_runs(client: Client) -> None:
+    """End the runs that earlier tests left: the traced workers would go on with them, and their spans would count."""
+    async for run in client.list_workflows('ExecutionStatus = "Running"'):
+        await client.get_workflow_handle(run.id, run_id=run.run_id).terminate("left by an earlier test")
+
+
 @pytest_asyncio.fixture(loop_scope="session", params=["as composed", "replaying at every task"])
 async def tracing(request: pytest.FixtureRequest, traced_client: Client, settings: Settings) -> AsyncIterator[Settings]:
     """The platform's own workers in this process, in all roles, traced, over the stub model.
 
     First as `worker.py` composes them, then with one that forgets a run after each task and replays it at the next.
     """
+    await end_all_runs(traced_client)
     async with AsyncExitStack() as stack:
         parts = await Adapters.open(settings, stack)
         roles = list(WorkerRole)

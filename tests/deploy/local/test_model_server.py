@@ -112,8 +112,8 @@ def test_a_file_that_is_no_model_is_one_line_after_the_librarys_own(tmp_path: Pa
     )
     assert process.returncode == 1
     # The library's own log comes from another thread, in any order.
-    [said] = [line for line in process.stderr.splitlines() if line.startswith("model server: ")]
-    assert said.startswith("model server: llama.cpp cannot serve")
+    [reason] = [line for line in process.stderr.splitlines() if line.startswith("model server: ")]
+    assert reason.startswith("model server: llama.cpp cannot serve")
     assert "Traceback" not in process.stderr
 
 
