@@ -43,10 +43,14 @@ TESTS = Path(__file__).resolve().parent
 
 WITH_SERVERS = (
     "chaos", "cli", "client", "deploy", "docs", "evals", "long_runs", "people", "replay", "services", "telemetry",
-    "testing", "trials", "wheel", "worker", "workflows", "ports/databases", "ports/models", "ports/model_servers",
-    "ports/temporal", "ports/web", "ports/sql/test_callers_at_once.py", "ports/sql/test_writers_at_once.py",
+    "testing", "trials", "wheel", "worker", "workflows", "ports/databases", "ports/foreign_work", "ports/guards",
+    "ports/models", "ports/model_servers", "ports/temporal", "ports/web", "ports/sql/test_callers_at_once.py",
+    "ports/sql/test_writers_at_once.py",
 )  # fmt: skip
 """Folders and files whose tests start servers, stubs that speak HTTP, workers, or other processes of the platform."""
+
+LONG = ("activities/test_linear_patterns.py", "state_machines/test_approvals.py")
+"""Files without a server that last long all the same: a megabyte for each pattern, thousands of runs."""
 
 LONGEST_FIRST = ("chaos", "testing", "deploy", "cli", "people", "workflows", "long_runs", "worker", "replay")
 """Folders by how long their tests last."""
@@ -86,11 +90,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server or a process of ours: `make test FAST=1` leaves it out."""
+    """Mark what starts a server or a process of ours, or lasts long: `make test FAST=1` leaves it out."""
     for item in items:
-        if any(item.path.is_relative_to(TESTS / place) for place in WITH_SERVERS) or STARTS_A_SERVER in getattr(
-            item, "fixturenames", ()
-        ):
+        if any(
+            item.path.is_relative_to(TESTS / place) for place in (*WITH_SERVERS, *LONG)
+        ) or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
     items.sort(key=_place)
 
