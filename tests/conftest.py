@@ -72,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-seed", type=int, default=secrets.randbelow(10**6), help="chooses the sample")
 
 
+@pytest.hookimpl(tryfirst=True)  # before those of the folders, which draw samples by the seed
 def pytest_configure(config: pytest.Config) -> None:
     """Take the seed of the process that prints, since all have to draw the same sample; and let Ctrl-C reach children.
 
