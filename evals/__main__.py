@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable
 
 from deploy.prompts import show_prompt
-from evals import agents, extraction, golden, guards, injection_honest, train_injection
+from evals import agents, extraction, golden, guards
+from evals.injection import false_alarms, train
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "golden": golden.main,
@@ -12,8 +13,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "extraction": extraction.main,
     "guards": guards.main,
     "show-prompt": show_prompt.main,
-    "injection-honest": injection_honest.main,
-    "train-injection": train_injection.main,
+    "injection-honest": false_alarms.main,
+    "train-injection": train.main,
 }
 
 if __name__ == "__main__":

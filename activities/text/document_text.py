@@ -8,9 +8,9 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Self
 
-from activities.text.dates import Written, dates, is_day_first
-from activities.text.digits import plain_digits
-from activities.text.numbers import decimal_mark_of, number_words, numbers, unread_numbers
+from activities.text.values.dates import Written, dates, is_day_first
+from activities.text.values.digits import plain_digits
+from activities.text.values.numbers import decimal_mark_of, number_words, numbers, unread_numbers
 from agents.extraction_prompt import NOT_STATED, document_lines
 from perdure.contracts.chains.extraction import Evidence, FieldKind, FieldSpec
 

@@ -2,8 +2,8 @@
 
 import re
 
-from activities.text.digits import plain_digits
-from activities.text.numbers import numbers
+from activities.text.values.digits import plain_digits
+from activities.text.values.numbers import numbers
 
 _FIGURE = re.compile(r"(?<![\w.-])\d++(?:[.,:]\d++)*+(?![\w-]|[.,:]\d)")
 _POWER = re.compile(r"(?<![\w.-])\d{1,40}(?:[.,]\d{1,40}){0,12}[\u00b2\u00b3\u00b9\u2070-\u2079]+")

@@ -7,12 +7,12 @@ not state was invented, and is a problem.
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from activities.text.dates import FORMS as DATE_FORMS
-from activities.text.dates import Written
 from activities.text.document_text import AROUND, DocumentText, Unplaced, shown, word_pattern
-from activities.text.numbers import FORMS as NUMBER_FORMS
 from activities.text.strict_json import NotJson
 from activities.text.structured_reply import read_object
+from activities.text.values.dates import FORMS as DATE_FORMS
+from activities.text.values.dates import Written
+from activities.text.values.numbers import FORMS as NUMBER_FORMS
 from agents.extraction_prompt import NOT_STATED
 from agents.rules import rule
 from perdure.contracts.chains.extraction import (

@@ -7,9 +7,9 @@ import pytest
 from activities.adapters.guards.guardrails_catalogue import GUARDS
 from activities.adapters.guards.secret_keys import FORMS, NAMED
 from activities.settings import ROOT
-from activities.text.dates import dates
-from activities.text.months import LANGUAGES, LANGUAGES_IN_FULL
-from activities.text.numbers import numbers
+from activities.text.values.dates import dates
+from activities.text.values.months import LANGUAGES, LANGUAGES_IN_FULL
+from activities.text.values.numbers import numbers
 from deploy.local.commands.effects import HEADINGS, table
 from tests.arch.files import written
 from workflows.effects import EFFECTS

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from evals.honest_pieces import blocks, laid_out, messages, passages, records, tables
-from evals.honest_sources import Half, sources
-from evals.honest_texts import PHRASE_BOOK, HonestText, Kind, collect
-from evals.injection_honest import collected
+from evals.injection.false_alarms import collected
+from evals.injection.honest_pieces import blocks, laid_out, messages, passages, records, tables
+from evals.injection.honest_sources import Half, sources
+from evals.injection.honest_texts import PHRASE_BOOK, HonestText, Kind, collect
 
 MARKDOWN = "Before\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\nafter"
 RULED = "===  ===\nIn   Out\n===  ===\n1    2\n3    4\n===  ==="

@@ -21,7 +21,9 @@ from activities.adapters.foreign_work.processes import NoProcess, fork_server
 from activities.ports import NotInCharset, ReadersBusy, ReadingStopped, UnreadableDocument
 from activities.settings.foreign_work import ForeignWork
 
-PRELOAD = tuple(f"activities.adapters.documents.{name}" for name in ("files", "html", "markdown", "pdf"))
+PRELOAD = tuple(
+    f"activities.adapters.documents.{name}" for name in ("files", "html.reader", "markdown.reader", "pdf.reader")
+)
 """What the fork server of documents loads; a process loads the reader of a rarer format itself."""
 READ = "activities.adapters.documents.files:read"
 """The work of reading a document."""

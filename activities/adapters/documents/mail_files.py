@@ -6,8 +6,8 @@ from pathlib import Path
 
 from activities.adapters.documents.charsets import ENCODINGS, decode_page
 from activities.adapters.documents.document import Document, Outline, assemble, unreadable
-from activities.adapters.documents.html import add_html
-from activities.adapters.documents.paragraphs import paragraphs
+from activities.adapters.documents.html.reader import add_html
+from activities.adapters.documents.pdf.paragraphs import paragraphs
 
 _SHOWN = ("From", "To", "Cc", "Date")
 _LONGEST_HEADER = 32_768

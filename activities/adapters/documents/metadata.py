@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-from activities.text.dates import dates
+from activities.text.values.dates import dates
 
 NAMES = ("id", "title", "version", "date", "replaces")
 """The metadata that has a meaning here."""

@@ -9,20 +9,20 @@ from activities.ports import UnreadableDocument
 
 _PACKAGE = "activities.adapters.documents"
 READERS = {
-    ".md": "markdown.read_markdown",
-    ".markdown": "markdown.read_markdown",
-    ".html": "html.read_html",
-    ".htm": "html.read_html",
-    ".pdf": "pdf.read_pdf",
+    ".md": "markdown.reader.read_markdown",
+    ".markdown": "markdown.reader.read_markdown",
+    ".html": "html.reader.read_html",
+    ".htm": "html.reader.read_html",
+    ".pdf": "pdf.reader.read_pdf",
     ".txt": "text_files.read_text_file",
     ".text": "text_files.read_text_file",
     ".csv": "csv_files.read_csv",
     ".tsv": "csv_files.read_csv",
     ".json": "json_files.read_json",
     ".eml": "mail_files.read_mail",
-    ".docx": "word_files.read_word",
-    ".xlsx": "excel_files.read_excel",
-    ".pptx": "slide_files.read_slides",
+    ".docx": "office.word_files.read_word",
+    ".xlsx": "office.excel_files.read_excel",
+    ".pptx": "office.slide_files.read_slides",
 }
 """The reader for each ending, imported at its first use. It takes the path, for its messages, and the file's bytes."""
 
@@ -67,6 +67,6 @@ def _reader(path: Path) -> Callable[[Path, bytes], Document]:
     if named is None:
         known = ", ".join(READERS)
         raise unreadable(path, f"files that end in {path.suffix!r} are not known", f"convert it to one of {known}")
-    module, _, function = named.partition(".")
+    module, _, function = named.rpartition(".")
     reader: Callable[[Path, bytes], Document] = getattr(import_module(f"{_PACKAGE}.{module}"), function)
     return reader

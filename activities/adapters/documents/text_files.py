@@ -4,7 +4,7 @@ from pathlib import Path
 
 from activities.adapters.documents.charsets import decode_text
 from activities.adapters.documents.document import Document, Outline, assemble, unreadable
-from activities.adapters.documents.paragraphs import paragraphs
+from activities.adapters.documents.pdf.paragraphs import paragraphs
 
 _WRAPPED = 60
 """The fewest characters of a full line in a text whose lines were wrapped."""

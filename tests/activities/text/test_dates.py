@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.text.dates import dates, is_day_first
+from activities.text.values.dates import dates, is_day_first
 
 
 @pytest.mark.parametrize(

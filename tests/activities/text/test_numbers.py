@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.text.numbers import decimal_mark_of, number_words, numbers
+from activities.text.values.numbers import decimal_mark_of, number_words, numbers
 
 
 def largest(text: str, *, decimal_mark: str | None = None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.text.dates import dates
+from activities.text.values.dates import dates
 
 ZEROS = ("0", "\uff10", "\u0660", "\u06f0", "\u0966", "\u0e50")
 """The zero of some scripts, whose other digits follow it."""

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.text.numbers import number_words, numbers
 from activities.text.records import read_record
+from activities.text.values.numbers import number_words, numbers
 from perdure.contracts.chains.extraction import FieldKind
 from tests.activities.text.test_records import spec
 

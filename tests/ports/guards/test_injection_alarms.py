@@ -10,12 +10,12 @@ import pytest
 
 from activities.adapters.guards.injection.classifier import CARD, FACTS, Classifier
 from activities.settings import ROOT
-from evals.honest_sources import Half
-from evals.honest_texts import Kind, collect
-from evals.injection_card import GUARDS_PAGE, HONEST, Figures, page_sentence, section
-from evals.injection_honest import FIGURES_FILE
-from evals.injection_training import correct
-from evals.train_injection import FIGURES
+from evals.injection.card import GUARDS_PAGE, HONEST, Figures, page_sentence, section
+from evals.injection.false_alarms import FIGURES_FILE
+from evals.injection.honest_sources import Half
+from evals.injection.honest_texts import Kind, collect
+from evals.injection.train import FIGURES
+from evals.injection.training import correct
 
 ALLOWED = 0.02
 """The share of honest texts that may be taken for attacks."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
-from activities.adapters.documents.pdf_lines import Line, Piece
+from activities.adapters.documents.pdf.lines import Line, Piece
 
 _MIN_LINES = 4
 """The fewest lines of a column."""

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-from activities.text.number_signs import (
+from activities.text.values.number_signs import (
     BLANKS,
     DASHES,
     IDEOGRAPHS,

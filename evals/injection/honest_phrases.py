@@ -5,7 +5,7 @@ import re
 import tomllib
 from typing import Any
 
-from evals.honest_sources import Half
+from evals.injection.honest_sources import Half
 from evals.questions import DATASETS
 
 PHRASES = DATASETS / "injection" / "phrases.toml"

@@ -14,7 +14,7 @@ from activities.adapters.guards.injection.classifier import ARRAYS, CARD, Classi
 from activities.adapters.stores.chunks import cut
 from deploy.local.weights import sources
 from deploy.processes.errors import DeployError
-from evals.injection_training import Example, attacks, auc, fit, honest, read_csv, read_parquet
+from evals.injection.training import Example, attacks, auc, fit, honest, read_csv, read_parquet
 from evals.intervals import share
 from evals.questions import DATASETS, HANDBOOK, Kind, load
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from activities.text.digits import is_one_script, plain_digits
-from activities.text.months import months_named
+from activities.text.values.digits import is_one_script, plain_digits
+from activities.text.values.months import months_named
 
 FORMS = "2026-03-02, 02.03.2026, 2 March 2026 or March 2, 2026"
 """Forms that are always read, for messages."""

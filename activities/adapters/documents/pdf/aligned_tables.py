@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from activities.adapters.documents.pdf_lines import Line, Piece
+from activities.adapters.documents.pdf.lines import Line, Piece
 
 MIN_COLUMNS = 2
 """The least number of columns of a table."""

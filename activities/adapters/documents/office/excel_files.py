@@ -10,9 +10,9 @@ from typing import Any
 
 import openpyxl
 
-from activities.adapters.documents.archives import require_sound
 from activities.adapters.documents.csv_files import add_rows
 from activities.adapters.documents.document import Document, Outline, assemble
+from activities.adapters.documents.office.archives import require_sound
 
 MAX_CELLS = 2_000_000
 """The most cells of a workbook that are read."""

@@ -14,12 +14,12 @@ from activities.adapters.documents.parse import parse
 from activities.adapters.guards.injection.classifier import ARRAYS, CARD, Classifier
 from activities.adapters.stores.chunks import cut
 from activities.settings import ROOT
-from evals.honest_sources import Half
-from evals.honest_texts import PHRASE_BOOK, HonestText, Kind, collect, origins
-from evals.injection_card import GUARDS_PAGE, HONEST, Alarms, Figures, Found, Lengths, page_sentence, section
-from evals.injection_training import correct
+from evals.injection.card import GUARDS_PAGE, HONEST, Alarms, Figures, Found, Lengths, page_sentence, section
+from evals.injection.honest_sources import Half
+from evals.injection.honest_texts import PHRASE_BOOK, HonestText, Kind, collect, origins
+from evals.injection.train import FIGURES, buried, texts
+from evals.injection.training import correct
 from evals.questions import DATASETS, HANDBOOK
-from evals.train_injection import FIGURES, buried, texts
 
 SEED = 1
 COUNT = 1000

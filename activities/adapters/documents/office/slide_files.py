@@ -7,9 +7,9 @@ from typing import Any
 
 import pptx
 
-from activities.adapters.documents.archives import require_sound
 from activities.adapters.documents.document import Document, Outline, assemble
 from activities.adapters.documents.grids import Cell, add_table
+from activities.adapters.documents.office.archives import require_sound
 from activities.adapters.documents.scripts import lowered, raised
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"

@@ -5,8 +5,16 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-from activities.text.number_endings import ENDS, Ending, ending
-from activities.text.number_signs import BLANKS, DASHES, JOINERS, MONEY_BEFORE, MULTIPLIERS, NUMERALS, is_ideograph
+from activities.text.values.number_endings import ENDS, Ending, ending
+from activities.text.values.number_signs import (
+    BLANKS,
+    DASHES,
+    JOINERS,
+    MONEY_BEFORE,
+    MULTIPLIERS,
+    NUMERALS,
+    is_ideograph,
+)
 
 _WINDOW = 40
 """The characters before a number that are looked at."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.adapters.documents.grids import Cell
-from activities.adapters.documents.paragraphs import joined
-from activities.adapters.documents.pdf_lines import Sign, lines
+from activities.adapters.documents.pdf.lines import Sign, lines
+from activities.adapters.documents.pdf.paragraphs import joined
 
 _Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""

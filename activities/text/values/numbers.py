@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from activities.text.dates import Written
-from activities.text.digits import ARABIC_DECIMAL, ARABIC_GROUP, is_one_script, plain_digits
-from activities.text.number_endings import vulgar
-from activities.text.number_neighbours import Neighbours, neighbours
+from activities.text.values.dates import Written
+from activities.text.values.digits import ARABIC_DECIMAL, ARABIC_GROUP, is_one_script, plain_digits
+from activities.text.values.number_endings import vulgar
+from activities.text.values.number_neighbours import Neighbours, neighbours
 
 FORMS = "1234.50, 1,234.50, 1.234,50, 1 234,50, 12 million or 1.5k"
 """Forms that are read, for messages."""

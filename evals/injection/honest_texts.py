@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 
 from activities.adapters.guards.injection.features import plain
-from evals.honest_phrases import Phrases
-from evals.honest_pieces import blocks, docstrings, messages, passages, records, tables
-from evals.honest_sources import MODULES, PAGES, PROGRAMS, RECORDS, Half, Source, read, sources
+from evals.injection.honest_phrases import Phrases
+from evals.injection.honest_pieces import blocks, docstrings, messages, passages, records, tables
+from evals.injection.honest_sources import MODULES, PAGES, PROGRAMS, RECORDS, Half, Source, read, sources
 
 FILES = 12
 """The most files of one source that are looked through."""

@@ -12,8 +12,8 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 from activities.adapters.documents.charsets import decode_text
 from activities.adapters.documents.document import Document, Outline, assemble, unreadable
-from activities.adapters.documents.front_matter import stated
-from activities.adapters.documents.html import add_html
+from activities.adapters.documents.html.reader import add_html
+from activities.adapters.documents.markdown.front_matter import stated
 from activities.adapters.documents.scripts import lowered, raised
 
 _plain = MarkdownIt("commonmark").enable("table").enable("strikethrough").use(footnote_plugin)

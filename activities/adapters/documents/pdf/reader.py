@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from activities.adapters.documents.document import Document, Outline, assemble, one_line, unreadable
 from activities.adapters.documents.grids import add_table
-from activities.adapters.documents.paragraphs import paragraphs, vocabulary
-from activities.adapters.documents.pdf_columns import in_reading_order
-from activities.adapters.documents.pdf_lines import Line, lines, signs
-from activities.adapters.documents.pdf_pages import Encrypted, count_pages, laid_out, open_pdf
-from activities.adapters.documents.pdf_tables import Ruled, ruled_tables
-from activities.adapters.documents.tables import MIN_COLUMNS, table_at
+from activities.adapters.documents.pdf.aligned_tables import MIN_COLUMNS, table_at
+from activities.adapters.documents.pdf.columns import in_reading_order
+from activities.adapters.documents.pdf.lines import Line, lines, signs
+from activities.adapters.documents.pdf.pages import Encrypted, count_pages, laid_out, open_pdf
+from activities.adapters.documents.pdf.paragraphs import paragraphs, vocabulary
+from activities.adapters.documents.pdf.ruled_tables import Ruled, ruled_tables
 
 _HEADING_SIZE_RATIO = 1.12
 """The least ratio of a heading's font size to the text's, where the heading is not bold."""

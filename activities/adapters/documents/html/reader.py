@@ -6,10 +6,10 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from activities.adapters.documents import html_tables
 from activities.adapters.documents.charsets import decode_page
 from activities.adapters.documents.document import Document, Outline, assemble, unreadable
-from activities.adapters.documents.html_text import INLINE, text_of
+from activities.adapters.documents.html import tables as html_tables
+from activities.adapters.documents.html.text import INLINE, text_of
 
 _CONTROLS = "button, select, input, textarea, datalist, output, progress, meter"
 _SILENT = "script, style, template, link, meta"

@@ -5,7 +5,7 @@ import textwrap
 
 from pydantic import BaseModel, ConfigDict
 
-from evals.honest_sources import Half
+from evals.injection.honest_sources import Half
 from evals.intervals import share
 
 HONEST = "## Honest texts"

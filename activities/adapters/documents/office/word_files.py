@@ -8,9 +8,9 @@ from typing import Any
 import docx
 from docx.oxml import parse_xml
 
-from activities.adapters.documents.archives import require_sound
 from activities.adapters.documents.document import Document, Outline, assemble
 from activities.adapters.documents.grids import Cell, add_table
+from activities.adapters.documents.office.archives import require_sound
 from activities.adapters.documents.scripts import lowered, raised
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

@@ -4,7 +4,7 @@ from selectolax.lexbor import LexborNode
 
 from activities.adapters.documents.document import Outline
 from activities.adapters.documents.grids import Cell, add_table, header_rows
-from activities.adapters.documents.html_text import text_of
+from activities.adapters.documents.html.text import text_of
 
 _LAYOUT = "h1, h2, h3, h4, h5, h6, form, main, article, section, nav"
 """What only tables that lay out a page hold."""

@@ -1,0 +1,1 @@
+"""Reads HTML: the article of a page, its tables and its text."""

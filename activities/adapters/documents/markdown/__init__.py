@@ -1,0 +1,1 @@
+"""Reads Markdown files and their front matter."""

@@ -1,0 +1,1 @@
+"""Reads office files: archives of XML parts."""

@@ -1,0 +1,1 @@
+"""Reads PDF files: pages, lines, columns, tables and paragraphs."""

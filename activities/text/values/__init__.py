@@ -1,0 +1,1 @@
+"""Reads numbers and days as people write them."""
