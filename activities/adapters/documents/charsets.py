@@ -43,6 +43,7 @@ _LABELS = {
     "koi8-r": "koi8-r koi8 koi",
     "koi8-u": "koi8-u koi8-ru",
     "cp866": "ibm866 cp866 866",
+    "mac-cyrillic": "x-mac-cyrillic mac-cyrillic x-mac-ukrainian",
     "mac-roman": "macintosh mac x-mac-roman",
     "cp874": "windows-874 tis-620 iso-8859-11 dos-874",
     "gb18030": "gb18030 gbk gb2312 gb_2312-80 gb_2312 x-gbk chinese csgb2312 iso-ir-58 cp936",
@@ -77,6 +78,11 @@ class Decoded:
     """The declared charset that is not one of those that are read; empty if it is, or if none was declared."""
 
 
+def codec(label: str) -> str | None:
+    """Return Python's codec for the label of a charset; None for one that is not read."""
+    return ENCODINGS.get(label.strip().lower())
+
+
 def decode_page(data: bytes, declared: str = "") -> Decoded:  # noqa: PLR0911 - a return for each way to tell
     """Decode an HTML page: by its byte order mark, by the charset that the server declared, by its own, as UTF-8.
 
@@ -84,7 +90,7 @@ def decode_page(data: bytes, declared: str = "") -> Decoded:  # noqa: PLR0911 - 
     """
     if marked := _by_mark(data):
         return marked
-    if encoding := ENCODINGS.get(declared.strip().lower()):
+    if encoding := codec(declared):
         return _decode(data, encoding)
     if wide := _wide(data):
         return _decode(data, wide)

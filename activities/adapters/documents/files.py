@@ -145,10 +145,10 @@ def read(work: Mapping[str, Any], data: bytes) -> bytes:
 
 def _decoded(data: bytes, charset: str) -> str:
     try:
-        text = data.decode(charset)
+        text = data.decode(charset).removeprefix("\ufeff")  # a byte order mark is no text
         text.encode()
     except (UnicodeError, LookupError, ValueError):
-        raise NotInCharset(f"it is not the text in {charset.removesuffix('-sig')!r} that it says it is") from None
+        raise NotInCharset(f"it is not the text in {charset!r} that it says it is") from None
     if "\0" in text:
         raise NotInCharset("it is binary, though it says it is text")
     return text

@@ -2,7 +2,7 @@
 
 from email.message import Message
 
-from activities.adapters.web.page_charsets import codec
+from activities.adapters.documents.charsets import codec
 from activities.ports import Documents, NotInCharset, ReadersBusy, ReadingStopped, UnreadableDocument
 from tools.errors import Unreachable, Unusable
 
