@@ -9,6 +9,10 @@ STAMP := .venv/.stamp
 WORKERS ?= $(if $(FAST),2,4)
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# What needs a server that production uses; each has a command of its own.
+NO_SERVICE := not redis and not postgres and not weaviate and not sglang
+TRIALS := tests/chaos tests/trials tests/cli/retry_trial
+
 # A question reaches the demonstration as one word, whatever is in it: make does not expand it, and the shell takes it
 # from the environment.
 override QUESTION := $(value QUESTION)
@@ -87,8 +91,8 @@ arch: setup ## Check who may import whom
 golden: fetch ## Ask the golden questions and score the answers
 	$(BIN)/python -m evals golden
 
-test: fetch ## Run the tests, a seeded sample of killed workers included; FAST=1 those without any server, WORKERS=1 one by one
-	$(PYTEST) $(if $(FAST),-m "not server and not redis and not postgres and not weaviate and not sglang")
+test: fetch ## Run the tests, some with killed workers; FAST=1 those without any server, WORKERS=1 one by one
+	$(PYTEST) -m "not trial and $(if $(FAST),not server and )$(NO_SERVICE)"
 
 test-redis: fetch ## Run the tests of everything that Redis keeps, on a Redis server of their own
 	$(PYTEST) -m redis
@@ -109,8 +113,8 @@ test-services: test-redis test-postgres test-weaviate test-sglang ## Run the tes
 check: lint types arch golden ## Everything that CI asks, and `make test` last
 	@$(MAKE) --no-print-directory test
 
-chaos: fetch ## Kill workers at every step there is
-	$(BIN)/pytest tests/chaos tests/trials tests/cli/retry_trial --chaos=all
+chaos: fetch ## Run all trials: kill workers at every step there is, hours; SAMPLE=1 a seeded sample, minutes
+	$(if $(SAMPLE),$(PYTEST) -m "trial and $(NO_SERVICE)",$(BIN)/pytest --chaos=all) $(TRIALS)
 
 bench: fetch ## Measure latency, throughput and the cost of a step
 	$(BIN)/python -m tests.bench

@@ -52,6 +52,12 @@ WITH_SERVERS = (
 LONG = ("activities/test_linear_patterns.py", "state_machines/test_approvals.py")
 """Files without a server that last long all the same: a megabyte for each pattern, thousands of runs."""
 
+TRIALS = ("chaos", "trials", "cli/retry_trial")
+"""Folders of long trials, whose samples have a command of their own: `make chaos SAMPLE=1`."""
+
+IN_EVERY_RUN = ("chaos/test_kills.py", "chaos/test_token_log.py", "chaos/test_proof.py")
+"""Trials whose samples `make test` runs all the same: workers of a chain are killed, and what they paid is counted."""
+
 LONGEST_FIRST = ("chaos", "testing", "deploy", "cli", "people", "workflows", "long_runs", "worker", "replay")
 """Folders by how long their tests last."""
 
@@ -91,13 +97,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server or a process of ours, or lasts long: `make test FAST=1` leaves it out."""
+    """Mark what starts a server or a process of ours, or lasts long, and trials: `make test` leaves some of them out."""
     for item in items:
-        if any(
-            item.path.is_relative_to(TESTS / place) for place in (*WITH_SERVERS, *LONG)
-        ) or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
+        if _is_in(item, *WITH_SERVERS, *LONG) or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
+        if _is_in(item, *TRIALS) and not _is_in(item, *IN_EVERY_RUN):
+            item.add_marker(pytest.mark.trial)
     items.sort(key=_place)
+
+
+def _is_in(item: pytest.Item, *places: str) -> bool:
+    """Return whether a test is in one of these folders or files."""
+    return any(item.path.is_relative_to(TESTS / place) for place in places)
 
 
 def _place(item: pytest.Item) -> int:

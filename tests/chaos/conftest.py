@@ -30,7 +30,7 @@ from tests.chaos.equipment.volley import Volley, report_lines
 from tests.services.postgres_server import PostgresServer
 from tests.support.sections import section
 
-SAMPLE = 4
+SAMPLE = 3
 """The number of events at which the default run kills; the moments between events are always tried."""
 
 RETRIED_SAMPLE = 2

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ class Reader:
         return ended.stdout
 
     @contextmanager
-    def up(self) -> Iterator[str]:
+    def up(self) -> Generator[str]:
         """Run `make up` in a terminal of its own, and yield what it has printed when it is ready."""
         process = subprocess.Popen(
             ["make", "up"],

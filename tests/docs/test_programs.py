@@ -8,6 +8,7 @@ import sys
 import uuid
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -104,8 +105,7 @@ async def output_of(text: str, client: Client) -> str:
 async def test_the_tool_and_the_agent_of_the_readme_are_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mileage = loaded("readme_tool", FILES["tools/mileage.py"], tmp_path, monkeypatch).mileage
-    assert isinstance(mileage, Tool)
+    mileage: Tool[Any] = loaded("readme_tool", FILES["tools/mileage.py"], tmp_path, monkeypatch).mileage
     context = ToolContext(tenant="default", run="r", step="s", key="k")
     assert await mileage.use(context, {"kilometres": 120}) == "84.00 euros"
     spec = parse_agent("travel", FILES["agents/travel.toml"].encode(), {**all_tools(), "mileage": mileage})
