@@ -67,8 +67,10 @@ def first_commands(addresses: Addresses) -> str:
     return f"""
 Next, in another terminal:
 {perdure} ask {_quoted(QUESTION)}
-{perdure} run operations {_quoted(TASK)} --id {FIRST_RUN} --detach
-{perdure} inbox    # then: approve {FIRST_RUN}, and watch {FIRST_RUN}
+{perdure} run operations {_quoted(TASK)} --id {FIRST_RUN}
+{perdure} approve {FIRST_RUN} --by ada
+The second command stops before it writes, and says so: then Ctrl-C, or a third terminal, and the third command.
+Whoever starts a run does not decide about it: hence another name. `perdure inbox` lists everything that waits.
 """
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities.settings import ROOT, environment_with
 from deploy.local.stack.check_sources import shown
-from deploy.local.stack.sources import Contents, Reader, Sources, next_burst
+from deploy.local.stack.sources import Contents, Reader, Sources, changed, next_burst
 from deploy.local.stack.supervisor import Supervisor, Work, say
 from deploy.processes.errors import DeployError, ProcessDied
 from deploy.processes.process import Process, bound_to_this_process
@@ -78,12 +78,13 @@ class Reloads:
             mistakes = yield from self._check()
             names = _names(files)
             self._report(mistakes)
-            if mistakes.fatal:
-                say(f"the worker goes on without the change of {names}: mend the file, and it is picked up")
-            elif code == self._served:
+            if code == self._served:
                 say(f"changed: {names}; runs that start from now on use it")
+            elif mistakes.fatal:
+                waiting = _names(changed(self._served, code))
+                say(f"the worker goes on as it was before the change of {waiting}: mend it, and it is used")
             else:
-                say(f"changed: {names}; another worker is starting with it")
+                say(f"changed: {names}; a new worker is starting with it")
                 other = yield from self._replace(worker, new_worker(), supervisor)
                 if other is not worker:
                     worker, self._served = other, code
@@ -99,16 +100,17 @@ class Reloads:
         except ProcessDied as death:
             new.clear()
             supervisor.remove(new)
-            say(f"the other worker did not start: {death.how}; its log: {new.log}")
+            say(f"the new worker did not start: {death.how}; its log: {new.log}")
             for line in death.lines[-SHOWN:]:
                 say(f"  {line}")
-            say("the old worker goes on; the next change of a file starts another one")
+            say("the old worker goes on; the next change of a file starts a new one")
             return old
         supervisor.leave(old)
         supervisor.tend(new)
         old.ask_to_end()
         deadline = time.monotonic() + GRACE_SECONDS
-        say(f"the other worker is ready ({time.monotonic() - began:.1f} s); the old one finishes what it has in hand")
+        took = time.monotonic() - began
+        say(f"the new worker is ready ({took:.1f} s) and uses the change; the old one finishes its effects and ends")
         while old.running() and time.monotonic() < deadline:
             yield
         old.clear()
@@ -163,7 +165,7 @@ def _read(output: str, code: int) -> Mistakes:
         return Mistakes((f"the check of tools and specs {late}: {last or 'it printed nothing'}",))
 
 
-def _names(files: Sequence[Path] | frozenset[Path]) -> str:
+def _names(files: Iterable[Path]) -> str:
     names = sorted(map(shown, files))
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
