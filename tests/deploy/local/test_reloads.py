@@ -31,7 +31,7 @@ if "refuse" in pathlib.Path({file!r}).read_text():
 print("ready", flush=True)
 time.sleep(600)
 """
-"""A worker: it refuses to start with some files that the check finds no mistake in, and finishes what it has in hand."""
+"""A worker. It refuses to start with some files that the check finds no mistake in; at its end it finishes its work."""
 
 
 class World:
@@ -104,7 +104,7 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]
     made.supervisor.stop()
 
 
-def test_a_burst_of_edits_is_one_new_worker_and_the_old_one_finishes_what_it_has_in_hand(world: World) -> None:
+def test_a_burst_of_edits_is_one_new_worker_and_the_old_one_finishes_its_work(world: World) -> None:
     old = world.pid
     for number in range(20):
         world.write(f"# {number}")
