@@ -207,14 +207,12 @@ def test_up_ends_with_1_when_a_part_dies_again_and_again_and_names_its_log(setti
 def test_a_program_that_uses_a_stack_ends_with_one_line_when_a_part_dies_again_and_again(settings: Settings) -> None:
     def kill_each() -> None:
         while True:
-            for part in stack.parts:
-                if (process := part.process) is not None:
-                    with suppress(ProcessLookupError):  # it has been reaped meanwhile
-                        os.kill(process.pid, signal.SIGKILL)
+            for part in recorded(settings).parts:
+                with suppress(ProcessLookupError):  # it has been reaped meanwhile
+                    os.kill(part.pid, signal.SIGKILL)
             time.sleep(0.05)
 
-    stack = temporal_only(settings)
-    with pytest.raises(ProcessDied, match="the Temporal server has died more than 3 times"), stack:
+    with pytest.raises(ProcessDied, match="the Temporal server has died more than 3 times"), temporal_only(settings):
         kill_each()
     assert Record.read(settings.paths.state) is None
 

@@ -24,7 +24,7 @@ from perdure.errors import NoServer
 from tests.support.servers.stub_model import StubHandler, StubModel
 from tests.support.waiting import until
 
-PARTS = ("the Temporal server", "the model server", "the desk", "the worker")
+PARTS: tuple[str, ...] = ("the Temporal server", "the model server", "the desk", "the worker")
 
 CATALOGUE = """\
 [tiers]
@@ -76,7 +76,8 @@ class GatedHandler(StubHandler):
         self.server.asked.add(turn)
         while turn >= self.server.opened:
             self.wait(0.05)
-        ticket = {"title": f"ticket {turn}", "text": "It is broken."}
+        run = re.search(r"run (\w+)", str(request["messages"]))
+        ticket = {"title": f"ticket {turn} of {run and run[1]}", "text": "It is broken."}
         call = {"tool_calls": [{"name": "create_ticket", "arguments": ticket}]}
         super().meet(call if turn < self.server.turns else {"content": "It is done."}, request)
 
