@@ -1,5 +1,11 @@
 """The errors of deploy's commands; each message is for the user."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+EMPTY = ("(empty)",)
+"""The lines that are shown of a log without any."""
+
 
 class DeployError(Exception):
     """A command failed. The message is for the user: what failed, the value, and the remedy."""
@@ -31,6 +37,14 @@ class AlreadyRunning(DeployError):
 
 class ProcessDied(DeployError):
     """A process of the stack ended by itself. The message has the last lines of its log."""
+
+    def __init__(self, how: str, log: Path | None = None, lines: Sequence[str] = (), code: int | None = None) -> None:
+        """Say how it ended, and where its log has the reason. `code` is its exit code, if it ended by itself."""
+        end = "" if log is None else f"; the end of its log {log}:" + "".join(f"\n  {line}" for line in lines or EMPTY)
+        super().__init__(how + end)
+        self.how = how
+        self.lines = tuple(lines)
+        self.code = code
 
 
 class DatabaseUnusable(DeployError):

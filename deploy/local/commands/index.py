@@ -93,7 +93,7 @@ async def ensure(
     # Until the replacement ends, the content of the collection is unknown.
     await asyncio.to_thread(record.unlink, missing_ok=True)
     await store.replace(tenant, collection, embedded_chunks)
-    await asyncio.to_thread(_remember, record, wanted, indexed)
+    await asyncio.to_thread(_remember, record, wanted, indexed, folder)
     return indexed
 
 
@@ -104,7 +104,7 @@ async def index_folder(
 
     Raises `PortError` and `DeployError`.
     """
-    from activities.adapters.stores.open import home_of_index, open_store
+    from activities.adapters.stores.open import open_store
 
     catalogue = weights.read_catalogue(settings)
     async with open_store(settings) as store:
@@ -118,9 +118,16 @@ async def index_folder(
                 embedding=" ".join(catalogue.file(name).sha256 for name in weights.EMBEDDING),
                 store=store,
                 progress=progress,
-                record=home_of_index(settings) / tenant / collection / "corpus.json",
+                record=corpus_record(settings, tenant, collection),
                 strict=strict,
             )
+
+
+def corpus_record(settings: Settings, tenant: str, collection: str) -> Path:
+    """Return the file with the record of a collection: of which folder and files it was made."""
+    from activities.adapters.stores.open import home_of_index
+
+    return home_of_index(settings) / tenant / collection / "corpus.json"
 
 
 def main(arguments: list[str]) -> int:
@@ -209,10 +216,11 @@ def _last_indexed(record: Path) -> tuple[str, Indexed] | None:
         return None
 
 
-def _remember(record: Path, of: str, indexed: Indexed) -> None:
+def _remember(record: Path, of: str, indexed: Indexed, folder: Path) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     files = [asdict(report) for report in indexed.files]
-    content = {"of": of, "documents": indexed.documents, "chunks": indexed.chunks, "files": files}
+    counts = {"documents": indexed.documents, "chunks": indexed.chunks}
+    content = {"of": of, "folder": str(folder.resolve()), **counts, "files": files}
     record.write_text(json.dumps(content, ensure_ascii=False, indent=1))
 
 

@@ -1,28 +1,46 @@
-"""Runs the embedded stack in the foreground until Ctrl-C, SIGTERM, or the end of one of its processes."""
+"""Runs the embedded stack in the foreground until Ctrl-C, SIGTERM, or a part that dies again and again."""
 
+import shlex
 import signal
 from collections.abc import Sequence
 from types import FrameType
 
-from activities.settings import Settings
+from activities.settings import Embedded, Settings
+from deploy.local.commands.sample import ensure_sample
 from deploy.local.stack.stack import Stack
 from deploy.local.weights import weights
+from deploy.processes.ports import HOST
 from deploy.processes.state_file import Addresses
 
 STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+QUESTION = "How many weeks of parental leave are paid in full?"
+"""The question that is suggested: the sample handbook answers it, in two editions."""
+
+TASK = "1. Find out how many weeks of parental leave are paid in full. 2. Open a ticket titled 'Leave' that says it."
+"""The task that is suggested: its write waits for a person."""
+
+FIRST_RUN = "my-first-task"
 
 
 def up(
     settings: Settings, *, model: bool = True, worker: bool = True, tiers: Sequence[str] = weights.DEFAULT_TIERS
 ) -> None:
-    """Start the stack, print its addresses, and wait. Return after a signal to stop. Raises `DeployError`."""
+    """Start the stack, index the sample, print addresses and first commands, and wait. Return after a signal to stop.
+
+    Raises `DeployError`.
+    """
     for number in STOPPERS:
         signal.signal(number, _stop_once)
     stack = Stack(settings, model=model, worker=worker, tiers=tiers)
     try:
         with stack as addresses:
+            sample = worker and ensure_sample(settings)
             print(describe(addresses), flush=True)
-            stack.watch()
+            if sample:
+                print(first_commands(addresses), flush=True)
+            print("Ctrl-C stops it", flush=True)
+            stack.wait()
     except KeyboardInterrupt:
         return
 
@@ -37,7 +55,27 @@ def describe(addresses: Addresses) -> str:
         lines.append(f"Weaviate   {addresses.store}")
     if addresses.desk:
         lines.append(f"Desk       {addresses.desk}/received")
-    return "\n".join([*lines, "Ctrl-C stops it"])
+    return "\n".join(lines)
+
+
+def first_commands(addresses: Addresses) -> str:
+    """Return the three commands to type next, in another terminal."""
+    usual = f"{HOST}:{Embedded.model_fields['temporal_port'].default}"
+    # An external server's address is in the environment, which the other terminal may not have.
+    where = "" if addresses.temporal == usual else f"TEMPORAL_ADDRESS={addresses.temporal} "
+    perdure = f"  {where}.venv/bin/perdure"
+    return f"""
+Next, in another terminal:
+{perdure} ask {_quoted(QUESTION)}
+{perdure} run operations {_quoted(TASK)} --id {FIRST_RUN}
+{perdure} approve {FIRST_RUN} --by ada
+The second command stops before it writes, and says so: then Ctrl-C, or a third terminal, and the third command.
+Whoever starts a run does not decide about it: hence another name. `perdure inbox` lists everything that waits.
+"""
+
+
+def _quoted(words: str) -> str:
+    return f'"{words}"' if not set(words) & set('"$`\\!') else shlex.quote(words)
 
 
 def _stop_once(number: int, frame: FrameType | None) -> None:

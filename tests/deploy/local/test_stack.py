@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,9 +21,10 @@ from activities.settings import ROOT, Embedded, Paths, Settings
 from deploy.local.stack.stack import Stack, running
 from deploy.processes.errors import AlreadyRunning, NoTemporal, PortInUse, ProcessDied
 from deploy.processes.ports import free_ports
+from deploy.processes.restarts import LIMIT
 from deploy.processes.state_file import Record
 from perdure.contracts.temporal.search_attributes import TENANT
-from tests.support.waiting import wait_until
+from tests.support.waiting import until, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -99,18 +102,27 @@ async def test_state_survives_a_restart(settings: Settings) -> None:
         await asyncio.sleep(0)
 
 
-def test_a_killed_temporal_server_is_noticed_and_named(settings: Settings) -> None:
-    stack = temporal_only(settings)
-    with stack:
-        (part,) = stack.parts
-        assert part.process is not None
-        os.kill(part.process.pid, signal.SIGKILL)
-        with pytest.raises(
-            ProcessDied, match=r"^the Temporal server ended by itself with exit code -9 \(killed by SIGKILL\)"
-        ):
-            stack.watch()
+async def test_a_killed_temporal_server_comes_back_at_its_address_with_its_runs(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     with temporal_only(settings) as addresses:
-        assert listens(int(addresses.temporal.rpartition(":")[2])), "its state is whole: it starts again"
+        client = await Client.connect(addresses.temporal)
+        await client.start_workflow("Waiting", id="order-1", task_queue="nobody")
+        (killed,) = recorded(settings).parts
+        os.kill(killed.pid, signal.SIGKILL)
+        reported: list[str] = []
+
+        def is_back() -> bool:
+            reported.extend(capsys.readouterr().err.splitlines())
+            return any(line.startswith("the Temporal server is ready again") for line in reported)
+
+        await until(is_back, what="the server is ready again")
+        says = "the Temporal server ended by itself with exit code -9 (killed by SIGKILL); its log: "
+        assert [line.partition(says)[1] for line in reported if "ended by itself" in line] == [says]
+        (part,) = recorded(settings).parts
+        assert part.pid != killed.pid, "the next start would end this one"
+        description = await (await Client.connect(addresses.temporal)).get_workflow_handle("order-1").describe()
+        assert description.status == WorkflowExecutionStatus.RUNNING
 
 
 def test_a_port_in_use_is_named_with_its_holder_and_its_setting(settings: Settings) -> None:
@@ -170,14 +182,39 @@ def test_up_ends_in_order_when_it_is_told_to(settings: Settings, stop_signal: si
     assert Record.read(settings.paths.state) is None
 
 
-def test_up_ends_with_1_when_a_part_dies(settings: Settings) -> None:
+def test_up_ends_with_1_when_a_part_dies_again_and_again_and_names_its_log(settings: Settings) -> None:
     with command_line(settings) as process:
         wait_until(lambda: running(settings) is not None, what="the stack is up")
-        os.kill(recorded(settings).parts[0].pid, signal.SIGKILL)
+        killed: set[int] = set()
+
+        def ended() -> bool:
+            record = Record.read(settings.paths.state)
+            for part in record.parts if record is not None else ():
+                if part.pid not in killed and listens(settings.embedded.temporal_port):
+                    killed.add(part.pid)
+                    os.kill(part.pid, signal.SIGKILL)
+            return process.poll() is not None
+
+        wait_until(ended, what="the stack has given up", seconds=120)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "perdure: the Temporal server ended by itself with exit code -9 (killed by SIGKILL)" in err
+    assert len(killed) == LIMIT + 1
+    assert "perdure: the Temporal server has died more than 3 times within 60 s, so the stack has stopped" in err
+    assert str(settings.paths.state / "logs" / "temporal.log") in err.partition("perdure: ")[2]
     assert "Traceback" not in err
+
+
+def test_a_program_that_uses_a_stack_ends_with_one_line_when_a_part_dies_again_and_again(settings: Settings) -> None:
+    def kill_each() -> None:
+        while True:
+            for part in recorded(settings).parts:
+                with suppress(ProcessLookupError):  # it has been reaped meanwhile
+                    os.kill(part.pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+    with pytest.raises(ProcessDied, match="the Temporal server has died more than 3 times"), temporal_only(settings):
+        kill_each()
+    assert Record.read(settings.paths.state) is None
 
 
 def test_a_killed_supervisor_leaves_nothing_that_stops_the_next(settings: Settings) -> None:
