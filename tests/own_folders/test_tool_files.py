@@ -80,12 +80,16 @@ async def test_a_tool_named_like_a_module_of_python_shadows_nothing(tmp_path: Pa
     assert await found[name].use(BY_HAND, {"metres": 1}) == "1.0 metres"
 
 
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def test_an_edited_file_is_read_again_and_nothing_is_written_beside_it(tmp_path: Path) -> None:
     written(tmp_path, "depth")
     assert await all_tools(Paths(tools=(tmp_path,)))["depth"].use(BY_HAND, {"metres": 1}) == "1.0 metres"
-    written(tmp_path, "depth", TOOL.format(name="depth").replace(" metres", " fathom"))  # of the same size
+    written(tmp_path, "depth", TOOL.format(name="depth").replace("} metres", "} fathom"))  # of the same size
     assert await all_tools(Paths(tools=(tmp_path,)))["depth"].use(BY_HAND, {"metres": 1}) == "1.0 fathom"
-    assert [path.name for path in tmp_path.iterdir()] == ["depth.py"]
+    assert listed(tmp_path) == ["depth.py"]
 
 
 def test_what_is_no_python_file_is_left_alone(tmp_path: Path) -> None:
@@ -109,8 +113,21 @@ def loop(folder: Path) -> None:
     (folder / "x.py").symlink_to(folder / "x.py")
 
 
+def broken_link(folder: Path) -> None:
+    (folder / "x.py").symlink_to("gone.py")
+
+
+def folder_in_its_place(folder: Path) -> None:
+    (folder / "x.py").mkdir()
+
+
 def text(source: str | bytes, name: str = "x.py") -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(source if isinstance(source, bytes) else source.encode()) and None
+    """Return a function that writes a file with this text into a folder."""
+
+    def write(folder: Path) -> None:
+        (folder / name).write_bytes(source if isinstance(source, bytes) else source.encode())
+
+    return write
 
 
 @pytest.mark.parametrize(
@@ -122,8 +139,8 @@ def text(source: str | bytes, name: str = "x.py") -> Callable[[Path], None]:
         (text(b"x = '\xff'\n"), r"x\.py.*: it is no Python: "),
         (text("(" * 5000), r"x\.py.*: it is no Python: "),
         (loop, r"x\.py cannot be read: Too many levels of symbolic links: check the file and its permissions"),
-        (lambda folder: (folder / "x.py").mkdir(), r"x\.py cannot be read: Is a directory: check "),
-        (lambda folder: (folder / "x.py").symlink_to("gone.py"), r"x\.py cannot be read: No such file or directory"),
+        (folder_in_its_place, r"x\.py cannot be read: Is a directory: check "),
+        (broken_link, r"x\.py cannot be read: No such file or directory"),
         (
             text("X = 1\n"),
             r"x\.py: it has no tool: mark an async function with @tool\(\.\.\.\), or begin the file's name",
