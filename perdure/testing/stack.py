@@ -110,8 +110,8 @@ def embedded_stack(
             arguments += ["--documents", str(documents.resolve())]
         if not worker:
             arguments += ["--no-worker"]
-        own = {"AGENTS": agents, "TOOLS": tools, "SCHEMAS": schemas}
-        named = {f"PERDURE_PATHS__{kind}": _written(folders) for kind, folders in own.items() if folders != ()}
+        own = {"PERDURE_PATHS__AGENTS": agents, "PERDURE_PATHS__TOOLS": tools, "PERDURE_PATHS__SCHEMAS": schemas}
+        named = {name: _written(folders) for name, folders in own.items() if folders != ()}
         for name, value in {**named, **settings}.items():
             arguments += ["--setting", f"{name}={value}"]
         program = checkout.begin("the stack", "deploy.testing.stack", *arguments, log=place / "logs" / "stack.log")
