@@ -40,7 +40,7 @@ def perdure_checkout(request: pytest.FixtureRequest) -> Checkout:
     """The checkout whose stack the tests use."""
     folder = request.config.getoption("perdure_checkout") or request.config.getini("perdure_checkout")
     if not folder:
-        raise pytest.UsageError("name the checkout of Perdure: --perdure-checkout FOLDER, or perdure_checkout = FOLDER")
+        raise pytest.UsageError("name the checkout of Perdure: --perdure-checkout=FOLDER, or perdure_checkout = FOLDER")
     return Checkout(request.config.rootpath / str(folder))
 
 

@@ -7,13 +7,12 @@ from perdure.contracts.runs.run import RunResult
 from perdure.contracts.tool_calls.decisions import Ruling
 from perdure.testing import RunningStack, Script, answer, assert_once, calls, decide
 
-LOOK = ("search_knowledge", {"query": "who may row the Heron"})
 RESERVE = ("reserve_boat", {"boat": "Heron", "day": "2027-05-01", "member": "Ada"})
 
 
 def task(run: str, last: str) -> str:
-    """Return a task with what the model of this test does: it looks, it reserves, it answers."""
-    return Script.of(run, [calls(LOOK), calls(RESERVE), answer(last)]).task("Reserve the Heron for Ada.")
+    """Return a task with what the model of this test does: it reserves, and it answers."""
+    return Script.of(run, [calls(RESERVE), answer(last)]).task("Reserve the Heron for Ada.")
 
 
 async def decided(stack: RunningStack, run: str, last: str, ruling: Ruling) -> RunResult:
