@@ -41,7 +41,7 @@ def new(
     written = _write(place, runs_it)
     out = Output(as_json=as_json)
     if as_json:
-        out.json({"folder": place, "checkout": runs_it, "files": written})
+        out.json({"folder": str(place), "checkout": runs_it and str(runs_it), "files": written})
         return
     out.answer(str(folder))
     out.note(f"{len(written)} files. Next: cd {folder}, then make up; its README.md has the rest.")
@@ -120,4 +120,5 @@ def _make_folders(folder: Path) -> list[Path]:
 
 def _in_make(path: Path) -> str:
     """Return a path as a Makefile writes it."""
-    return str(path).replace("$", "$$").replace("#", r"\#")
+    # A backslash before a # is doubled, and one more keeps the # from beginning a comment.
+    return re.sub(r"(\\*)#", r"\1\1\\#", str(path)).replace("$", "$$")
