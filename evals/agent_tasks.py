@@ -31,6 +31,11 @@ class AgentTask(BaseModel):
     facts: tuple[str, ...] = Field(min_length=1)
     """The expected facts: the answer and each written text must hold at least one of these strings, in any case."""
 
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The tools of which the task needs a write, as a backend that gives such tasks names them."""
+        return (*(("create_ticket",) if self.tickets else ()), *(("send_message",) if self.messages else ()))
+
 
 @dataclass(frozen=True)
 class TaskScore:

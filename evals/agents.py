@@ -36,7 +36,9 @@ async def do_task(
 ) -> tuple[dict[str, Any], TaskScore]:
     """Run an agent on a task; return the row of the report and the score."""
     writes_before, received_before = desk.kept(), desk.received()
-    await platform.start_agent(task.task, agent=task.agent, business_id=run, tier=tier, budget=BUDGET)
+    await platform.start_agent(
+        task.task, agent=task.agent, business_id=run, tier=tier, budget=BUDGET, requires=task.requires
+    )
     approving = asyncio.create_task(_approve_all(platform, run))
     try:
         result = await platform.result(run)
