@@ -155,10 +155,11 @@ def writes(done: Sequence[Write], more: int) -> list[Text]:
     """Return a line for each write of a run: what became of it, its call, its arguments and its result."""
     lines = [Text(f"writes   {more} earlier ones", style="dim")] if more else []
     for write in done:
-        who = f"by {write.by}" if write.by else ""
-        state = f"{write.state.value.replace('_', ' ')}{'' if write.step else ', but required'}"
-        parts = [state, write.tool, write.step or "", who, write.arguments, f"-> {write.came}" if write.came else ""]
-        line = one_line("  ".join(part for part in parts if part), 300)
+        who = f" by {write.by}" if write.by else ""
+        state = f"{write.state.value.replace('_', ' ')}{who}{'' if write.step else ', but required'}"
+        came = f"-> {write.came}" if write.came else ""
+        parts = (part for part in (write.tool, write.step, write.arguments, came) if part)
+        line = one_line(f"{state}: {' '.join(parts)}", 300)
         lines.append(Text(f"write    {line}", style=WRITE_STYLES.get(write.state, "yellow")))
     return lines
 
