@@ -18,9 +18,6 @@ SETTLED = (WriteState.DONE, WriteState.UNKNOWN)
 NEVER_MADE = (ToolEnded.CALLED_OFF, ToolEnded.TOOL_CHANGED)
 """Endings of calls that nobody denied, and that nothing was tried for."""
 
-HIDDEN = (ToolEnded.REJECTED, ToolEnded.BLOCKED)
-"""Endings of calls whose arguments or result a guard may have kept back."""
-
 
 def state_of(call: RequestedCall) -> WriteState:
     """Return what became of a call that may change the world."""
@@ -131,14 +128,15 @@ def _writes(run: AgentRun, call: RequestedCall) -> bool:
 
 
 def _write(run: AgentRun, call: RequestedCall) -> Write:
-    hidden = call.ended in HIDDEN
+    # A guard may have kept these arguments back. Where it kept a result back, `shown` says so in the platform's words.
+    hidden = call.ended is ToolEnded.REJECTED
     return Write(
         tool=call.tool,
         state=state_of(call),
         step=call.id,
         arguments="" if hidden else call.brief,
         arguments_digest=call.arguments.digest,
-        came="" if hidden else call.shown,
+        came=call.shown,
         ended=call.ended,
         by=call.by,
         required=call.tool in run.spec.requires,
