@@ -54,6 +54,12 @@ class TaskScore:
         return self.writes and self.written and self.answer
 
 
+def claimed(task: AgentTask, outcome: str, writes: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
+    """Return whether a run was `answered` although a write that its task needs has not reached the desk."""
+    lacking = len(writes["tickets"]) < task.tickets or len(writes["messages"]) < task.messages
+    return outcome == "answered" and lacking
+
+
 def load(file: Path) -> list[AgentTask]:
     """Load the tasks of one file, in its order."""
     return [AgentTask.model_validate(table) for table in tomllib.loads(file.read_text())["task"]]
