@@ -14,6 +14,7 @@ from agents.fence import fenced
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.compaction import Compaction
+from perdure.contracts.agents.loops import Loops
 from perdure.contracts.contract import BadInput, Name
 from perdure.contracts.guards import GuardAction
 from perdure.contracts.text import Text
@@ -44,6 +45,8 @@ class GrantFile(Table):
     """Whether a call waits for a person; None for the tool's own rule."""
     after: list[str] = Field(default_factory=list[str])
     """The granted tools that must have returned in an earlier turn."""
+    polled: bool = False
+    """Whether the same call may come to the same again and again, and is no loop."""
     policy: ApprovalPolicy | None = None
     """The policy about who decides on its calls; None for the policy's own defaults. Times are in seconds."""
 
@@ -74,6 +77,15 @@ class CompactionFile(Table):
     instructions: str = Field(default=summary.INSTRUCTIONS, pattern=r"\S")
 
 
+class LoopsFile(Table):
+    """The limits for a call that comes to the same again and again."""
+
+    told: int = Field(default=2, ge=0, le=100)
+    """The time at which the model is told; 0 for never."""
+    stuck: int = Field(default=3, ge=0, le=100)
+    """The time that ends the run; 0 for never."""
+
+
 class AgentFile(Table):
     """An agent's TOML file."""
 
@@ -89,6 +101,11 @@ class AgentFile(Table):
     tools: dict[str, GrantFile] = Field(default_factory=dict[str, GrantFile])
     begins_with: str | None = None
     """The granted tool that the first thought must call; None for the model's own choice."""
+    requires: list[str] = Field(default_factory=list[str])
+    """The granted tools of which a write has to be done, or the run ends as `unfinished`."""
+    reminders: int = Field(default=1, ge=0, le=3)
+    """How often the model is told that a required write is missing."""
+    loops: LoopsFile = LoopsFile()
     examples: list[ExampleFile] = Field(default_factory=list[ExampleFile])
     compaction: CompactionFile = CompactionFile()
     screen: list[GuardFile] = Field(default_factory=list[GuardFile])
@@ -103,6 +120,11 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable], where: s
     file = validated(where, AgentFile, read_toml(where, data))
     granted = tuple(_granted_tool(where, tool, grant, tools) for tool, grant in file.tools.items())
     _check_order(where, file)
+    if file.loops.told and 0 < file.loops.stuck <= file.loops.told:
+        raise BadSpec(
+            f"{where}: loops.stuck: {file.loops.stuck} comes before the model can heed what it is told at "
+            f"{file.loops.told}: write more than loops.told, or 0 for never"
+        )
     return AgentSpec(
         name=name,
         digest=hashlib.sha256(data).hexdigest(),
@@ -125,7 +147,22 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable], where: s
             tokens=file.compaction.tokens,
             instructions=Text.of(file.compaction.instructions.strip()),
         ),
+        loops=Loops(told=file.loops.told, stuck=file.loops.stuck),
+        requires=required(f"{where}: requires", file.requires, granted),
+        reminders=file.reminders,
     )
+
+
+def required(where: str, names: Sequence[str], granted: Sequence[ToolSpec]) -> tuple[str, ...]:
+    """Return the required tools, each once. Raises `BadSpec` for one that is not granted, or that writes nothing."""
+    tools = {tool.name: tool for tool in granted}
+    known = ", ".join(name for name, tool in tools.items() if tool.effect is not ToolEffect.READ_ONLY) or "none"
+    for name in names:
+        if name not in tools:
+            raise BadSpec(f"{where}: {name!r} is not granted: name one of the granted tools that write, {known}")
+        if tools[name].effect is ToolEffect.READ_ONLY:
+            raise BadSpec(f"{where}: {name!r} only reads, so nothing is done by it: name one that writes, {known}")
+    return tuple(dict.fromkeys(names))
 
 
 def _granted_tool(where: str, name: str, grant: GrantFile, tools: Mapping[str, Grantable]) -> ToolSpec:
@@ -143,7 +180,16 @@ def _granted_tool(where: str, name: str, grant: GrantFile, tools: Mapping[str, G
             "leave the key out"
         )
     approval = grant.approval or spec.approval
-    spec = spec.model_copy(update={"approval": approval, "policy": grant.policy, "after": tuple(grant.after)})
+    if grant.polled and spec.effect is not ToolEffect.READ_ONLY:
+        raise BadSpec(f"{where}: tools.{name}.polled: {name!r} changes the world at each call: leave the key out")
+    spec = spec.model_copy(
+        update={
+            "approval": approval,
+            "policy": grant.policy,
+            "after": tuple(grant.after),
+            "polled": grant.polled,
+        }
+    )
     needs_person = spec.asks or spec.approval is Approval.ALWAYS or spec.effect is not ToolEffect.READ_ONLY
     if spec.policy is not None and not needs_person:
         raise BadSpec(f'{where}: tools.{name}.policy: nobody decides about its calls: write approval = "always" too')

@@ -37,7 +37,7 @@ class Turn:
     """One turn of the older part, as words."""
 
     who: str
-    """`user`, `assistant`, `tool` or `summary`."""
+    """`user`, `assistant`, `tool`, `note` or `summary`."""
     words: str
 
 

@@ -31,6 +31,11 @@ class AgentTask(BaseModel):
     facts: tuple[str, ...] = Field(min_length=1)
     """The expected facts: the answer and each written text must hold at least one of these strings, in any case."""
 
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The tools of which the task needs a write, as a backend that gives such tasks names them."""
+        return (*(("create_ticket",) if self.tickets else ()), *(("send_message",) if self.messages else ()))
+
 
 @dataclass(frozen=True)
 class TaskScore:
@@ -47,6 +52,12 @@ class TaskScore:
     def done(self) -> bool:
         """Whether the task was done."""
         return self.writes and self.written and self.answer
+
+
+def claimed(task: AgentTask, outcome: str, writes: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
+    """Return whether a run was `answered` although a write that its task needs has not reached the desk."""
+    lacking = len(writes["tickets"]) < task.tickets or len(writes["messages"]) < task.messages
+    return outcome == "answered" and lacking
 
 
 def load(file: Path) -> list[AgentTask]:

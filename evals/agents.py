@@ -16,7 +16,7 @@ from activities.settings import load as load_settings
 from deploy.local.commands.session import session
 from deploy.local.stack.desk import Desk
 from deploy.processes.errors import DeployError
-from evals.agent_tasks import TASKS, AgentTask, TaskScore, load, score
+from evals.agent_tasks import TASKS, AgentTask, TaskScore, claimed, load, score
 from evals.questions import HANDBOOK
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
@@ -36,7 +36,9 @@ async def do_task(
 ) -> tuple[dict[str, Any], TaskScore]:
     """Run an agent on a task; return the row of the report and the score."""
     writes_before, received_before = desk.kept(), desk.received()
-    await platform.start_agent(task.task, agent=task.agent, business_id=run, tier=tier, budget=BUDGET)
+    await platform.start_agent(
+        task.task, agent=task.agent, business_id=run, tier=tier, budget=BUDGET, requires=task.requires
+    )
     approving = asyncio.create_task(_approve_all(platform, run))
     try:
         result = await platform.result(run)
@@ -100,6 +102,10 @@ def report(tasks: list[AgentTask], rows: list[Mapping[str, Any]], console: Conso
         mine = [row for row in rows if row["agent"] == agent]
         sums = ", ".join(f"{name} {sum(row[name] for row in mine)}" for name in ("done", "writes", "written", "answer"))
         console.print(f"{agent}: {sums}, of {len(mine)}")
+    console.print(f"all: done {sum(row['done'] for row in rows)} of {len(rows)}")
+    only_said = sum(claimed(task, row["outcome"], row["kept"]) for task, row in zip(tasks, rows, strict=True))
+    needed = sum(bool(task.requires) for task in tasks)
+    console.print(f"answered without a write that the task needs: {only_said} of {needed}")
 
 
 def main(arguments: list[str]) -> int:

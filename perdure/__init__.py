@@ -19,6 +19,8 @@ from perdure.contracts.runs.run import (
     Refused,
     RunResult,
     RunStatus,
+    Stuck,
+    Unfinished,
 )
 from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.tool_calls.decisions import (
@@ -30,6 +32,7 @@ from perdure.contracts.tool_calls.decisions import (
     Ruling,
     StepDecision,
 )
+from perdure.contracts.tool_calls.writes import Write, WriteState
 from perdure.errors import (
     CallerRefused,
     NoServer,
@@ -76,5 +79,9 @@ __all__ = [
     "RunStatus",
     "Spend",
     "StepDecision",
+    "Stuck",
+    "Unfinished",
     "UnknownRun",
+    "Write",
+    "WriteState",
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -19,8 +20,8 @@ from perdure.contracts.temporal.connection import connect_config, let_connection
 from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import OUTCOME, PHASE
-from perdure.errors import NoServer, RunConflict, RunFailed
-from perdure.launch import REQUEST_DIGEST, TASK_TIMEOUT, Launch, Request
+from perdure.errors import NoServer, RunFailed
+from perdure.launch import TASK_TIMEOUT, Launch, Request, require_same
 from perdure.run_control import RunControl
 from perdure.run_retry import RunRetry
 from perdure.run_views import RunViews, phase_named, state_named
@@ -189,6 +190,7 @@ class Platform(RunControl, RunViews, RunRetry):
         tier: str | None = None,
         budget: Budget | None = None,
         started_by: str = "",
+        requires: Sequence[str] = (),
         caller_token: str | None = None,
     ) -> RunResult:
         """Give an agent a task and wait for the result: `start_agent` and `result` in one call."""
@@ -200,6 +202,7 @@ class Platform(RunControl, RunViews, RunRetry):
             tier=tier,
             budget=budget,
             started_by=started_by,
+            requires=requires,
             caller_token=caller_token,
         )
         return await self.result(started, tenant=tenant)
@@ -214,16 +217,21 @@ class Platform(RunControl, RunViews, RunRetry):
         tier: str | None = None,
         budget: Budget | None = None,
         started_by: str = "",
+        requires: Sequence[str] = (),
         caller_token: str | None = None,
     ) -> str:
         """Start an agent's run and return its business id. Raises the errors of `start`.
 
         `agent` names a file in `agents/`. `started_by` is the person who starts the run: with four eyes on a tool's
         calls, they may decide about none of them. With a `caller_token`, leave it out, or give the token's subject.
+        `requires` names tools of which this task needs a write, `["create_ticket"]`: a run that ends without it is
+        `Unfinished`, and not answered.
         """
         fields: dict[str, Any] = {"task": task, "tenant": tenant, "agent": agent, "tier": tier}
         if started_by:
             fields["started_by"] = started_by
+        if requires:
+            fields["requires"] = requires if isinstance(requires, str) else tuple(requires)
         if budget is not None:
             fields["budget"] = budget
         request = AgentRequest.strictly(fields)
@@ -256,7 +264,7 @@ class Platform(RunControl, RunViews, RunRetry):
         try:
             await retry_lost_namespace(start)
         except WorkflowAlreadyStartedError:
-            await self._require_same_request(request.tenant, run_name, launch.memo[REQUEST_DIGEST])
+            await require_same(self._handle(request.tenant, run_name), request.tenant, run_name, launch)
         return run_name
 
     async def result(self, business_id: str, *, tenant: str = "default") -> RunResult:
@@ -290,10 +298,3 @@ class Platform(RunControl, RunViews, RunRetry):
             started=description.start_time,
             closed=description.close_time,
         )
-
-    async def _require_same_request(self, tenant: str, business_id: str, digest: str) -> None:
-        description = await retry_lost_namespace(self._handle(tenant, business_id).describe)
-        if await description.memo_value(REQUEST_DIGEST, default=None) != digest:
-            raise RunConflict(
-                f"the business id {business_id!r} was used by another request of tenant {tenant!r}: choose a new one"
-            )

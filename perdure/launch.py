@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeAlias
 
+from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from perdure.contracts.agents.agent import AgentPhase
@@ -13,6 +14,8 @@ from perdure.contracts.runs.registry import CHAIN, EXTRACTION
 from perdure.contracts.runs.run import AgentRequest, AnyPhase, AskRequest, ExtractRequest, Phase
 from perdure.contracts.temporal.queues import BY_ROLE, Queue
 from perdure.contracts.temporal.search_attributes import AGENT, PHASE, TENANT
+from perdure.errors import RunConflict
+from perdure.runs import retry_lost_namespace
 
 REQUEST_DIGEST = "request_digest"
 """The memo field with the request's digest. It tells two requests with the same business id apart."""
@@ -24,7 +27,7 @@ TASK_TIMEOUT = timedelta(seconds=5)
 Request: TypeAlias = AskRequest | ExtractRequest | AgentRequest
 
 
-LATER = ("within",)
+LATER = ("within", "requires")
 """The fields that requests got after their first version, the newest last."""
 
 
@@ -86,4 +89,13 @@ class Launch:
                     SearchAttributePair(PHASE, first.value),
                 ]
             ),
+        )
+
+
+async def require_same(handle: WorkflowHandle[Any, Any], tenant: str, business_id: str, launch: Launch) -> None:
+    """Raise `RunConflict` unless the run that has this id was started by the same request."""
+    description = await retry_lost_namespace(handle.describe)
+    if await description.memo_value(REQUEST_DIGEST, default=None) != launch.memo[REQUEST_DIGEST]:
+        raise RunConflict(
+            f"the business id {business_id!r} was used by another request of tenant {tenant!r}: choose a new one"
         )

@@ -23,11 +23,12 @@ from workflows.agent_parts.compacting import compact
 from workflows.agent_parts.continue_as_new import bad_request, should_continue, was_continued
 from workflows.agent_parts.decisions import Decisions
 from workflows.agent_parts.progress import AgentProgress
+from workflows.agent_parts.reminding import remind
 from workflows.agent_parts.thinking import think
 from workflows.agent_parts.tool_calls import ToolCalls
 from workflows.effects import CHECK, PIN_AGENT, SCREEN
 from workflows.run.cancellation import to_the_end
-from workflows.state_machines import agent
+from workflows.state_machines import agent, writes
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
 from workflows.state_machines.purchase import OverBudget
@@ -98,6 +99,7 @@ class Agent:
                 budget=ask.budget,
                 started_by=ask.started_by,
                 caller=ask.caller,
+                requires=ask.requires,
             ),
             summary=ask.agent,
         )
@@ -144,14 +146,20 @@ class Agent:
                     await calls.run_calls(names)
                 case agent.Observe():
                     progress.put(agent.observed(progress.state))
+                case agent.Remind(missing):
+                    remind(progress, missing)
                 case agent.Check(answer):
                     return await self.check(ask.tenant, answer)
-                case agent.Abstain() | agent.Stop() as end:
-                    return agent.outcome_of(end)
-                case agent.Exhaust(short):
-                    return progress.exhausted(OverBudget(short.limit, short.needed, short.window))
+                case agent.Abstain() | agent.Stop() | agent.Circle() | agent.Exhaust() as end:
+                    return self.outcome_of_end(end)
                 case never:
                     assert_never(never)
+
+    def outcome_of_end(self, end: agent.Abstain | agent.Stop | agent.Circle | agent.Exhaust) -> Outcome:
+        """Return the outcome of a run that ends without an answer."""
+        if isinstance(end, agent.Exhaust):
+            return self.progress.exhausted(OverBudget(end.short.limit, end.short.needed, end.short.window))
+        return agent.outcome_of(self.progress.state, end)
 
     def continue_where_due(self, ask: AgentInput) -> None:
         """Continue as new where it is due. No step is under way here, so the snapshot holds all that the run knows."""
@@ -161,8 +169,9 @@ class Agent:
             workflow.continue_as_new(ask.continued(snapshot))
 
     async def check(self, tenant: str, answer: Text) -> Outcome:
-        """Return the answer, or `Abstained` where a guard blocks it."""
-        guards = self.progress.state.spec.check
+        """Return the answer, `Abstained` where a guard blocks it, or `Unfinished` where a required write is missing."""
+        run, blocked = self.progress.state, ""
+        guards = run.spec.check
         if guards:
             self.progress.enter(AgentPhase.CHECKING)
             checked = await self.progress.perform(
@@ -171,8 +180,10 @@ class Agent:
                 summary="answer",
             )
             blocked = self.progress.judge("check", checked.verdicts)
-            if blocked:
-                return Abstained(reason=f"An answer was written but did not hold up: {blocked}")
+        if writes.missing(run):
+            return writes.unfinished(run, answer, blocked=blocked)
+        if blocked:
+            return Abstained(reason=f"An answer was written but did not hold up: {blocked}")
         return Answered(answer=answer)
 
     @workflow.update

@@ -59,13 +59,14 @@ class Transcripts:
         return transcript.head
 
     def fresh(self, tenant: str, transcript: Transcript) -> list[bytes]:
-        """Return the nodes of the turns that are not stored yet, to be stored along with something else."""
+        """Return the nodes of the turns that are not stored yet, each the last of what is to be stored for its turn."""
         parent, nodes = transcript.stored, list[bytes]()
         for turn in transcript.fresh:
             node = turn.node(parent)
             link = digest_of(node)
             self._remember(tenant, link, Node(turn, parent))
-            nodes.append(node)
+            # The body of a note comes with its turn: the workflow wrote it, and no effect has stored it.
+            nodes += [node] if turn.body.body is None or turn.role is not Role.NOTE else [turn.body.body.encode(), node]
             parent = link
         return nodes
 

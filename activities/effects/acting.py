@@ -17,7 +17,7 @@ from activities.ports import Accounts, BlobStore, EffectLedger, Guards, Subject,
 from activities.tool_calls.attempts import Attempted, Call, Contexts, cancelled_on_purpose
 from activities.tool_calls.boundary import ToolBoundary, unknown_tool
 from activities.tool_calls.calling import CANCELLED, Calling
-from activities.tool_calls.outcomes import not_called, reason_of, too_early
+from activities.tool_calls.outcomes import crossing, not_called, reason_of, too_early
 from activities.waiting import elapsed
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.steps import (
@@ -192,7 +192,7 @@ class Acting:
         """Store the text of an outcome, along with its turn; return the outcome as it crosses the history."""
         with nothing_sent() if attempted.charges is None or attempted.free else nullcontext():
             await texts.store(self._blobs, ask.key.tenant, outcome.result, *turn)
-        return outcome.model_copy(update={"result": outcome.result.carried(), "verdicts": ()})
+        return crossing(outcome)
 
     def _turn(self, ask: Act, outcome: ToolOutcome) -> list[Text]:
         """Return the node of the answer's turn, to be stored with its text; none if the turn before it is unknown."""

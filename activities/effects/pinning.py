@@ -4,6 +4,7 @@ from activities.authorization.registration import Registration
 from activities.bodies import texts
 from activities.bodies.pins import Pins
 from activities.ports import BlobStore, Catalogue, NotConfigured
+from agents.agent_file import required
 from agents.loader import BadSpec, Specs
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.steps import PinAgent, PinnedAgent
@@ -50,8 +51,10 @@ class Pinning:
         """Return the agent as its file is now, and store its texts and the task."""
         try:
             spec = self._specs.agent(ask.agent)
+            requires = required(f"requires of the run of {ask.agent!r}", (*spec.requires, *ask.requires), spec.tools)
         except BadSpec as error:
             raise NotConfigured(str(error)) from None
+        spec = spec.model_copy(update={"requires": requires})
         if ask.tier is not None:
             spec = spec.model_copy(update={"tier": ask.tier})
         self._catalogue.deployment_for(spec.tier)  # raises before anything is stored if the tier does not exist

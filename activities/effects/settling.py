@@ -9,7 +9,7 @@ from activities.bodies.pins import Pins
 from activities.ports import BlobStore, Done, EffectLedger, Fresh, KeyTaken, LedgerRefused, Unknown, nothing_sent
 from activities.tool_calls.boundary import ToolBoundary
 from activities.tool_calls.forgoing import forgo_for_good
-from activities.tool_calls.outcomes import REASON, from_ledger, intended, not_called, superseded
+from activities.tool_calls.outcomes import REASON, crossing, from_ledger, intended, not_called, superseded
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.steps import SettleCall, SettledCall
 from perdure.contracts.chains.steps import StepKey
@@ -172,8 +172,7 @@ class Settling:
         if outcome is None:
             return SettledCall(refused=refused)
         await texts.store(self._blobs, ask.key.tenant, outcome.result)
-        carried = outcome.model_copy(update={"result": outcome.result.carried(), "verdicts": ()})
-        return SettledCall(outcome=carried, refused=refused)
+        return SettledCall(outcome=crossing(outcome), refused=refused)
 
 
 def _context(ask: SettleCall) -> ToolContext:

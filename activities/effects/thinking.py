@@ -13,7 +13,7 @@ from activities.prompts.paid_steps import Prompts
 from activities.text.structured_reply import storable
 from activities.text.tool_arguments import agreed, granted_name
 from activities.tool_calls.results import REFUSAL, plain_line
-from perdure.contracts.agents.steps import AskedCall, Think, Thought
+from perdure.contracts.agents.steps import BRIEF, AskedCall, Think, Thought
 from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.text import Text
 from workflows.effects import THINK
@@ -110,7 +110,12 @@ def thought_of(
         # The answer is part of the turn's body: only one of the two carries its text.
         said=body.reference() if answer is not None else body.carried(),
         calls=tuple(
-            AskedCall(id=call.id, tool=granted_name(call.name, granted), arguments=text.inline_if_brief())
+            AskedCall(
+                id=call.id,
+                tool=granted_name(call.name, granted),
+                arguments=text.inline_if_brief(),
+                brief=plain_line(text.body or "", BRIEF),
+            )
             for call, text in zip(calls, arguments, strict=True)
         ),
         dropped=len(completion.tool_calls) - len(requested),

@@ -49,7 +49,7 @@ def _fixed(message: dict[str, Any]) -> Message:
 def _message(turn: TurnText, granted: Collection[str]) -> Message:
     """Return a turn as a message that is valid for a server's protocol, whatever the model wrote in it."""
     match turn.role:
-        case Role.USER | Role.SUMMARY:
+        case Role.USER | Role.SUMMARY | Role.NOTE:
             return Message("user", shown_again(turn.body))
         case Role.TOOL:
             return Message("tool", shown_again(turn.body), tool_call_id=turn.call)

@@ -1,10 +1,12 @@
 """Outcomes of calls that come from no tool: from the ledger, from a person, or of calls that were not made."""
 
+import hashlib
 from collections.abc import Sequence
 
 from activities.ports import BlobStore, BodyMissing
 from activities.tool_calls.results import plain_line
 from agents.fence import unwrapped, within
+from perdure.contracts.agents.steps import BRIEF
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.ledger import CallPhase, CallRecord, Failed, IntendedCall, Succeeded
 from perdure.contracts.tool_calls.ledger import ToolOutcome as LedgerOutcome
@@ -55,6 +57,24 @@ def too_early(tool: str, missing: Sequence[str]) -> ToolOutcome:
     first = " and ".join(missing)
     reason = f"{first} must return something first. Call {first}, read the result, then call {tool} with what it says."
     return not_called(tool, ToolEnded.TOO_EARLY, reason)
+
+
+def crossing(outcome: ToolOutcome) -> ToolOutcome:
+    """Return an outcome as it crosses the history, once its text is stored.
+
+    It says shortly what the call came to: by a digest where another call may come to the same, in words where it is a
+    write or gave no result.
+    """
+    words = unwrapped(outcome.result.body or "")
+    changed, returned = outcome.happened is not Happened.NO, outcome.ended is ToolEnded.RETURNED
+    return outcome.model_copy(
+        update={
+            "result": outcome.result.carried(),
+            "verdicts": (),
+            "came": "" if changed else hashlib.sha256(words.encode()).hexdigest()[:16],
+            "shown": plain_line(words, BRIEF) if changed or not returned else "",
+        }
+    )
 
 
 def reason_of(outcome: ToolOutcome) -> str:

@@ -21,9 +21,9 @@ from perdure.errors import PlatformError
 app = typer.Typer(
     name="perdure",
     help="Start runs, follow them, and decide what waits for a person.",
-    epilog="Exit codes: 0 done, or answered; 1 error; 2 usage; 3 abstained or refused; 4 budget exhausted; "
-    "5 cancelled; 6 a decision changed nothing; 7 the run goes on; 130 interrupted. The environment variable "
-    "PERDURE_TOKEN holds the signed token of the person who starts runs.",
+    epilog="Exit codes: 0 done, or answered; 1 error; 2 usage; 3 abstained, refused, stuck or unfinished; "
+    "4 budget exhausted; 5 cancelled; 6 a decision changed nothing; 7 the run goes on; 130 interrupted. "
+    "The environment variable PERDURE_TOKEN holds the signed token of the person who starts runs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -15,7 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The arguments are invalid."""
     NOT_ANSWERED = 3
-    """The run ended without an answer: it abstained, or a guard refused."""
+    """The run ended without an answer: it abstained, was refused, got stuck in a loop, or is unfinished."""
     EXHAUSTED = 4
     """The run ended because its budget did not cover the next effect."""
     CANCELLED = 5

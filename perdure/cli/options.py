@@ -51,6 +51,14 @@ StartedBy = Annotated[
         help="Who starts the run, and so may not decide about its calls (default: your user name).",
     ),
 ]
+Requires = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--requires",
+        metavar="TOOL",
+        help="A tool of which the task needs a write: a run that ends without it is unfinished. May be repeated.",
+    ),
+]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="WORDS", help="The reason; for a denial the model is shown it.")
 ]

@@ -1,6 +1,7 @@
 """Runs as text for people: a line for each step, the steps that wait for a person, and the result."""
 
 import json
+from collections.abc import Sequence
 from typing import assert_never
 
 from rich.text import Text
@@ -19,10 +20,13 @@ from perdure.contracts.runs.run import (
     Outcome,
     Refused,
     RunResult,
+    Stuck,
+    Unfinished,
 )
 from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
 from perdure.contracts.tool_calls.approvals import Trust
 from perdure.contracts.tool_calls.decisions import PendingStep, Waiting
+from perdure.contracts.tool_calls.writes import Write, WriteState
 
 STYLES = {
     EntryState.RUNNING: "dim",
@@ -129,6 +133,7 @@ def shown(value: object) -> list[str]:
 def result(out: Output, run_result: RunResult, link: str) -> None:
     """Print the result of a run: the answer to standard output, everything about it to standard error."""
     _outcome(out, run_result.outcome)
+    out.note(*writes(run_result.writes, run_result.more_writes))
     out.note(*(f"notice   {notice}" for notice in run_result.notices))
     out.note(*_spent(run_result.spent, run_result.unsettled, run_result.account), Text(f"run      {link}", style="dim"))
 
@@ -136,9 +141,27 @@ def result(out: Output, run_result: RunResult, link: str) -> None:
 def failed(out: Output, how: FailedRun, run: str, *, tenant: str) -> None:
     """Print the spend of a failed run, its writes with an unknown outcome, and what to do."""
     out.note(*(Text(f"- {one_line(each, 500)}: look at the other side first", style="yellow") for each in how.unknown))
+    out.note(*writes(how.writes, how.more_writes))
     whose = "" if tenant == "default" else f" --tenant {tenant}"
     anew = "   or start it again under another id: it wrote nothing" if how.repeatable else ""
     out.note(*_spent(how.spent, how.unsettled, how.account), f"mend it, then: perdure retry {run}{whose}{anew}")
+
+
+WRITE_STYLES = {WriteState.DONE: "green", WriteState.UNKNOWN: "red", WriteState.NOT_ATTEMPTED: "dim"}
+"""The style of a write by what became of it; yellow for the others."""
+
+
+def writes(done: Sequence[Write], more: int) -> list[Text]:
+    """Return a line for each write of a run: what became of it, its call, its arguments and its result."""
+    lines = [Text(f"writes   {more} earlier ones", style="dim")] if more else []
+    for write in done:
+        who = f" by {write.by}" if write.by else ""
+        state = f"{write.state.value.replace('_', ' ')}{who}{'' if write.step else ', but required'}"
+        came = f"-> {write.came}" if write.came else ""
+        parts = (part for part in (write.tool, write.step, write.arguments, came) if part)
+        line = one_line(f"{state}: {' '.join(parts)}", 300)
+        lines.append(Text(f"write    {line}", style=WRITE_STYLES.get(write.state, "yellow")))
+    return lines
 
 
 def _spent(settled: Spend, unknown: Spend, account: Charged | None) -> list[Text]:
@@ -168,6 +191,12 @@ def _outcome(out: Output, outcome: Outcome) -> None:
             out.note(f"refused: {reason}", *(f"- {each}" for each in reasons))
         case Exhausted(reason=reason):
             out.note(f"exhausted: {reason}")
+        case Stuck(repeated=repeated, reason=reason):
+            shown = f"{repeated.tool} {repeated.arguments}"
+            out.note(f"stuck: {reason}", f"- {one_line(shown, 200)}: {', '.join(repeated.steps)}")
+        case Unfinished(answer=answer, reason=reason):
+            words = "" if answer is None or answer.body is None else answer.body
+            out.note(f"unfinished: {reason}", *([f"its last words: {one_line(words, 500)}"] if words else []))
         case Cancelled(phase=phase, unknown=unknown):
             out.note(f"cancelled while {phase.value}", *(f"- {each}" for each in unknown))
         case never:

@@ -13,6 +13,7 @@ from activities.tool_calls.boundary import SCREENED_FOR
 from agents.agent_file import Grantable, parse_agent
 from agents.loader import BadSpec
 from agents.summary import INSTRUCTIONS
+from perdure.contracts.agents.loops import Loops
 from perdure.contracts.guards import GuardAction
 from perdure.contracts.tool_calls.tools import AllowedHosts, Approval
 from tools.folder import all_tools
@@ -119,6 +120,23 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
             ),
             "examples.1.calls.1: the agent begins with read_document: let the example begin with it too",
         ),
+        (
+            GOOD + "requires = ['open']",
+            "requires: 'open' is not granted: name one of the granted tools that write",
+        ),
+        (
+            f"{GOOD}requires = ['calculator']\n[tools.calculator]\n[tools.create_ticket]",
+            "requires: 'calculator' only reads, so nothing is done by it: name one that writes, create_ticket",
+        ),
+        (GOOD + "reminders = 4", "reminders: Input should be less than or equal to 3 (got 4)"),
+        (GOOD + "[loops]\ntold = 3", "loops.stuck: 3 comes before the model can heed what it is told at 3: write more"),
+        (GOOD + "[loops]\nstuck = -1", "loops.stuck: Input should be greater than or equal to 0 (got -1)"),
+        (GOOD + "[loops]\ntold = 101", "loops.told: Input should be less than or equal to 100 (got 101)"),
+        (GOOD + "[loops]\nstuk = 3", "loops.stuk: Extra inputs are not permitted (got 3)"),
+        (
+            GOOD + "[tools.create_ticket]\npolled = true",
+            "tools.create_ticket.polled: 'create_ticket' changes the world at each call: leave the key out",
+        ),
         (GOOD + "[compaction]\nat = 0", "compaction.at: Input should be greater than or equal to 0.1 (got 0)"),
         (GOOD + "[compaction]\nat = 1.5", "compaction.at: Input should be less than or equal to 1 (got 1.5)"),
         (GOOD + "[compaction]\ntokens = 1", "compaction.tokens: Input should be greater than or equal to 16 (got 1)"),
@@ -146,6 +164,25 @@ def test_what_the_file_says_is_what_the_agent_is() -> None:
     assert (spec.name, spec.collection, spec.tier, spec.max_output_tokens) == ("x", "books", "strong", 90)
     assert (spec.attempts, spec.tool_attempts, spec.wait) == (2, 7, timedelta(seconds=0.5))
     assert (spec.result_bytes, spec.begins_with) == (900, "calculator")
+
+
+def test_a_call_is_told_the_second_time_and_ends_the_run_the_third_unless_the_file_says_otherwise() -> None:
+    assert parse_agent("x", GOOD.encode(), TOOLS).loops == Loops(told=2, stuck=3)
+    for text, loops in (
+        ("told = 0\nstuck = 1", Loops(told=0, stuck=1)),
+        ("stuck = 0", Loops(told=2, stuck=0)),
+        ("told = 5\nstuck = 100", Loops(told=5, stuck=100)),
+    ):
+        assert parse_agent("x", f"{GOOD}[loops]\n{text}".encode(), TOOLS).loops == loops
+
+
+def test_what_an_agent_requires_is_granted_and_each_tool_once() -> None:
+    text = f"{GOOD}requires = ['create_ticket', 'create_ticket']\nreminders = 2\n[tools.create_ticket]\n"
+    spec = parse_agent("x", (text + "[tools.calculator]\npolled = true").encode(), TOOLS)
+    assert (spec.requires, spec.reminders) == (("create_ticket",), 2)
+    assert {tool.name: tool.polled for tool in spec.tools} == {"create_ticket": False, "calculator": True}
+    plain = parse_agent("x", GOOD.encode(), TOOLS)
+    assert (plain.requires, plain.reminders) == ((), 1)
 
 
 def test_older_turns_are_summed_up_at_four_fifths_of_the_window_unless_the_file_says_otherwise() -> None:

@@ -60,6 +60,19 @@ async def test_exit_codes_tell_how_a_run_ended(cli: Cli, stub: StubModel) -> Non
     assert failed.err.splitlines()[-1].startswith("perdure: run ")
 
 
+async def test_a_run_without_the_write_that_it_requires_says_what_is_missing(cli: Cli, stub: StubModel) -> None:
+    stub.script = [calls(TICKET), answer("It is open.")]
+    done = await cli("run", "tester", "Open one.", "--requires", "create_ticket", "-q")
+    assert (done.code, done.out) == (0, "It is open.\n")
+    assert 'write    done: create_ticket call-1-1 {"title": "Leave"' in done.err
+    stub.calls, stub.script = 0, [answer("It is open."), answer("It really is.")]
+    missing = await cli("run", "tester", "Open one.", "--requires", "create_ticket", "-q")
+    assert (missing.code, missing.out) == (3, "")
+    assert "unfinished: Required: create_ticket was never tried." in missing.err
+    assert "its last words: It really is." in missing.err
+    assert "write    not attempted, but required: create_ticket" in missing.err
+
+
 async def test_a_run_is_told_step_by_step_and_adds_up(cli: Cli, stub: StubModel, platform: Platform) -> None:
     stub.script = [calls(SUM, TICKET), answer("Forty-two.")]
     name = str(uuid.uuid4())

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from activities.settings import ROOT
-from evals.agent_tasks import TASKS, AgentTask, load, score
+from evals.agent_tasks import TASKS, AgentTask, claimed, load, score
 
 SETS = sorted(file.stem for file in TASKS.glob("*.toml"))
 TICKET = {"title": "Permit", "text": "It costs 35 euros."}
@@ -48,6 +48,15 @@ def test_an_answer_needs_a_fact_and_the_right_ending() -> None:
     nothing: dict[str, list[dict[str, str]]] = {"tickets": [], "messages": []}
     assert not score(ASKS, "answered", "10 euros", nothing, 0).answer
     assert not score(ASKS, "failed", "35 euros", nothing, 0).answer
+
+
+def test_a_run_that_only_says_so_is_told_apart_from_one_that_says_that_it_is_not_done() -> None:
+    nothing: dict[str, list[dict[str, str]]] = {"tickets": [], "messages": []}
+    assert claimed(WRITES, "answered", nothing)
+    assert not claimed(WRITES, "unfinished", nothing)
+    assert not claimed(WRITES, "answered", {"tickets": [TICKET], "messages": []})
+    assert not claimed(ASKS, "answered", nothing)
+    assert (WRITES.requires, SENDS.requires, ASKS.requires) == (("create_ticket",), ("send_message",), ())
 
 
 @pytest.mark.parametrize("name", SETS)

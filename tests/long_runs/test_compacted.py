@@ -7,7 +7,7 @@ import pytest
 from activities.settings import Settings
 from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
-from perdure.contracts.runs.run import Answered
+from perdure.contracts.runs.run import Answered, Stuck
 from tests.support.runs.agent_runs import BRIEF, LONG, READS, SUM, answer, calls, write_agent
 from tests.support.servers.stub_model import StubModel
 
@@ -19,6 +19,7 @@ BUDGET = Budget(steps=60, tool_calls=60, input_tokens=10**7, output_tokens=10**6
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     write_agent(tmp_path, "brief", READS, BRIEF)
+    write_agent(tmp_path, "patient", READS, BRIEF, loops="told = 14\nstuck = 16")
     return settings
 
 
@@ -38,3 +39,14 @@ async def test_summaries_outlive_the_execution_in_which_they_were_made(platform:
     assert "Second." in str(summary)
     assert "First." not in str(stub.requests[-1]["messages"])
     assert len(rest) == 2 * 5, "turns after the summary stay word for word"
+
+
+async def test_a_loop_is_counted_across_summaries_and_executions(platform: Platform, stub: StubModel) -> None:
+    turn, long = calls(SUM), calls(SUM) | LONG
+    stub.script = [*[turn] * 3, long, answer("Summed up."), *[turn] * 30]
+    result = await platform.run_agent("Do much.", agent="patient", business_id="in-a-loop", budget=BUDGET)
+    assert isinstance(result.outcome, Stuck)
+    assert (result.outcome.repeated.times, result.outcome.repeated.steps[-1]) == (16, "call-16-1")
+    assert len(await platform.executions("in-a-loop")) >= 2
+    assert "Summed up." in str(stub.requests[-1]["messages"])
+    assert "15 times" in str(stub.requests[-1]["messages"][-1])

@@ -36,6 +36,11 @@ async def _denied(platform: Platform, run: str, _: Stage) -> None:
     await platform.decide(run, says(step, Ruling.DENY, decision_id="denied", reason="they know already"))
 
 
+async def _approved(platform: Platform, run: str, _: Stage) -> None:
+    [step] = await waits(platform, run)
+    await platform.decide(run, says(step, Ruling.APPROVE, decision_id="approved"))
+
+
 async def _did_happen(platform: Platform, run: str, _: Stage) -> None:
     [step] = await waits(platform, run)
     await platform.decide(run, says(step, Ruling.DID_HAPPEN, decision_id="seen", result="It stands in the book."))
@@ -231,6 +236,38 @@ AGENTS = (
     ),
     Scenario(name="agent-abstained-in-silence", ending="abstained", agent="tester", script=(answer(" "),)),
     Scenario(name="agent-failed-because-the-model-refused", ending=FAILED, agent="tester", script=("400",)),
+    Scenario(
+        name="agent-stuck-in-the-same-call",
+        ending="stuck",
+        agent="limited",
+        script=(calls(SUM), calls(SEARCH), calls(SUM), calls(SUM, SEARCH)),
+    ),
+    Scenario(
+        name="agent-stuck-before-a-third-ticket",
+        ending="stuck",
+        agent="limited",
+        script=(calls(TICKET), calls(TICKET), calls(TICKET)),
+    ),
+    Scenario(
+        name="agent-unfinished-though-it-was-told",
+        ending="unfinished",
+        agent="limited",
+        script=(calls(SUM), answer("42."), answer("I have sent it.")),
+    ),
+    Scenario(
+        name="agent-unfinished-since-a-person-said-no",
+        ending="unfinished",
+        agent="limited",
+        script=(calls(MESSAGE), answer()),
+        meanwhile=_denied,
+    ),
+    Scenario(
+        name="agent-did-what-it-was-told-to-be-missing",
+        ending="answered",
+        agent="limited",
+        script=(answer("Eighteen weeks."), calls(MESSAGE), answer()),
+        meanwhile=_approved,
+    ),
     Scenario(
         name="agent-handed-over-to-its-next-execution",
         ending="answered",

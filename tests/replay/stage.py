@@ -40,6 +40,7 @@ async def set_up(client: Client, settings: Settings, stub: StubModel, folder: Pa
     write_agent(agents, "guarded", READS, GUARDED)
     write_agent(agents, "brief", READS, BRIEF)
     write_agent(agents, "unguarded", READS, "results = []\n")
+    write_agent(agents, "limited", loops="", more='results = []\nrequires = ["send_message"]\n')
 
     class StageAdapters(Adapters):
         def all_tools(self) -> Mapping[str, Tool[Any]]:

@@ -15,7 +15,7 @@ from perdure.contracts.tool_calls.tools import ToolSpec
 from tests.replay.gate import changes
 from tests.replay.histories import FOLDER, read
 from workflows.agent_parts import decisions, tool_calls
-from workflows.state_machines import agent, tool_call
+from workflows.state_machines import agent, repeats, tool_call, writes
 from workflows.state_machines.agent import Step
 from workflows.state_machines.tool_call import Move
 
@@ -110,3 +110,28 @@ async def test_what_only_people_read_is_free_to_change(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(tool_call, "ending", otherwise)
     assert await changed_parts("opened-a-ticket") == []
+
+
+async def test_a_loop_that_is_not_stopped_before_the_call_is_another_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_is_stuck(_run: AgentRun, _calls: Any) -> None:
+        return None
+
+    monkeypatch.setattr(repeats, "before", none_is_stuck)
+    with pytest.raises(NondeterminismError):
+        await changed_parts("stuck-before-a-third-ticket")
+
+
+async def test_other_words_for_a_loop_are_another_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "SHORT", 12)
+    assert await changed_parts("stuck-in-the-same-call") == []
+    monkeypatch.setattr(repeats, "_told", lambda *_: "Stop it.")
+    assert "activity 'think', input.transcript.fresh[0].body.digest" in await changed_parts("stuck-in-the-same-call")
+
+
+async def test_a_run_that_is_not_reminded_any_more_is_another_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: AgentRun) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(writes, "to_remind", nothing)
+    with pytest.raises(NondeterminismError):
+        await changed_parts("did-what-it-was-told-to-be-missing")

@@ -17,7 +17,20 @@ from perdure.contracts.tool_calls.outcome import ToolEnded
 from tests.state_machines.trials.agent_states import NEAR, SPEC, call, names, outcome, run_of
 from tests.state_machines.trials.agent_states import stages as any_stage
 from workflows.state_machines import agent, tool_call
-from workflows.state_machines.agent import Abstain, Check, Compact, Exhaust, Hold, Observe, Stop, Think, Work, next_step
+from workflows.state_machines.agent import (
+    Abstain,
+    Check,
+    Circle,
+    Compact,
+    Exhaust,
+    Hold,
+    Observe,
+    Remind,
+    Stop,
+    Think,
+    Work,
+    next_step,
+)
 
 turns_of_calls = st.lists(st.tuples(names, any_stage), max_size=6).map(
     lambda pairs: tuple(call(name, number, stage=stage) for number, (name, stage) in enumerate(pairs, start=1))
@@ -123,8 +136,8 @@ def test_a_reply_that_was_withheld_or_refused_ends_the_run_with_its_words(reason
     assert (step.unusable.by, step.unusable.words, run.calls) == (by, "I cannot help with that.", ())
 
 
-def test_every_step_is_tested_above_or_in_the_tests_of_compaction() -> None:
-    covered = {Hold, Think, Work, Observe, Check, Abstain, Exhaust, Compact, Stop}
+def test_every_step_is_tested_above_or_in_the_tests_of_compaction_repeats_and_writes() -> None:
+    covered = {Hold, Think, Work, Observe, Check, Abstain, Exhaust, Compact, Stop, Circle, Remind}
     steps = {one for _, one in inspect.getmembers(agent, dataclasses.is_dataclass) if one.__module__ == agent.__name__}
     assert steps == covered
 

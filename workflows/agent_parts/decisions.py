@@ -7,12 +7,12 @@ from typing import assert_never
 
 from temporalio import workflow
 
-from perdure.contracts.agents.agent import RequestedCall
+from perdure.contracts.agents.agent import CallStage, RequestedCall
 from perdure.contracts.agents.steps import CheckDecision, CheckedDecision, ScreenCall, SettleCall
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.text import Text
-from perdure.contracts.tool_calls.approvals import Voice
+from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Voice
 from perdure.contracts.tool_calls.decisions import DecisionReply, Ruling, StepDecision
 from perdure.contracts.tool_calls.tools import ToolSpec
 from workflows.agent_parts.binding import bound_run
@@ -27,6 +27,7 @@ from workflows.state_machines.approvals import (
     Lapse,
     Remind,
     agreed,
+    beginning,
     decider_objection,
     edited,
     lapse_ruling,
@@ -105,7 +106,7 @@ class Decisions:
             return
         if not isinstance(due, Lapse):
             progress.put_call(passed(call, due))
-            progress.show_due(call, due, policy_of(tool))
+            progress.show_due(call, _done_by_policy(call, due, policy_of(tool)))
             return
         await self._lapse(call, tool, due)
 
@@ -128,7 +129,7 @@ class Decisions:
                 progress.put_call(tool_call.postponed(call, timeout, wait, workflow.now()))
                 progress.timeline.note(plain(f"{call.id} is not decided yet: {checked.refused}", REASON))
                 return
-        progress.show_due(call, due, policy_of(tool))
+        progress.show_due(call, _done_by_policy(call, due, policy_of(tool)))
         if ruling is Ruling.APPROVE:
             progress.put_call(tool_call.allowed(call))
         else:
@@ -219,6 +220,8 @@ class Decisions:
             arguments = screened.arguments
         voice = Voice(by=decision.by, verified=verified, decision_id=decision.decision_id, at=workflow.now())
         changed, missing = agreed(call, tool, voice, arguments)
+        if decision.arguments is not None:
+            changed = changed.model_copy(update={"brief": beginning(decision.arguments)})
         self._progress.put_call(changed)
         return accepted(decision, verified=verified, missing=missing)
 
@@ -243,11 +246,29 @@ class Decisions:
         if reason:
             return reason
         # Where the decision came too late, an attempt has reported the outcome of the call in the meantime.
-        self._progress.put_call(tool_call.allowed(call) if outcome is None else tool_call.answered(call, outcome))
+        by = "" if settled.refused else decision.by
+        self._progress.put_call(
+            tool_call.allowed(call) if outcome is None else tool_call.answered(call, outcome, by=by)
+        )
         return settled.refused or None
 
     def _key(self, call: RequestedCall) -> StepKey:
         return key_of(self._tenant, call.id)
+
+
+def _done_by_policy(call: RequestedCall, due: Due, policy: ApprovalPolicy) -> str:
+    """Return the words for an action of the policy that is due."""
+    match due:
+        case Remind():
+            return "**still waits for a person**"
+        case Escalate():
+            step = policy.escalate[call.escalations]
+            return f"**{plain(', '.join((*step.names, *step.groups)))} may decide too**"
+        case Lapse():
+            ruling = policy.on_timeout if call.stage is CallStage.AWAITING_APPROVAL else "deny"
+            return f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}: {ruling}"
+        case never:
+            assert_never(never)
 
 
 def _timer_name(due: Due) -> str:

@@ -1,8 +1,8 @@
 """The progress of an agent's run: its state, which changes only here, and what operators see of it."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any, assert_never
+from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -12,16 +12,16 @@ from perdure.contracts.agents.compaction import Compacted, Mark
 from perdure.contracts.agents.steps import Thought
 from perdure.contracts.guards import Verdict
 from perdure.contracts.runs.continued import HandOver
-from perdure.contracts.runs.run import Abstained, AnyPhase, Outcome, Refused
+from perdure.contracts.runs.run import Abstained, AnyPhase, Outcome, Refused, Stuck, Unfinished
 from perdure.contracts.temporal.search_attributes import AWAITING_APPROVAL, GUARD_TRIGGERED, PHASE
-from perdure.contracts.tool_calls.approvals import ApprovalPolicy
 from perdure.contracts.tool_calls.decisions import DecisionReply, StepDecision
+from perdure.contracts.tool_calls.writes import Write
 from workflows.agent_parts.binding import restored, with_call
 from workflows.run.headline import REASON, chosen, cost_of, named, now, plain
 from workflows.run.paid import Account
 from workflows.run.progress import Progress
-from workflows.state_machines import agent, compaction, ending, tool_call
-from workflows.state_machines.approvals import WAITING, Due, Escalate, Lapse, Remind, lasted
+from workflows.state_machines import agent, compaction, ending, tool_call, writes
+from workflows.state_machines.approvals import WAITING
 from workflows.state_machines.decisions import describe
 from workflows.state_machines.purchase import OverBudget
 
@@ -137,7 +137,8 @@ class AgentProgress(Progress):
 
     def why(self, outcome: Outcome) -> str:
         """Return why the run ended, also where guards stopped it: their reasons never hold the checked text."""
-        return plain(outcome.reason, REASON) if isinstance(outcome, Abstained | Refused) else super().why(outcome)
+        ours = isinstance(outcome, Abstained | Refused | Stuck | Unfinished)
+        return plain(outcome.reason, REASON) if ours else super().why(outcome)
 
     def _store(self, verdicts: tuple[Verdict, ...]) -> None:
         """Store each different verdict once: a long run has the same verdict on thousands of calls."""
@@ -157,6 +158,9 @@ class AgentProgress(Progress):
     def last_labels(self, *, waits: bool = False) -> list[SearchAttributeUpdate[Any]]:
         """Return whether the run waits for a person, if that changed: a failed run may, a cancelled one never does."""
         return [AWAITING_APPROVAL.value_set(waits)] if waits != self._shown_awaiting else []
+
+    def writes(self) -> tuple[tuple[Write, ...], int]:
+        return ((), 0) if self._state is None else writes.listed(self._state)
 
     def wrote(self) -> bool:
         return self._state is not None and self._state.wrote
@@ -221,19 +225,8 @@ class AgentProgress(Progress):
         result = plain(describe(decision, reply), REASON)
         self.timeline.step(who, f"sent again; {result}" if again else result, workflow.now())
 
-    def show_due(self, call: RequestedCall, due: Due, policy: ApprovalPolicy) -> None:
+    def show_due(self, call: RequestedCall, result: str) -> None:
         """Show an action of the approval policy that is due, since nobody has decided."""
-        match due:
-            case Remind():
-                result = "**still waits for a person**"
-            case Escalate():
-                step = policy.escalate[call.escalations]
-                result = f"**{plain(', '.join((*step.names, *step.groups)))} may decide too**"
-            case Lapse():
-                ruling = policy.on_timeout if call.stage is CallStage.AWAITING_APPROVAL else "deny"
-                result = f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}: {ruling}"
-            case never:
-                assert_never(never)
         self.timeline.step(f"{call.id} {plain(call.tool)}", result, workflow.now())
 
     def stray(self, reason: str) -> None:

@@ -24,6 +24,7 @@ from perdure.contracts.temporal.search_attributes import (
     STEPS,
     TENANT,
 )
+from perdure.contracts.tool_calls.writes import Write
 from workflows.effects import Effect
 from workflows.run.headline import REASON, ended, failed, plain, spent
 from workflows.run.outages import Outages
@@ -150,6 +151,7 @@ class Progress:
 
         `phase` is the phase in which it failed, `unknown` the calls whose outcome is unknown.
         """
+        writes, more = self.writes()
         failure = FailedRun(
             phase=self.phase if phase is None else phase,
             reason=str(fault),
@@ -160,12 +162,18 @@ class Progress:
             repeatable=not unknown and not self.wrote(),
             deployment=self.account.deployment or self.deployment,
             notices=tuple(self.account.notices),
+            writes=writes,
+            more_writes=more,
         )
         self.ending = failed(failure, workflow.info().workflow_id)
         self.timeline.step("**failed**", plain(str(fault), REASON), workflow.now())
         if labels := self.last_labels(waits=bool(unknown)):
             workflow.upsert_search_attributes(labels)
         return ApplicationError(str(fault), failure, type=type(fault).__name__)
+
+    def writes(self) -> tuple[tuple[Write, ...], int]:
+        """Return the writes of the run for its result, and the number of earlier ones."""
+        return (), 0
 
     def wrote(self) -> bool:
         """Return whether a call of the run may have changed anything outside of it."""
@@ -201,6 +209,7 @@ class Progress:
                 *self.last_labels(),
             ]
         )
+        writes, more = self.writes()
         return RunResult(
             outcome=outcome,
             verdicts=self.verdicts,
@@ -210,4 +219,6 @@ class Progress:
             deployment=self.account.deployment or self.deployment,
             timings=self.timeline.stages(),
             notices=tuple(self.account.notices),
+            writes=writes,
+            more_writes=more,
         )

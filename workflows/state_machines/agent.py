@@ -6,16 +6,18 @@ from typing import TypeAlias
 
 from perdure.contracts.agents.agent import AgentPhase, AgentRun, CallStage, RequestedCall, Shortfall
 from perdure.contracts.agents.compaction import Mark
-from perdure.contracts.agents.steps import Thought
+from perdure.contracts.agents.loops import Repeated
+from perdure.contracts.agents.steps import AskedCall, Thought
 from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.chains.spec import Deployment
 from perdure.contracts.chains.steps import Unusable
 from perdure.contracts.contract import Digest
-from perdure.contracts.runs.run import Abstained, Refused
+from perdure.contracts.runs.run import Abstained, Refused, Stuck, Unfinished
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.outcome import ToolEnded
-from workflows.state_machines import compaction, ending
+from perdure.contracts.tool_calls.writes import Write
+from workflows.state_machines import compaction, ending, repeats, writes
 from workflows.state_machines.approvals import WAITING
 
 
@@ -55,6 +57,13 @@ class Observe:
 
 
 @dataclass(frozen=True)
+class Remind:
+    """Tell the model that these required writes have not been done, where the budget covers one more thought."""
+
+    missing: tuple[Write, ...]
+
+
+@dataclass(frozen=True)
 class Check:
     """Have guards check the answer that the model gave."""
 
@@ -74,6 +83,13 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Circle:
+    """End the run: the model repeats the same call, and it comes to the same."""
+
+    repeated: Repeated
+
+
+@dataclass(frozen=True)
 class Exhaust:
     """End the run: the budget does not cover the next step."""
 
@@ -83,7 +99,7 @@ class Exhaust:
 CUT_SHOWN = 8
 """The characters of a cut's link in the name of its compaction step."""
 
-Step: TypeAlias = Hold | Think | Compact | Work | Observe | Check | Abstain | Stop | Exhaust
+Step: TypeAlias = Hold | Think | Compact | Work | Observe | Remind | Check | Abstain | Stop | Circle | Exhaust
 
 
 def next_step(run: AgentRun) -> Step:
@@ -96,6 +112,8 @@ def next_step(run: AgentRun) -> Step:
         open_calls = tuple(call.id for call in run.calls if call.stage is not CallStage.ANSWERED)
         return Work(open_calls) if open_calls else Observe()
     if run.answer is not None or run.silent:
+        if missing := writes.to_remind(run):
+            return Remind(missing)
         return Abstain() if run.answer is None else Check(run.answer)
     cut, again = compaction.cut(run), ending.LONGER if run.longer else ""
     # After a reset the same number may stand for a summary of other turns: the cut makes it another step.
@@ -106,17 +124,23 @@ def next_step(run: AgentRun) -> Step:
     )
 
 
-def _end(run: AgentRun) -> Exhaust | Stop | None:
+def _end(run: AgentRun) -> Exhaust | Stop | Circle | None:
     """Return the step that ends the run, whatever it still has to do; None where it goes on."""
     if run.short is not None:
         return Exhaust(run.short)
+    if run.stuck is not None:
+        return Circle(run.stuck)
     return None if run.unusable is None else Stop(run.unusable)
 
 
-def outcome_of(end: Abstain | Stop) -> Abstained | Refused:
-    """Return the outcome of a run whose model made no move."""
+def outcome_of(run: AgentRun, end: Abstain | Stop | Circle) -> Abstained | Refused | Stuck | Unfinished:
+    """Return the outcome of a run whose model made no move, or the same one again."""
     if isinstance(end, Stop):
         return ending.outcome_of(end.unusable)
+    if isinstance(end, Circle):
+        return Stuck(repeated=end.repeated, reason=repeats.reason(end.repeated))
+    if writes.missing(run):
+        return writes.unfinished(run, None)
     return Abstained(reason="The model asked for no tool and gave no answer.")
 
 
@@ -166,21 +190,26 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
     transcript = run.transcript.kept().add(Turn(role=Role.ASSISTANT, body=reply.said))
     if reply.kept:
         transcript = transcript.kept()
-    calls = tuple(
-        RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments.reference()) for call in reply.calls
-    )
+    stuck = repeats.before(run, reply.calls)
+    calls = () if stuck else tuple(_requested(run, call) for call in reply.calls)
     return run.model_copy(
         update={
             "turn": run.turn + 1,
+            "stuck": stuck,
             "window": compaction.window_after(run, reply),
             "transcript": transcript,
             "calls": calls,
-            "answer": None if calls else reply.answer,
-            "silent": not calls and reply.answer is None,
+            "answer": None if reply.calls else reply.answer,
+            "silent": not reply.calls and reply.answer is None,
             "attempted": 0,
             "longer": 0,
         }
     )
+
+
+def _requested(run: AgentRun, call: AskedCall) -> RequestedCall:
+    same = "" if run.spec.loops is None else repeats.same_of(call)
+    return RequestedCall(id=call.id, tool=call.tool, arguments=call.arguments.reference(), brief=call.brief, same=same)
 
 
 def _without_move(run: AgentRun, reply: Thought) -> dict[str, object]:
@@ -203,7 +232,23 @@ def observed(run: AgentRun) -> AgentRun:
     transcript = run.transcript.add(*turns)
     if place_of_answer(run) is not None and all(call.kept for call in run.calls):
         transcript = transcript.kept()
-    return run.model_copy(update={"transcript": transcript, "returned": returned, "calls": ()})
+    after, note = repeats.observed(writes.observed(run))
+    if note is not None:
+        transcript = transcript.add(Turn(role=Role.NOTE, body=note))
+    return after.model_copy(update={"transcript": transcript, "returned": returned, "calls": ()})
+
+
+def reminded(run: AgentRun, missing: tuple[Write, ...]) -> AgentRun:
+    """Return the run whose model is told what is missing: its answer is taken back, and it thinks once more."""
+    transcript = run.transcript.add(Turn(role=Role.NOTE, body=writes.reminder(missing)))
+    return run.model_copy(
+        update={"transcript": transcript, "reminded": run.reminded + 1, "answer": None, "silent": False}
+    )
+
+
+def not_reminded(run: AgentRun) -> AgentRun:
+    """Return the run whose budget covers no further thought: it ends with what it has."""
+    return run.model_copy(update={"reminded": run.spec.reminders})
 
 
 def place_of_answer(run: AgentRun) -> Digest | None:

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 from pydantic import JsonValue
 
 from perdure.contracts.agents.agent import CallStage, RequestedCall
-from perdure.contracts.agents.steps import CheckedDecision
+from perdure.contracts.agents.steps import BRIEF, CheckedDecision
 from perdure.contracts.contract import Digest
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import MOST_REMINDERS, ApprovalPolicy, Trust, Voice
@@ -194,6 +194,11 @@ def _may(
 def edited(arguments: dict[str, JsonValue]) -> Text:
     """Return the arguments that a person put in place of the model's, in the form that the tool gets."""
     return Text.of(json.dumps(arguments, ensure_ascii=False, sort_keys=True))
+
+
+def beginning(arguments: dict[str, JsonValue]) -> str:
+    """Return the beginning of a person's arguments, in one line."""
+    return " ".join(json.dumps(arguments, ensure_ascii=False, sort_keys=True).split())[:BRIEF]
 
 
 def agreed(

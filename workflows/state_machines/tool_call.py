@@ -140,8 +140,8 @@ def allowed(call: RequestedCall, arguments: Text | None = None) -> RequestedCall
     )
 
 
-def answered(call: RequestedCall, outcome: ToolOutcome) -> RequestedCall:
-    """Return a call with its outcome, from an attempt or from a person."""
+def answered(call: RequestedCall, outcome: ToolOutcome, *, by: str = "") -> RequestedCall:
+    """Return a call with its outcome, from an attempt or from a person, who is named by `by`."""
     return _decided(
         call,
         stage=CallStage.ANSWERED,
@@ -149,6 +149,9 @@ def answered(call: RequestedCall, outcome: ToolOutcome) -> RequestedCall:
         result=outcome.result.reference(),
         ended=outcome.ended,
         happened=outcome.happened,
+        by=by,
+        came=outcome.came,
+        shown=outcome.shown,
     )
 
 

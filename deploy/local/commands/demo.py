@@ -27,6 +27,8 @@ from perdure.contracts.runs.run import (
     Outcome,
     Refused,
     RunStatus,
+    Stuck,
+    Unfinished,
 )
 from perdure.errors import PlatformError
 
@@ -130,7 +132,7 @@ def _outcome_text(outcome: Outcome) -> str:
     match outcome:
         case Answered():
             return escape(outcome.answer.body or "")
-        case Abstained() | Refused() | Exhausted():
+        case Abstained() | Refused() | Exhausted() | Stuck() | Unfinished():
             return escape(outcome.reason)
         case Extracted():
             return escape(", ".join(f"{name}: {value}" for name, value in outcome.record.values().items()))

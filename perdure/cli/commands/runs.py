@@ -66,6 +66,7 @@ def run(
     tool_calls: options.ToolCalls = None,
     until: options.Until = None,
     by: options.StartedBy = None,
+    requires: options.Requires = None,
     detach: options.Detach = False,
     within: options.Within = None,
     quiet: options.Quiet = False,
@@ -84,6 +85,7 @@ def run(
         "tier": tier,
         "budget": limits,
         "started_by": mistakes.read(lambda: _starter(session, by), ""),
+        "requires": tuple(requires or ()),
     }
     request = mistakes.read(lambda: AgentRequest.strictly(fields), None)
     limit = limit_of(mistakes, within, run_id)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from perdure.contracts.agents.compaction import Compaction, Window
+from perdure.contracts.agents.loops import Loops, Repeated, Seen
 from perdure.contracts.agents.transcript import Transcript
 from perdure.contracts.budget import Allowance, Spend
 from perdure.contracts.chains.spec import Deployment
@@ -17,6 +18,7 @@ from perdure.contracts.tool_calls.approvals import Voice
 from perdure.contracts.tool_calls.decisions import DecisionRecord
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded
 from perdure.contracts.tool_calls.tools import ToolEffect, ToolName, ToolSpec
+from perdure.contracts.tool_calls.writes import Write
 from perdure.contracts.windows import WindowShortage
 
 
@@ -81,6 +83,13 @@ class AgentSpec(Contract):
     """The wait before the second attempt; it doubles for each further one."""
     compaction: Compaction | None = None
     """When older turns are summarized; None for never, as in runs that began before there were summaries."""
+    loops: Loops | None = None
+    """The limits for calls that repeat themselves. None in runs that began before there were any: they have no limit,
+    and their result lists no writes."""
+    requires: tuple[ToolName, ...] = ()
+    """The tools of which a write has to be done, or the run is unfinished: the agent's, and those of the request."""
+    reminders: int = Field(default=0, ge=0, le=3)
+    """How often the model is told that a required write is missing, before the run ends without it."""
 
     def tool(self, name: str) -> ToolSpec | None:
         """Return the granted tool of this name; None where none was granted."""
@@ -113,6 +122,10 @@ class RequestedCall(Contract):
     """The tool's name as the model wrote it; a tool of this name need not exist."""
     arguments: Text
     """The arguments, as JSON. The body is included where a person has to see it."""
+    brief: str = ""
+    """The beginning of the arguments as the model asked, in one line."""
+    same: str = ""
+    """16 hexadecimal digits of tool and arguments, as the model asked; empty in runs without limits for repetitions."""
     stage: CallStage = CallStage.ASKED
     """The stage of the call."""
     attempts: int = Field(default=0, ge=0)
@@ -143,6 +156,12 @@ class RequestedCall(Contract):
     """Whether the call changed the world; None until it is answered."""
     kept: bool = False
     """Whether the answer is stored with its place in the conversation, right after the turn that asked for it."""
+    came: str = ""
+    """A short digest of what the tool returned, by which a repetition is recognized; empty where it is not known."""
+    shown: str = ""
+    """The beginning of the result of a write, in one line."""
+    by: str = ""
+    """Who denied the call, or said whether it happened; empty for nobody."""
 
 
 class Shortfall(Contract):
@@ -210,6 +229,18 @@ class AgentRun(Contract):
     count."""
     wrote: bool = False
     """Whether a call that may change the world was attempted."""
+    seen: tuple[Seen, ...] = ()
+    """The newest calls that were made, each with what it came to. Only these are recognized when they are repeated."""
+    stuck: Repeated | None = None
+    """The call that was repeated too often, and ends the run; None for none."""
+    writes: tuple[Write, ...] = ()
+    """The newest writes of earlier turns."""
+    more_writes: int = Field(default=0, ge=0)
+    """The number of writes before those."""
+    attempts_at: tuple[Write, ...] = ()
+    """The last write of each required tool; the one that was done, where there is one."""
+    reminded: int = Field(default=0, ge=0)
+    """How often the model was told that a required write is missing."""
 
     def call(self, id: str) -> RequestedCall:
         """Return the call with this id. Raises `KeyError`."""

@@ -17,6 +17,9 @@ from perdure.contracts.tool_calls.decisions import StepDecision
 from perdure.contracts.tool_calls.outcome import ToolOutcome
 from perdure.contracts.tool_calls.tools import ToolName
 
+BRIEF = 120
+"""The most characters of a call's arguments, or of the result of a write, that the result of a run shows."""
+
 
 class PinAgent(Contract):
     """Pin the spec and the deployment of this run, and store the task."""
@@ -33,6 +36,8 @@ class PinAgent(Contract):
     """The name that the starter gave, unverified; empty for none."""
     caller: Digest | None = None
     """The ticket of the caller's token; None for an anonymous start."""
+    requires: tuple[ToolName, ...] = ()
+    """The tools of which this run requires a write, besides those that the agent's file requires."""
 
 
 class PinnedAgent(Contract):
@@ -68,6 +73,8 @@ class AskedCall(Contract):
     arguments: PlainText
     """The arguments as the model wrote them, in JSON. Short ones have their body; longer ones travel by digest, because
     the thought's own text holds them."""
+    brief: str = ""
+    """The beginning of the arguments, in one line, for a reader of the result."""
 
 
 class Thought(PaidReply):

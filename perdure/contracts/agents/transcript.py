@@ -22,6 +22,8 @@ class Role(StrEnum):
     """A tool: its answer, wrapped as data."""
     SUMMARY = "summary"
     """A summary by the model of the turns before, wrapped as data. Prompts show it in their place."""
+    NOTE = "note"
+    """The platform: what it tells the model about its calls."""
 
 
 class Turn(Contract):
@@ -29,7 +31,7 @@ class Turn(Contract):
 
     role: Role
     body: Text
-    """The content of the turn; in a transcript by digest alone."""
+    """The content of the turn; in a transcript by digest alone, until it is stored only that of a note has its body."""
     call: str | None = None
     """The call that a tool's turn answers; None for other turns."""
     covers: Digest | None = None
@@ -59,7 +61,7 @@ class Transcript(Contract):
     stored: Digest | None = None
     """The link of the last turn that is known to be stored; None before the first."""
     fresh: tuple[Turn, ...] = ()
-    """The turns since then, in call order, by digest alone."""
+    """The turns since then, in call order, by digest alone. Only notes have their body: no effect has made it."""
     tokens: int = Field(default=0, ge=0)
     """An upper bound of the tokens of all bodies that a prompt shows. It prices the prompt without reading a body."""
     turns: int = Field(default=0, ge=0)
@@ -83,7 +85,7 @@ class Transcript(Contract):
 
     def add(self, *turns: Turn) -> Self:
         """Return the transcript with these turns at its end, in the order of their calls, whichever ended first."""
-        fresh = (*self.fresh, *(turn.model_copy(update={"body": turn.body.reference()}) for turn in turns))
+        fresh = (*self.fresh, *(turn if turn.role is Role.NOTE else _without_body(turn) for turn in turns))
         tokens = self.tokens + sum(turn.body.tokens for turn in turns)
         return self.model_copy(update={"fresh": fresh, "tokens": tokens, "turns": self.turns + len(turns)})
 
@@ -98,3 +100,7 @@ class Transcript(Contract):
     def kept(self) -> Self:
         """Return the transcript once an effect has stored its turns: the head stands for all of them."""
         return self.model_copy(update={"stored": self.head, "fresh": ()})
+
+
+def _without_body(turn: Turn) -> Turn:
+    return turn.model_copy(update={"body": turn.body.reference()})

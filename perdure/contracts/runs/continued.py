@@ -8,7 +8,8 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from perdure.contracts.agents.agent import AgentPhase, AgentRun
 from perdure.contracts.budget import Charged
 from perdure.contracts.contract import Contract
-from perdure.contracts.runs.run import AgentRequest, StageTiming, legible_task
+from perdure.contracts.runs.legible import legible_task
+from perdure.contracts.runs.run import AgentRequest, StageTiming
 from perdure.contracts.text import Text
 
 

@@ -24,7 +24,7 @@ class RunFilter(Contract, metaclass=EdgeType):
     phase: AnyPhase | None = None
     """The phase of a running run. Only phases that last can be searched for: short ones are not indexed."""
     outcome: str | None = Field(default=None, pattern=r"^[a-z_]{1,40}$")
-    """The `kind` of the outcome: `answered`, `abstained`, `refused` ..."""
+    """The `kind` of the outcome: `answered`, `abstained`, `unfinished`, `stuck` ..."""
     state: RunState | None = None
     awaiting: bool | None = None
     """Whether something in the run waits for a person."""

@@ -1,6 +1,5 @@
 """Runs from the outside: requests, phases, outcomes, results and statuses."""
 
-import unicodedata
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
@@ -15,7 +14,11 @@ from perdure.contracts.chains.steps import DocumentFile
 from perdure.contracts.contract import Contract, Digest, EdgeType, Name, Variant
 from perdure.contracts.guards import Verdict
 from perdure.contracts.legibility import is_blank
+from perdure.contracts.runs.endings import Stuck, Unfinished
+from perdure.contracts.runs.legible import legible, legible_task
 from perdure.contracts.text import INLINE_LIMIT, Text
+from perdure.contracts.tool_calls.tools import ToolName
+from perdure.contracts.tool_calls.writes import Write
 from perdure.contracts.windows import WindowShortage
 
 
@@ -55,7 +58,7 @@ class AskRequest(RunRequest):
     @field_validator("question", mode="after")
     @classmethod
     def _is_a_question(cls, question: Text) -> Text:
-        return _legible(question, "ask something")
+        return legible(question, "ask something")
 
 
 class AgentRequest(RunRequest):
@@ -74,36 +77,13 @@ class AgentRequest(RunRequest):
     started_by: str = Field(default="", max_length=200)
     """The person who starts the run; empty for nobody. Under a policy with four eyes they may decide about none of its
     calls."""
+    requires: tuple[ToolName, ...] = ()
+    """The tools of which this run requires a write, besides those of the agent's file: without it, it is unfinished."""
 
     @field_validator("task", mode="after")
     @classmethod
     def _is_a_task(cls, task: Text) -> Text:
         return legible_task(task)
-
-
-def legible_task(task: Text) -> Text:
-    """Return the task of an agent if it can be used. Raises `ValueError` with the remedy."""
-    return _legible(task, "say what is to be done")
-
-
-def _legible(text: Text, remedy: str) -> Text:
-    """Return a person's text if it can be used. Raises `ValueError` with the remedy."""
-    body = text.body
-    if body is None:
-        raise ValueError("has no text: send the words themselves, not their digest alone")
-    if text.tokens > INLINE_LIMIT:
-        raise ValueError(f"is {text.tokens:,} bytes long, over the limit of {INLINE_LIMIT:,}: send less text")
-    if not body.strip() or (is_blank(body) and not _has_control(body)):
-        raise ValueError(f"is empty: {remedy}")
-    odd = _has_control(body)
-    if odd:
-        raise ValueError(f"holds the control character {odd!r}: send text, not binary data")
-    return text
-
-
-def _has_control(body: str) -> str:
-    """Return the first control character of a text that is no line break and no tab; empty for none."""
-    return next((sign for sign in body if unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"), "")
 
 
 class ExtractRequest(RunRequest):
@@ -219,7 +199,9 @@ class Cancelled(Variant):
     """One line for each tool call whose outcome is unknown."""
 
 
-Outcome = Annotated[Answered | Abstained | Extracted | Refused | Exhausted | Cancelled, Field(discriminator="kind")]
+Outcome = Annotated[
+    Answered | Abstained | Extracted | Refused | Exhausted | Stuck | Unfinished | Cancelled, Field(discriminator="kind")
+]
 """The outcome of a run; `kind` says which."""
 
 
@@ -252,6 +234,10 @@ class RunResult(Contract):
     """The time that each phase took, in order."""
     notices: tuple[str, ...] = ()
     """Notes for a reader of the result, one line each, for example that a tier fell back to another deployment."""
+    writes: tuple[Write, ...] = ()
+    """An agent's writes: done, denied, failed, unknown, and the required ones not attempted. The newest 100."""
+    more_writes: int = Field(default=0, ge=0)
+    """The number of earlier writes."""
 
 
 class FailedRun(Contract):
@@ -277,6 +263,10 @@ class FailedRun(Contract):
     """The deployment of the last paid attempt; None where there was none."""
     notices: tuple[str, ...] = ()
     """Notes for a reader, one line each."""
+    writes: tuple[Write, ...] = ()
+    """An agent's writes up to the failure. The newest 100."""
+    more_writes: int = Field(default=0, ge=0)
+    """The number of earlier writes."""
 
 
 class RunStatus(Contract):

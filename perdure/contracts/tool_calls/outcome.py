@@ -73,6 +73,11 @@ class ToolOutcome(Contract):
     """The number of bytes that the tool returned."""
     cut: int = Field(default=0, ge=0)
     """The number of those bytes that the model is not shown."""
+    came: str = ""
+    """A short digest of the result without its fence, by which the same result of another call is recognized; empty
+    where it is not needed."""
+    shown: str = ""
+    """The beginning of the result of a write without its fence, in one line, for a reader of the run's result."""
 
     @model_validator(mode="before")
     @classmethod

@@ -91,5 +91,7 @@ class ToolSpec(Contract):
     """Whether a call takes less than 50 ms and waits for nothing outside its process."""
     after: tuple[ToolName, ...] = ()
     """Tools that must all have returned in an earlier turn of the run before this one is called."""
+    polled: bool = False
+    """Whether the same call may come to the same again and again: it waits for something, and is no loop."""
     constraints: dict[str, Constraint] = Field(default_factory=dict[str, Constraint])
     """The constraints by argument name. An argument that needs a constraint and has none here is refused."""

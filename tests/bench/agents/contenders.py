@@ -47,6 +47,9 @@ SPEC = f"""
 kind = "agent"
 system = "You read notes."
 results = []
+[loops]
+told = 0
+stuck = 0
 [tools.{TOOL}]
 """
 """An agent file without guards: the loops have none."""

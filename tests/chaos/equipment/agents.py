@@ -37,6 +37,9 @@ attempts = 10
 tool_attempts = 20
 wait = 0.05
 results = []
+[loops]
+told = 0
+stuck = 0
 [tools.calculator]
 [tools.create_ticket]
 [tools.file_ticket]
@@ -49,6 +52,9 @@ system = "You do what the script says."
 attempts = 10
 wait = 0.05
 results = []
+[loops]
+told = 0
+stuck = 0
 [compaction]
 at = 0.1
 tokens = 64

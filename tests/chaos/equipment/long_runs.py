@@ -45,6 +45,9 @@ attempts = 10
 tool_attempts = 20
 wait = 0.05
 results = []
+[loops]
+told = 0
+stuck = 0
 [tools.calculator]
 [tools.file_ticket]
 approval = "always"

@@ -19,6 +19,9 @@ attempts = {ATTEMPTS}
 tool_attempts = {ATTEMPTS}
 wait = 0.05
 results = []
+[loops]
+told = 0
+stuck = 0
 [tools.calculator]
 [tools.file_ticket]
 [tools.post_notice]

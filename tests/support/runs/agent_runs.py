@@ -25,11 +25,15 @@ def write_agent(
     after: str = "",
     *,
     wait: float = 0.05,
+    loops: str = "told = 0\nstuck = 0",
 ) -> None:
-    """Write an agent's file with its granted tools, and with more TOML before and after them."""
+    """Write an agent's file with its granted tools, and with more TOML before and after them.
+
+    The scripts of most tests repeat a call on purpose: without `loops` no limit stops them.
+    """
     granted = "\n".join(f"[tools.{tool}]" for tool in tools)
     head = f'kind = "agent"\ncollection = "handbook"\nsystem = "You do tasks."\nwait = {wait}\n'
-    (folder / f"{name}.toml").write_text(f"{head}{more}\n{granted}\n{after}")
+    (folder / f"{name}.toml").write_text(f"{head}{more}\n[loops]\n{loops}\n{granted}\n{after}")
 
 
 def with_agents(settings: Settings, folder: Path, **groups: Any) -> Settings:
