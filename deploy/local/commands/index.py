@@ -101,6 +101,7 @@ async def index_folder(
     """
     from activities.adapters.stores.open import home_of_index, open_store
 
+    await asyncio.to_thread(files_in, folder)  # a wrong folder is said before anything is opened
     catalogue = weights.read_catalogue(settings)
     async with open_store(settings) as store:
         await store.ready()
