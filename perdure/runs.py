@@ -79,6 +79,11 @@ def refusal(error: RPCError) -> NoServer | None:
     return None if why is None else NoServer(str(why), why.reason)
 
 
+def cannot_list(error: RPCError, what: str) -> PlatformError:
+    """Return the client's error where the server cannot list something."""
+    return refusal(error) or PlatformError(f"the Temporal server cannot list {what}: {error.message}")
+
+
 def failure_details(error: WorkflowFailureError) -> FailedRun | None:
     """Return the details of a failed run; None for another ending, or where the run could not report them."""
     details = error.cause.details if isinstance(error.cause, ApplicationError) else ()

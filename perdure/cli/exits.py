@@ -61,7 +61,8 @@ def leave(code: int) -> NoReturn:
     process, and with it the exit code.
     """
     with suppress(Exception):
-        atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name for it
+        # There is no public name for it.
+        atexit._run_exitfuncs()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

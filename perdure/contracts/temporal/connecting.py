@@ -53,6 +53,8 @@ class NotConnected(ConnectionError):
 
 async def connect(config: ClientConnectConfig, *, within: timedelta = CONNECTED_WITHIN, **options: Any) -> Client:
     """Connect to the server that the configuration names; `options` are `Client.connect`'s. Raises `NotConnected`."""
+    if "://" in config.get("target_host", ""):
+        raise _obstacle(Obstacle.NOBODY_LISTENS, config, "")  # the SDK takes a host and a port, and no scheme
     try:
         async with asyncio.timeout(within.total_seconds()):
             return await Client.connect(**config, **options)
@@ -126,9 +128,8 @@ def _where(config: ClientConnectConfig) -> str:
 
 def _tls_source(config: ClientConnectConfig) -> str:
     """Return what asks for TLS."""
-    if config.get("tls") is None:
-        return "TEMPORAL_API_KEY asks for it: unset it for this server"
-    return "the configuration asks for it: unset TEMPORAL_TLS and the like for this server"
+    by_itself = config.get("tls") in (None, True) and config.get("api_key")
+    return "TEMPORAL_API_KEY" if by_itself else "the configuration"
 
 
 MESSAGES: dict[Obstacle, Callable[[ClientConnectConfig, str], str]] = {
@@ -144,7 +145,8 @@ MESSAGES: dict[Obstacle, Callable[[ClientConnectConfig, str], str]] = {
         "TEMPORAL_TLS_SERVER_CA_CERT_PATH where its authority is your own"
     ),
     Obstacle.NO_TLS: lambda config, _: (
-        f"the Temporal server at {_where(config)} speaks no TLS, but {_tls_source(config)}, or set TEMPORAL_ADDRESS"
+        f"the Temporal server at {_where(config)} speaks no TLS, but {_tls_source(config)} asks for it: set "
+        "TEMPORAL_TLS=false for this server, or TEMPORAL_ADDRESS to another one"
     ),
     Obstacle.CERTIFICATE_REFUSED: lambda config, why: (
         f"the certificate of the Temporal server at {_where(config)} is not trusted ({_certificate_fault(why)}): set "
