@@ -13,6 +13,8 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.contracts.temporal.connection import let_connection_rest
+
 CONNECTED_WITHIN = timedelta(seconds=10)
 """How long a server may take to answer, unless the caller says otherwise."""
 
@@ -59,10 +61,11 @@ async def connect(config: ClientConnectConfig, *, within: timedelta = CONNECTED_
         async with asyncio.timeout(within.total_seconds()):
             return await Client.connect(**config, **options)
     except TimeoutError:
-        raise _obstacle(Obstacle.NO_ANSWER, config, f"within {within.total_seconds():g} s") from None
+        failure = _obstacle(Obstacle.NO_ANSWER, config, f"within {within.total_seconds():g} s")
     except (RuntimeError, OSError, ValueError) as error:
-        text = str(error)
-    raise await _explained(text, config)
+        failure = await _explained(str(error), config)
+    await let_connection_rest()  # many a process ends right after this error
+    raise failure
 
 
 def refused(error: RPCError) -> NotConnected | None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from concurrent import futures
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc  # pyright: ignore[reportMissingTypeStubs] - it ships none
 
@@ -59,7 +59,7 @@ class _Keys(grpc.GenericRpcHandler):  # pyright: ignore[reportUntypedBaseClass]
                 failed: Any = error
                 context.abort(failed.code(), failed.details())
 
-        handler: Any = grpc.unary_unary_rpc_method_handler(answer)
+        handler: Any = cast("Any", grpc).unary_unary_rpc_method_handler(answer)
         return handler
 
 
