@@ -40,7 +40,10 @@ endif
 help: ## List the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## Create .venv and install exactly what requirements.lock says
+setup: $(STAMP) $(BIN)/perdure ## Create .venv with exactly what requirements.lock says, and the command .venv/bin/perdure
+
+$(BIN)/perdure: deploy/cli/perdure | $(STAMP)
+	@install -m 755 $< $@
 
 $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -57,22 +60,22 @@ $(STAMP): requirements.lock
 	@touch $@
 
 fetch: setup ## Fetch and verify the embedded stack's models; with TIER=strong also the larger one (1.1 GB)
-	@$(BIN)/python -m deploy.local fetch $(if $(TIER),--tier $(TIER))
+	@$(BIN)/perdure fetch $(if $(TIER),--tier $(TIER))
 
 demo: fetch ## Ask the demonstration's questions and let its agent act: make demo QUESTION="..." TIER=strong STORE=weaviate YES=1
-	@$(BIN)/python -m deploy.local demo $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE)) $(if $(YES),--yes) $${QUESTION:+-- "$$QUESTION"}
+	@$(BIN)/perdure demo $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE)) $(if $(YES),--yes) $${QUESTION:+-- "$$QUESTION"}
 
 up: fetch ## Start the stack and a worker, until Ctrl-C: TIER=strong, STORE=weaviate, MODEL=sglang SGLANG_URL=http://host/v1
-	@$(BIN)/python -m deploy.local up $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE))
+	@$(BIN)/perdure up $(if $(TIER),--tier $(TIER)) $(if $(STORE),--store $(STORE))
 
 worker: setup ## Start a worker of every role on the Temporal that TEMPORAL_ADDRESS names
-	@$(BIN)/python worker.py
+	@$(BIN)/perdure worker
 
 migrate: setup ## Bring the database that the settings name up to date, as every worker does when it starts
-	@$(BIN)/python -m deploy.local migrate
+	@$(BIN)/perdure migrate
 
 effects: setup ## Show the table of effects: what each does to the world, and how it runs
-	@$(BIN)/python -m deploy.local effects
+	@$(BIN)/perdure effects
 
 fix: setup ## Format, and mend what ruff can mend
 	$(BIN)/ruff format
@@ -89,7 +92,7 @@ arch: setup ## Check who may import whom
 	$(BIN)/lint-imports
 
 golden: fetch ## Ask the golden questions and score the answers
-	$(BIN)/python -m evals golden
+	$(BIN)/perdure evals golden
 
 test: fetch ## Run the tests, some with killed workers; FAST=1 those without any server, WORKERS=1 one by one
 	$(PYTEST) -m "not trial and $(if $(FAST),not server and )$(NO_SERVICE)"
@@ -123,8 +126,8 @@ histories: setup ## Record the histories of new workflow versions for the replay
 	$(BIN)/python -m tests.replay.record
 
 train-injection: setup ## Train the guard against prompt injections anew, from public corpora
-	$(BIN)/python -m evals train-injection
-	$(BIN)/python -m evals injection-honest --write
+	$(BIN)/perdure evals train-injection
+	$(BIN)/perdure evals injection-honest --write
 
 wheel: setup ## Build the wheel, which is perdure/ alone, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

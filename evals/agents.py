@@ -1,23 +1,23 @@
 """Evaluates the shipped agents on a real model: every write is approved automatically and counted at the desk."""
 
-import argparse
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from activities.settings import load as load_settings
 from deploy.local.commands.session import session
 from deploy.local.stack.desk import Desk
-from deploy.processes.errors import DeployError
+from deploy.processes.errors import BadArgument, DeployError
+from deploy.processes.progress import CONSOLE
 from evals.agent_tasks import TASKS, AgentTask, TaskScore, claimed, load, score
 from evals.questions import HANDBOOK
+from evals.report import Report
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
 from perdure.contracts.runs.run import Answered
@@ -88,45 +88,40 @@ async def do_all(tasks: list[AgentTask], tier: str, address: str, desk: Desk, co
     return rows
 
 
-def report(tasks: list[AgentTask], rows: list[Mapping[str, Any]], console: Console) -> None:
-    """Print a line for each task, and the sums for each agent."""
-    table = Table("agent", "task", "outcome", "steps", "asked", "desk has", "writes", "written", "answer", box=None)
+def report(tasks: list[AgentTask], rows: list[dict[str, Any]]) -> Report:
+    """Return a row for each task, and the sums for each agent."""
+    table: list[tuple[str, ...]] = []
     for task, row in zip(tasks, rows, strict=True):
         actual = " + ".join(str(len(row["kept"][kind])) for kind in ("tickets", "messages"))
         marks = ["yes" if row[name] else "NO" for name in ("writes", "written", "answer")]
         expected = f"{task.tickets} + {task.messages}"
-        table.add_row(task.agent, task.id, row["outcome"], str(row["steps"]), expected, actual, *marks)
-    console.print("asked and received: tickets + messages")
-    console.print(table)
+        table.append((task.agent, task.id, row["outcome"], str(row["steps"]), expected, actual, *marks))
+    lines = ["asked and received: tickets + messages"]
     for agent in dict.fromkeys(task.agent for task in tasks):
         mine = [row for row in rows if row["agent"] == agent]
         sums = ", ".join(f"{name} {sum(row[name] for row in mine)}" for name in ("done", "writes", "written", "answer"))
-        console.print(f"{agent}: {sums}, of {len(mine)}")
-    console.print(f"all: done {sum(row['done'] for row in rows)} of {len(rows)}")
+        lines.append(f"{agent}: {sums}, of {len(mine)}")
+    lines.append(f"all: done {sum(row['done'] for row in rows)} of {len(rows)}")
     only_said = sum(claimed(task, row["outcome"], row["kept"]) for task, row in zip(tasks, rows, strict=True))
     needed = sum(bool(task.requires) for task in tasks)
-    console.print(f"answered without a write that the task needs: {only_said} of {needed}")
+    lines.append(f"answered without a write that the task needs: {only_said} of {needed}")
+    columns = ("agent", "task", "outcome", "steps", "asked", "desk has", "writes", "written", "answer")
+    return Report(lines, columns, table, rows)
 
 
-def main(arguments: list[str]) -> int:
-    """Run the shipped agents on a set of tasks. Return 0 where all ran; there is no floor: small models miss many."""
-    parser = argparse.ArgumentParser(prog="python -m evals agents", description=__doc__)
-    parser.add_argument(
-        "set", nargs="?", default="held_out", choices=sorted(file.stem for file in TASKS.glob("*.toml"))
-    )
-    parser.add_argument("--tier", default="fast", help="the tier that the agents think on")
-    parser.add_argument("--agent", action="append", help="only this agent; may be repeated")
-    options = parser.parse_args(arguments)
-    console = Console(width=160)
+def run(name: str = "held_out", *, tier: str = "fast", agents: Sequence[str] = ()) -> Report:
+    """Run the shipped agents on a set of tasks; `agents` are the only ones. No floor: small models miss many."""
+    known = sorted(file.stem for file in TASKS.glob("*.toml"))
+    if name not in known:
+        raise BadArgument(f"there is no set of tasks {name!r}: the sets are {', '.join(known)}")
     state = load_settings().paths.state
-    tasks = [task for task in load(TASKS / f"{options.set}.toml") if not options.agent or task.agent in options.agent]
-    with session(HANDBOOK / "documents", tier=options.tier) as addresses:
+    tasks = [task for task in load(TASKS / f"{name}.toml") if not agents or task.agent in agents]
+    with session(HANDBOOK / "documents", tier=tier) as addresses:
         if addresses.desk is None:
             raise DeployError("the settings name a desk that is not this stack's: nothing could be counted")
         desk = Desk(state / "desk.db")
-        rows = asyncio.run(do_all(tasks, options.tier, addresses.temporal, desk, console))
-    report(tasks, list(rows), console)
+        rows = asyncio.run(do_all(tasks, tier, addresses.temporal, desk, CONSOLE))
     folder = state / "evals"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"agents-{options.set}-{options.tier}.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
-    return 0
+    (folder / f"agents-{name}-{tier}.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
+    return report(tasks, rows)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,14 +9,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from activities.adapters.documents.plain import read_text
 from activities.settings import load as load_settings
 from agents.schemas import Schemas
 from deploy.local.commands.session import session
+from deploy.processes.errors import BadArgument
+from deploy.processes.progress import CONSOLE
 from evals.extraction_cases import EXTRACTION, Case, Score, load, path_of, score_record
 from evals.questions import HANDBOOK
+from evals.report import Report
 from perdure.client import Platform
 from perdure.contracts.chains.extraction import ExtractionSpec, FieldValue, Record
 from perdure.contracts.runs.run import RunResult
@@ -69,25 +70,35 @@ async def extract_all(
     return results
 
 
-def report(scored: Sequence[Scored], console: Console) -> None:
-    """Print a line for each document, and the sums for each schema and for all."""
-    table = Table("schema", "document", "expected", "outcome", "outcome ok", "fields", "wrong", "verbatim", box=None)
-    for row in scored:
-        score = row.score
-        table.add_row(
+def report(scored: Sequence[Scored]) -> Report:
+    """Return a row for each document, and the sums for each schema and for all."""
+    rows = [
+        (
             row.schema,
             row.case.id,
             row.case.outcome,
             row.result.outcome.kind,
-            "yes" if score.outcome else "NO",
-            f"{score.right}/{score.fields}" if score.fields else "-",
-            ", ".join(score.wrong) or "-",
-            f"{score.verbatim}/{score.quotes}",
+            "yes" if row.score.outcome else "NO",
+            f"{row.score.right}/{row.score.fields}" if row.score.fields else "-",
+            ", ".join(row.score.wrong) or "-",
+            f"{row.score.verbatim}/{row.score.quotes}",
         )
-    console.print(table)
-    for name in sorted({row.schema for row in scored}):
-        console.print(f"{name}: {summary([row.score for row in scored if row.schema == name])}")
-    console.print(f"all: {summary([row.score for row in scored])}")
+        for row in scored
+    ]
+    scores = [row.score for row in scored]
+    lines = [
+        f"{name}: {summary([row.score for row in scored if row.schema == name])}"
+        for name in sorted({row.schema for row in scored})
+    ]
+    lines.append(f"all: {summary(scores)}")
+    verbatim = sum(score.verbatim for score in scores) == sum(score.quotes for score in scores)
+    if not verbatim:
+        lines.append("a quote does not stand in its document: that is an error of the platform, not of the model")
+    if field_accuracy(scores) < FLOOR:
+        lines.append(f"below the floor: {field_accuracy(scores):.1%} of the fields, at least {FLOOR:.0%} are needed")
+    columns = ("schema", "document", "expected", "outcome", "outcome ok", "fields", "wrong", "verbatim")
+    passed = verbatim and field_accuracy(scores) >= FLOOR
+    return Report(lines, columns, rows, [_row(row) for row in scored], passed=passed)
 
 
 def summary(scores: Sequence[Score]) -> str:
@@ -107,33 +118,25 @@ def field_accuracy(scores: Sequence[Score]) -> float:
     return sum(score.right for score in scores) / max(1, sum(score.fields for score in scores))
 
 
-def main(arguments: list[str]) -> int:
-    """Run both sets, or those of the named schemas. Return 0 where the floor is met and all quotes are verbatim."""
-    console = Console(width=160)
+def run(sets: Sequence[str] = ()) -> Report:
+    """Run both sets, or those of the named schemas. It passes where the floor is met and all quotes are verbatim."""
     schemas = Schemas(load_settings().paths.schema_folders)
     known = sorted(path.parent.name for path in EXTRACTION.glob("*/cases.toml"))
-    if unknown := [name for name in arguments if name not in known]:
-        sys.exit(f"evals: there is no extraction set {unknown[0]!r}: the sets are {', '.join(known)}")
-    wanted = [(schemas.extraction(name), case) for name in arguments or known for case in load(name, "cases")]
+    if unknown := [name for name in sets if name not in known]:
+        raise BadArgument(f"there is no extraction set {unknown[0]!r}: the sets are {', '.join(known)}")
+    wanted = [(schemas.extraction(name), case) for name in sets or known for case in load(name, "cases")]
     with session(HANDBOOK / "documents") as addresses:
-        results = asyncio.run(extract_all(wanted, addresses.temporal, console))
+        results = asyncio.run(extract_all(wanted, addresses.temporal, CONSOLE))
     scored: list[Scored] = []
     for spec, case, result in results:
         path = path_of(spec.name, case)
         document = read_text(path.name, path.read_bytes())
         scored.append(Scored(spec.name, case, result, judge(spec, case, result, document)))
-    report(scored, console)
     folder = load_settings().paths.state / "evals"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "extraction.json").write_text(json.dumps([_row(row) for row in scored], indent=1, ensure_ascii=False))
-    scores = [row.score for row in scored]
-    if sum(score.verbatim for score in scores) < sum(score.quotes for score in scores):
-        console.print("a quote does not stand in its document: that is an error of the platform, not of the model")
-        return 1
-    if field_accuracy(scores) < FLOOR:
-        console.print(f"below the floor: {field_accuracy(scores):.1%} of the fields, at least {FLOOR:.0%} are needed")
-        return 1
-    return 0
+    measured = report(scored)
+    (folder / "extraction.json").write_text(json.dumps(measured.records, indent=1, ensure_ascii=False))
+    return measured
 
 
 def _row(row: Scored) -> dict[str, Any]:

@@ -4,14 +4,17 @@ import asyncio
 import json
 import uuid
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from activities.settings import load as load_settings
 from deploy.local.commands.session import session
+from deploy.processes.errors import BadArgument
+from deploy.processes.progress import CONSOLE
 from evals.questions import HANDBOOK, Question, load
+from evals.report import Report
 from evals.scorers import Score, score
 from perdure.client import Platform
 from perdure.contracts.runs.run import RunResult
@@ -36,40 +39,40 @@ async def ask_all(questions: list[Question], address: str, console: Console) -> 
     return results
 
 
-def report(scored: list[tuple[Question, RunResult, Score]], console: Console) -> None:
-    """Print a line for each question, and the sums."""
-    table = Table("question", "expected", "outcome", "cited", "outcome ok", "citation ok", "fact ok", box=None)
+def report(scored: list[tuple[Question, RunResult, Score]], records: list[dict[str, Any]]) -> Report:
+    """Return a row for each question, and the sums."""
+    rows: list[tuple[str, ...]] = []
     for question, result, points in scored:
         citations = getattr(result.outcome, "citations", ())
         cited = sorted({f"{citation.edition.document}@{citation.edition.version}" for citation in citations})
         marks = ["yes" if right else "NO" for right in asdict(points).values()]
-        table.add_row(question.id, question.outcome, result.outcome.kind, ", ".join(cited) or "-", *marks)
-    console.print(table)
-    count = len(scored)
+        rows.append((question.id, question.outcome, result.outcome.kind, ", ".join(cited) or "-", *marks))
+    count, lines = len(scored), list[str]()
     for name in ("outcome", "citation", "fact", "grounded"):
         label = "outcome and citation" if name == "grounded" else name
-        console.print(f"{label}: {sum(getattr(points, name) for _, _, points in scored)}/{count}")
+        lines.append(f"{label}: {sum(getattr(points, name) for _, _, points in scored)}/{count}")
+    grounded, floor = sum(points.grounded for _, _, points in scored), FLOOR * count / 20
+    if grounded < floor:
+        lines.append(f"below the floor: {grounded} of {count}, at least {floor:g} are needed")
+    columns = ("question", "expected", "outcome", "cited", "outcome ok", "citation ok", "fact ok")
+    return Report(lines, columns, rows, records, passed=grounded >= floor)
 
 
-def main(arguments: list[str]) -> int:
-    """Run the golden set, or the set that the first argument names. Return 0 if the floor is met, else 1."""
-    console = Console(width=160)
-    name = arguments[0] if arguments else "golden"
-    questions = load(HANDBOOK / f"{name}.toml")
+def run(name: str = "golden") -> Report:
+    """Run the golden set, or another set of questions. The whole results are kept under the state."""
+    path = HANDBOOK / f"{name}.toml"
+    known = sorted(file.stem for file in HANDBOOK.glob("*.toml"))
+    if name not in known:
+        raise BadArgument(f"there is no set of questions {name!r}: the sets are {', '.join(known)}")
+    questions = load(path)
     with session(HANDBOOK / "documents") as addresses:
-        results = asyncio.run(ask_all(questions, addresses.temporal, console))
+        results = asyncio.run(ask_all(questions, addresses.temporal, CONSOLE))
     scored = [(question, result, score(question, result)) for question, result in results]
-    report(scored, console)
     folder = load_settings().paths.state / "evals"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [
+    records = [
         {"id": question.id, **asdict(points), "result": result.model_dump(mode="json")}
         for question, result, points in scored
     ]
-    (folder / f"{name}.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
-    grounded = sum(points.grounded for _, _, points in scored)
-    floor = FLOOR * len(questions) / 20
-    if grounded < floor:
-        console.print(f"below the floor: {grounded} of {len(questions)}, at least {floor:g} are needed")
-        return 1
-    return 0
+    (folder / f"{name}.json").write_text(json.dumps(records, indent=1, ensure_ascii=False))
+    return report(scored, records)

@@ -5,16 +5,16 @@ import statistics
 import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
-
-from rich.console import Console
-from rich.table import Table
+from typing import Any
 
 from activities.adapters.guards.guardrails_guards import GuardrailsGuards
 from activities.ports import Guards, Subject
 from activities.settings import load as load_settings
 from agents.loader import Specs
+from deploy.processes.progress import CONSOLE
 from evals.intervals import share
 from evals.questions import DATASETS, HANDBOOK, load
+from evals.report import Report
 from perdure.contracts.guards import GuardSpec, Verdict
 
 DEADLINE = timedelta(seconds=8)
@@ -48,34 +48,34 @@ async def verdicts(guards: Guards, spec: GuardSpec, texts: list[str]) -> list[Ve
     return [(await guards.run([spec], Subject(text=text)))[0] for text in texts]
 
 
-async def measure(console: Console) -> None:
-    """Measure all guards and print the tables."""
+async def measured() -> Report:
+    """Measure all guards: a row for each guard, then what they find in questions and in a long document."""
     guards = GuardrailsGuards()
-    with console.status("loading the guards"):
+    with CONSOLE.status("loading the guards"):
         await asyncio.to_thread(guards.warm_up().join)
-    table = Table("guard", "found of what it must find", "false alarms", "p50 ms", "p95 ms", box=None)
+    rows: list[tuple[str, ...]] = []
+    records: list[dict[str, Any]] = []
+    lines: list[str] = []
     for case in cases():
         spec = GuardSpec(guard=case.guard, deadline=DEADLINE)
         positives, negatives = [await verdicts(guards, spec, texts) for texts in (case.found, case.none)]
-        for text, verdict in [*zip(case.found, positives, strict=True), *zip(case.none, negatives, strict=True)]:
-            if verdict.passed == (text in case.found):
-                console.print(f"{case.guard} {'missed' if verdict.passed else 'false alarm'}: {text}", markup=False)
+        missed = [text for text, verdict in zip(case.found, positives, strict=True) if verdict.passed]
+        alarms = [text for text, verdict in zip(case.none, negatives, strict=True) if not verdict.passed]
+        lines += [f"{case.guard} missed: {text}" for text in missed]
+        lines += [f"{case.guard} false alarm: {text}" for text in alarms]
         times = [verdict.milliseconds for verdict in (*positives, *negatives)]
-        cuts = statistics.quantiles(times, n=20)
-        table.add_row(
-            case.guard,
-            share(sum(not verdict.passed for verdict in positives), len(positives)),
-            share(sum(not verdict.passed for verdict in negatives), len(negatives)),
-            f"{statistics.median(times):.1f}",
-            f"{cuts[-1]:.1f}",
-        )
-    console.print(table)
-    await _questions(guards, console)
-    await _document(guards, console)
+        median, high = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+        found = share(len(positives) - len(missed), len(positives))
+        rows.append((case.guard, found, share(len(alarms), len(negatives)), f"{median:.1f}", f"{high:.1f}"))
+        counts = {"cases": len(positives), "missed": missed, "honest": len(negatives), "false_alarms": alarms}
+        records.append({"guard": case.guard, **counts, "p50_ms": median, "p95_ms": high})
+    lines += [*await _questions(guards), *await _document(guards)]
+    columns = ("guard", "found of what it must find", "false alarms", "p50 ms", "p95 ms")
+    return Report(lines, columns, rows, records)
 
 
-async def _questions(guards: Guards, console: Console) -> None:
-    chain = Specs(load_settings().paths.agent_folders).chain(CHAIN)
+async def _questions(guards: Guards) -> list[str]:
+    chain, lines = Specs(load_settings().paths.agent_folders).chain(CHAIN), list[str]()
     for name in ("golden", "calibration", "demo"):
         questions = load(HANDBOOK / f"{name}.toml")
         findings = 0
@@ -83,23 +83,22 @@ async def _questions(guards: Guards, console: Console) -> None:
             for verdict in await guards.run(chain.screen, Subject(text=question.question)):
                 if verdict.reason:
                     findings += 1
-                    line = f"{name}.toml {question.id}: {verdict.guard} {verdict.action.value}: {verdict.reason}"
-                    console.print(line, markup=False)
-        console.print(f"{name}.toml: {findings} findings in {len(questions)} questions by {len(chain.screen)} guards")
+                    lines.append(f"{name}.toml {question.id}: {verdict.guard} {verdict.action.value}: {verdict.reason}")
+        lines.append(f"{name}.toml: {findings} findings in {len(questions)} questions by {len(chain.screen)} guards")
+    return lines
 
 
-async def _document(guards: Guards, console: Console) -> None:
+async def _document(guards: Guards) -> list[str]:
     texts = [path.read_text() for path in sorted((HANDBOOK / "documents").glob("*.md"))]
     document = "\n".join(texts * (LONG // sum(map(len, texts)) + 1))[:LONG]
+    lines: list[str] = []
     for name in ("pii", "injection", "toxicity"):
         [verdict] = await guards.run([GuardSpec(guard=name, deadline=DEADLINE)], Subject(text=document))
         finding = verdict.reason or "nothing found"
-        console.print(
-            f"{name} on {LONG:,} characters: {verdict.milliseconds:,.0f} ms, {verdict.ended.value}, {finding}"
-        )
+        lines.append(f"{name} on {LONG:,} characters: {verdict.milliseconds:,.0f} ms, {verdict.ended.value}, {finding}")
+    return lines
 
 
-def main(_: list[str]) -> int:
-    """Measure the guards. Return 0 always: the figures are for people."""
-    asyncio.run(measure(Console(width=160)))
-    return 0
+def run() -> Report:
+    """Measure the guards. There is no floor: the figures are for people."""
+    return asyncio.run(measured())

@@ -1,6 +1,5 @@
 """The typed client: start runs, wait for them, inspect them, cancel them. It only needs a Temporal address."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ from perdure.callers import CallerToken, token_for_start, with_ticket
 from perdure.contracts.budget import Budget
 from perdure.contracts.contract import BadInput
 from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, ExtractRequest, RunResult, RunStatus
+from perdure.contracts.temporal.connecting import NotConnected, connect
 from perdure.contracts.temporal.connection import connect_config, let_connection_rest
 from perdure.contracts.temporal.converter import data_converter
 from perdure.contracts.temporal.queues import Queue
@@ -54,7 +54,7 @@ class Platform(RunControl, RunViews, RunRetry):
         within: timedelta = timedelta(seconds=10),
         caller_token: CallerToken | None = None,
     ) -> Self:
-        """Connect to Temporal. Raises `NoServer`, and `BadInput` for an empty address or namespace.
+        """Connect to Temporal. Raises `NoServer` with its reason, and `BadInput` for an empty address or namespace.
 
         Without arguments the connection comes from Temporal's own environment configuration: `TEMPORAL_ADDRESS`,
         `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, or its TOML file; otherwise it is `localhost:7233`. `task_queue`
@@ -74,14 +74,10 @@ class Platform(RunControl, RunViews, RunRetry):
         if namespace is not None:
             config["namespace"] = namespace
         try:
-            async with asyncio.timeout(within.total_seconds()):
-                client = await Client.connect(**config, data_converter=data_converter)
-                return cls(client, task_queue=task_queue, caller_token=caller_token)
-        except (TimeoutError, RuntimeError, OSError):
-            where = config["target_host"]
-            raise NoServer(
-                f"no Temporal server answers at {where}: start one with `make up`, or set TEMPORAL_ADDRESS"
-            ) from None
+            client = await connect(config, within=within, data_converter=data_converter)
+        except NotConnected as error:
+            raise NoServer(str(error), error.reason) from None
+        return cls(client, task_queue=task_queue, caller_token=caller_token)
 
     async def __aenter__(self) -> Self:
         return self

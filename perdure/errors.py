@@ -1,6 +1,7 @@
 """The errors of the client. Every message is one line that names the cause and the remedy."""
 
 from perdure.contracts.runs.run import FailedRun
+from perdure.contracts.temporal.connecting import Obstacle
 
 
 class PlatformError(Exception):
@@ -8,7 +9,12 @@ class PlatformError(Exception):
 
 
 class NoServer(PlatformError):
-    """No Temporal server answers at the address."""
+    """No Temporal server can be used: none answers, TLS fails, or it refuses the key, the namespace or the caller."""
+
+    def __init__(self, message: str, reason: Obstacle | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Why; None where Temporal's own configuration cannot be used."""
 
 
 class UnknownRun(PlatformError):

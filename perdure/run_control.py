@@ -33,8 +33,16 @@ from perdure.contracts.tool_calls.decisions import (
     Rejected,
     StepDecision,
 )
-from perdure.errors import PlatformError, UnknownRun
-from perdure.runs import checked_id, checked_name, client_error, failure_details, retry_lost_namespace, workflow_id
+from perdure.errors import NoServer, PlatformError, UnknownRun
+from perdure.runs import (
+    cannot_list,
+    checked_id,
+    checked_name,
+    client_error,
+    failure_details,
+    retry_lost_namespace,
+    workflow_id,
+)
 
 Answer = TypeVar("Answer")
 
@@ -121,7 +129,7 @@ class RunControl:
         try:
             waiting = [run async for run in self._client.list_workflows(query, limit=limit)]
         except RPCError as error:
-            raise PlatformError(f"the Temporal server cannot list what waits: {error.message}") from None
+            raise cannot_list(error, "what waits") from None
         at_once = asyncio.Semaphore(AT_ONCE)
         inboxes = await asyncio.gather(*(self._entries(run, at_once) for run in waiting))
         return sorted((entry for entries in inboxes for entry in entries), key=_since)
@@ -152,7 +160,7 @@ class RunControl:
             await self._client.get_workflow_handle(run.id, run_id=run.run_id).result(rpc_timeout=ANSWERS_WITHIN)
         except WorkflowFailureError as error:
             failure = failure_details(error)
-        except RPCError:
+        except (RPCError, NoServer):
             failure = None
         else:
             return ""

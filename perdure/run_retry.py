@@ -15,7 +15,15 @@ from perdure.contracts.runs.retry import Retry
 from perdure.contracts.temporal.search_attributes import AGENT, OUTCOME, TENANT
 from perdure.errors import NotFailed, PlatformError
 from perdure.history.safe_point import safe_point
-from perdure.runs import checked_id, checked_name, client_error, retry_lost_namespace, split_workflow_id, workflow_id
+from perdure.runs import (
+    cannot_list,
+    checked_id,
+    checked_name,
+    client_error,
+    retry_lost_namespace,
+    split_workflow_id,
+    workflow_id,
+)
 
 FAILED = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.TIMED_OUT)
 """The states of a run that can be retried: it ended by a fault, or by a timeout that its starter had set."""
@@ -70,7 +78,7 @@ class RunRetry:
         try:
             executions: list[WorkflowExecution] = [run async for run in self._client.list_workflows(query)]
         except RPCError as error:
-            raise PlatformError(f"the Temporal server cannot list what failed: {error.message}") from None
+            raise cannot_list(error, "what failed") from None
         executions.sort(key=lambda run: (run.close_time or since, run.id))
         return list(dict.fromkeys(run.id for run in executions))
 

@@ -19,9 +19,8 @@ from perdure.contracts.runs.listing import RunFilter, RunState, RunSummary
 from perdure.contracts.runs.run import AnyPhase, Phase
 from perdure.contracts.runs.timeline import TimelineEntry
 from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, OUTCOME, PHASE, STEPS
-from perdure.errors import PlatformError
 from perdure.history.timeline import Reader, next_execution
-from perdure.runs import checked_id, client_error, retry_lost_namespace, split_workflow_id, workflow_id
+from perdure.runs import cannot_list, checked_id, client_error, retry_lost_namespace, split_workflow_id, workflow_id
 
 
 def phase_named(phase: str) -> AnyPhase:
@@ -73,7 +72,7 @@ class RunViews:
             while batch := [run async for run in _up_to(chosen.limit - len(runs), listing)]:
                 runs += await self._without_superseded(batch)
         except RPCError as error:
-            raise PlatformError(f"the Temporal server cannot list runs: {error.message}") from None
+            raise cannot_list(error, "runs") from None
         return tuple(_summary(run) for run in runs)
 
     async def _without_superseded(self, runs: list[WorkflowExecution]) -> list[WorkflowExecution]:

@@ -11,7 +11,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.contract import BadInput, BusinessId, Name, explain
 from perdure.contracts.runs.run import FailedRun
-from perdure.errors import PlatformError, UnknownRun
+from perdure.contracts.temporal.connecting import namespace_lost, refused
+from perdure.errors import NoServer, PlatformError, UnknownRun
 
 Answer = TypeVar("Answer")
 
@@ -52,24 +53,35 @@ def checked_name(tenant: str) -> str:
 async def retry_lost_namespace(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """Make a call, and retry it where a server under load wrongly answers that the namespace is not found.
 
-    The SDK does not retry that answer.
+    The SDK does not retry that answer. Raises `NoServer` where the server refuses every call of this connection.
     """
     for attempt in range(1, TRANSIENT_TRIES + 1):
         try:
             return await call()
         except RPCError as error:
-            namespace_lost = error.status is RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower()
-            if not namespace_lost or attempt == TRANSIENT_TRIES:
-                raise
+            if not namespace_lost(error) or attempt == TRANSIENT_TRIES:
+                raise refusal(error) or error from None
         await asyncio.sleep(0.1 * 2**attempt)
     raise AssertionError("the last try returns or raises")
 
 
-def client_error(error: RPCError, business_id: str, tenant: str) -> PlatformError:
-    """Return the client's error for a Temporal error about this run."""
-    if error.status is RPCStatusCode.NOT_FOUND:
+def client_error(error: RPCError, business_id: str | None = None, tenant: str = "default") -> PlatformError:
+    """Return the client's error for a Temporal error; `business_id` is the run that the call was about."""
+    if business_id is not None and error.status is RPCStatusCode.NOT_FOUND and not namespace_lost(error):
         return UnknownRun(f"tenant {tenant!r} has no run {business_id!r}")
-    return PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
+    unexplained = PlatformError(f"the Temporal server refused ({error.status.name.lower()}): {error.message}")
+    return refusal(error) or unexplained
+
+
+def refusal(error: RPCError) -> NoServer | None:
+    """Return the client's error where the server refuses the key, the namespace or the caller; None for any other."""
+    why = refused(error)
+    return None if why is None else NoServer(str(why), why.reason)
+
+
+def cannot_list(error: RPCError, what: str) -> PlatformError:
+    """Return the client's error where the server cannot list something."""
+    return refusal(error) or PlatformError(f"the Temporal server cannot list {what}: {error.message}")
 
 
 def failure_details(error: WorkflowFailureError) -> FailedRun | None:

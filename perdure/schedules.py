@@ -32,7 +32,7 @@ from perdure.contracts.temporal.queues import Queue
 from perdure.contracts.temporal.search_attributes import AGENT, TENANT
 from perdure.errors import PlatformError, ScheduleConflict, UnknownSchedule
 from perdure.launch import TASK_TIMEOUT, Launch
-from perdure.runs import retry_lost_namespace, split_workflow_id, workflow_id
+from perdure.runs import cannot_list, retry_lost_namespace, split_workflow_id, workflow_id
 
 CATCH_UP = timedelta(hours=1)
 """The default for how late a firing may be that a server missed while it was down. Temporal's own default is a year."""
@@ -113,7 +113,7 @@ class Schedules:
             listing = await self._client.list_schedules(query)
             return tuple([_status_in_list(entry) async for entry in listing])
         except RPCError as error:
-            raise PlatformError(f"the Temporal server cannot list schedules: {error.message}") from None
+            raise cannot_list(error, "schedules") from None
 
     async def status(self, name: str, *, tenant: str = "default") -> ScheduleStatus:
         """Return the status of a schedule. Raises `UnknownSchedule`."""

@@ -97,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server or a process of ours, or lasts long, and trials: `make test` leaves some of them out."""
+    """Mark what starts a server or a process, or lasts long, and trials: `make test` leaves some of them out."""
     for item in items:
         if _is_in(item, *WITH_SERVERS, *LONG) or STARTS_A_SERVER in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)

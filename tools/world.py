@@ -84,7 +84,7 @@ class Http(Protocol):
         ...
 
 
-HINT = "run it where the platform supplies them, or by hand with `python -m deploy.local tool`"
+HINT = "run it where the platform supplies them, or by hand with `perdure tool`"
 
 
 class NoKnowledge:

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.processes.errors import DeployError
 from deploy.processes.temporal_config import temporal_config
+from perdure.contracts.temporal.connecting import connect
 from perdure.contracts.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 RETENTION = timedelta(days=7)
@@ -34,17 +35,17 @@ async def register(address: str | None = None) -> str:
         raise DeployError("no Temporal server is named: set TEMPORAL_ADDRESS")
     namespace = config.get("namespace", "default")
     try:
-        client = await Client.connect(**config)
+        client = await connect(config)
         created = await _create_namespace(client, namespace)
         added = await _add_attributes(client, namespace)
+    except ConnectionError as error:
+        raise DeployError(str(error)) from None
     except RPCError as error:
         raise DeployError(f"the Temporal server at {where} refused: {error.message}") from None
     except TimeoutError:
         raise DeployError(
             f"{where}: the namespace {namespace!r} was not known after {PATIENCE} s: look at its log"
         ) from None
-    except RuntimeError:
-        raise DeployError(f"no Temporal server at {where}: start one, or correct TEMPORAL_ADDRESS") from None
     how = "made" if created else "there already"
     return f"{where}: namespace {namespace!r} {how}; search attributes added: {', '.join(added) or 'none, all there'}"
 

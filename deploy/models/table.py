@@ -1,47 +1,53 @@
-"""Builds the table of all deployments: whether each is ready or why not, its models, and its load."""
+"""Reads how every deployment of the catalogue is: whether it is ready or why not, its models, and its load."""
 
 import asyncio
-
-from rich.markup import escape
-from rich.table import Table
+from contextlib import suppress
+from dataclasses import dataclass
 
 from activities.adapters.model_servers.catalogue import CatalogueFile
 from activities.ports import Health, Load, ModelServers, PortError
 
-HEADINGS = ("deployment", "tiers", "endpoint", "ready", "serves", "running", "waiting", "memory", "cache hits")
+SHOWN_MODELS = 6
+"""The most models of a server that a row names."""
 
 
-async def table(catalogue: CatalogueFile, servers: ModelServers) -> tuple[Table, bool]:
-    """Return a table with a row for every deployment of the catalogue, and whether all are ready."""
-    names = list(catalogue.entries)
-    rows = await asyncio.gather(*(_row(servers, name) for name in names))
-    deployments = Table(title="Deployments")
-    for heading in HEADINGS:
-        # A name that is broken over two lines cannot be copied.
-        deployments.add_column(heading, overflow="fold", no_wrap=heading in ("deployment", "running", "waiting"))
-    for name, (health, load) in zip(names, rows, strict=True):
-        tiers = ", ".join(tier for tier, listed in catalogue.tiers.items() if name in listed)
-        ready = "[green]yes[/green]" if health.ready else f"[red]no[/red]: {escape(health.reason)}"
-        deployments.add_row(
-            name,
-            tiers,
-            escape(catalogue.entry(name).endpoint),
-            ready,
-            escape(", ".join(health.models[:6])),
-            *map(_count, (load.running, load.waiting)),
-            *map(_share, (load.token_usage, load.cache_hit_rate)),
+@dataclass(frozen=True)
+class DeploymentStatus:
+    """One deployment of the catalogue, as its server is now."""
+
+    deployment: str
+    tiers: tuple[str, ...]
+    endpoint: str
+    health: Health
+    load: Load
+    """Empty where it is unknown."""
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The cells of a table: name, tiers, ready, models, running, waiting, memory, cache hits, endpoint."""
+        return (
+            self.deployment,
+            ", ".join(self.tiers),
+            "yes" if self.health.ready else f"no: {self.health.reason}",
+            ", ".join(self.health.models[:SHOWN_MODELS]),
+            *map(_count, (self.load.running, self.load.waiting)),
+            *map(_share, (self.load.token_usage, self.load.cache_hit_rate)),
+            self.endpoint,
         )
-    return deployments, all(health.ready for health, _ in rows)
 
 
-async def _row(servers: ModelServers, name: str) -> tuple[Health, Load]:
-    """Return the health and load of one deployment; an empty load where it is unknown."""
-    health = await servers.health(name)
-    try:
-        # A server that did not answer would only be waited for again.
-        return health, await servers.load(name) if health.models else Load()
-    except PortError:
-        return health, Load()
+async def deployments(catalogue: CatalogueFile, servers: ModelServers) -> list[DeploymentStatus]:
+    """Return the status of every deployment of the catalogue."""
+    return await asyncio.gather(*(_status(catalogue, servers, name) for name in catalogue.entries))
+
+
+async def _status(catalogue: CatalogueFile, servers: ModelServers, name: str) -> DeploymentStatus:
+    health, load = await servers.health(name), Load()
+    if health.models:  # a server that did not answer would only be waited for again
+        with suppress(PortError):
+            load = await servers.load(name)
+    tiers = tuple(tier for tier, listed in catalogue.tiers.items() if name in listed)
+    return DeploymentStatus(name, tiers, catalogue.entry(name).endpoint, health, load)
 
 
 def _count(number: int | None) -> str:

@@ -1,23 +1,18 @@
-"""Shows the exact prompt of a paid step: `python -m evals show-prompt RUN STEP [--tenant T] [--json]`.
+"""Rebuilds the exact prompt of a paid step: what `perdure evals show-prompt RUN STEP` shows.
 
 The prompt is rebuilt from the run's history by the functions that the step's effect uses, and its digest is compared
 with the one in the step's reply. If a run continued in new executions, the steps of all executions are known. RUN is a
 run's business id, or a file with an exported history.
 """
 
-import argparse
 import asyncio
 import dataclasses
-import json
-import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from google.protobuf.json_format import ParseError
 from pydantic import ValidationError
-from rich.console import Console
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import WorkflowSerializationContext
@@ -27,14 +22,14 @@ from activities.adapters.sql.blobs import SqlBlobs
 from activities.adapters.temporal.client import connect
 from activities.adapters.temporal.payload_keys import PayloadKeys, payload_keys
 from activities.adapters.temporal.payload_storage import payload_storage
-from activities.ports import PortError, digest_of
+from activities.ports import digest_of
 from activities.prompts.paid_steps import Prompts
 from activities.settings import Settings
 from activities.settings import load as load_settings
 from deploy.processes.rest import rested
 from deploy.prompts.paid_steps import Attempt, paid_steps, whole_name
 from deploy.prompts.recorded_bodies import NoStore, Reads, RecordedBodies
-from deploy.prompts.report import Rebuilt, report
+from deploy.prompts.report import Rebuilt
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput, explain
 from perdure.contracts.temporal.converter import data_converter
@@ -44,31 +39,14 @@ LARGEST = 2**31 - 1
 """The largest payload in the history, in bytes: this command only reads, so nothing is moved to the store."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; return 0 where the digest matches, 1 where it does not or cannot be checked."""
-    parser = _Parser(prog="python -m evals show-prompt", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("run", metavar="RUN", help="a run's business id, or a file with an exported history")
-    parser.add_argument("step", metavar="STEP", help="think-3, compact-1, generate, generate-repair-1, extract")
-    parser.add_argument("--tenant", default="default", help="whose run it is (default: default)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
+def shown(run: str, step: str, tenant: str) -> Rebuilt:
+    """Rebuild a prompt by the settings. Raises `PlatformError`, `BadInput`, `PortError` and `ConnectionError`."""
     try:
-        prompt = asyncio.run(rested(rebuilt(load_settings(), options.run, options.step, options.tenant)))
-    except (PlatformError, BadInput, PortError, ConnectionError) as error:
-        return _failed(str(error))
+        return asyncio.run(rested(rebuilt(load_settings(), run, step, tenant)))
     except ValidationError as error:
-        return _failed(
-            f"the history of {options.run!r} holds a payload that this version cannot read: {explain(error)}"
-        )
-    if options.json:
-        print(json.dumps(prompt.fields(), indent=1))
-    else:
-        report(prompt, Console())
-    if prompt.recorded != prompt.digest:
-        return _failed(prompt.verdict)
-    if not options.json:
-        print(prompt.verdict)
-    return 0
+        raise PlatformError(
+            f"the history of {run!r} holds a payload that this version cannot read: {explain(error)}"
+        ) from None
 
 
 async def rebuilt(settings: Settings, run: str, step: str, tenant: str) -> Rebuilt:
@@ -136,15 +114,3 @@ def _read(path: Path) -> Sequence[HistoryEvent] | None:
         raise BadInput(
             f"{path} holds no history: export one with `temporal workflow show --workflow-id ID --output json`"
         ) from None
-
-
-def _failed(reason: str) -> int:
-    print(f"show-prompt: {' '.join(reason.split())}", file=sys.stderr)
-    return 1
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports a wrong command line in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.exit(f"show-prompt: {message}: python -m evals show-prompt RUN STEP [--tenant T] [--json]")

@@ -1,6 +1,5 @@
 """Sets the injection guard's threshold on honest texts of five kinds, and measures it on others: `injection-honest`."""
 
-import argparse
 import hashlib
 import re
 from collections.abc import Iterable
@@ -8,12 +7,11 @@ from importlib import metadata
 from math import log
 from pathlib import Path
 
-from rich.console import Console
-
 from activities.adapters.documents.parse import parse
 from activities.adapters.guards.injection.classifier import ARRAYS, CARD, Classifier
 from activities.adapters.stores.chunks import cut
 from activities.settings import ROOT
+from deploy.processes.progress import CONSOLE
 from evals.injection.card import GUARDS_PAGE, HONEST, Alarms, Figures, Found, Lengths, page_sentence, section
 from evals.injection.honest_sources import Half
 from evals.injection.honest_texts import PHRASE_BOOK, HonestText, Kind, collect, origins
@@ -144,21 +142,16 @@ def write(classifier: Classifier, figures: Figures) -> None:
     page.write_text(GUARDS_PAGE.sub(lambda _: page_sentence(figures), page.read_text(), count=1))
 
 
-def main(arguments: list[str]) -> int:
-    """Set the threshold on the calibration half, measure it on the other; `--write` stores it and its figures.
+def run(*, keep: bool = False) -> Figures:
+    """Set the threshold on the calibration half and measure it on the other; `keep` stores it and its figures.
 
     Everything is collected from what is installed: no network is used. 10,000 texts take about a minute.
     """
-    parser = argparse.ArgumentParser(prog="python -m evals injection-honest", description=main.__doc__)
-    parser.add_argument("--write", action="store_true", help="store the threshold, the figures and the pages' tables")
-    options = parser.parse_args(arguments)
-    console = Console(width=160)
-    with console.status("collecting"):
+    with CONSOLE.status("collecting"):
         both = collected()
-    with console.status("measuring"):
+    with CONSOLE.status("measuring"):
         classifier = corrected(Classifier.load(), both[Half.CALIBRATION])
         figures = measured(classifier, both)
-    if options.write:
+    if keep:
         write(classifier, figures)
-    console.print(section(figures), markup=False, soft_wrap=True)
-    return 0
+    return figures

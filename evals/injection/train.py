@@ -1,10 +1,10 @@
 """Trains the classifier of prompt injections on public corpora, and writes its measured figures into its card."""
 
-import argparse
 import hashlib
 import re
 import tempfile
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from activities.adapters.guards.injection.classifier import ARRAYS, CARD, Classi
 from activities.adapters.stores.chunks import cut
 from deploy.local.weights import sources
 from deploy.processes.errors import DeployError
+from deploy.processes.progress import CONSOLE
 from evals.injection.training import Example, attacks, auc, fit, honest, read_csv, read_parquet
 from evals.intervals import share
 from evals.questions import DATASETS, HANDBOOK, Kind, load
@@ -114,28 +115,33 @@ def buried(attack: str, passages: list[str], number: int) -> str:
     return " ".join([before, attack, *after])
 
 
-def main(arguments: list[str]) -> int:
-    """Train and write the model and its figures; with `--check`, only report whether the model would change."""
-    parser = argparse.ArgumentParser(prog="python -m evals train-injection", description=main.__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 where the model would be another one")
-    options = parser.parse_args(arguments)
-    console = Console(width=160)
-    data = corpora(console)
+@dataclass(frozen=True)
+class Trained:
+    """A model that was trained anew."""
+
+    digest: str
+    """Its SHA-256."""
+    stored: str
+    """That of the model that was there before."""
+    report: str
+    """Its figures; empty where only the digests were compared."""
+
+
+def run(*, check: bool = False) -> Trained:
+    """Train, and write the model and its figures; `check` writes nothing and only tells both digests."""
+    data = corpora(CONSOLE)
     own = honest(texts("hard_negatives"), OWN_WEIGHT)
-    with console.status("training"):
+    with CONSOLE.status("training"):
         trained = fit(
             [*data["s-labs/train.csv"], *data["neuralchemy/core-train.parquet"], *own],
             [*data["s-labs/validation.csv"], *data["neuralchemy/core-validation.parquet"]],
         )
-    if options.check:
+    stored = hashlib.sha256(ARRAYS.read_bytes()).hexdigest()
+    if check:
         with tempfile.TemporaryDirectory() as folder:
             digest = trained.save(Path(folder) / "model.npz", Path(folder) / "model.json")
-        stored = hashlib.sha256(ARRAYS.read_bytes()).hexdigest()
-        same = digest == stored
-        console.print(f"trained: {digest}\nkept:    {stored}\n{'the same model' if same else 'ANOTHER MODEL'}")
-        return 0 if digest == stored else 1
+        return Trained(digest, stored, "")
     digest = trained.save()
     report = figures(trained, held_out(data), digest)
     CARD.write_text(CARD.read_text().partition(FIGURES)[0] + report)
-    console.print(report, markup=False)
-    return 0
+    return Trained(digest, stored, report)

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """Run one command and return its exit code; write one line where the extra is not installed."""
+    """Run one command and end the process with its exit code; return 1 where the extra is not installed."""
     try:
         from perdure.cli.app import main as run
     except ModuleNotFoundError as error:
@@ -12,4 +12,6 @@ def main() -> int:
             raise
         sys.stderr.write(f"perdure: the command line needs {error.name}: install it with pip install 'perdure[cli]'\n")
         return 1
-    return run()
+    from perdure.cli.exits import leave
+
+    return leave(run())

@@ -1,6 +1,11 @@
 """Exit codes: what a script learns from a command without reading its output."""
 
+import atexit
+import os
+import sys
+from contextlib import suppress
 from enum import IntEnum
+from typing import NoReturn
 
 from perdure.contracts.runs.run import Outcome
 
@@ -47,3 +52,18 @@ def exit_of(outcome: Outcome) -> Exit:
             return Exit.CANCELLED
         case _:
             return Exit.NOT_ANSWERED
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once, after everything is written and every exit handler has run.
+
+    Temporal's core has threads of its own. One that calls into an interpreter which is already ending crashes the
+    process, and with it the exit code.
+    """
+    with suppress(Exception):
+        # There is no public name for it.
+        atexit._run_exitfuncs()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)

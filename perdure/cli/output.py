@@ -4,13 +4,17 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from perdure.cli.layout import table
 
 ODD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """The Unicode categories of characters that move the cursor, change the writing direction, or are invisible."""
@@ -72,24 +76,29 @@ class Output:
         for line in lines:
             console.print(plain(line) if isinstance(line, str) else line)
 
-    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table in a terminal; elsewhere lines with tabs between the columns."""
+    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
+        """Print a table in a terminal; elsewhere lines with tabs between the columns. `right`: columns of numbers."""
+        listed = [[one_line(cell) for cell in row] for row in rows]
         if not sys.stdout.isatty():
-            for row in rows:
-                sys.stdout.write("\t".join(one_line(cell) for cell in row) + "\n")
+            sys.stdout.write("".join("\t".join(row) + "\n" for row in listed))
             return
-        table = Table(box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(one_line(cell)) for cell in row))
-        self._out.print(table, soft_wrap=False)
+        if listed:
+            for line in table(columns, listed, self._out.width, right):
+                self._out.print(line)
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:  # noqa: PLR0911 - a line for each kind of value
     match value:
         case BaseModel():
             return value.model_dump(mode="json")
+        case Path():
+            return str(value)
+        case Enum():
+            return value.value
+        case date():  # a moment, too
+            return value.isoformat()
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {each.name: _jsonable(getattr(value, each.name)) for each in fields(value)}
         case dict():
             return {str(name): _jsonable(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - any value
         case list() | tuple():

@@ -55,14 +55,14 @@ async def run_beside_workers(*arguments: str) -> subprocess.CompletedProcess[str
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_program(sys.executable, "-m", "deploy.versions", *arguments)
+    return run_program(sys.executable, "-m", "deploy.cli", "versions", *arguments)
 
 
 @contextmanager
 def worker(environment: Mapping[str, str], *arguments: str) -> Generator[list[str]]:
     """Start a worker process, and yield its lines until it was ready."""
     process = subprocess.Popen(
-        [sys.executable, "worker.py", *arguments],
+        [sys.executable, "-m", "deploy.cli", "worker", *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -95,24 +95,21 @@ def test_the_commands_of_the_readme_bring_in_a_second_version(tmp_path: Path) ->
             while command and "=" in command[0]:
                 name, _, value = command.pop(0).partition("=")
                 environment[name] = value
-            if command[1:] == ["worker.py"]:
+            if command == [".venv/bin/perdure", "worker"]:
                 outputs.append(running.enter_context(worker(environment)))
             elif command:
-                result = run_program(sys.executable, *command[1:], environment=environment)
+                assert command[0] == ".venv/bin/perdure"
+                result = run_program(sys.executable, "-m", "deploy.cli", *command[1:], environment=environment)
                 assert (result.returncode, result.stderr) == (0, "")
                 outputs.append(result.stdout.splitlines())
         first_worker, first_use, second_worker, second_use, listing = outputs
         assert first_worker[0] == (
-            "version: perdure has no current version: new runs wait until `python -m deploy.versions use v1` has made "
-            "v1 it"
+            "version: perdure has no current version: new runs wait until `perdure versions use v1` has made v1 it"
         )
         assert first_use == ["new runs begin on v1"]
-        assert (
-            second_worker[0]
-            == "version: new runs begin on v1, not on v2: `python -m deploy.versions use v2` changes that"
-        )
+        assert second_worker[0] == "version: new runs begin on v1, not on v2: `perdure versions use v2` changes that"
         assert second_use == ["new runs begin on v2"]
-        rows = [re.split(r"\s*[│┃]\s*", row)[1:4] for row in listing if re.match(r"│ v\d", row)]
+        rows = [row.split("\t")[:3] for row in listing if re.match(r"v\d\t", row)]
         assert [row[0] for row in rows] == ["v1", "v2"]
         assert rows[0][1] in ("draining", "drained")
         assert rows[1][1:] == ["current", "0"]
@@ -134,7 +131,7 @@ async def test_the_other_lines_of_the_readme_are_taken_by_the_command_line_tool(
                 assert (result.returncode, result.stderr) == (0, ""), line
     status = await run_beside_workers()
     assert status.returncode == 1
-    assert "no version is current, so new runs wait: `python -m deploy.versions use v2`" in status.stderr
+    assert "no version is current, so new runs wait: `perdure versions use v2`" in status.stderr
 
 
 async def test_runs_that_are_left_are_counted_when_another_version_is_used(
@@ -154,7 +151,7 @@ async def test_runs_that_are_left_are_counted_when_another_version_is_used(
             assert result.stderr == ""
             assert result.stdout.splitlines() == [
                 "new runs begin on v2",
-                "1 running on v1: keep its workers until `python -m deploy.versions` shows 0",
+                "1 running on v1: keep its workers until `perdure versions` shows 0",
             ]
             assert (await run_beside_workers()).returncode == 0
         await platform.cancel(run)

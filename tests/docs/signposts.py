@@ -8,9 +8,9 @@ from pathlib import Path
 
 from activities.settings import ROOT, Settings
 from activities.settings.names import known_names
-from evals.__main__ import COMMANDS as EVALS
 from tests.arch.conftest import PACKAGES
 from tests.arch.files import written
+from tests.deploy.cli.tree import tree
 
 DATA = ("documents", "pdf_sources", "calibration")
 """Folders of data sets: their documents are data and point at nothing."""
@@ -47,6 +47,12 @@ MAKE = re.compile(r"(?<![\w-])make ([a-z][a-z-]*)")
 PROGRAM = re.compile(
     r"python3? (?:-m )?((?:worker|evals|deploy|tests|tools|perdure|agents|activities)[\w./]*)(?: (\w[\w-]*))?"
 )
+
+COMMAND = re.compile(r"(?<![\w/'.-])(?:\.venv/bin/)?perdure ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?(?![\w:])")
+"""A command as it is typed: `perdure evals golden`."""
+
+GROUPS = {"deploy.local": (), "deploy.cli": (), "evals": ("evals",), "deploy.models": ("models",)}
+"""Other names of groups of commands."""
 
 
 def problems(page: Path, text: str) -> list[str]:
@@ -145,6 +151,8 @@ def _wrong_commands(texts: list[str]) -> Iterator[str]:
         yield from (f"there is no make {name}" for name in MAKE.findall(text) if name not in targets)
         for program, argument in PROGRAM.findall(text):
             yield from _wrong_program(program, argument)
+        for command, argument in COMMAND.findall(text):
+            yield from _wrong_command(command, argument)
 
 
 def _wrong_program(program: str, argument: str) -> Iterator[str]:
@@ -152,13 +160,22 @@ def _wrong_program(program: str, argument: str) -> Iterator[str]:
     main = path if path.suffix == ".py" else path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
     if not main.is_file():
         yield f"there is no program {program}"
-    elif program == "evals" and argument not in ("", *EVALS):
-        yield f"there is no command evals {argument}"
-    elif program == "deploy.local" and argument not in ("", *_commands_of_the_stack()):
-        yield f"there is no command deploy.local {argument}"
+    elif argument and program in GROUPS and not _is_command(*GROUPS[program], argument):
+        yield f"there is no command {program} {argument}"
+
+
+def _wrong_command(command: str, argument: str) -> Iterator[str]:
+    if not _is_command(command):
+        yield f"there is no command perdure {command}"
+    elif argument and _is_group(command) and not _is_command(command, argument):
+        yield f"there is no command perdure {command} {argument}"
 
 
 @cache
-def _commands_of_the_stack() -> tuple[str, ...]:
-    first_line = (ROOT / "deploy" / "local" / "__main__.py").read_text().partition("\n")[0]
-    return tuple(re.findall(r"\w+", first_line.rpartition(":")[2]))
+def _is_command(*words: str) -> bool:
+    return any(each.words == words for each in tree())
+
+
+@cache
+def _is_group(*words: str) -> bool:
+    return any(each.words == words and each.is_group for each in tree())

@@ -115,8 +115,8 @@ async def test_a_word_is_spelt() -> None:
 
 def test_a_tool_is_made_as_the_recipe_says(checkout: Path) -> None:
     follow(RECIPES["A tool"], "spell", TOOL, checkout)
-    assert "python -m tools NAME" in RECIPES["A tool"].done
-    assert python(checkout, "-m", "tools", "spell", '{"word": "pond"}').stdout == "p-o-n-d\n"
+    assert "perdure tool NAME" in RECIPES["A tool"].done
+    assert python(checkout, "-m", "deploy.cli", "tool", "spell", '{"word": "pond"}').stdout == "p-o-n-d\n"
     passed(checkout, "tests/tools/test_spell.py")
 
 
@@ -288,8 +288,8 @@ async def test_an_effect_and_a_chain_are_made_as_the_recipes_say(
     assert json.loads(ran.stdout.splitlines()[-1]) == {"words": 4}
     tests = ["tests/activities/effects/test_counting.py", "tests/arch/test_effect_table.py"]
     passed(checkout, *tests, "-k", "count")
-    shown = python(checkout, "-m", "deploy.local", "effects").stdout
-    assert "\ncount_words " in shown
+    shown = python(checkout, "-m", "deploy.cli", "effects").stdout
+    assert "\ncount_words\t" in shown
 
 
 def test_a_change_that_touches_another_file_is_not_what_the_recipe_says(checkout: Path) -> None:

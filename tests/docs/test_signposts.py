@@ -30,6 +30,8 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         ("```\nmake tset\n```", "there is no make tset"),
         ("Run `.venv/bin/python -m deploy.stub --bill x`.", "there is no program deploy.stub"),
         ("Run `python -m evals silver`.", "there is no command evals silver"),
+        ("Run `.venv/bin/perdure evals silver`.", "there is no command perdure evals silver"),
+        ("```sh\nperdure dwon\n```", "there is no command perdure dwon"),
         ("```sh\npython -m deploy.local dwon\n```", "there is no command deploy.local dwon"),
         ("Set `PERDURE_MODLE__ENDPOINTS`.", "there is no setting PERDURE_MODLE__ENDPOINTS"),
     ],
@@ -45,7 +47,7 @@ def test_a_planted_wrong_signpost_is_found(text: str, problem: str) -> None:
         "| `ports/` | the protocols, and `errors.py` |",
         "`tools/NAME.py`, `agents/*.toml`, `var/run/stack.json`.",
         "`perdure.contracts.budget.Budget`, `perdure.contracts`, `workflows.effects`.",
-        "`make test`, `python -m tools calculator`, `python -m deploy.local up`, `python worker.py`.",
+        "`make test`, `perdure tool calculator`, `python -m deploy.local up`, `python worker.py`, `perdure up`.",
         "`PERDURE_LIMITS__DAILY__MICRO_DOLLARS=5`, `PERDURE_TOKEN`.",
     ],
 )

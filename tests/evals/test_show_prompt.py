@@ -18,7 +18,7 @@ from activities.prompts import paid_steps
 from activities.prompts.agent import prompt_of, turn_text
 from activities.settings import ROOT, Settings
 from activities.settings import load as load_settings
-from deploy.prompts import show_prompt
+from deploy.cli.app import main
 from perdure.client import Platform, workflow_id
 from perdure.contracts.runs.run import ExtractRequest
 from perdure.contracts.text import BODY_LIMIT
@@ -57,7 +57,7 @@ def show(
     async def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
         load_settings.cache_clear()  # a process reads its environment once, and this is another command
-        code = await asyncio.to_thread(show_prompt.main, arguments)
+        code = await asyncio.to_thread(main, ["evals", "show-prompt", *arguments])
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -265,12 +265,6 @@ async def test_what_a_model_wrote_steers_no_terminal(platform: Platform, stub: S
     _, out, _ = await show(run, "think-2")
     assert "\\u001b]0;title" in out
     assert "\x1b" not in out
-
-
-def test_a_command_without_its_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="STEP: python -m evals show-prompt RUN STEP"):
-        show_prompt.main(["run"])
-    assert capsys.readouterr().err == ""
 
 
 async def with_a_large_turn(platform: Platform, stub: StubModel) -> str:

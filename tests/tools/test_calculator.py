@@ -3,7 +3,6 @@
 import pytest
 
 from perdure.contracts.contract import BadInput
-from tools.__main__ import main
 from tools.base import ToolContext, ToolEffect
 from tools.calculator import calculator
 from tools.folder import all_tools
@@ -49,16 +48,3 @@ def test_every_tool_in_the_folder_is_found_and_documented() -> None:
 def test_a_changed_schema_changes_what_a_run_pins() -> None:
     assert calculator.digest == calculator.digest
     assert len({tool.digest for tool in all_tools().values()}) == len(all_tools())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["abacus"], "there is no tool 'abacus': the tools are ask_person, calculator"),
-        (["calculator", "1 + 1"], "not JSON"),
-        (["calculator", "[1]"], "is not a JSON object"),
-    ],
-)
-def test_the_command_says_what_is_wrong(arguments: list[str], reason: str) -> None:
-    with pytest.raises(BadInput, match=reason):
-        main(arguments)

@@ -141,7 +141,7 @@ def sglang(deployment: str, refusal: Refusal) -> PortError:
     """Return the error for a refusal of SGLang or its router `smg`. Neither sends a `Retry-After` header."""
     if refusal.status in BAD_REQUEST and "lora" in refusal.message.lower():
         return ModelUnusable(
-            f"{deployment}: its server has not loaded the adapter: load it (`python -m deploy.models load`), or remove "
+            f"{deployment}: its server has not loaded the adapter: load it (`perdure models load`), or remove "
             "`adapter` from the catalogue"
         )
     if refusal.status in NOT_STARTED and "priority" in refusal.message:

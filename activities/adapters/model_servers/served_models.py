@@ -64,7 +64,7 @@ def require_served(deployment: str, entry: DeploymentEntry, models: Sequence[Lis
         )
     if entry.adapter is not None and (entry.adapter, entry.model) not in [(one.name, one.base) for one in models]:
         raise ModelUnusable(
-            f"{deployment}: its server has not loaded the adapter {entry.adapter!r}: load it (`python -m deploy.models "
+            f"{deployment}: its server has not loaded the adapter {entry.adapter!r}: load it (`perdure models "
             "load`), or remove `adapter` from the catalogue"
         )
 

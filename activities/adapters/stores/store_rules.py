@@ -34,7 +34,7 @@ def unknown_collection(tenant: str, collection: str) -> UnknownCollection:
     """Return the error for a collection that the tenant does not have."""
     return UnknownCollection(
         f"the tenant {tenant!r} has no collection {collection!r}: index a folder of documents first "
-        f"(`python -m deploy.local index FOLDER --tenant {tenant} --collection {collection}`)"
+        f"(`perdure index FOLDER --tenant {tenant} --collection {collection}`)"
     )
 
 

@@ -8,6 +8,7 @@ from activities.adapters.temporal.payload_keys import PayloadKeys
 from activities.adapters.temporal.payload_storage import payload_storage
 from activities.ports import BlobStore
 from activities.settings import Settings
+from perdure.contracts.temporal.connecting import connect as connect_to
 from perdure.contracts.temporal.connection import connect_config
 from workflows.plugin import EXTERNAL_FROM, PerdurePlugin
 
@@ -21,14 +22,8 @@ async def connect(settings: Settings, blobs: BlobStore, keys: PayloadKeys) -> Cl
     from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
 
     config = connect_config()
-    address = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
-    config["target_host"] = address
+    config["target_host"] = config.get("target_host") or f"127.0.0.1:{settings.embedded.temporal_port}"
     plugins: list[Any] = [PerdurePlugin(payload_storage(blobs, keys, EXTERNAL_FROM))]
     if settings.telemetry.traces:
         plugins.append(OpenTelemetryPlugin(add_temporal_spans=True))
-    try:
-        return await Client.connect(**config, plugins=plugins)
-    except RuntimeError:
-        raise ConnectionError(
-            f"no Temporal server at {address}: start one with `make up`, or set TEMPORAL_ADDRESS"
-        ) from None
+    return await connect_to(config, plugins=plugins)

@@ -102,7 +102,7 @@ async def notice(client: Client, work: Work) -> str | None:
     if work.deployment is None:
         return None
     build = work.build or build_id()
-    remedy = f"`python -m deploy.versions use {build}`"
+    remedy = f"`perdure versions use {build}`"
     try:
         deployment_info = await _describe(client, work.deployment)
     except RPCError as error:

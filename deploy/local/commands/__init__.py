@@ -1,1 +1,1 @@
-"""The commands of `python -m deploy.local`, one file each."""
+"""What the commands of the embedded stack do, one file each; `deploy/cli/` makes commands of them."""

@@ -1,6 +1,7 @@
-"""Shows the spend of a tenant's runs on one day, and the open reservations of each run."""
+"""Reads the spend of a tenant's runs on one day, and the open reservations of each run."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,14 +15,25 @@ from perdure.contracts.budget import LIMITS, Spend
 from perdure.contracts.contract import Name
 from perdure.contracts.windows import Reservation, Window, WindowLimit, day_of
 
-HEADINGS = ("", "limit", "settled", "reserved", "left")
-
 COUNTED = tuple(limit for limit in LIMITS if limit != "tool_calls")
 """The limits that are counted by the day: only those of model calls."""
 
 
-def show(settings: Settings, tenant: str, day: str | None) -> str:
-    """Return a tenant's window of a UTC day with its open reservations. Raises `BadArgument`, `DatabaseUnusable`."""
+@dataclass(frozen=True)
+class DaySpend:
+    """A tenant's spend on one day of UTC."""
+
+    day: date
+    limited: bool
+    """Whether the settings here set a limit. A worker may have another one."""
+    parts: tuple[WindowLimit, Spend, Spend, WindowLimit]
+    """The limit, what is settled, what is reserved, and what is left."""
+    reservations: tuple[Reservation, ...]
+    """The open reservations."""
+
+
+def read(settings: Settings, tenant: str, day: str | None) -> DaySpend:
+    """Return a tenant's spend on a day; None for today. Raises `BadArgument` and `DatabaseUnusable`."""
     try:
         TypeAdapter(Name).validate_python(tenant)
     except ValidationError:
@@ -37,7 +49,10 @@ def show(settings: Settings, tenant: str, day: str | None) -> str:
         window, reservations = asyncio.run(_read_window(settings, tenant, on))
     except PortError as error:
         raise DatabaseUnusable(str(error)) from None
-    return table(tenant, on, settings.limits.of(tenant), window, reservations)
+    limit = settings.limits.of(tenant)
+    most = WindowLimit() if limit is None else limit
+    left = most.less(window.settled + window.reserved)
+    return DaySpend(on, limit is not None, (most, window.settled, window.reserved, left), reservations)
 
 
 async def _read_window(settings: Settings, tenant: str, day: date) -> tuple[Window, tuple[Reservation, ...]]:
@@ -46,39 +61,6 @@ async def _read_window(settings: Settings, tenant: str, day: date) -> tuple[Wind
         return await windows.look(tenant, day), await windows.open_reservations(tenant, day)
 
 
-def table(
-    tenant: str, day: date, limit: WindowLimit | None, window: Window, reservations: tuple[Reservation, ...]
-) -> str:
-    """Return the day as text. The limit is from the settings here; a worker may have another one."""
-    lines = [f"the tenant {tenant!r} on {day} (UTC)"]
-    if limit is None:
-        lines.append("no limit is set here (PERDURE_LIMITS__DAILY, PERDURE_LIMITS__TENANTS), so nothing is counted")
-    most = WindowLimit() if limit is None else limit
-    left = most.less(window.settled + window.reserved)
-    rows = [HEADINGS]
-    rows += [
-        (name, *(_cell(getattr(part, name)) for part in (most, window.settled, window.reserved, left)))
-        for name in COUNTED
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines += [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-    lines.append(f"open reservations: {len(reservations) or 'none'}")
-    lines += [
-        f"  {held.reserved_at:%H:%M:%S}  {held.key.workflow_id}  {held.key.name}  at most {_in_words(held.amount)}"
-        for held in reservations
-    ]
-    return "\n".join(lines)
-
-
-def _cell(count: int | None) -> str:
-    return "-" if count is None else f"{count:,}"
-
-
-def _in_words(spend: Spend) -> str:
+def in_words(spend: Spend) -> str:
     """Return the amounts by the names of the limits, as the table above has them."""
     return ", ".join(f"{name} {getattr(spend, name):,}" for name in COUNTED if getattr(spend, name)) or "nothing"

@@ -1,11 +1,8 @@
-"""Indexes a folder of documents: `python -m deploy.local index FOLDER`."""
+"""Indexes a folder of documents into the store of the settings: what `perdure index FOLDER` does."""
 
-import argparse
 import asyncio
 import hashlib
 import json
-import sys
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,17 +11,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from activities import settings as tree
 from activities.adapters.documents.document import Document
 from activities.adapters.stores import chunks
-from activities.ports import Chunk, Embedder, PortError, VectorStore
+from activities.ports import Chunk, Embedder, VectorStore
 from activities.settings import Settings
-from deploy.local.commands.folders import FileReport, Report, files_in, read_folder, reported, require_complete
+from deploy.local.commands.folders import FileReport, Report, files_in, read_folder, require_complete
 from deploy.local.weights import weights
 from deploy.local.weights.embedder import embedder
-from deploy.processes.errors import DeployError
+from deploy.processes.errors import BadArgument
 from deploy.processes.progress import CONSOLE
-from deploy.weaviate.server import embedded
 from perdure.contracts.contract import Name
 
 BATCH = 16
@@ -106,6 +101,7 @@ async def index_folder(
     """
     from activities.adapters.stores.open import open_store
 
+    await asyncio.to_thread(files_in, folder)  # a wrong folder is said before anything is opened
     catalogue = weights.read_catalogue(settings)
     async with open_store(settings) as store:
         await store.ready()
@@ -128,33 +124,6 @@ def corpus_record(settings: Settings, tenant: str, collection: str) -> Path:
     from activities.adapters.stores.open import home_of_index
 
     return home_of_index(settings) / tenant / collection / "corpus.json"
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command with its arguments; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local index", description="Index a folder of documents.")
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--tenant", default="default", type=_name)
-    parser.add_argument("--collection", default="handbook", type=_name)
-    parser.add_argument("--store", choices=["weaviate"], help="keep them in the Weaviate of the running stack")
-    parser.add_argument("--strict", action="store_true", help="index nothing if one file cannot be read")
-    options = parser.parse_args(arguments)
-    began = time.monotonic()
-    try:
-        settings = embedded(tree.load()) if options.store == "weaviate" else tree.load()
-        indexed = asyncio.run(
-            index_folder(
-                options.folder, settings, tenant=options.tenant, collection=options.collection, strict=options.strict
-            )
-        )
-    except (PortError, DeployError) as error:
-        print(f"perdure: {error}", file=sys.stderr)
-        return 1
-    for line in reported(indexed.files):
-        print(line)
-    how = "unchanged" if indexed.unchanged else f"indexed in {time.monotonic() - began:.1f} s"
-    print(f"{options.collection}: {indexed.documents} documents, {indexed.chunks} chunks, {how}")
-    return 0
 
 
 async def _embed_folder(
@@ -224,11 +193,14 @@ def _remember(record: Path, of: str, indexed: Indexed, folder: Path) -> None:
     record.write_text(json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _name(value: str) -> str:
+def checked_name(typed: str, option: str) -> str:
+    """Return the name of a tenant or a collection. Raises `BadArgument`."""
     try:
-        return TypeAdapter[str](Name).validate_python(value)
+        return TypeAdapter[str](Name).validate_python(typed)
     except ValidationError:
-        raise argparse.ArgumentTypeError(f"{value!r}: use lower-case letters, digits and dashes") from None
+        raise BadArgument(
+            f"{option}: {typed!r} is no name: use lower-case letters, digits and dashes, 1 to 63 of them"
+        ) from None
 
 
 @contextmanager

@@ -8,15 +8,15 @@ from activities.settings import Settings
 from deploy.processes.errors import DatabaseUnusable
 
 
-def migrate(settings: Settings) -> str:
-    """Migrate the database; return a line with the old and new revision. Raises `DatabaseUnusable`."""
+def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Migrate the database; return the old revision, None for a new database, and the new one.
+
+    Raises `DatabaseUnusable`.
+    """
     try:
-        before, after = asyncio.run(_bring_up(settings))
+        return asyncio.run(_bring_up(settings))
     except PortError as error:
         raise DatabaseUnusable(str(error)) from None
-    if before == after:
-        return f"migrate: the database was up to date, at revision {after}"
-    return f"migrate: the database was brought from {before or 'nothing'} to revision {after}"
 
 
 async def _bring_up(settings: Settings) -> tuple[str | None, str]:

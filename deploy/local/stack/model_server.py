@@ -43,9 +43,7 @@ def command(serving: Serving) -> list[str]:
 def serve(serving: Serving) -> None:
     """Load the weights and answer on the port until SIGTERM or SIGINT. Raises `DeployError`."""
     if not serving.weights.is_file():
-        raise DeployError(
-            f"no weights at {str(serving.weights)!r}: run `python -m deploy.local fetch`, or name another file"
-        )
+        raise DeployError(f"no weights at {str(serving.weights)!r}: run `perdure fetch`, or name another file")
     # llama.cpp reports a taken port only as "unable to start", after it loaded the weights.
     require_free(serving.port, "--port")
     stop = threading.Event()

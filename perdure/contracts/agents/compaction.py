@@ -89,4 +89,4 @@ class Compacted(PaidReply):
     model: str
     """The model that answered, as its server names itself."""
     prompt_digest: Digest
-    """The digest of the exact request: `python -m evals show-prompt` rebuilds it."""
+    """The digest of the exact request: `perdure evals show-prompt` rebuilds it."""

@@ -91,7 +91,7 @@ class Thought(PaidReply):
     model: str
     """The model that answered, as its server names itself."""
     prompt_digest: Digest
-    """The digest of the exact request: `python -m evals show-prompt` rebuilds it."""
+    """The digest of the exact request: `perdure evals show-prompt` rebuilds it."""
     kept: bool = False
     """Whether this turn is stored with its place in the conversation, so that the next request need not carry it."""
 

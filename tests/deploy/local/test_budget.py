@@ -16,7 +16,7 @@ from tests.support.processes.reserving import ACTUAL, KEY, WORST, key_of
 
 def budget(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "deploy.local", "budget", *arguments],
+        [sys.executable, "-m", "deploy.cli", "budget", *arguments],
         cwd=ROOT,
         env=environment_with(PERDURE_PATHS__STATE=str(state), **environment),
         capture_output=True,
@@ -39,11 +39,10 @@ async def test_it_shows_limit_sums_and_open_reservations(tmp_path: Path) -> None
     assert result.stderr == ""
     assert result.stdout == (
         f"the tenant 'acme' on {day} (UTC)\n"
-        "               limit  settled  reserved  left\n"
-        "steps              2        1         1     0\n"
-        "input_tokens       -       60       100     -\n"
-        "output_tokens      -        0         0     -\n"
-        "micro_dollars  1,000       10        30   960\n"
+        "steps\t2\t1\t1\t0\n"
+        "input_tokens\t-\t60\t100\t-\n"
+        "output_tokens\t-\t0\t0\t-\n"
+        "micro_dollars\t1,000\t10\t30\t960\n"
         "open reservations: 1\n"
         f"  {reservation.reserved_at:%H:%M:%S}  acme:one  generate-1/1  "
         "at most steps 1, input_tokens 100, micro_dollars 30\n"
@@ -70,6 +69,6 @@ def test_a_day_without_a_limit_says_that_nothing_is_counted(tmp_path: Path) -> N
 )
 def test_what_cannot_be_used_is_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     result = budget(tmp_path, *arguments)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.startswith(message)
     assert len(result.stderr.splitlines()) == 1

@@ -62,8 +62,8 @@ def test_a_tool_that_cannot_be_imported_is_one_line_with_its_file_and_line(
 def test_an_agent_may_name_a_new_tool_and_not_one_that_nobody_has_written(folder: Path, settings: Settings) -> None:
     (folder / "mileage_of_test.py").write_text(TOOL)
     agent = 'kind = "agent"\nsystem = "You work out refunds."\n\n[tools.{}]\n'
-    (settings.paths.agents / "clerk.toml").write_text(agent.format("mileage"))
-    (settings.paths.agents / "lost.toml").write_text(agent.format("milage"))
+    (settings.paths.agents[0] / "clerk.toml").write_text(agent.format("mileage"))
+    (settings.paths.agents[0] / "lost.toml").write_text(agent.format("milage"))
     found = check(settings)
     assert found["fatal"] == []
     [line] = found["specs"]
@@ -72,7 +72,7 @@ def test_an_agent_may_name_a_new_tool_and_not_one_that_nobody_has_written(folder
 
 
 def test_every_kind_of_spec_is_checked_and_one_mistake_hides_no_other(settings: Settings) -> None:
-    agents = settings.paths.agents
+    [agents] = settings.paths.agents
     (agents / "one.toml").write_text("tier = 3")
     (agents / "two.toml").write_text("no toml at all")
     (agents / "three.toml").write_text('kind = "robot"')

@@ -21,7 +21,8 @@ from activities.ports import (
     NotConfigured,
     PortError,
 )
-from deploy.models.__main__ import main
+from activities.settings import load
+from deploy.cli.app import main
 from deploy.processes.ports import free_ports
 from tests.ports.models.model_cases import catalogue
 from tests.support.servers.stub_sglang import REPLIES, SERVED, StubSGLang, Text, recorded
@@ -167,17 +168,10 @@ async def test_a_server_that_serves_no_adapters_is_not_asked(tmp_path: Path, stu
 
 def table_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path) -> tuple[int, str]:
     monkeypatch.setenv("PERDURE_PATHS__CATALOGUE", str(file))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("deploy.models.__main__.tree.load", fresh)
-    with pytest.raises(SystemExit) as ended:
-        main(["status"])
-    return int(ended.value.code or 0), capsys.readouterr().out
-
-
-def fresh() -> Any:
-    from activities.settings import Settings
-
-    return Settings()
+    load.cache_clear()
+    code = main(["models", "status"])
+    load.cache_clear()
+    return code, capsys.readouterr().out
 
 
 def test_every_deployment_is_a_row_also_one_that_cannot_be_reached(
@@ -191,7 +185,7 @@ def test_every_deployment_is_a_row_also_one_that_cannot_be_reached(
         f'[deployments.gone]\nmodel = "{SERVED}"\nendpoint = "http://127.0.0.1:{port}/v1"\n{entry}'
     )
     code, output = table_of(monkeypatch, capsys, file)
-    rows = {name: next(line for line in output.splitlines() if f" {name} " in line) for name in ("here", "gone")}
+    rows = {line.partition("\t")[0]: line for line in output.splitlines()}
     assert "yes" in rows["here"]
     assert "25%" in rows["here"]
     assert "no: nothing answers" in rows["gone"]

@@ -49,13 +49,26 @@ async def tls_front(ports: Sequence[int], file: Path, key_file: Path) -> AsyncGe
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(file, key_file)
             context.set_alpn_protocols(protocols)
-            server = await asyncio.start_server(_passing_on(port), HOST, 0, ssl=context)
-            stack.callback(server.close)
-            fronts.append(server.sockets[0].getsockname()[1])
+            fronts.append(await stack.enter_async_context(serving_tls(passing_on(port), context)))
         yield fronts
 
 
-def _passing_on(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving_tls(serve: Serve, context: ssl.SSLContext | None) -> AsyncGenerator[int]:
+    """Serve connections on a free port, with TLS if there is a context; yields the port."""
+    server = await asyncio.start_server(serve, HOST, 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+def passing_on(port: int) -> Serve:
+    """Return a server that passes everything on to a port, both ways."""
+
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back_reader, back_writer = await asyncio.open_connection(HOST, port)
 
