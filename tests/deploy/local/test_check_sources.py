@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def settings(tmp_path: Path) -> Settings:
     agents = tmp_path / "agents"
     (agents / "schemas").mkdir(parents=True)
-    return Settings(paths=Paths(agents=agents))
+    return Settings(paths=Paths(agents=(agents,)))
 
 
 @pytest.mark.parametrize(
