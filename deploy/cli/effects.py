@@ -2,6 +2,7 @@
 
 from perdure.cli import options
 from perdure.cli.output import Output
+from perdure.contracts.temporal.queues import Queue
 
 COLUMNS = ("effect", "runs as", "queue", "timeouts", "retries", "paid", "what it does to the world")
 
@@ -17,3 +18,7 @@ def effects(*, as_json: options.Json = False) -> None:
         out.json([dict(zip(FIELDS, row, strict=True)) for row in table])
         return
     out.rows(COLUMNS, table)
+    out.note(
+        f"By default all but the paid effects wait on the queue {Queue.PLATFORM.value!r}, which workers of all roles "
+        "serve. The queues above are for runs that workers of one role each serve."
+    )

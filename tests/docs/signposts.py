@@ -48,7 +48,7 @@ PROGRAM = re.compile(
     r"python3? (?:-m )?((?:worker|evals|deploy|tests|tools|perdure|agents|activities)[\w./]*)(?: (\w[\w-]*))?"
 )
 
-COMMAND = re.compile(r"(?<![\w/'.-])(?:\.venv/bin/)?perdure ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?(?![\w:])")
+COMMAND = re.compile(r"(?<![\w/'.-])(?<!from )(?:\.venv/bin/)?perdure ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?(?![\w:])")
 """A command as it is typed: `perdure evals golden`."""
 
 GROUPS = {"deploy.local": (), "deploy.cli": (), "evals": ("evals",), "deploy.models": ("models",)}

@@ -194,16 +194,16 @@ async def test_a_step_that_there_is_not_is_answered_with_those_that_there_are(
 ) -> None:
     run = await counted(platform, stub)
     code, out, err = await show(run, "think-9")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err == (
-        f"show-prompt: the run {run!r} has no paid step 'think-9': its paid steps are think-1, think-2, think-3\n"
+        f"perdure: the run {run!r} has no paid step 'think-9': its paid steps are think-1, think-2, think-3\n"
     )
 
 
 async def test_a_run_is_its_tenants_alone(platform: Platform, stub: StubModel, show: Show) -> None:
     run = await counted(platform, stub)
     code, out, err = await show(run, "think-1", "--tenant", "other")
-    assert (code, out, err) == (1, "", f"show-prompt: tenant 'other' has no run {run!r}\n")
+    assert (code, out, err) == (1, "", f"perdure: tenant 'other' has no run {run!r}\n")
 
 
 async def test_a_step_without_a_reply_is_shown_and_not_said_to_match(
@@ -216,7 +216,7 @@ async def test_a_step_without_a_reply_is_shown_and_not_said_to_match(
     code, out, err = await show(run, "think-1")
     assert code == 1
     assert "Count them." in out
-    assert err.startswith("show-prompt: no digest to check: attempt 1 failed: ")
+    assert err.startswith("perdure: no digest to check: attempt 1 failed: ")
 
 
 async def test_the_attempt_that_replied_is_the_one_that_is_shown(
@@ -244,7 +244,7 @@ async def test_a_file_that_is_no_history_is_one_line(show: Show, tmp_path: Path,
     file = tmp_path / "history.json"
     file.write_text(content)
     code, out, err = await show(str(file), "think-1")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err.count("\n") == 1
 
 
