@@ -116,7 +116,7 @@ class AgentFile(Table):
 
 def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable], where: str | None = None) -> AgentSpec:
     """Parse an agent from the bytes of its TOML file. Raises `BadSpec` with file (`where`), key and remedy."""
-    where = where or f"agents/{name}.toml"
+    where = f"agents/{name}.toml" if where is None else where
     file = validated(where, AgentFile, read_toml(where, data))
     granted = tuple(_granted_tool(where, tool, grant, tools) for tool, grant in file.tools.items())
     _check_order(where, file)

@@ -46,7 +46,7 @@ class ChainFile(Table):
 
 def parse_chain(name: str, data: bytes, where: str | None = None) -> ChainSpec:
     """Parse a chain from the bytes of its TOML file. Raises `BadSpec` with file (`where`), key and remedy."""
-    where = where or f"agents/{name}.toml"
+    where = f"agents/{name}.toml" if where is None else where
     file = validated(where, ChainFile, read_toml(where, data))
     return ChainSpec(
         name=name,

@@ -104,7 +104,7 @@ def _read(name: str, path: Path, _modified_ns: int, _size: int) -> ExtractionSpe
 
 def parse_schema(name: str, data: bytes, where: str | None = None) -> ExtractionSpec:
     """Parse a schema from the bytes of its TOML file. Raises `BadSpec` with file (`where`), key and remedy."""
-    where = where or f"agents/schemas/{name}.toml"
+    where = f"agents/schemas/{name}.toml" if where is None else where
     file = validated(where, SchemaFile, read_toml(where, data))
     fields = _fields(where, file)
     return ExtractionSpec(

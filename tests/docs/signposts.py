@@ -59,7 +59,7 @@ def problems(page: Path, text: str) -> list[str]:
     """Every signpost of a page that leads nowhere, each in a few words."""
     prose = FENCED.sub("", text)
     every = [*FENCED.findall(text), *SPAN.findall(prose)]
-    found = [*_wrong_commands(every), *_wrong_settings(every), *_wrong_links(page, text)]
+    found = [*_wrong_commands(page, every), *_wrong_settings(every), *_wrong_links(page, text)]
     for folders, span in _places(page, prose):
         for word in re.split(r"[\s,;()'\"=]+", span):
             found += _wrong_path(folders, word.rstrip(":"))
@@ -145,8 +145,10 @@ def _wrong_settings(texts: list[str]) -> Iterator[str]:
                 yield f"there is no setting {name}"
 
 
-def _wrong_commands(texts: list[str]) -> Iterator[str]:
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+def _wrong_commands(page: Path, texts: list[str]) -> Iterator[str]:
+    # The sample project of `perdure new` has a Makefile of its own, beside its page.
+    makefile = next(file for file in (page.with_name("Makefile"), ROOT / "Makefile") if file.exists())
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile.read_text(), re.MULTILINE))
     for text in texts:
         yield from (f"there is no make {name}" for name in MAKE.findall(text) if name not in targets)
         for program, argument in PROGRAM.findall(text):

@@ -19,7 +19,7 @@ from perdure.cli.exits import Exit
 
 FILES = (
     ".gitignore", "Makefile", "README.md", "agents/boatman.toml", "agents/club.toml", "conftest.py",
-    "documents/boats.md", "documents/club-house.md", "perdure.env", "pytest.ini", "tests/test_club.py",
+    "documents/boats.md", "documents/club-house.md", "pytest.ini", "settings.env", "tests/test_club.py",
     "tools/reserve_boat.py",
 )  # fmt: skip
 
@@ -114,7 +114,7 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path, capsys: pytest.
 def test_after_an_error_halfway_nothing_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "RENAMED", {"pytest.ini": "perdure.env"})  # which exists by then
+    monkeypatch.setattr(command, "RENAMED", {"settings.env": "pytest.ini"})  # which exists by then
     (tmp_path / "here").mkdir()
     for place in (tmp_path / "here", tmp_path / "deep" / "club"):
         assert "cannot be written: File exists" in refused(capsys, str(place))
@@ -152,7 +152,7 @@ def test_the_makefile_names_the_projects_own_folders_and_passes_a_question_as_it
 
 def test_the_settings_for_the_image_are_known_settings(tmp_path: Path) -> None:
     assert app.main(["new", str(tmp_path / "club")]) == Exit.DONE
-    lines = [line for line in (tmp_path / "club" / "perdure.env").read_text().splitlines() if line[:1] != "#"]
+    lines = [line for line in (tmp_path / "club" / "settings.env").read_text().splitlines() if line[:1] != "#"]
     program = "from activities.settings import load; print(*load().paths.agents, *load().paths.tools)"
     loaded = subprocess.run(
         [ROOT / ".venv" / "bin" / "python", "-c", program],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
+from activities.settings import ROOT
 from tests.support.waiting import until
 from tests.wheel.conftest import run
 
@@ -64,6 +65,18 @@ def test_without_its_extra_the_command_says_in_one_line_what_it_needs(python: Pa
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "perdure: the command line needs typer: install it with pip install 'perdure[cli]'\n"
+
+
+def test_with_its_extra_the_command_makes_a_project_that_says_which_checkout_is_missing(
+    perdure: Path, tmp_path: Path
+) -> None:
+    run(perdure, "new", "club", cwd=tmp_path)
+    template = ROOT / "perdure" / "cli" / "project"
+    for file in ("Makefile", "agents/boatman.toml", "tools/reserve_boat.py", "tests/test_club.py", "README.md"):
+        assert (tmp_path / "club" / file).read_bytes() == (template / file).read_bytes()
+    made = json.loads(run(perdure, "new", "other", "--json", cwd=tmp_path))
+    assert made["checkout"] is None
+    assert ".gitignore" in made["files"]
 
 
 async def test_with_its_extra_the_command_starts_a_run_and_lists_it(
