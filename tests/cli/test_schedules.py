@@ -41,9 +41,7 @@ async def runs_of(platform: Platform, name: str, times: int) -> list[str]:
 async def test_a_schedule_hands_on_what_its_agent_has_to_do(cli: Cli, platform: Platform, stub: StubModel) -> None:
     stub.script = [answer("It is open."), answer("It really is.")]
     name, times = new_name(), ("--cron", "0 0 1 1 *", "--requires", "create_ticket")
-    created = await cli(
-        "schedule", "create", name, "Open it.", "--agent", "tester", *cron, "--requires", "create_ticket"
-    )
+    created = await cli("schedule", "create", name, "Open it.", "--agent", "tester", *times)
     assert created.code == 0, created.err
     await platform.schedules.trigger(name)
     [run] = await runs_of(platform, name, 1)
