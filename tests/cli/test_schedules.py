@@ -38,6 +38,18 @@ async def runs_of(platform: Platform, name: str, times: int) -> list[str]:
     return [firing.business_id for firing in (await platform.schedules.status(name)).recent]
 
 
+async def test_a_schedule_hands_on_what_its_agent_has_to_do(cli: Cli, platform: Platform, stub: StubModel) -> None:
+    stub.script = [answer("It is open."), answer("It really is.")]
+    name, times = new_name(), ("--cron", "0 0 1 1 *", "--requires", "create_ticket")
+    created = await cli("schedule", "create", name, "Open it.", "--agent", "tester", *times)
+    assert created.code == 0, created.err
+    await platform.schedules.trigger(name)
+    [run] = await runs_of(platform, name, 1)
+    assert (await platform.result(run)).outcome.kind == "unfinished"
+    chain = await cli("schedule", "create", new_name(), QUESTION, "--chain", "handbook", *times)
+    assert (chain.code, "--requires: a chain writes nothing" in chain.err) == (2, True)
+
+
 async def test_a_schedule_that_fires_asks_its_question(cli: Cli, platform: Platform) -> None:
     name = new_name()
     created = await cli("schedule", "create", name, QUESTION, "--chain", "handbook", "--cron", "0 9 * * 1-5", "--json")

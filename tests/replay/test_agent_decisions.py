@@ -122,11 +122,11 @@ async def test_a_loop_that_is_not_stopped_before_the_call_is_another_step(monkey
 
 
 async def test_other_words_for_a_loop_are_another_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "SHORT", 12)
-    assert await changed_parts("stuck-in-the-same-call") == []
     def other_words(*_: object) -> str:
         return "Stop it."
 
+    monkeypatch.setattr(repeats, "SHORT", 12)
+    assert await changed_parts("stuck-in-the-same-call") == []
     monkeypatch.setattr(repeats, "_told", other_words)
     assert "activity 'think', input.transcript.fresh[0].body.digest" in await changed_parts("stuck-in-the-same-call")
 

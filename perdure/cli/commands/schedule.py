@@ -56,6 +56,7 @@ def create(
         str, typer.Option("--catch-up", metavar="TIME", help="How late a missed firing may still start.")
     ] = "1h",
     by: options.StartedBy = None,
+    requires: options.Requires = None,
     paused: Annotated[bool, typer.Option("--paused", help="Create it paused.")] = False,
     tenant: options.Tenant = "default",
     tier: options.Tier = None,
@@ -75,8 +76,15 @@ def create(
     what = (
         {"question": task_or_question, "chain": UNNAMED if chain is None else chain}
         if agent is None
-        else {"task": task_or_question, "agent": agent, "started_by": mistakes.read(lambda: name_of(by), "")}
+        else {
+            "task": task_or_question,
+            "agent": agent,
+            "started_by": mistakes.read(lambda: name_of(by), ""),
+            "requires": tuple(requires or ()),
+        }
     )
+    if agent is None and requires:
+        mistakes.note("--requires: a chain writes nothing: leave it out, or name an agent")
     if (agent is None) == (chain is None):
         mistakes.note("say what to start: either --agent NAME or --chain NAME")
     request = mistakes.read(lambda: kind.strictly({**what, "tenant": tenant, "tier": tier, "budget": limits}), None)

@@ -157,6 +157,11 @@ async def test_other_endings_list_the_writes_too(platform: Platform, stub: StubM
     cancelled = await platform.result(run)
     assert isinstance(cancelled.outcome, Cancelled)
     assert states(cancelled) == [("send_message", "call-1-1", WriteState.NOT_ATTEMPTED, "")]
+    stub.calls, stub.script = 0, [calls(TICKET), "400"]
+    with pytest.raises(RunFailed) as failed:
+        await platform.run_agent("Open one.", agent="clerk")
+    assert failed.value.how is not None
+    assert [(write.tool, write.state) for write in failed.value.how.writes] == [("create_ticket", WriteState.DONE)]
 
 
 @pytest.mark.parametrize(
