@@ -110,6 +110,7 @@ class Agent:
             allowance=self.progress.account.allowance,
             transcript=Transcript(),
             started_by=ask.started_by,
+            subject=pinned.subject,
         )
         self.progress.put(agent.begun(run, task))
         return await self.refusal(ask, task) or await self.run_steps(ask, calls)

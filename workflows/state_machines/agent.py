@@ -175,6 +175,7 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
             "window": compaction.window_after(run, reply),
             "transcript": transcript,
             "calls": calls,
+            "briefing": reply.briefing,
             "answer": None if calls else reply.answer,
             "silent": not calls and reply.answer is None,
             "attempted": 0,
@@ -203,7 +204,7 @@ def observed(run: AgentRun) -> AgentRun:
     transcript = run.transcript.add(*turns)
     if place_of_answer(run) is not None and all(call.kept for call in run.calls):
         transcript = transcript.kept()
-    return run.model_copy(update={"transcript": transcript, "returned": returned, "calls": ()})
+    return run.model_copy(update={"transcript": transcript, "returned": returned, "calls": (), "briefing": None})
 
 
 def place_of_answer(run: AgentRun) -> Digest | None:
