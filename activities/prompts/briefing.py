@@ -29,10 +29,7 @@ def briefing_of(turns: Sequence[TurnText], words: str) -> Briefing:
     """Return the briefing about the calls that a model asked for with these words, after it had seen these turns."""
     asked = dict(_asked(turns))
     read = [
-        text
-        for turn in turns
-        if turn.role is Role.TOOL
-        for text in _texts(turn, *asked.get(turn.call or "", ("", "")))
+        text for turn in turns if turn.role is Role.TOOL for text in _texts(turn, *asked.get(turn.call or "", ("", "")))
     ]
     task = next((turn.body for turn in turns if turn.role is Role.USER), "")
     return Briefing(
