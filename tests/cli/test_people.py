@@ -41,7 +41,12 @@ async def test_what_is_approved_is_shown_and_called_once(
     result = await cli("approve", run, step.step, "--by", "ada", "--yes")
     assert result.code == 0, result.err
     assert result.out == f"approve: {step.step} of {run}, by ada, unverified\n"
-    for text in ('"text": "Eighteen weeks."', '"to": "facilities"', f"digest {step.digest[:12]}\n", "send_message (at_most_once)"):
+    for text in (
+        '"text": "Eighteen weeks."',
+        '"to": "facilities"',
+        f"digest {step.digest[:12]}\n",
+        "send_message (at_most_once)",
+    ):
         assert text in result.err
     assert (await platform.result(run)).outcome.kind == "answered"
     assert sent(desk) == 1
