@@ -28,8 +28,8 @@ def settings(settings: Any) -> Any:
     return settings
 
 
-def decision(step: PendingStep, **more: Any) -> StepDecision:
-    return says(step, Ruling.APPROVE, decision_id=uuid.uuid4().hex).model_copy(update=more)
+def decision(waiting: PendingStep, **more: Any) -> StepDecision:
+    return says(waiting, Ruling.APPROVE, decision_id=uuid.uuid4().hex).model_copy(update=more)
 
 
 async def signalled(platform: Platform, run: str) -> list[TimelineEntry]:

@@ -7,7 +7,7 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from activities.settings import ROOT, environment_with
@@ -71,7 +71,7 @@ class Terminal:
 
 
 @asynccontextmanager
-async def terminal(address: str, *arguments: str, columns: int = 80) -> AsyncIterator[Terminal]:
+async def terminal(address: str, *arguments: str, columns: int = 80) -> AsyncGenerator[Terminal]:
     """Run `perdure` with these arguments in a terminal."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))

@@ -11,6 +11,7 @@ from rich.text import Text
 from perdure.cli import steps
 from perdure.cli.commands.decision import answer_of, arguments_of, taken
 from perdure.cli.exits import Ended, Exit
+from perdure.cli.keys import pressed, typed
 from perdure.cli.output import Output
 from perdure.cli.session import answered, session_of
 from perdure.cli.values import name_of, pair
@@ -28,9 +29,6 @@ KEYS = {
 """The keys for each question."""
 
 ALWAYS = {"s": "skip", "q": "quit"}
-
-CANCELLED = {"\x04", "\x1b"}
-"""Ctrl-D and Escape: they end the command, and decide nothing."""
 
 
 def one_by_one(
@@ -84,8 +82,8 @@ class _Desk:
         keys = self._keys(step)
         while True:
             words = "  ".join(f"[{key}] {word}" for key, word in keys.items())
-            key = _pressed(f"{words} > ", keys)
-            if key == "q":
+            key = pressed(f"{words} > ", keys)
+            if key is None or key == "q":
                 raise _Quit
             if key == "s":
                 return
@@ -120,28 +118,28 @@ class _Desk:
                 if more["arguments"] is None:
                     return None
             case Waiting.OUTCOME, "h":
-                ruling, more["result"] = Ruling.DID_HAPPEN, _typed("what did it return?")
+                ruling, more["result"] = Ruling.DID_HAPPEN, typed("what did it return?")
             case Waiting.OUTCOME, "n":
                 ruling = Ruling.DID_NOT_HAPPEN
             case Waiting.OUTCOME, _:
                 ruling = Ruling.RETRY
             case Waiting.ANSWER, "a":
-                ruling, more["answer"] = Ruling.ANSWER, answer_of(_typed("answer"), step)
+                ruling, more["answer"] = Ruling.ANSWER, answer_of(typed("answer"), step)
             case _:
-                ruling, more["reason"] = Ruling.DENY, _typed("why? the model is told")
+                ruling, more["reason"] = Ruling.DENY, typed("why? the model is told")
         named = {"decision_id": str(uuid.uuid4()), "step": step.step, "digest": step.digest, "by": self._by}
         return StepDecision.strictly({**named, "ruling": ruling, **more})
 
     def _edited(self, step: PendingStep) -> dict[str, Any] | None:
         """Return the arguments as the person changes them, shown once more; None where nothing is changed after all."""
         changed = arguments_of(step)
-        while typed := _typed("NAME=VALUE, an empty line ends"):
-            name, value = pair(typed, "edit")
+        while line := typed("NAME=VALUE, an empty line ends"):
+            name, value = pair(line, "edit")
             changed[name] = value
         if changed == arguments_of(step):
             return None
         self._out.note("  with these arguments instead:", *(f"    {line}" for line in steps.shown(changed)))
-        return changed if _pressed("[y] call it with these  [n] leave it > ", ("y", "n")) == "y" else None
+        return changed if pressed("[y] call it with these  [n] leave it > ", ("y", "n")) == "y" else None
 
     async def _send(self, platform: Platform, entry: InboxEntry, word: str, decision: StepDecision) -> None:
         run = entry.business_id
@@ -162,35 +160,3 @@ class _Desk:
 def _name(entry: InboxEntry, step: PendingStep) -> tuple[str, str, str]:
     """Return what tells a step from any other. A call that was edited, or is asked for again, is another one."""
     return entry.tenant, entry.business_id, f"{step.digest}/{step.since.isoformat()}"
-
-
-def _typed(question: str) -> str:
-    """Return a line that the person types."""
-    return str(typer.prompt(question, default="", show_default=False, err=True))
-
-
-def _pressed(prompt: str, keys: Any) -> str:
-    """Return the key that the person presses after the prompt is there. Raises `_Quit` at the end of the input."""
-    typer.echo(prompt, nl=False, err=True)
-    _forget_typed()
-    while True:
-        try:
-            key = typer.getchar()
-        except EOFError:
-            key = "\x04"
-        if key in CANCELLED:
-            typer.echo("", err=True)
-            raise _Quit
-        if key.lower() in keys:
-            typer.echo(key.lower(), err=True)
-            return key.lower()
-
-
-def _forget_typed() -> None:
-    """Drop the keys that were pressed before the step was there: nobody can have meant it with them."""
-    try:
-        import termios
-    except ImportError:  # no terminal of this kind
-        return
-    with suppress(termios.error, OSError, ValueError):
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
