@@ -26,7 +26,8 @@ LONGEST = 32
 def pressed(prompt: str, keys: Container[str]) -> str | None:
     """Return which of the keys is pressed after the prompt is there; None for Escape, Ctrl-D and the input's end.
 
-    Keys that were pressed earlier are dropped: nobody can have meant them. Others ring the bell. Raises `KeyboardInterrupt`.
+    Keys that were pressed earlier are dropped: nobody can have meant them. Other keys ring the bell. Raises
+    `KeyboardInterrupt`.
     """
     with _single_keys() as read:
         sys.stderr.write(prompt)

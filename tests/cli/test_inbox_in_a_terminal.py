@@ -103,6 +103,7 @@ async def test_a_watched_inbox_tells_what_comes_and_who_decided_what_went_and_on
         assert "by sam (unverified)" in shown
         assert "\\u001b[2J" in shown
         assert "theirs" not in shown
+        await lines.until('"new"')
         [step] = await platform.pending(run, tenant=tenant)
         await platform.decide(run, says(step, Ruling.DENY, by="ben"), tenant=tenant)
         shown = await screen.until("by update")

@@ -65,7 +65,9 @@ async def test_a_question_to_a_person_says_how_to_answer_it(
     await waits(platform, run)
     head = await details(client, run)
     assert head.startswith("**awaiting_answer**")
-    assert "The group sites may answer, without them it waits without end. `perdure answer ask-1 call-1-1 ANSWER`" in head
+    assert (
+        "The group sites may answer, without them it waits without end. `perdure answer ask-1 call-1-1 ANSWER`" in head
+    )
     assert "Which site" in head.split("```text", 1)[1], "in a block of code"
     await platform.cancel(run)
     await platform.result(run)
