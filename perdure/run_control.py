@@ -33,6 +33,7 @@ from perdure.contracts.tool_calls.decisions import (
     Rejected,
     StepDecision,
 )
+from perdure.contracts.tool_calls.rejections import RejectionCause
 from perdure.errors import NoServer, PlatformError, UnknownRun
 from perdure.runs import (
     cannot_list,
@@ -115,7 +116,9 @@ class RunControl:
         state = (description.status or WorkflowExecutionStatus.RUNNING).name.lower()
         reason = f"run {business_id!r} is over ({state}): nothing waits in it any more"
         failure = await self._audit(tenant, business_id, decision, reason)
-        return DecisionReply(came=Rejected(decision_id=decision.decision_id, reason=f"{reason}{failure}"))
+        return DecisionReply(
+            came=Rejected(decision_id=decision.decision_id, reason=f"{reason}{failure}", cause=RejectionCause.LATE)
+        )
 
     async def inbox(self, tenant: str | None = None, *, limit: int = 1000) -> list[InboxEntry]:
         """Return all steps that wait for a person, in one tenant's runs or in all: what, since when, who may decide.

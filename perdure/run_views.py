@@ -15,10 +15,12 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.agents.agent import AgentPhase
+from perdure.contracts.runs.beginning import Beginning
 from perdure.contracts.runs.listing import RunFilter, RunState, RunSummary
 from perdure.contracts.runs.run import AnyPhase, Phase
 from perdure.contracts.runs.timeline import TimelineEntry
 from perdure.contracts.temporal.search_attributes import AGENT, AWAITING_APPROVAL, COST_MICROS, OUTCOME, PHASE, STEPS
+from perdure.history.beginning import LOOKED_AT, beginning_of
 from perdure.history.timeline import Reader, next_execution
 from perdure.runs import cannot_list, checked_id, client_error, retry_lost_namespace, split_workflow_id, workflow_id
 
@@ -112,6 +114,16 @@ class RunViews:
                 following = next_execution(event) or following
             if following and not executions:
                 executions.append(following)
+
+    async def beginning(self, business_id: str, *, tenant: str = "default") -> Beginning:
+        """Return what a run was asked for, and by whom. Raises `UnknownRun`."""
+        events: list[HistoryEvent] = []
+        oldest, *_ = await self._executions(tenant, business_id)
+        async for event in self._events(tenant, business_id, oldest, follow=False):
+            events.append(event)
+            if len(events) == LOOKED_AT:
+                break
+        return beginning_of(events)
 
     async def executions(self, business_id: str, *, tenant: str = "default") -> tuple[WorkflowHistory, ...]:
         """Return the histories of a run, the oldest first: a long run has one for each execution.

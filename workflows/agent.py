@@ -18,12 +18,14 @@ from perdure.contracts.runs.control import Held, Pause, Resume
 from perdure.contracts.runs.run import Abstained, Answered, Cancelled, Outcome, Refused, RunResult
 from perdure.contracts.temporal.references import why_unreadable
 from perdure.contracts.text import Text
-from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, StepDecision, read_decision
+from perdure.contracts.tool_calls.decisions import DecisionReply, Pending, Rejected, StepDecision, read_decision
+from perdure.contracts.tool_calls.rejections import RejectionCause
 from workflows.agent_parts.compacting import compact
 from workflows.agent_parts.continue_as_new import bad_request, should_continue, was_continued
 from workflows.agent_parts.decisions import Decisions
 from workflows.agent_parts.progress import AgentProgress
 from workflows.agent_parts.reminding import remind
+from workflows.agent_parts.signal_replies import write_down
 from workflows.agent_parts.thinking import think
 from workflows.agent_parts.tool_calls import ToolCalls
 from workflows.effects import CHECK, PIN_AGENT, SCREEN
@@ -42,6 +44,8 @@ class Agent:
         self.progress = AgentProgress()
         self.decisions: Decisions | None = None
         """None until the run has begun: signals and updates may reach a continued run before that."""
+        self.signals = 0
+        """The number of signals `decide` that reached this execution."""
 
     @workflow.run
     async def run(self, ask: AgentInput) -> RunResult:
@@ -112,6 +116,7 @@ class Agent:
             allowance=self.progress.account.allowance,
             transcript=Transcript(),
             started_by=ask.started_by,
+            subject=pinned.subject,
         )
         self.progress.put(agent.begun(run, task))
         return await self.refusal(ask, task) or await self.run_steps(ask, calls)
@@ -202,19 +207,24 @@ class Agent:
     @workflow.signal(name="decide")
     async def decide_by_signal(self, raw: RawValue) -> None:
         """Take a decision from a client without updates. A signal gets no reply, so the run notes invalid input."""
+        self.signals += 1
+        number = self.signals
         try:
             decision = _decision(raw)
         except BadInput as error:
             await self.wait_until_begun()
             self.progress.stray(str(error))
+            reply = DecisionReply(came=Rejected(decision_id="", reason=str(error), cause=RejectionCause.UNREADABLE))
+            write_down(number, None, reply)
             return
-        await self.reply_to(decision)
+        write_down(number, decision, await self.reply_to(decision))
 
     async def reply_to(self, decision: StepDecision) -> DecisionReply:
         """Take a decision, and return whether it was accepted or why it was rejected."""
         decisions = await self.wait_until_begun()
         if self.progress.state_or_none is None:
-            reply = rejected(decision, "the run has only begun: nothing waits for a person yet")
+            reason = "the run has only begun: nothing waits for a person yet"
+            reply = rejected(decision, reason, RejectionCause.EARLY)
             self.progress.show_decision(decision, reply)
             return reply
         return await decisions.take(decision)

@@ -8,6 +8,7 @@ from agents.agent_file import required
 from agents.loader import BadSpec, Specs
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.steps import PinAgent, PinnedAgent
+from perdure.contracts.runs.registry import ANONYMOUS
 from perdure.contracts.text import Text
 from workflows.effects import PIN_AGENT
 
@@ -31,7 +32,7 @@ class Pinning:
         if run is None:
             spec = await self._stored(ask)
             pinned = await self._pins.store(ask.tenant, spec)
-            await self._registration.register(
+            run = await self._registration.register(
                 execution,
                 tenant=ask.tenant,
                 spec=spec.name,
@@ -45,7 +46,12 @@ class Pinning:
             await texts.store(self._blobs, ask.tenant, ask.task)
             body = Text.of((await self._blobs.get(ask.tenant, run.pinned)).decode())
             spec, pinned = await self._pins.read(ask.tenant, body), body.reference()
-        return PinnedAgent(spec=spec, pinned=pinned, deployment=self._catalogue.deployment_for(spec.tier))
+        return PinnedAgent(
+            spec=spec,
+            pinned=pinned,
+            deployment=self._catalogue.deployment_for(spec.tier),
+            subject="" if run.subject == ANONYMOUS else run.subject,
+        )
 
     async def _stored(self, ask: PinAgent) -> AgentSpec:
         """Return the agent as its file is now, and store its texts and the task."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.bodies import texts
 from activities.bodies.cached_blobs import CachedBlobs
 from activities.bodies.pins import Pins
 from activities.bodies.transcripts import Transcripts
@@ -9,6 +10,7 @@ from activities.paid.purchasing import Call, Purchasing
 from activities.paid.question_digest import question_of
 from activities.ports import Completion, Sampling, ToolCall, digest_of, nothing_sent
 from activities.prompts.agent import turn_text
+from activities.prompts.briefing import briefing_of, needs_briefing, words_of
 from activities.prompts.paid_steps import Prompts
 from activities.text.structured_reply import storable
 from activities.text.tool_arguments import agreed, granted_name
@@ -40,7 +42,7 @@ class Thinking:
         """Buy a thought, once for each attempt. A reply that an earlier attempt saved is returned instead."""
         tenant = ask.key.tenant
         with nothing_sent():
-            prompt = await self._prompts.of(ask)
+            prompt, spec, turns = await self._prompts.of_thought(ask)
         prompt_digest = digest_of(prompt)
         turn = ask.key.step.removeprefix("think-").removesuffix(LONGER)
         granted = [tool.name for tool in prompt.tools]
@@ -81,7 +83,11 @@ class Thinking:
         if node not in nodes:
             # Another attempt bought this reply, perhaps before the run was reset to an earlier turn.
             await self._blobs.put(tenant, node)
-        return reply.model_copy(update={"kept": True})
+        briefing = None
+        if needs_briefing(spec, reply):
+            said = await texts.read(self._blobs, tenant, reply.said)
+            briefing = briefing_of(turns, words_of(said))
+        return reply.model_copy(update={"kept": True, "briefing": briefing})
 
     def _node(self, ask: Think, thought: Thought) -> bytes:
         """Return the turn's node, which is stored along with the reply."""

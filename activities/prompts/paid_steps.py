@@ -4,10 +4,11 @@ from typing import assert_never
 
 from activities.bodies import texts
 from activities.bodies.pins import Pins
-from activities.bodies.transcripts import Cut, Transcripts
+from activities.bodies.transcripts import Cut, Transcripts, TurnText
 from activities.ports import BlobStore, NotConfigured, Prompt
 from activities.prompts import answer, record
 from activities.prompts.agent import prompt_of, summary_prompt
+from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.agents.compaction import Compact
 from perdure.contracts.agents.steps import Think
 from perdure.contracts.chains.steps import Extract, Generate
@@ -26,9 +27,7 @@ class Prompts:
         """Return the prompt of a request. Raises `BodyMissing` or `BodyCorrupt`."""
         match ask:
             case Think():
-                spec = await self._pins.read(ask.key.tenant, ask.pinned)
-                instructions = await texts.read(self._blobs, ask.key.tenant, spec.instructions)
-                return prompt_of(spec, instructions, await self._transcripts.read(ask.key.tenant, ask.transcript))
+                return (await self.of_thought(ask))[0]
             case Compact():
                 return (await self.of_summary(ask))[0]
             case Generate():
@@ -37,6 +36,13 @@ class Prompts:
                 return await record.prompt_of(ask, self._blobs)
             case never:
                 assert_never(never)
+
+    async def of_thought(self, ask: Think) -> tuple[Prompt, AgentSpec, list[TurnText]]:
+        """Return the prompt for a thought, the pinned spec, and the conversation. Raises as `of` does."""
+        spec = await self._pins.read(ask.key.tenant, ask.pinned)
+        instructions = await texts.read(self._blobs, ask.key.tenant, spec.instructions)
+        turns = await self._transcripts.read(ask.key.tenant, ask.transcript)
+        return prompt_of(spec, instructions, turns), spec, turns
 
     async def of_summary(self, ask: Compact) -> tuple[Prompt, Cut]:
         """Return the prompt for a summary, and the cut conversation. Raises `BodyMissing` or `BodyCorrupt`."""

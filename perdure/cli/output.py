@@ -2,7 +2,6 @@
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,24 +14,18 @@ from rich.console import Console
 from rich.text import Text
 
 from perdure.cli.layout import table
-
-ODD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""The Unicode categories of characters that move the cursor, change the writing direction, or are invisible."""
+from perdure.contracts.legibility import spelled_out
 
 
 def plain(text: str) -> str:
     """Return text of a model, a tool or a person so that it is safe to show: control characters are spelled out."""
-    return "".join(sign if sign in "\n\t" or unicodedata.category(sign) not in ODD else _spelled(sign) for sign in text)
+    return spelled_out(text)
 
 
 def one_line(text: str, width: int = 0) -> str:
     """Return the text in one line, of at most `width` characters; with 0 of any length."""
     line = " ".join(plain(text).split())
     return line if not width or len(line) <= width else line[: width - 1] + "…"
-
-
-def _spelled(sign: str) -> str:
-    return f"\\u{ord(sign):04x}" if ord(sign) <= 0xFFFF else f"\\U{ord(sign):08x}"  # noqa: PLR2004 - the one plane
 
 
 def ago(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Runs as text for people: a line for each step, the steps that wait for a person, and the result."""
+"""Runs as text for people: a line for each step, and the result."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import assert_never
 
 from rich.text import Text
 
-from perdure.cli.output import Output, ago, one_line, plain
+from perdure.cli.output import Output, one_line, plain
 from perdure.contracts.budget import Charged, Spend, cost_text, dollars
 from perdure.contracts.chains.knowledge import Citation
 from perdure.contracts.guards import Verdict
@@ -24,8 +24,6 @@ from perdure.contracts.runs.run import (
     Unfinished,
 )
 from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
-from perdure.contracts.tool_calls.approvals import Trust
-from perdure.contracts.tool_calls.decisions import PendingStep, Waiting
 from perdure.contracts.tool_calls.writes import Write, WriteState
 
 STYLES = {
@@ -35,7 +33,7 @@ STYLES = {
     EntryState.CANCELLED: "yellow",
 }
 
-ALWAYS = {EntryKind.WAITS, EntryKind.STUCK}
+ALWAYS = {EntryKind.WAITS, EntryKind.STUCK, EntryKind.PERSON}
 """The kinds whose beginning is shown as well. For all other kinds the end is enough."""
 
 
@@ -50,6 +48,8 @@ def _line(entry: TimelineEntry) -> Text:
     attempt = f"attempt {entry.attempt}" if (entry.attempt or 1) > 1 and "attempt" not in entry.summary else ""
     name = entry.name if entry.kind is not EntryKind.ENDED else f"= {entry.name}"
     parts = [entry.summary, attempt, entry.found]
+    if entry.kind is EntryKind.PERSON and entry.state is EntryState.RUNNING:
+        parts.append("(received)")
     if entry.spent is not None and entry.spent != Spend():
         parts.append(spent(entry.spent))
     if entry.milliseconds is not None:
@@ -60,6 +60,8 @@ def _line(entry: TimelineEntry) -> Text:
 
 def _style(entry: TimelineEntry) -> str:
     match entry.kind:
+        case EntryKind.PERSON if entry.state is EntryState.RUNNING:
+            return "dim"
         case EntryKind.WAITS if entry.state is EntryState.RUNNING:
             return "yellow"
         case EntryKind.PERSON if entry.state is EntryState.DONE:
@@ -79,55 +81,6 @@ def _verdict(verdict: Verdict) -> Text:
 def spent(spend: Spend) -> str:
     """Return a spend in a few words."""
     return cost_text(spend) if spend.input_tokens or spend.output_tokens else dollars(spend.micro_dollars)
-
-
-QUESTIONS = {
-    Waiting.APPROVAL: ("may it be called?", "approve|edit|deny"),
-    Waiting.OUTCOME: ("nobody knows whether it was called", "answer"),
-    Waiting.ANSWER: ("the agent asks", "answer|deny"),
-}
-"""The question and the commands for each kind of waiting step."""
-
-
-def waiting(run: str, step: PendingStep, *, tenant: str) -> list[Text]:
-    """Return the lines for a step that waits, with all that a decision would be about."""
-    question, verbs = QUESTIONS[step.waiting]
-    lines = [
-        Text(f"{step.step}  {step.tool} ({step.effect.value})  {question}  since {ago(step.since)}", style="yellow")
-    ]
-    if step.reason:
-        lines.append(Text(f"  {one_line(step.reason, 500)}"))
-    lines += [Text(f"  {line}") for line in arguments(step)]
-    lines += [Text(f"  {line}", style="dim") for line in (f"decides: {deciders(step)}", f"digest {step.digest}")]
-    whose = "" if tenant == "default" else f" --tenant {tenant}"
-    return [*lines, Text(f"  perdure {verbs} {run} {step.step}{whose}", style="dim")]
-
-
-def deciders(step: PendingStep) -> str:
-    """Return who may decide about a step, and what happens without them."""
-    parts = [", ".join((*step.names, *(f"group {group}" for group in step.groups))) or "anybody"]
-    parts += [f"but {step.barred}"] if step.barred else []
-    parts += ["signed"] if step.trust is Trust.SIGNED else []
-    parts += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
-    if step.until is not None and step.on_timeout is not None:
-        parts.append(f"{step.on_timeout.value} at {step.until:%Y-%m-%d %H:%M %Z}")
-    return one_line(", ".join(parts))
-
-
-def arguments(step: PendingStep) -> list[str]:
-    """Return the complete arguments as lines, without control characters."""
-    body = step.arguments.body
-    if body is None:
-        return [f"arguments of {step.unseen:,} bytes: too large to show, digest {step.arguments.digest}"]
-    try:
-        return shown(json.loads(body))
-    except (ValueError, RecursionError):
-        return plain(body).splitlines()
-
-
-def shown(value: object) -> list[str]:
-    """Return JSON as lines, in which every character is visible."""
-    return plain(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)).splitlines()
 
 
 def result(out: Output, run_result: RunResult, link: str) -> None:

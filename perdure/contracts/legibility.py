@@ -12,6 +12,9 @@ _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Zl", "Zp", "Zs", "Mn", "Me"}
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that show nothing."""
 
+_ODD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""The categories of characters that move the cursor, change the writing direction, or are invisible."""
+
 SHOWN = 60
 """The most characters of a bad text that are shown."""
 
@@ -19,6 +22,24 @@ SHOWN = 60
 def is_blank(text: str) -> bool:
     """Return whether a text shows nothing: it has only blanks, control characters and invisible ones."""
     return all(unicodedata.category(sign) in _HIDDEN or sign in _FILLERS for sign in text)
+
+
+def spelled_out(text: str) -> str:
+    """Return text of a model, a tool or a person with every character visible: control characters are spelled out.
+
+    Line breaks and tabs stay.
+    """
+    return "".join(
+        sign if sign in "\n\t" or not _is_odd(sign) else _spelled(sign) for sign in text.replace("\r\n", "\n")
+    )
+
+
+def _is_odd(sign: str) -> bool:
+    return unicodedata.category(sign) in _ODD or sign in _FILLERS
+
+
+def _spelled(sign: str) -> str:
+    return f"\\u{ord(sign):04x}" if ord(sign) <= 0xFFFF else f"\\U{ord(sign):08x}"  # noqa: PLR2004 - the one plane
 
 
 def broken_texts(value: object, where: str = "") -> Iterator[str]:

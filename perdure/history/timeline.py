@@ -1,17 +1,17 @@
 """The timeline of a run, read from its history event by event: a pure function of what Temporal recorded."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.api.enums.v1 import EventType, TimeoutType, WorkflowTaskFailedCause
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 
 from perdure.contracts.budget import Spend
 from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
 from perdure.contracts.temporal.search_attributes import AWAITING_APPROVAL, PHASE
+from perdure.history.events import moment, summary, why
 from perdure.history.payloads import decoded, first, part
+from perdure.history.people import People
 from perdure.history.replies import charges_of, result_in_words, verdicts_of
 
 BIND = "bind_deployment"
@@ -25,7 +25,7 @@ class _Operation:
     """An activity, a timer or a child run that was started and has not ended yet."""
 
     def __init__(self, event: HistoryEvent, name: str, summary: str, request: Any = None) -> None:
-        self.at = _moment(event)
+        self.at = moment(event)
         self.event = event.event_id
         self.name = name
         self.summary = summary
@@ -39,7 +39,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, int], _Operation] = {}
-        self._updates: dict[tuple[str, int], tuple[str, Any]] = {}
+        self._people = People(self._entry)
         self._charged: set[tuple[str, int]] = set()
         self._execution = ""
         self._readers: dict[str, Callable[[HistoryEvent, Any], TimelineEntry | None]] = {
@@ -53,9 +53,10 @@ class Reader:
             "timer_started": self._timer_started,
             "timer_fired": self._timer_fired,
             "upsert_workflow_search_attributes": self._attributes_upserted,
-            "workflow_execution_update_accepted": self._update_accepted,
-            "workflow_execution_update_completed": self._update_completed,
-            "workflow_execution_signaled": self._signal_received,
+            "workflow_execution_update_accepted": self._people.update_accepted,
+            "workflow_execution_update_completed": self._people.update_completed,
+            "workflow_execution_signaled": self._people.signal_received,
+            "workflow_properties_modified": self._people.memo_upserted,
             "workflow_execution_cancel_requested": self._cancel_requested,
             "workflow_task_failed": self._workflow_task_failed,
             "start_child_workflow_execution_initiated": self._child_started,
@@ -82,7 +83,7 @@ class Reader:
 
     def _entry(self, event: HistoryEvent, kind: EntryKind, name: str, **more: Any) -> TimelineEntry:
         return TimelineEntry(
-            at=_moment(event), event=event.event_id, execution=self._execution, kind=kind, name=name, **more
+            at=moment(event), event=event.event_id, execution=self._execution, kind=kind, name=name, **more
         )
 
     def _run_started(self, event: HistoryEvent, attributes: Any) -> TimelineEntry | None:
@@ -93,7 +94,7 @@ class Reader:
         return self._entry(event, EntryKind.BEGAN, attributes.workflow_type.name, summary=str(spec))
 
     def _activity_scheduled(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
-        operation = _Operation(event, attributes.activity_type.name, _summary(event), first(attributes.input))
+        operation = _Operation(event, attributes.activity_type.name, summary(event), first(attributes.input))
         self._open[self._execution, event.event_id] = operation
         return self._effect_entry(event, operation, state=EntryState.RUNNING)
 
@@ -107,7 +108,7 @@ class Reader:
     def _closed(self, event: HistoryEvent, scheduled: int) -> tuple[_Operation, int]:
         """Return the operation that ends with this event, and how long it took, in milliseconds."""
         operation = self._open.pop((self._execution, scheduled), None) or _Operation(event, "?", "")
-        return operation, round((_moment(event) - operation.at).total_seconds() * 1000)
+        return operation, round((moment(event) - operation.at).total_seconds() * 1000)
 
     def _activity_completed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
         operation, took = self._closed(event, attributes.scheduled_event_id)
@@ -126,12 +127,12 @@ class Reader:
         if attributes.marker_name != LOCAL:
             return None
         data = first(attributes.details["data"]) if "data" in attributes.details else None
-        operation = _Operation(event, str(part(data, "activity_type") or "?"), _summary(event))
+        operation = _Operation(event, str(part(data, "activity_type") or "?"), summary(event))
         if operation.name == BIND:
             return None
         operation.step = operation.summary.partition(" ")[0]
         if attributes.HasField("failure"):
-            return self._effect_entry(event, operation, found=_why(attributes.failure), state=EntryState.FAILED)
+            return self._effect_entry(event, operation, found=why(attributes.failure), state=EntryState.FAILED)
         reply = first(attributes.details["result"]) if "result" in attributes.details else None
         return self._effect_entry(
             event,
@@ -154,12 +155,12 @@ class Reader:
     def _activity_failed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
         operation, took = self._closed(event, attributes.scheduled_event_id)
         cancelled = event.HasField("activity_task_canceled_event_attributes")
-        found = "called off" if cancelled else _why(attributes.failure)
+        found = "called off" if cancelled else why(attributes.failure)
         state = EntryState.CANCELLED if cancelled else EntryState.FAILED
         return self._effect_entry(event, operation, milliseconds=took, found=found, state=state)
 
     def _timer_started(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
-        operation = _Operation(event, "wait", _summary(event))
+        operation = _Operation(event, "wait", summary(event))
         self._open[self._execution, event.event_id] = operation
         found = f"for {attributes.start_to_fire_timeout.ToTimedelta()}"
         return self._entry(
@@ -183,37 +184,6 @@ class Reader:
             return self._entry(event, EntryKind.PHASE, str(decoded(fields[PHASE.name])))
         return None
 
-    def _update_accepted(self, event: HistoryEvent, attributes: Any) -> None:
-        update = attributes.accepted_request.input
-        self._updates[self._execution, event.event_id] = (update.name, first(update.args))
-
-    def _update_completed(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
-        name, request = self._updates.pop((self._execution, attributes.accepted_event_id), ("update", None))
-        reply = first(attributes.outcome.success) if attributes.outcome.HasField("success") else None
-        refused = part(reply, "came", "reason")
-        if refused is None and attributes.outcome.HasField("failure"):
-            refused = _why(attributes.outcome.failure)
-        return self._person_entry(event, name, request, refused, "by update")
-
-    def _signal_received(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
-        return self._person_entry(event, attributes.signal_name, first(attributes.input), None, "by signal")
-
-    def _person_entry(self, event: HistoryEvent, name: str, request: Any, refused: Any, how: str) -> TimelineEntry:
-        ruling, step = part(request, "ruling") or name, part(request, "step")
-        reason = part(request, "reason")
-        found = [str(part(request, "by") or "somebody"), how]
-        found += [f"says: {reason}"] if reason else []
-        found += ["with other arguments"] if part(request, "arguments") is not None else []
-        found += [f"rejected: {refused}"] if refused else []
-        return self._entry(
-            event,
-            EntryKind.PERSON,
-            str(ruling),
-            summary=str(step or ""),
-            found=", ".join(found),
-            state=EntryState.FAILED if refused else EntryState.DONE,
-        )
-
     def _cancel_requested(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
         return self._entry(
             event, EntryKind.CANCEL, "cancel", found=attributes.cause or "somebody operation the run to stop"
@@ -227,7 +197,7 @@ class Reader:
             )
         if not attributes.failure.message:
             return None
-        return self._entry(event, EntryKind.STUCK, "worker", found=_why(attributes.failure), state=EntryState.FAILED)
+        return self._entry(event, EntryKind.STUCK, "worker", found=why(attributes.failure), state=EntryState.FAILED)
 
     def _child_started(self, event: HistoryEvent, attributes: Any) -> TimelineEntry:
         self._open[self._execution, event.event_id] = _Operation(
@@ -266,7 +236,7 @@ class Reader:
                 outcome = str(part(first(attributes.result), "outcome", "kind") or "completed")
                 return self._entry(event, EntryKind.ENDED, outcome)
             case "workflow_execution_failed_event_attributes":
-                name, found = "failed", _why(attributes.failure)
+                name, found = "failed", why(attributes.failure)
             case "workflow_execution_terminated_event_attributes":
                 name, found = "terminated", attributes.reason
             case "workflow_execution_timed_out_event_attributes":
@@ -279,22 +249,3 @@ class Reader:
 def next_execution(event: HistoryEvent) -> str:
     """Return the run id of the execution that continues the run after this event; empty where none does."""
     return event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-
-
-def _moment(event: HistoryEvent) -> datetime:
-    return event.event_time.ToDatetime(tzinfo=UTC)
-
-
-def _summary(event: HistoryEvent) -> str:
-    summary = decoded(event.user_metadata.summary) if event.user_metadata.HasField("summary") else None
-    return summary if isinstance(summary, str) else ""
-
-
-def _why(failure: Failure) -> str:
-    """Return the reason at the bottom of a failure, in one line."""
-    while failure.HasField("cause") and failure.cause.message:
-        failure = failure.cause
-    if failure.HasField("timeout_failure_info"):
-        name = TimeoutType.Name(failure.timeout_failure_info.timeout_type).removeprefix("TIMEOUT_TYPE_").lower()
-        return f"timed out ({name})"
-    return " ".join(failure.message.split())

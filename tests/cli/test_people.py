@@ -41,12 +41,17 @@ async def test_what_is_approved_is_shown_and_called_once(
     result = await cli("approve", run, step.step, "--by", "ada", "--yes")
     assert result.code == 0, result.err
     assert result.out == f"approve: {step.step} of {run}, by ada, unverified\n"
-    for text in ('"text": "Eighteen weeks."', '"to": "facilities"', step.digest, "send_message (at_most_once)"):
+    for text in (
+        '"text": "Eighteen weeks."',
+        '"to": "facilities"',
+        f"digest {step.digest[:12]}\n",
+        "send_message (at_most_once)",
+    ):
         assert text in result.err
     assert (await platform.result(run)).outcome.kind == "answered"
     assert sent(desk) == 1
     second_approval = await cli("approve", run, step.step, "--yes", "--digest", step.digest)
-    assert second_approval.code in {1, 6}
+    assert second_approval.code == 6
     assert sent(desk) == 1
     entries = (await cli("show", run, "--json")).json["entries"]
     assert ("approve", step.step, "ada, by update") in [
@@ -78,7 +83,7 @@ async def test_another_digest_is_rejected_by_the_run_and_kept(cli: Cli, platform
     assert unknown_step.code == 6
     assert f"what waits is {step.step}" in unknown_step.err
     people = [entry async for entry in platform.timeline(run) if entry.kind.value == "person"]
-    assert ["rejected" in entry.found for entry in people] == [True, True]
+    assert ["rejected" in entry.found for entry in people] == [True, True, True]
     await platform.cancel(run)
 
 

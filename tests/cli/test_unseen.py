@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.cli import render
+from perdure.cli import steps
 from perdure.cli.commands.decision import Decision
 from perdure.contracts.contract import BadInput
 from perdure.contracts.text import BODY_LIMIT, Text
@@ -32,7 +32,7 @@ def test_arguments_that_are_too_large_to_show_are_approved_only_by_who_says_so(s
         decision.require_seen(waiting)
     decision.unseen = True
     decision.require_seen(waiting)
-    lines = [line.plain for line in render.waiting("run", waiting, tenant="default")]
+    lines = [line.plain for line in steps.whole("run", waiting, tenant="default")]
     assert any(f"arguments of {size:,} bytes: too large to show" in line for line in lines)
 
 

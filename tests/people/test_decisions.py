@@ -81,7 +81,7 @@ async def test_a_decision_that_was_rejected_is_looked_at_anew_and_its_id_is_free
 
 REFUSED: dict[str, dict[str, Any]] = {
     "another one by now": {"digest": "1" * 64},
-    "does not wait for a person: what waits is call-1-1": {"step": "call-9-9"},
+    "does not wait for a person: it has not been asked for yet: what waits is call-1-1": {"step": "call-9-9"},
     "say one of approve, deny": {"ruling": Ruling.RETRY},
     "the reason has 102,400 characters: say it in 2,000": {"reason": "x" * 100 * 1024},
     "over the limit of 65,536": {"arguments": {"to": "bob", "text": "x" * 70_000}},

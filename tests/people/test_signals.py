@@ -25,6 +25,9 @@ from tests.support.servers.temporal import TEMPORAL
 pytestmark = pytest.mark.usefixtures("working")
 
 DONE = {"content": "Done."}
+DOCUMENTED = "call-2-1"
+"""The step in the documented lines. `tests/docs/test_steps.py` asks the shipped agent for it."""
+
 README = (ROOT / "agents" / "APPROVALS.md").read_text()
 
 
@@ -40,8 +43,9 @@ async def test_the_documented_line_decides(
     run = await started(platform, stub)
     [step] = await waiting(platform, run)
     [line] = re.findall(rf"^(temporal workflow {kind} .*?\}}')$", README, re.MULTILINE | re.DOTALL)
+    assert DOCUMENTED in line
     line = line.replace("\\\n", " ").replace("default:RUN", workflow_id("default", run)).replace("DIGEST", step.digest)
-    _, *arguments = shlex.split(line.replace("call-1-1", step.step))
+    _, *arguments = shlex.split(line.replace(DOCUMENTED, step.step))
     address = client.service_client.config.target_host
     command = await asyncio.create_subprocess_exec(
         TEMPORAL, *arguments, "--address", address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

@@ -11,6 +11,7 @@ from perdure.contracts.agents.transcript import Role, Turn
 from perdure.contracts.budget import Spend
 from perdure.contracts.chains.spec import Deployment
 from perdure.contracts.tool_calls.decisions import StepDecision
+from perdure.contracts.tool_calls.rejections import RejectionCause
 from perdure.contracts.tool_calls.tools import ToolSpec
 from tests.replay.gate import changes
 from tests.replay.histories import FOLDER, read
@@ -79,10 +80,10 @@ async def test_a_write_in_doubt_that_is_left_to_nobody_is_another_step(monkeypat
 
 
 async def test_a_decision_that_is_taken_otherwise_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(_run: AgentRun, _decision: StepDecision) -> str:
-        return "no"
+    def refuses(_run: AgentRun, _decision: StepDecision) -> tuple[RejectionCause, str]:
+        return RejectionCause.MISFIT, "no"
 
-    monkeypatch.setattr(decisions, "objection", refuses)
+    monkeypatch.setattr(decisions, "misfit", refuses)
     with pytest.raises(NondeterminismError):
         await changed_parts("sent-what-a-person-had-edited")
 

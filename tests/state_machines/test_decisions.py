@@ -93,7 +93,8 @@ def test_a_decision_on_a_call_that_has_moved_on_is_objected_to(ruling: Ruling) -
 def test_a_step_that_does_not_wait_is_answered_with_those_that_do() -> None:
     [step, _] = pending(RUN)
     assert objection(RUN, decide(step.model_copy(update={"step": "call-9-9"}), Ruling.APPROVE)) == (
-        "the step 'call-9-9' does not wait for a person: what waits is call-1-1, call-1-2"
+        "the step 'call-9-9' does not wait for a person: it has not been asked for yet: "
+        "what waits is call-1-1, call-1-2"
     )
     assert (objection(run_of(), decide(step, Ruling.APPROVE)) or "").endswith("what waits is nothing")
 

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import assert_never
 
 from temporalio import workflow
 
-from perdure.contracts.agents.agent import CallStage, RequestedCall
+from perdure.contracts.agents.agent import RequestedCall
 from perdure.contracts.agents.steps import CheckDecision, CheckedDecision, ScreenCall, SettleCall
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.fault import EffectFailed
 from perdure.contracts.text import Text
-from perdure.contracts.tool_calls.approvals import ApprovalPolicy, Voice
-from perdure.contracts.tool_calls.decisions import DecisionReply, Ruling, StepDecision
+from perdure.contracts.tool_calls.approvals import Voice
+from perdure.contracts.tool_calls.decisions import Accepted, DecisionReply, Ruling, StepDecision
+from perdure.contracts.tool_calls.rejections import RejectionCause
 from perdure.contracts.tool_calls.tools import ToolSpec
 from workflows.agent_parts.binding import bound_run
+from workflows.agent_parts.due_actions import done_by_policy, timer_name
 from workflows.agent_parts.progress import AgentProgress
 from workflows.effects import CHECK_DECISION, SCREEN_CALL, SETTLE_CALL, key_of
 from workflows.run.headline import REASON, plain
@@ -23,9 +24,7 @@ from workflows.state_machines import tool_call
 from workflows.state_machines.approvals import (
     WAITING,
     Due,
-    Escalate,
     Lapse,
-    Remind,
     agreed,
     beginning,
     decider_objection,
@@ -36,7 +35,7 @@ from workflows.state_machines.approvals import (
     passed,
     policy_of,
 )
-from workflows.state_machines.decisions import accepted, earlier_reply, objection, recorded, rejected
+from workflows.state_machines.decisions import accepted, earlier_reply, misfit, noted, recorded, rejected
 
 POLICY = "the policy"
 """The name of the decider where the policy decides."""
@@ -63,11 +62,21 @@ class Decisions:
                 reply = await self._decide(decision)
             except EffectFailed as failure:
                 # Not remembered: a signal with the same content is tried again.
-                reply = rejected(decision, f"it could not be looked at: send it under a new id: {failure.reason}")
+                reason = f"it could not be looked at: send it under a new id: {failure.reason}"
+                reply = rejected(decision, reason, RejectionCause.NOT_CHECKED)
             else:
-                self._progress.put(recorded(self._progress.state, decision, reply))
+                self._note(decision, reply)
             self._progress.show_decision(decision, reply)
             return reply
+
+    def _note(self, decision: StepDecision, reply: DecisionReply) -> None:
+        """Store the reply to a new decision, and what was decided for the people who decide next."""
+        run = recorded(self._progress.state, decision, reply)
+        if isinstance(reply.came, Accepted):
+            tool = next((call.tool for call in run.calls if call.id == decision.step), "")
+            edited_call = decision.arguments is not None
+            run = noted(run, decision, tool, workflow.now(), verified=reply.came.verified, edited=edited_call)
+        self._progress.put(run)
 
     async def wait(self, name: str, *, unless: Callable[[], bool]) -> None:
         """Wait until a person has decided on a call, or until its policy's next action is due: then do that.
@@ -86,7 +95,7 @@ class Decisions:
             await workflow.wait_condition(
                 lambda: self._is_settled(name) or unless(),
                 timeout=max(rest, timedelta(milliseconds=1)),
-                timeout_summary=f"{call.id} {call.tool}: {_timer_name(due)}",
+                timeout_summary=f"{call.id} {call.tool}: {timer_name(due)}",
             )
         except TimeoutError:
             async with self._lock:
@@ -106,7 +115,7 @@ class Decisions:
             return
         if not isinstance(due, Lapse):
             progress.put_call(passed(call, due))
-            progress.show_due(call, _done_by_policy(call, due, policy_of(tool)))
+            progress.show_due(call, done_by_policy(call, due, policy_of(tool)))
             return
         await self._lapse(call, tool, due)
 
@@ -129,7 +138,8 @@ class Decisions:
                 progress.put_call(tool_call.postponed(call, timeout, wait, workflow.now()))
                 progress.timeline.note(plain(f"{call.id} is not decided yet: {checked.refused}", REASON))
                 return
-        progress.show_due(call, _done_by_policy(call, due, policy_of(tool)))
+        progress.show_due(call, done_by_policy(call, due, policy_of(tool)))
+        progress.put(noted(progress.state, lapse, call.tool, workflow.now()))
         if ruling is Ruling.APPROVE:
             progress.put_call(tool_call.allowed(call))
         else:
@@ -137,28 +147,29 @@ class Decisions:
 
     async def _decide(self, decision: StepDecision) -> DecisionReply:
         """Check a new decision, apply it to its call, and return the reply."""
-        if self.over:
-            return rejected(decision, "the run is at its end: nothing is called any more")
-        reason = objection(self._progress.state, decision)
-        if reason is not None:
-            return rejected(decision, reason)
+        found = self._misfit_now(decision)
+        if found is not None:
+            return rejected(decision, found[1], found[0])
         call, tool = self._call_and_tool(decision)
         if decision.credential is None:
             # Without a credential the effect has nothing to verify, and would cost the history three events.
             reason = decider_objection(call, tool, decision, None, self._progress.state.started_by)
             if reason is not None:
-                return rejected(decision, reason)
+                return rejected(decision, reason, RejectionCause.NOT_ALLOWED)
         checked = await self._verify(call, decision)
         verified = checked if checked is not None and (checked.verified or checked.refused) else None
-        reason = self._objection_now(decision) or decider_objection(
-            call, tool, decision, verified, self._progress.state.started_by
+        cause, reason = self._misfit_now(decision) or (
+            RejectionCause.NOT_ALLOWED,
+            decider_objection(call, tool, decision, verified, self._progress.state.started_by),
         )
         if reason is not None:
-            return rejected(decision, reason)
+            return rejected(decision, reason, cause)
         if decision.ruling is Ruling.APPROVE:
             return await self._approve(call, tool, decision, verified=verified is not None)
-        reason = await self._settle(call, decision)
-        return rejected(decision, reason) if reason else accepted(decision, verified=verified is not None)
+        unsettled = await self._settle(call, decision)
+        if unsettled:
+            return rejected(decision, unsettled, RejectionCause.MISFIT)
+        return accepted(decision, verified=verified is not None)
 
     def _call_and_tool(self, decision: StepDecision) -> tuple[RequestedCall, ToolSpec]:
         """Return the call of a decision and its tool. Raises `LookupError` where the tool was never granted."""
@@ -168,11 +179,16 @@ class Decisions:
             raise LookupError(f"{call.tool!r} waits, and was never granted")
         return call, tool
 
-    def _objection_now(self, decision: StepDecision) -> str | None:
-        """Return why a decision can no longer be taken, else None: the run went on while an effect was awaited."""
+    def _misfit_now(self, decision: StepDecision) -> tuple[RejectionCause, str] | None:
+        """Return why a decision cannot be taken, else None. The run may go on while an effect is awaited."""
         if self.over:
-            return "the run is at its end: nothing is called any more"
-        return objection(self._progress.state, decision)
+            return RejectionCause.LATE, "the run is at its end: nothing is called any more"
+        return misfit(self._progress.state, decision)
+
+    def _objection_now(self, decision: StepDecision) -> str | None:
+        """Return why a decision can no longer be taken, in one line, else None."""
+        found = self._misfit_now(decision)
+        return None if found is None else found[1]
 
     async def _verify(self, call: RequestedCall, decision: StepDecision) -> CheckedDecision | None:
         """Have an effect verify the decider, and record a decision that counts.
@@ -216,7 +232,7 @@ class Decisions:
             self._progress.judge(call.id, screened.verdicts, quietly=True)
             reason = screened.problem or self._objection_now(decision)
             if reason:
-                return rejected(decision, reason)
+                return rejected(decision, reason, RejectionCause.MISFIT)
             arguments = screened.arguments
         voice = Voice(by=decision.by, verified=verified, decision_id=decision.decision_id, at=workflow.now())
         changed, missing = agreed(call, tool, voice, arguments)
@@ -254,31 +270,3 @@ class Decisions:
 
     def _key(self, call: RequestedCall) -> StepKey:
         return key_of(self._tenant, call.id)
-
-
-def _done_by_policy(call: RequestedCall, due: Due, policy: ApprovalPolicy) -> str:
-    """Return the words for an action of the policy that is due."""
-    match due:
-        case Remind():
-            return "**still waits for a person**"
-        case Escalate():
-            step = policy.escalate[call.escalations]
-            return f"**{plain(', '.join((*step.names, *step.groups)))} may decide too**"
-        case Lapse():
-            ruling = policy.on_timeout if call.stage is CallStage.AWAITING_APPROVAL else "deny"
-            return f"nobody has spoken within {lasted(policy.timeout or timedelta(0))}: {ruling}"
-        case never:
-            assert_never(never)
-
-
-def _timer_name(due: Due) -> str:
-    """Return the end of a timer's summary: the action that it waits for."""
-    match due:
-        case Remind():
-            return "until people are reminded"
-        case Escalate():
-            return "until others may decide too"
-        case Lapse():
-            return "until it is decided without them"
-        case never:
-            assert_never(never)

@@ -17,7 +17,7 @@ from perdure.contracts.temporal.search_attributes import AWAITING_APPROVAL, GUAR
 from perdure.contracts.tool_calls.decisions import DecisionReply, StepDecision
 from perdure.contracts.tool_calls.writes import Write
 from workflows.agent_parts.binding import restored, with_call
-from workflows.run.headline import REASON, chosen, cost_of, named, now, plain
+from workflows.run.headline import REASON, chosen, cost_of, named, now, plain, starter
 from workflows.run.paid import Account
 from workflows.run.progress import Progress
 from workflows.state_machines import agent, compaction, ending, tool_call, writes
@@ -131,9 +131,7 @@ class AgentProgress(Progress):
             phase, since = AgentPhase(self.phase), self.timeline.since
             yield from now(self._state, phase, since, named(workflow.info().workflow_id))
         yield from () if self.ending else self.outages.lines()
-        starter = "" if self._state is None else plain(self._state.started_by)
-        started_by = f" Started by **{starter}**." if starter else ""
-        yield self.spent() + started_by
+        yield self.spent() + ("" if self._state is None else starter(self._state))
 
     def why(self, outcome: Outcome) -> str:
         """Return why the run ended, also where guards stopped it: their reasons never hold the checked text."""

@@ -11,6 +11,7 @@ from perdure.contracts.chains.steps import PaidReply
 from perdure.contracts.runs.run import Cancelled, Exhausted, FailedRun, Outcome
 from perdure.contracts.tool_calls.approvals import Trust
 from perdure.contracts.tool_calls.decisions import PendingStep, Waiting
+from workflows.run.dossier import dossier
 from workflows.state_machines import ending
 from workflows.state_machines.decisions import pending
 
@@ -136,6 +137,7 @@ def now(run: AgentRun, phase: AgentPhase, since: datetime | None, name: str) -> 
     ]
     if lines and phase not in (AgentPhase.THINKING, AgentPhase.PINNING, AgentPhase.CHECKING):
         yield "\n".join(f"- {line}" for line in lines)
+        yield from dossier(run, waiting, name)
 
 
 def asks(step: PendingStep, name: str) -> str:
@@ -170,6 +172,8 @@ def _deciders(step: PendingStep) -> str:
     parts += [f"{len(step.voices)} of {step.quorum} agree"] if step.quorum > 1 else []
     if step.until is not None and step.on_timeout is not None:
         parts.append(f"without them the policy decides at {moment(step.until)}: {step.on_timeout.value}")
+    else:
+        parts.append("without them it waits without end")
     return ", ".join(parts)
 
 
@@ -188,3 +192,10 @@ def _call_line(call: RequestedCall, most: int) -> str:
 def moment(at: datetime) -> str:
     """Return a time of the workflow, in UTC and with its day: runs last for weeks."""
     return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def starter(run: AgentRun) -> str:
+    """Return who started a run, as a sentence that says whether a token proved it; empty where nobody said so."""
+    if run.subject:
+        return f" Started by **{plain(run.subject)}**, verified."
+    return f" Started by **{plain(run.started_by)}**, unverified." if run.started_by else ""

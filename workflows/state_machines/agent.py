@@ -199,6 +199,7 @@ def thought(run: AgentRun, reply: Thought) -> AgentRun:
             "window": compaction.window_after(run, reply),
             "transcript": transcript,
             "calls": calls,
+            "briefing": reply.briefing,
             "answer": None if reply.calls else reply.answer,
             "silent": not reply.calls and reply.answer is None,
             "attempted": 0,
@@ -235,7 +236,7 @@ def observed(run: AgentRun) -> AgentRun:
     after, note = repeats.observed(writes.observed(run))
     if note is not None:
         transcript = transcript.add(Turn(role=Role.NOTE, body=note))
-    return after.model_copy(update={"transcript": transcript, "returned": returned, "calls": ()})
+    return after.model_copy(update={"transcript": transcript, "returned": returned, "calls": (), "briefing": None})
 
 
 def reminded(run: AgentRun, missing: tuple[Write, ...]) -> AgentRun:

@@ -34,7 +34,7 @@ def completion(request: Json, item: Json) -> Json:
     content = content_for(request, item)
     message: Json = {"role": "assistant", "content": content}
     if "tool_calls" in item:
-        message |= {"content": None, "tool_calls": _tool_calls(item)}
+        message |= {"content": item.get("content"), "tool_calls": _tool_calls(item)}
     reply: Json = {
         "id": "stub",
         "object": "chat.completion",
@@ -67,6 +67,8 @@ def events(request: Json, item: Json) -> Iterator[Json]:
     """Yield the events of a streamed reply, the role first and the usage last."""
     yield _event(request, item, {"role": "assistant", "content": None})
     if "tool_calls" in item:
+        if "content" in item:  # words beside the calls
+            yield _event(request, item, {"content": item["content"]})
         for index, call in enumerate(_tool_calls(item)):
             written = call["function"]["arguments"]
             half = len(written) // 2

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import typer
 
-from perdure.cli import render
+from perdure.cli import steps
 from perdure.cli.exits import Ended, Exit
 from perdure.cli.output import Output
 from perdure.cli.session import answered, session_of
@@ -18,9 +18,20 @@ from perdure.cli.values import from_file, json_object, name_of, pair
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.credentials import claims_of
-from perdure.contracts.tool_calls.decisions import RULINGS, PendingStep, Rejected, Ruling, StepDecision, Waiting
-from perdure.errors import PlatformError
+from perdure.contracts.tool_calls.decisions import (
+    RULINGS,
+    Accepted,
+    PendingStep,
+    Rejected,
+    Ruling,
+    StepDecision,
+    Waiting,
+)
+from perdure.errors import PlatformError, UnknownRun
 from perdure.runs import workflow_id
+
+WHOLE = 64
+"""The characters of a whole digest."""
 
 VERBS = {
     Waiting.APPROVAL: "an approval: use perdure approve, edit or deny",
@@ -61,43 +72,58 @@ class Decision:
         self.session.work(lambda platform: self._send(platform, verb, rule))
 
     async def _send(self, platform: Platform, verb: str, rule: Callable[[PendingStep | None], dict[str, Any]]) -> None:
-        pending = await self._pending(platform)
-        step = self.step if self.step is not None else pending.step if pending is not None else ""
-        digest = self.digest if self.digest is not None else pending.digest if pending is not None else ""
+        try:
+            pending = await self._pending(platform)
+            decision = self._decision(pending, rule)
+            if self.claims:
+                self.out.json(claims_of(decision, workflow_id(self.tenant, self.run), now=datetime.now(UTC)))
+                return
+            if pending is not None or self.digest is not None:
+                self._confirm(verb, pending, decision)
+            reply = await answered(platform.decide(self.run, decision, tenant=self.tenant), self.run)
+        except UnknownRun as error:
+            raise Ended(Exit.REJECTED, str(error)) from None
+        if self.out.as_json:
+            shown = {"run": self.run, "tenant": self.tenant, "step": decision.step}
+            self.out.json({**shown, **reply.model_dump(mode="json")})
+        if isinstance(reply.came, Rejected):
+            raise Ended(Exit.REJECTED, "" if self.out.as_json else f"run {self.run!r} rejected it: {reply.came.reason}")
+        self.out.say(taken(verb, self.run, decision, reply.came))
+
+    def _decision(
+        self, pending: PendingStep | None, rule: Callable[[PendingStep | None], dict[str, Any]]
+    ) -> StepDecision:
+        """Return the decision about a step. About one that does not wait it names no digest, so it can never count."""
+        step = pending.step if pending is not None else self.step or ""
         ruling = rule(pending)
         if pending is not None and ruling["ruling"] is Ruling.APPROVE and ruling.get("arguments") is None:
             self.require_seen(pending)
-        decision = StepDecision.strictly({**self.fields, **ruling, "step": step, "digest": digest})
-        if self.claims:
-            self.out.json(claims_of(decision, workflow_id(self.tenant, self.run), now=datetime.now(UTC)))
-            return
-        self._confirm(verb, pending, step, ruling)
-        reply = await answered(platform.decide(self.run, decision, tenant=self.tenant), self.run)
-        if self.out.as_json:
-            self.out.json({"run": self.run, "tenant": self.tenant, "step": step, **reply.model_dump(mode="json")})
-        if isinstance(reply.came, Rejected):
-            raise Ended(Exit.REJECTED, "" if self.out.as_json else f"run {self.run!r} rejected it: {reply.came.reason}")
-        unverified = "" if reply.came.verified else ", unverified"
-        missing = f"; {reply.came.missing} more have to agree" if reply.came.missing else ""
-        self.out.say(f"{verb}: {step} of {self.run}, by {self.fields['by']}{unverified}{missing}")
+        seen = pending.digest if pending is not None and self.digest is None else whole_digest(self.digest, pending)
+        return StepDecision.strictly({**self.fields, **ruling, "step": step, "digest": seen})
 
     async def _pending(self, platform: Platform) -> PendingStep | None:
-        """Return the step that waits; None where it does not, but a digest was given: the run then decides."""
-        steps = await answered(platform.pending(self.run, tenant=self.tenant), self.run)
-        chosen = [step for step in steps if self.step is None or step.step == self.step]
+        """Return the step that waits; None where the named one does not: the run rejects that, and everybody sees it.
+
+        Raises `UnknownRun`, but not for a decision that can be written down.
+        """
+        try:
+            waiting = await answered(platform.pending(self.run, tenant=self.tenant), self.run)
+        except UnknownRun:
+            if self.step is None:
+                raise
+            return None
+        chosen = [step for step in waiting if self.step is None or step.step == self.step]
         match chosen:
             case [step]:
                 return step
-            case [] if self.digest is not None and self.step is not None:
-                return None  # the run rejects the decision with the reason, and records it
+            case [] if self.step is not None:
+                return None
             case []:
-                waits = ", ".join(step.step for step in steps) or "nothing"
-                named = f"the step {self.step!r} of run {self.run!r}" if self.step else f"nothing in run {self.run!r}"
-                does = "does not wait" if self.step else "waits"
-                raise Ended(Exit.REJECTED, f"{named} {does} for a person: what waits is {waits}")
+                raise Ended(Exit.REJECTED, f"nothing in run {self.run!r} waits for a person")
             case several:
                 names = ", ".join(step.step for step in several)
-                raise BadInput(f"STEP: several wait in run {self.run!r}: name one of {names}")
+                listed = "\n".join(steps.line(step) for step in several)
+                raise BadInput(f"STEP: several wait in run {self.run!r}: name one of {names}\n{listed}")
 
     def require_seen(self, step: PendingStep) -> None:
         """Raise `BadInput` for an approval of arguments that cannot be shown, unless `unseen` allows it."""
@@ -107,17 +133,42 @@ class Decision:
                 f"{step.arguments.digest} in the platform's database and approve it with --unseen, or deny it"
             )
 
-    def _confirm(self, verb: str, pending: PendingStep | None, step: str, ruling: dict[str, Any]) -> None:
+    def _confirm(self, verb: str, pending: PendingStep | None, decision: StepDecision) -> None:
         if pending is not None:
-            self.out.note(*render.waiting(self.run, pending, tenant=self.tenant)[:-1])
-        if ruling.get("arguments") is not None:
-            self.out.note("  with these arguments instead:", *render.shown(ruling["arguments"]))
+            self.out.note(*steps.whole(self.run, pending, tenant=self.tenant)[:-1])
+        if decision.arguments is not None:
+            self.out.note(
+                "  with these arguments instead:", *(f"    {line}" for line in steps.shown(decision.arguments))
+            )
         if self.yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise BadInput(f"nobody can be asked here whether to {verb} {step}: look at it, and say it with --yes")
-        if not typer.confirm(f"{verb} {step} as {self.fields['by']}?", err=True):
+            raise BadInput(
+                f"nobody can be asked here whether to {verb} {decision.step}: look at it, and say it with --yes"
+            )
+        if not typer.confirm(f"{verb} {decision.step} as {self.fields['by']}?", err=True):
             raise Ended(Exit.REJECTED, "no decision was sent to the run")
+
+
+def taken(verb: str, run: str, decision: StepDecision, reply: Accepted) -> str:
+    """Return the line on a decision that counts."""
+    unverified = "" if reply.verified else ", unverified"
+    missing = f"; {reply.missing} more have to agree" if reply.missing else ""
+    return f"{verb}: {decision.step} of {run}, by {decision.by}{unverified}{missing}"
+
+
+def whole_digest(typed: str | None, pending: PendingStep | None) -> str:
+    """Return the whole digest for one that was typed, perhaps only its first characters.
+
+    One that is not the step's is filled with zeros: the run rejects the decision, and everybody sees that.
+    """
+    if typed is None:
+        return "0" * WHOLE
+    if len(typed) < steps.DIGEST:
+        raise BadInput(f"--digest: {typed!r} has {len(typed)} characters: give at least the first {steps.DIGEST}")
+    if pending is not None and pending.digest.startswith(typed):
+        return pending.digest
+    return typed.ljust(WHOLE, "0")
 
 
 def fitting(ruling: Ruling, pending: PendingStep | None) -> Ruling:

@@ -1,23 +1,28 @@
 """Commands by which people decide: list what waits, approve, edit, deny, answer. Each shows the step first."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
-from perdure.cli import options, render
+from perdure.cli import options, steps
+from perdure.cli.commands.deciding import one_by_one
 from perdure.cli.commands.decision import Decision, answer_of, arguments_of, fitting
+from perdure.cli.commands.watching import LEAST_PAUSE, follow
 from perdure.cli.output import Output, ago, one_line
 from perdure.cli.session import session_of
-from perdure.cli.values import json_object, pair, words
+from perdure.cli.values import json_object, pair, span, words
 from perdure.contracts.contract import BadInput
-from perdure.contracts.tool_calls.decisions import PendingStep, Ruling
+from perdure.contracts.tool_calls.decisions import InboxEntry, PendingStep, Ruling
 
-SHOWN = 60
-"""The most characters of a call's arguments in the list. `perdure show RUN` prints all."""
-
-COLUMNS = ("run", "step", "asked for", "agent", "tool", "arguments", "since", "who decides", "digest")
+COLUMNS = ("run", "step", "asked for", "agent", "tool", "arguments", "since", "who decides", "task", "digest")
 
 SET = "NAME=VALUE"
+
+RunOrAll = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="The run; without one, all that waits, one by one.", show_default=False),
+]
 
 
 def inbox(
@@ -26,39 +31,59 @@ def inbox(
     tenant: options.Tenant = "default",
     every_tenant: Annotated[bool, typer.Option("--every-tenant", help="List those of all tenants.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="The most runs to look at.")] = 200,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on, with a line for each that comes or goes.")
+    ] = False,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="How often --watch looks.")] = "2s",
+    bell: Annotated[bool, typer.Option("--bell", help="Ring the terminal's bell for each new one.")] = False,
+    decide: Annotated[bool, typer.Option("--decide", "-d", help="Show one after the other: one key decides.")] = False,
+    by: options.By = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the steps that wait for a person: what, since when, and in which run."""
-    out = Output(as_json=as_json)
+    """List the steps that wait for a person: what, why, since when, and in which run."""
+    if decide:
+        one_by_one(context, None if every_tenant else tenant, by=by, limit=limit, as_json=as_json or watch)
+        return
+    out, session = Output(as_json=as_json), session_of(context)
     whose = None if every_tenant else tenant
-    entries = session_of(context).work(lambda platform: platform.inbox(whose, limit=limit))
+    if watch:
+        pause = max(LEAST_PAUSE, span(every, "--every").total_seconds())
+        session.work(lambda platform: follow(platform, out, whose, limit=limit, pause=pause, bell=bell))
+        return
+    entries = session.work(lambda platform: platform.inbox(whose, limit=limit))
     if as_json:
         out.json(entries)
         return
-    rows = [
-        (
-            entry.business_id if whose else f"{entry.tenant}:{entry.business_id}",
-            step.step,
-            step.waiting.value,
-            entry.agent,
-            step.tool,
-            one_line(step.arguments.body or f"{step.unseen:,} bytes, too large to show", SHOWN),
-            ago(step.since),
-            render.deciders(step),
-            step.digest,
-        )
-        for entry in entries
-        if (step := entry.step) is not None
-    ]
-    out.rows(COLUMNS, rows)
+    waiting = [(entry, entry.step) for entry in entries if entry.step is not None]
+    if sys.stdout.isatty():
+        for entry, step in waiting:
+            out.say(*steps.brief(entry.business_id, entry.agent, step, tenant=entry.tenant), "")
+    else:
+        out.rows(COLUMNS, [_row(entry, step, tenants=every_tenant) for entry, step in waiting])
     out.note(*(f"{entry.business_id}: {entry.problem}" for entry in entries if entry.problem))
     if not entries:
         out.note("nothing waits for a person")
 
 
+def _row(entry: InboxEntry, step: PendingStep, *, tenants: bool) -> tuple[str, ...]:
+    """Return a step as columns for a script: nothing is cut, and the digest is the last."""
+    return (
+        f"{entry.tenant}:{entry.business_id}" if tenants else entry.business_id,
+        step.step,
+        step.waiting.value,
+        entry.agent,
+        step.tool,
+        one_line(step.arguments.body or f"{step.unseen:,} bytes, too large to show"),
+        ago(step.since),
+        f"{steps.deciders(step)}; nobody answers: {steps.lapse(step)}",
+        one_line(f"{steps.starter(step)}: {step.briefing.task.text if step.briefing is not None else ''}"),
+        step.digest,
+    )
+
+
 def approve(
     context: typer.Context,
-    run: options.Run,
+    run: RunOrAll = None,
     step: options.Step = None,
     *,
     tenant: options.Tenant = "default",
@@ -74,7 +99,10 @@ def approve(
     claims: options.Claims = False,
     as_json: options.Json = False,
 ) -> None:
-    """Approve a pending step: the call that is shown may be made, once."""
+    """Approve a pending step: the call that is shown may be made, once. Without a run, decide all one by one."""
+    if run is None:
+        one_by_one(context, tenant, by=by, as_json=as_json or yes or claims or digest is not None)
+        return
     typed = {"tenant": tenant, "by": by, "reason": reason, "yes": yes, "digest": digest, "credential": credential}
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
     decision.unseen = unseen
@@ -111,7 +139,8 @@ def edit(
     decision = Decision(context, run, step, decision_id=decision_id, as_json=as_json, claims=claims, **typed)
 
     def rule(pending: PendingStep | None) -> dict[str, Any]:
-        edited = whole if whole is not None else {**arguments_of(pending), **parts}
+        seen = {} if pending is None and digest is None else arguments_of(pending)
+        edited = whole if whole is not None else {**seen, **parts}
         return {"ruling": fitting(Ruling.APPROVE, pending), "arguments": edited}
 
     decision.send("edit", rule)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from perdure.cli import options, render
+from perdure.cli import steps as steps_text
 from perdure.cli.exits import Ended, Exit, exit_of
 from perdure.cli.output import Output, ago
 from perdure.cli.session import Session, answered, session_of
@@ -267,7 +268,7 @@ async def _follow(
             say(*render.entry_lines(entry))
         if entry.kind is EntryKind.WAITS and entry.state is EntryState.RUNNING and not out.as_json:
             for step in await _now_waiting(platform, run, tenant):
-                out.note(*render.waiting(run, step, tenant=tenant))
+                out.note(*steps_text.whole(run, step, tenant=tenant))
     try:
         result: RunResult = await platform.result(run, tenant=tenant)
     except RunFailed as error:

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli import options, render
+from perdure.cli import options, render, steps
 from perdure.cli.exits import Ended, Exit
 from perdure.cli.output import Output
 from perdure.cli.session import session_of
 from perdure.client import Platform
 from perdure.contracts.contract import BadInput, Contract
+from perdure.contracts.runs.beginning import Beginning
 from perdure.contracts.runs.run import FailedRun, RunResult, RunStatus
 from perdure.contracts.runs.timeline import EntryKind, EntryState, TimelineEntry
 from perdure.contracts.tool_calls.decisions import PendingStep
@@ -35,6 +36,8 @@ class ShownRun(Contract):
     """The steps that wait for a person; None where no worker answers."""
     result: RunResult | None
     """The result; None for a run without an outcome."""
+    beginning: Beginning = Beginning()
+    """The task, and who started the run."""
     failed: FailedRun | None = None
     """The failure of a failed run; None for any other."""
 
@@ -55,6 +58,7 @@ def show(
             entries=entries,
             pending=await _pending(platform, status),
             result=await platform.result(run, tenant=tenant) if well else None,
+            beginning=await platform.beginning(run, tenant=tenant),
             failed=await _failed(platform, status) if status.state == "failed" else None,
         )
         if out.as_json:
@@ -91,16 +95,19 @@ def _print(out: Output, shown: ShownRun) -> None:
     status, entries = shown.status, shown.entries
     how = status.outcome or (status.phase.value if status.phase and status.state == "running" else status.state)
     out.say(f"{status.business_id}  {how}  since {status.started:%Y-%m-%d %H:%M:%S %Z}", shown.link)
-    for entry in entries:
-        out.say(*render.entry_lines(entry, every_guard=True))
+    out.say(*steps.task(shown.beginning))
     ended = {(entry.execution, entry.began) for entry in entries}
+    for entry in entries:
+        # The run's reply to a signal has an entry of its own, which says the same and more.
+        if entry.kind is not EntryKind.PERSON or (entry.execution, entry.event) not in ended:
+            out.say(*render.entry_lines(entry, every_guard=True))
     for entry in entries if status.state == "running" else ():
         if entry.state is EntryState.RUNNING and entry.kind in LASTS and (entry.execution, entry.event) not in ended:
             out.say(f"{entry.at:%H:%M:%S}  {entry.name:<13} {entry.summary}  is going on")
     if shown.pending is None:
         out.note("no worker says what waits for people: is one running?")
     for step in shown.pending or ():
-        out.say(*render.waiting(status.business_id, step, tenant=status.tenant))
+        out.say(*steps.whole(status.business_id, step, tenant=status.tenant))
     if shown.result is not None:
         render.result(out, shown.result, shown.link)
     if shown.failed is not None:

@@ -15,7 +15,8 @@ from perdure.contracts.contract import Contract, Digest, Name
 from perdure.contracts.guards import GuardSpec, Verdict
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import Voice
-from perdure.contracts.tool_calls.decisions import DecisionRecord
+from perdure.contracts.tool_calls.briefing import Briefing
+from perdure.contracts.tool_calls.decisions import DecisionRecord, EarlierDecision
 from perdure.contracts.tool_calls.outcome import Happened, ToolEnded
 from perdure.contracts.tool_calls.tools import ToolEffect, ToolName, ToolSpec
 from perdure.contracts.tool_calls.writes import Write
@@ -209,6 +210,8 @@ class AgentRun(Contract):
     """Notes for a reader of the result, one line each."""
     started_by: str = ""
     """The name that the starter gave; empty for none."""
+    subject: str = ""
+    """Who started the run, by a verified token; empty where none was shown."""
     tenant: str = ""
     """The tenant whose run it is; empty as long as `run` is."""
     run: str = ""
@@ -216,6 +219,10 @@ class AgentRun(Contract):
     decision is recorded from then on. Empty before, and in older runs whose decisions name no run."""
     decisions: tuple[DecisionRecord, ...] = ()
     """The answered decisions, the newest last."""
+    decided: tuple[EarlierDecision, ...] = ()
+    """The newest decisions that counted, the newest last, for the people who decide next."""
+    briefing: Briefing | None = None
+    """What a person has to know who decides about the newest turn's calls; None where none of them may wait for one."""
     strays: int = Field(default=0, ge=0)
     """The number of signals that held no valid decision."""
     window: Window | None = None

@@ -13,6 +13,7 @@ from perdure.contracts.chains.steps import PaidReply, StepKey
 from perdure.contracts.contract import Contract, Digest, Name, Variant
 from perdure.contracts.guards import Verdict
 from perdure.contracts.text import PlainText, Text
+from perdure.contracts.tool_calls.briefing import Briefing
 from perdure.contracts.tool_calls.decisions import StepDecision
 from perdure.contracts.tool_calls.outcome import ToolOutcome
 from perdure.contracts.tool_calls.tools import ToolName
@@ -47,6 +48,8 @@ class PinnedAgent(Contract):
     pinned: Text
     """The spec's JSON, by digest: it is stored."""
     deployment: Deployment
+    subject: str = ""
+    """Who started the run, by a verified token; empty where none was shown."""
 
 
 class Think(Contract):
@@ -94,6 +97,8 @@ class Thought(PaidReply):
     """The digest of the exact request: `perdure evals show-prompt` rebuilds it."""
     kept: bool = False
     """Whether this turn is stored with its place in the conversation, so that the next request need not carry it."""
+    briefing: Briefing | None = None
+    """What a person has to know who decides about these calls; None where no call of the turn may wait for one."""
 
 
 class ScreenCall(Contract):

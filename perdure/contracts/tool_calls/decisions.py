@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError, model_val
 from perdure.contracts.contract import BadInput, Contract, Digest, EdgeType, Variant
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import Trust, Voice
+from perdure.contracts.tool_calls.briefing import Briefing
+from perdure.contracts.tool_calls.rejections import RejectionCause
 from perdure.contracts.tool_calls.tools import ToolEffect
 
 REASON = 2000
@@ -58,6 +60,22 @@ RULINGS: dict[Waiting, tuple[Ruling, ...]] = {
 """The rulings that are possible for each question."""
 
 
+class EarlierDecision(Contract):
+    """A decision that counted, of a person or of the policy, for those who decide after it."""
+
+    step: str
+    tool: str
+    ruling: Ruling
+    by: str
+    verified: bool = False
+    """Whether a credential proves who decided."""
+    at: AwareDatetime
+    reason: str = ""
+    """The first characters of the reason; empty for none."""
+    edited: bool = False
+    """Whether the call was approved with other arguments than the model's."""
+
+
 class PendingStep(Contract):
     """A step of a run that waits for a person."""
 
@@ -100,6 +118,14 @@ class PendingStep(Contract):
     """The number of reminders so far."""
     escalations: int = 0
     """The number of escalations so far."""
+    starter: str = ""
+    """The person who started the run; empty where nobody said so."""
+    starter_verified: bool = False
+    """Whether a token proved who started it; otherwise the name is only what the starter stated."""
+    briefing: Briefing | None = None
+    """The task, what the model had read, and its words; None in a run that began before there were briefings."""
+    decided: tuple[EarlierDecision, ...] = ()
+    """The newest decisions that counted in this run, the oldest of them first."""
 
     @property
     def unseen(self) -> int:
@@ -175,6 +201,8 @@ class Rejected(Variant):
     decision_id: str
     reason: str
     """Why it does not count, and what to do."""
+    cause: RejectionCause | None = None
+    """The kind of reason; None from runs that began before there were kinds."""
 
 
 class DecisionReply(Contract):

@@ -45,7 +45,12 @@ async def test_a_waiting_run_says_first_who_may_decide_and_with_which_command(
     assert "Anybody may say so, not sam, who started it" in head
     assert "`perdure approve msg-1 call-1-1` or `perdure deny msg-1 call-1-1`" in head
     assert "1 of 24 steps" in head
-    assert "facilities" not in head + table, "no text of a model"
+    assert "without them it waits without end" in head
+    assert '**call-1-1** asks with these arguments:\n\n```text\n{\n "text": "Eighteen weeks."' in head
+    assert "The task:\n\n```text\nTell them.\n```" in head
+    assert "The model had read nothing that a tool returned." in head
+    assert "Started by **sam**, unverified." in head
+    assert "facilities" not in table, "the table holds no text of a model"
     await platform.decide(run, says(step, Ruling.APPROVE))
     await platform.result(run)
     assert (await details(client, run)).startswith("**answered**\n")
@@ -60,8 +65,10 @@ async def test_a_question_to_a_person_says_how_to_answer_it(
     await waits(platform, run)
     head = await details(client, run)
     assert head.startswith("**awaiting_answer**")
-    assert "The group sites may answer. `perdure answer ask-1 call-1-1 ANSWER`" in head
-    assert "Which site" not in head
+    assert (
+        "The group sites may answer, without them it waits without end. `perdure answer ask-1 call-1-1 ANSWER`" in head
+    )
+    assert "Which site" in head.split("```text", 1)[1], "in a block of code"
     await platform.cancel(run)
     await platform.result(run)
     assert (await details(client, run)).startswith("**cancelled**: It was awaiting_answer.")

@@ -53,7 +53,7 @@ async def test_a_run_whose_task_waits_for_its_guards_says_so_and_who_started_it(
     run = await unguarded.start_agent("Count.", agent="screened", started_by="sam")
     head = await page_head(client, run, "its task is screened")
     assert head.startswith("**pinning** since 2")
-    assert "Model: **fast**. Started by **sam**." in head
+    assert "Model: **fast**. Started by **sam**, unverified." in head
     await client.get_workflow_handle(workflow_id("default", run)).terminate()
 
 
