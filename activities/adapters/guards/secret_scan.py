@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 
@@ -33,7 +33,7 @@ def _standing_settings() -> ExitStack:
 
 
 @contextmanager
-def _named_file(data: bytes) -> Iterator[str]:
+def _named_file(data: bytes) -> Generator[str]:
     """Give the library a name to open. Where the system can, the text is only in memory: a kill leaves no file."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("text", os.MFD_CLOEXEC)
