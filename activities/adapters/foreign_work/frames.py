@@ -33,21 +33,28 @@ class Exchange:
         """
         self._loop = asyncio.get_running_loop()
         self._peer = peer
+        self._descriptor = peer.fileno()
         self._longest = longest
         start = request(header, payload)
         self._unsent = [start + payload] if len(payload) < SMALL else [start, payload]
         self._sent = 0
+        self._waiting = False
         self._received = bytearray()
         self.reply: asyncio.Future[tuple[bool, bytes]] = self._loop.create_future()
-        self._loop.add_reader(peer, self._receive)
+        self._loop.add_reader(self._descriptor, self._receive)
         self._send()
 
     def close(self) -> None:
         """Stop to send and to listen."""
-        self._loop.remove_reader(self._peer)
-        self._loop.remove_writer(self._peer)
+        self._stop()
         if not self.reply.done():
             self.reply.cancel()
+
+    def _stop(self) -> None:
+        if self._descriptor >= 0:  # later the same number may be another socket's
+            self._loop.remove_reader(self._descriptor)
+            self._loop.remove_writer(self._descriptor)
+            self._descriptor = -1
 
     def _send(self) -> None:
         try:
@@ -56,9 +63,11 @@ class Exchange:
                 if self._sent == len(self._unsent[0]):
                     del self._unsent[0]
                     self._sent = 0
-            self._loop.remove_writer(self._peer)
+            if self._waiting:
+                self._loop.remove_writer(self._descriptor)
         except BlockingIOError:
-            self._loop.add_writer(self._peer, self._send)
+            self._waiting = True
+            self._loop.add_writer(self._descriptor, self._send)
         except OSError:
             self._end(EOFError())
 
@@ -82,8 +91,7 @@ class Exchange:
             self.reply.set_result((returned, bytes(self._received[_REPLY.size : _REPLY.size + length])))
 
     def _end(self, error: Exception) -> None:
-        self._loop.remove_reader(self._peer)
-        self._loop.remove_writer(self._peer)
+        self._stop()
         if not self.reply.done():
             self.reply.set_exception(error)
 

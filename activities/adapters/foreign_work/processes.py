@@ -156,6 +156,7 @@ class Child:
         self.peer = peer
         # An idle process ends by itself when nobody can ask it any more.
         weakref.finalize(self, peer.close)
+        weakref.finalize(self, progress.close)
         self.used = 0
         """The number of requests that it was sent."""
         self._server = server

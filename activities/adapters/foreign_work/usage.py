@@ -1,6 +1,7 @@
 """What a process has used so far: its memory, its processor time, and how long it was kept from the processor."""
 
 import os
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,9 @@ class ProcessUsage:
         self._files: list[int] = []
         if _PROC.is_dir():
             with suppress(OSError):
-                self._files = [os.open(_PROC / str(pid) / name, os.O_RDONLY) for name in ("stat", "schedstat")]
+                self._files += [os.open(_PROC / str(pid) / name, os.O_RDONLY) for name in ("stat", "schedstat")]
+        self.close = weakref.finalize(self, _close, self._files)
+        """Let go of its files."""
 
     def now(self) -> Usage:
         """Return what it has used until now."""
@@ -62,8 +65,7 @@ class ProcessUsage:
         except psutil.Error:
             return Usage()
 
-    def close(self) -> None:
-        """Let go of its files."""
-        files, self._files = self._files, []
-        for file in files:
-            os.close(file)
+
+def _close(files: list[int]) -> None:
+    while files:
+        os.close(files.pop())
