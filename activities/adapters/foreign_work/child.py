@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from activities.adapters.foreign_work.frames import next_request, reply
 from activities.adapters.foreign_work.limits import MEBIBYTE, Exceeded
+from activities.adapters.foreign_work.short_slices import take_short_turns
 from activities.ports import raised_at
 
 LARGEST_FILE = 64 * MEBIBYTE
@@ -42,6 +43,8 @@ def serve(peer: socket.socket, progress: int, parent: int, niceness: int) -> NoR
     _Progress.descriptor = progress
     _bind_to(parent)
     os.nice(niceness)
+    if not niceness:  # a question waits for it
+        take_short_turns()
     with suppress(OSError):  # where the system has it: when memory is short, this process is the first to go
         Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

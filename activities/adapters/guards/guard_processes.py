@@ -14,6 +14,7 @@ import structlog
 from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.pool import Pool
 from activities.adapters.foreign_work.processes import NoProcess, fork_server
+from activities.adapters.foreign_work.short_slices import take_short_turns
 from activities.adapters.foreign_work.stopped_work import StoppedWork
 from activities.adapters.guards.guard_work import CHECK, PRELOAD, asked
 from activities.adapters.guards.guardrails_catalogue import Arguments, Guard
@@ -74,6 +75,7 @@ class GuardProcesses:
             for processes, niceness in ((settings.processes, 0), (max(1, settings.processes // 2), 5))
         )
         self._log = structlog.get_logger("perdure")
+        take_short_turns()  # the thread of the event loop, which a process wakes for each question
 
     @property
     def kills(self) -> int:
