@@ -27,6 +27,7 @@ from workflows.agent_parts.thinking import think
 from workflows.agent_parts.tool_calls import ToolCalls
 from workflows.effects import CHECK, PIN_AGENT, SCREEN
 from workflows.run.cancellation import to_the_end
+from workflows.run.refusals import with_checked_words
 from workflows.state_machines import agent
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
@@ -147,7 +148,7 @@ class Agent:
                 case agent.Check(answer):
                     return await self.check(ask.tenant, answer)
                 case agent.Abstain() | agent.Stop() as end:
-                    return agent.outcome_of(end)
+                    return agent.outcome_of(await self.checked_end(ask.tenant, end))
                 case agent.Exhaust(short):
                     return progress.exhausted(OverBudget(short.limit, short.needed, short.window))
                 case never:
@@ -159,6 +160,13 @@ class Agent:
             snapshot = self.progress.snapshot()
             self.progress.mark_continued()
             workflow.continue_as_new(ask.continued(snapshot))
+
+    async def checked_end(self, tenant: str, end: agent.Abstain | agent.Stop) -> agent.Abstain | agent.Stop:
+        """Return the end of a run without an answer, after the guards of answers have seen the words of a refusal."""
+        if isinstance(end, agent.Abstain):
+            return end
+        guards = self.progress.state.spec.check
+        return agent.Stop(await with_checked_words(self.progress, end.unusable, tenant=tenant, guards=guards))
 
     async def check(self, tenant: str, answer: Text) -> Outcome:
         """Return the answer, or `Abstained` where a guard blocks it."""

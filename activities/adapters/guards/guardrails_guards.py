@@ -31,14 +31,16 @@ class GuardrailsGuards:
         prepared = [(spec, *self._prepare(spec)) for spec in guards]
         verdicts: dict[int, Verdict] = {}
         for number, (spec, guard, arguments) in enumerate(prepared):
-            if guard.cheap:
+            if guard.cites and not subject.quotes:
+                verdicts[number] = _skipped(spec, "it did not run, since a refusal quotes nothing")
+            elif guard.cheap:
                 started = time.perf_counter()
                 verdicts[number] = _verdict(spec, started, self._check_here(spec, guard, arguments, subject))
         blocking = next((verdict for verdict in verdicts.values() if verdict.blocks), None)
         dear = {
             number: DearGuard(spec.guard, guard, arguments, spec.deadline)
             for number, (spec, guard, arguments) in enumerate(prepared)
-            if not guard.cheap
+            if number not in verdicts
         }
         if blocking is not None:
             reason = f"it did not run, since {blocking.guard} blocks the text"
