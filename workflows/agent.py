@@ -30,6 +30,7 @@ from workflows.agent_parts.thinking import think
 from workflows.agent_parts.tool_calls import ToolCalls
 from workflows.effects import CHECK, PIN_AGENT, SCREEN
 from workflows.run.cancellation import to_the_end
+from workflows.run.refusals import with_checked_words
 from workflows.state_machines import agent, writes
 from workflows.state_machines.agent import next_step
 from workflows.state_machines.decisions import pending, rejected
@@ -156,14 +157,19 @@ class Agent:
                 case agent.Check(answer):
                     return await self.check(ask.tenant, answer)
                 case agent.Abstain() | agent.Stop() | agent.Circle() | agent.Exhaust() as end:
-                    return self.outcome_of_end(end)
+                    return await self.outcome_of_end(ask.tenant, end)
                 case never:
                     assert_never(never)
 
-    def outcome_of_end(self, end: agent.Abstain | agent.Stop | agent.Circle | agent.Exhaust) -> Outcome:
-        """Return the outcome of a run that ends without an answer."""
+    async def outcome_of_end(
+        self, tenant: str, end: agent.Abstain | agent.Stop | agent.Circle | agent.Exhaust
+    ) -> Outcome:
+        """Return the outcome of a run without an answer. The guards of answers see the words of a refusal first."""
         if isinstance(end, agent.Exhaust):
             return self.progress.exhausted(OverBudget(end.short.limit, end.short.needed, end.short.window))
+        if isinstance(end, agent.Stop):
+            guards = self.progress.state.spec.check
+            end = agent.Stop(await with_checked_words(self.progress, end.unusable, tenant=tenant, guards=guards))
         return agent.outcome_of(self.progress.state, end)
 
     def continue_where_due(self, ask: AgentInput) -> None:

@@ -26,6 +26,7 @@ from perdure.contracts.text import Text
 from workflows.effects import CHECK, GENERATE, RETRIEVE, ROUTE, SCREEN, key_of
 from workflows.run.cancellation import cancel_on_exit
 from workflows.run.progress import Progress
+from workflows.run.refusals import without_reply
 from workflows.run.repair import Limits, Written, repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
@@ -120,7 +121,7 @@ class Chain:
         self.progress.enter(Phase.GENERATING)
         written = await self.write(ask, routed, retrieved)
         if isinstance(written, OverBudget | Unusable):
-            return self.progress.without_reply(written)
+            return await without_reply(self.progress, written, tenant=ask.tenant, guards=spec.check)
         if written.problems:
             return Abstained(
                 reason=f"The model wrote nothing that could be used: {'; '.join(map(str, written.problems))}."

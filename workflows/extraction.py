@@ -24,6 +24,7 @@ from perdure.contracts.text import Text
 from workflows.effects import EXTRACT, PARSE, SCREEN, VALIDATE, key_of
 from workflows.run.cancellation import cancel_on_exit
 from workflows.run.progress import Progress
+from workflows.run.refusals import without_reply
 from workflows.run.repair import Limits, repair_tokens, write_until_valid
 from workflows.state_machines.purchase import OverBudget
 
@@ -111,7 +112,7 @@ class Extraction:
             account=self.progress.account,
         )
         if isinstance(written, OverBudget | Unusable):
-            return self.progress.without_reply(written)
+            return await without_reply(self.progress, written, tenant=ask.tenant, guards=spec.screen)
         if written.problems:
             count = len(written.problems)
             return Refused(

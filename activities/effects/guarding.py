@@ -51,5 +51,7 @@ class Checking:
         cited = [citation.passage for citation in ask.citations]
         answer, *bodies = await texts.read_all(self._blobs, ask.tenant, [ask.answer, *cited])
         passages = tuple(passage.model_copy(update={"body": body}) for passage, body in zip(cited, bodies, strict=True))
-        subject = Subject(text=answer, citations=ask.citations, passages=passages, tenant=ask.tenant)
+        subject = Subject(
+            text=answer, citations=ask.citations, passages=passages, tenant=ask.tenant, quotes=not ask.refusal
+        )
         return Checked(verdicts=await self._guards.run(ask.guards, subject))

@@ -18,6 +18,8 @@ class Subject:
     citations: tuple[Citation, ...] = ()
     passages: tuple[Text, ...] = ()
     """The cited passages with their bodies, in the order of the citations."""
+    quotes: bool = True
+    """Whether the text should quote its passages. The words of a refusal do not: guards of citations skip them."""
     tenant: str = ""
     """The tenant whose text it is: tenants with long texts take turns."""
 

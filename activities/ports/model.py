@@ -122,6 +122,8 @@ class FinishReason(StrEnum):
     """The model was done, and asks for tools."""
     CONTENT_FILTER = "content_filter"
     """The provider's filter withheld the reply or its rest, and charges for it."""
+    PROMPT_FILTER = "prompt_filter"
+    """The provider's filter did not let the prompt through. Its words, if any, are in `Completion.refusal`."""
     REFUSAL = "refusal"
     """The model declined to answer. Its words, if it gave any, are in `Completion.refusal`."""
 

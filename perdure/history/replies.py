@@ -67,7 +67,12 @@ def _model(reply: Any) -> str:
     return str(part(reply, "model") or "a model")
 
 
-UNUSED = {"length": "was cut", "content_filter": "was withheld by its provider's filter", "refusal": "is a refusal"}
+UNUSED = {
+    "length": "was cut",
+    "content_filter": "was withheld by its provider's filter",
+    "prompt_filter": "was withheld, since its provider's filter refused the prompt",
+    "refusal": "is a refusal",
+}
 """The ends of replies that are not used, with the words for each."""
 
 

@@ -24,6 +24,7 @@ from tests.bench.agents.long_runs import long_runs
 from tests.bench.budget import budget_trials
 from tests.bench.contenders import RAW, platform, serving
 from tests.bench.decisions import decisions
+from tests.bench.guard_processes import guard_processes
 from tests.bench.model_port import model_port, steps
 from tests.bench.prefix_cache import prefix_cache
 from tests.bench.startup import ROLES, times_to_ready
@@ -133,6 +134,7 @@ PARTS = {
     "long": Part(1, "series of 300 and 1,000 model calls", _long),
     "refusal": Part(30, "runs", _live("refusals", live.refusals)),
     "guards": Part(30, "pairs", _live("guards on and off", live.guards_on_and_off)),
+    "guard-processes": Part(300, "pairs", _counted("guards in processes", guard_processes)),
     "first-token": Part(30, "pairs", _live("first words", first_token)),
     "prefix": Part(4, "pairs", _counted("prefix cache", prefix_cache)),
     "model": Part(

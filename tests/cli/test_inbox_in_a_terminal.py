@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("working")
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    write_agent(settings.paths.agents, "teller", ("send_message", "ask_person"), "results = []\n")
+    write_agent(settings.paths.agents[0], "teller", ("send_message", "ask_person"), "results = []\n")
     return settings
 
 

@@ -28,7 +28,7 @@ TASK = "Tell facilities how long the leave is."
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     write_agent(
-        settings.paths.agents, "strict", ("calculator", "create_ticket", "send_message"), "results = []\n", POLICY
+        settings.paths.agents[0], "strict", ("calculator", "create_ticket", "send_message"), "results = []\n", POLICY
     )
     return settings
 

@@ -38,7 +38,7 @@ def first_waits(spec: AgentSpec) -> int:
 
 @pytest.mark.parametrize(("page", "step"), DOCUMENTED, ids=lambda value: str(getattr(value, "name", value)))
 def test_a_documented_decision_is_about_a_step_that_the_shipped_agent_asks_for(page: Path, step: str) -> None:
-    spec = Specs(ROOT / "agents", all_tools()).agent("operations")
+    spec = Specs([ROOT / "agents"], all_tools()).agent("operations")
     assert step == f"call-{first_waits(spec)}-1", page
 
 

@@ -5,6 +5,8 @@ import re
 import time
 from typing import Any
 
+from activities.adapters.foreign_work import child
+
 
 def echo(arguments: dict[str, Any], data: bytes) -> bytes:  # noqa: ARG001 - the signature of all work
     """Return the bytes."""
@@ -45,3 +47,22 @@ def crash(arguments: dict[str, Any], data: bytes) -> bytes:  # noqa: ARG001
 def fail(arguments: dict[str, Any], data: bytes) -> bytes:  # noqa: ARG001
     """Raise an error."""
     raise ValueError(data.decode())
+
+
+def note(arguments: dict[str, Any], data: bytes) -> bytes:  # noqa: ARG001
+    """Note two lines, and end well."""
+    child.note(b"one\n")
+    child.note(b"two\n")
+    return data
+
+
+def note_and_eat(arguments: dict[str, Any], data: bytes) -> bytes:
+    """Note two lines, and take memory until killed."""
+    note(arguments, data)
+    return eat(arguments, data)
+
+
+def note_and_crash(arguments: dict[str, Any], data: bytes) -> bytes:
+    """Note two lines, and read an address that is not there."""
+    note(arguments, data)
+    return crash(arguments, data)

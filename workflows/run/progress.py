@@ -10,7 +10,6 @@ from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from perdure.contracts.budget import Allowance, Budget
-from perdure.contracts.chains.steps import Unusable
 from perdure.contracts.contract import Contract
 from perdure.contracts.fault import Fault
 from perdure.contracts.guards import Verdict
@@ -30,7 +29,6 @@ from workflows.run.headline import REASON, ended, failed, plain, spent
 from workflows.run.outages import Outages
 from workflows.run.paid import Account
 from workflows.run.timeline import Timeline
-from workflows.state_machines import ending
 from workflows.state_machines.purchase import OverBudget
 
 Ask = TypeVar("Ask", bound=Contract)
@@ -109,10 +107,6 @@ class Progress:
         triggered = [verdict.guard for verdict in self.verdicts if not verdict.passed]
         if triggered:
             workflow.upsert_search_attributes([GUARD_TRIGGERED.value_set(triggered)])
-
-    def without_reply(self, why: OverBudget | Unusable) -> Outcome:
-        """Return the outcome of a run that got no reply of the model that can be used."""
-        return self.exhausted(why) if isinstance(why, OverBudget) else ending.outcome_of(why)
 
     def exhausted(self, over: OverBudget) -> Exhausted:
         """Return the outcome of a run whose budget, or whose tenant's day, does not cover the next attempt."""

@@ -22,6 +22,9 @@ SHARES = 4
 NO_ROOM = "the model's context window leaves no room for a longer one"
 """Why no second reply was tried, where the prompt fills the window."""
 
+NO_REASON = "it gave no reason."
+"""What stands for the words of a refusal that has none."""
+
 NO_BUDGET = "the budget does not cover a longer one"
 """Why no second reply was tried, where it could cost too much."""
 
@@ -71,13 +74,22 @@ def refused(reply: PaidReply) -> Unusable | None:
     Nothing of such a reply counts, whatever else it holds: no answer, no call and no summary.
     """
     words = reply.refusal
+    if reply.finish_reason == "prompt_filter":
+        reason = f"The content filter of the model's provider refused the prompt: {words or NO_REASON}"
+        return Unusable(by="provider", reason=reason, words=words)
     if reply.finish_reason == "content_filter":
         said = f" The model's words: {words}" if words else ""
         reason = f"The content filter of the model's provider withheld the reply (content_filter).{said}"
         return Unusable(by="provider", reason=reason, words=words)
     if reply.finish_reason == "refusal" or words:
-        return Unusable(by="model", reason=f"The model refused: {words or 'it gave no reason.'}", words=words)
+        return Unusable(by="model", reason=f"The model refused: {words or NO_REASON}", words=words)
     return None
+
+
+def without_words(unusable: Unusable, why: str) -> Unusable:
+    """Return the same end without the words of the refusal, which a guard keeps back for this reason."""
+    who = "The model" if unusable.by == "model" else "The content filter of the model's provider"
+    return unusable.model_copy(update={"reason": f"{who} refused. Its words are not shown: {why}", "words": ""})
 
 
 def is_cut(reply: PaidReply) -> bool:

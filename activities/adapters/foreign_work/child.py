@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from activities.adapters.foreign_work.frames import next_request, reply
 from activities.adapters.foreign_work.limits import MEBIBYTE, Exceeded
+from activities.adapters.foreign_work.short_slices import take_short_turns
 from activities.ports import raised_at
 
 LARGEST_FILE = 64 * MEBIBYTE
@@ -24,10 +25,26 @@ _DEATH_SIGNAL = 1
 """Linux's number of the option that names the signal at the parent's death."""
 
 
-def serve(peer: socket.socket, parent: int, niceness: int) -> NoReturn:
+class _Progress:
+    """The file for what the present work has done; none in a process that cannot be killed."""
+
+    descriptor: int | None = None
+    written = 0
+
+
+def note(progress: bytes) -> None:
+    """Note what the present work has done so far: the worker reads it where this process is killed, and only then."""
+    if _Progress.descriptor is not None:
+        _Progress.written += os.pwrite(_Progress.descriptor, progress, _Progress.written)
+
+
+def serve(peer: socket.socket, progress: int, parent: int, niceness: int) -> NoReturn:
     """Work until nobody asks any more. Call it in the child process, right after the fork."""
+    _Progress.descriptor = progress
     _bind_to(parent)
     os.nice(niceness)
+    if not niceness:  # a question waits for it
+        take_short_turns()
     with suppress(OSError):  # where the system has it: when memory is short, this process is the first to go
         Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -51,6 +68,7 @@ def _bind_to(parent: int) -> None:
 
 def _answer(peer: socket.socket, header: dict[str, Any], payload: bytes) -> None:
     _limit_processor(header["processor"])
+    _Progress.written = 0
     try:
         result = named(header["function"])(header["arguments"], payload)
     except Exception as error:  # noqa: BLE001 - the worker makes a verdict or an outcome of any error

@@ -24,7 +24,8 @@ COMMAND = struct.Struct(">cQ")
 ANSWER = struct.Struct(">q")
 """The answer to a command, and the length of the first report."""
 FORK = b"F"
-"""Fork a process with this niceness that serves the socket sent along; the answer is its pid."""
+"""Fork a process with this niceness; the answer is its pid. The socket that it serves and its file of progress are sent
+along."""
 REAP = b"R"
 """Forget the dead process with this pid, whose pid is not used again before; the answer is its exit code."""
 
@@ -56,7 +57,7 @@ def serve(control: socket.socket, reports: Sequence[dict[str, Any]]) -> NoReturn
     us = os.getpid()
     while True:
         try:
-            command, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+            command, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 2)
         except ConnectionResetError:
             os._exit(0)
         if len(command) < COMMAND.size:
@@ -68,8 +69,9 @@ def serve(control: socket.socket, reports: Sequence[dict[str, Any]]) -> NoReturn
             answer = os.fork()
             if answer == 0:
                 control.close()
-                child.serve(socket.socket(fileno=descriptors[0]), us, number)
-            os.close(descriptors[0])
+                child.serve(socket.socket(fileno=descriptors[0]), descriptors[1], us, number)
+            for descriptor in descriptors:
+                os.close(descriptor)
         control.sendall(ANSWER.pack(answer))
 
 

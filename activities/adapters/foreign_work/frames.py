@@ -22,37 +22,78 @@ def request(header: Mapping[str, Any], payload: bytes) -> bytes:
     return _REQUEST.pack(len(encoded), len(payload)) + encoded
 
 
-async def ask(peer: socket.socket, header: Mapping[str, Any], payload: bytes, longest: int) -> tuple[bool, bytes]:
-    """Send a request and return the reply: whether it is a result, and its bytes.
+class Exchange:
+    """One request, and its reply as it arrives: no task and no thread waits for it. Close it before its socket."""
 
-    Raises `EOFError` where the process is gone and `OverflowError` for a reply of more than `longest` bytes.
-    """
-    loop = asyncio.get_running_loop()
-    try:
+    def __init__(self, peer: socket.socket, header: Mapping[str, Any], payload: bytes, longest: int) -> None:
+        """Send the request.
+
+        `reply` becomes whether the other side returned a result, and its bytes. It raises `EOFError` where the process
+        is gone and `OverflowError` for a reply of more than `longest` bytes.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._peer = peer
+        self._descriptor = peer.fileno()
+        self._longest = longest
         start = request(header, payload)
-        if len(payload) < SMALL:
-            await loop.sock_sendall(peer, start + payload)
-        else:
-            await loop.sock_sendall(peer, start)
-            await loop.sock_sendall(peer, payload)
-        returned, length = cast("tuple[bool, int]", _REPLY.unpack(await _receive(peer, _REPLY.size)))
-        if length > longest:
-            raise OverflowError
-        return returned, bytes(await _receive(peer, length))
-    except (BrokenPipeError, ConnectionResetError):
-        raise EOFError from None
+        self._unsent = [start + payload] if len(payload) < SMALL else [start, payload]
+        self._sent = 0
+        self._waiting = False
+        self._received = bytearray()
+        self.reply: asyncio.Future[tuple[bool, bytes]] = self._loop.create_future()
+        self._loop.add_reader(self._descriptor, self._receive)
+        self._send()
 
+    def close(self) -> None:
+        """Stop to send and to listen."""
+        self._stop()
+        if not self.reply.done():
+            self.reply.cancel()
 
-async def _receive(peer: socket.socket, length: int) -> bytearray:
-    loop = asyncio.get_running_loop()
-    data = bytearray(length)
-    rest = memoryview(data)
-    while rest:
-        count = await loop.sock_recv_into(peer, rest)
-        if count == 0:
-            raise EOFError
-        rest = rest[count:]
-    return data
+    def _stop(self) -> None:
+        if self._descriptor >= 0:  # later the same number may be another socket's
+            self._loop.remove_reader(self._descriptor)
+            self._loop.remove_writer(self._descriptor)
+            self._descriptor = -1
+
+    def _send(self) -> None:
+        try:
+            while self._unsent:
+                self._sent += self._peer.send(memoryview(self._unsent[0])[self._sent :])
+                if self._sent == len(self._unsent[0]):
+                    del self._unsent[0]
+                    self._sent = 0
+            if self._waiting:
+                self._loop.remove_writer(self._descriptor)
+        except BlockingIOError:
+            self._waiting = True
+            self._loop.add_writer(self._descriptor, self._send)
+        except OSError:
+            self._end(EOFError())
+
+    def _receive(self) -> None:
+        try:
+            data = self._peer.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._end(EOFError())
+            return
+        self._received += data
+        if len(self._received) < _REPLY.size:
+            return
+        returned, length = cast("tuple[bool, int]", _REPLY.unpack_from(self._received))
+        if length > self._longest:
+            self._end(OverflowError())
+        elif len(self._received) >= _REPLY.size + length and not self.reply.done():
+            self.reply.set_result((returned, bytes(self._received[_REPLY.size : _REPLY.size + length])))
+
+    def _end(self, error: Exception) -> None:
+        self._stop()
+        if not self.reply.done():
+            self.reply.set_exception(error)
 
 
 def next_request(peer: socket.socket) -> tuple[dict[str, Any], bytes] | None:

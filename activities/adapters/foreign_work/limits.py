@@ -39,11 +39,15 @@ class Limits:
 class Stopped(Exception):
     """The work exceeded a limit and its process was killed, or the same work was stopped before."""
 
-    def __init__(self, exceeded: Exceeded, *, before: bool = False) -> None:
+    def __init__(self, exceeded: Exceeded, *, before: bool = False, sure: bool = True, progress: bytes = b"") -> None:
         super().__init__(exceeded)
         self.exceeded = exceeded
         self.before = before
         """Whether the same work was stopped before, so that nothing was run this time."""
+        self.sure = sure
+        """Whether the work is to blame, and not a busy machine: it is remembered."""
+        self.progress = progress
+        """What the work had noted when it was stopped."""
 
 
 class Failed(Exception):

@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from activities.adapters.bounded_threads import BoundedThreads, Overrun
-from activities.adapters.foreign_work.frames import ask
+from activities.adapters.foreign_work.blame import LONG, Clocked, to_blame
+from activities.adapters.foreign_work.frames import Exchange
 from activities.adapters.foreign_work.limits import Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.processes import Child, ForkServer, NoProcess
 from activities.adapters.foreign_work.stopped_work import StoppedWork, digest_of
@@ -24,9 +25,6 @@ WATCH = 0.05
 """The seconds between two looks at a process: a page fault costs so much that it cannot take much memory in between."""
 STARTING = timedelta(minutes=2)
 """How long the fork server may load before its start counts as failed."""
-LONG = 0.25
-"""The seconds of processor time after which work counts as long. What is stopped by the clock before it has used as
-much only met a busy machine."""
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 
 
@@ -83,12 +81,8 @@ class Pool:
         began = asyncio.get_running_loop().time()
         digest = digest_of(function, arguments, payload)
         self._refuse_again(digest)
-        try:
-            longest = min((limit for limit in (deadline, longest_wait) if limit is not None), default=None)
-            async with asyncio.timeout(None if longest is None else longest.total_seconds()):
-                await self._turns.take(caller)
-        except TimeoutError:
-            raise Busy("no process was free in time") from None
+        if not self._turns.taken_at_once(caller):
+            await self._wait_for_turn(caller, deadline, longest_wait)
         try:
             self._refuse_again(digest)  # the same work may have been stopped while this waited
             child = await self._take()
@@ -113,8 +107,16 @@ class Pool:
             return data
         report = json.loads(data)
         if "exceeded" in report:
-            raise self._stop(digest, Exceeded(report["exceeded"]))
+            raise self._stop(digest, Exceeded(report["exceeded"]), child)
         raise Failed(report["error"], report["message"], report["where"])
+
+    async def _wait_for_turn(self, caller: str, *bounds: timedelta | None) -> None:
+        longest = min((bound for bound in bounds if bound is not None), default=None)
+        try:
+            async with asyncio.timeout(None if longest is None else longest.total_seconds()):
+                await self._turns.take(caller)
+        except TimeoutError:
+            raise Busy("no process was free in time") from None
 
     def _refuse_again(self, digest: bytes) -> None:
         if (before := self._stopped.reason(digest)) is not None:
@@ -124,18 +126,20 @@ class Pool:
         self, child: Child, header: Mapping[str, Any], payload: bytes, limits: Limits, digest: bytes
     ) -> tuple[bool, bytes]:
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        memory, processor = child.usage()
-        exchange = asyncio.ensure_future(ask(child.peer, header, payload, limits.output))
+        limit, started, watched = limits.time.total_seconds(), loop.time(), 0.0
+        before = child.begin()
+        exchange = Exchange(child.peer, header, payload, limits.output)
         try:
             while True:
-                rest = limits.time.total_seconds() - (loop.time() - started)
-                done, _ = await asyncio.wait({exchange}, timeout=max(0.0, min(WATCH, rest)))
+                looked = loop.time()
+                rest = limit - (looked - started)
+                done, _ = await asyncio.wait({exchange.reply}, timeout=max(0.0, min(WATCH, rest)))
                 if done:
-                    return exchange.result()
-                now_memory, now_processor = child.usage()
-                used = now_processor - processor
-                if now_memory - memory > limits.memory:
+                    return exchange.reply.result()
+                watched += min(loop.time() - looked, 2 * WATCH)
+                now = child.usage()
+                used = now.processor - before.processor
+                if now.memory - before.memory > limits.memory:
                     exceeded = Exceeded.MEMORY
                 elif used > limits.processor.total_seconds():
                     exceeded = Exceeded.PROCESSOR
@@ -146,33 +150,36 @@ class Pool:
                         child.step_back()
                         child.used = self._uses
                     continue
+                clocked = Clocked(limit, watched, used, now.queued - before.queued)
                 self.kills += 1
-                sure = exceeded is not Exceeded.TIME or used > LONG
-                raise self._stop(digest, exceeded, sure=sure)
+                raise self._stop(digest, exceeded, child, sure=exceeded is not Exceeded.TIME or to_blame(clocked))
         except OverflowError:
             self.kills += 1
-            raise self._stop(digest, Exceeded.OUTPUT) from None
+            raise self._stop(digest, Exceeded.OUTPUT, child) from None
         except EOFError:
+            exchange.close()
             raise await self._crashed(child, digest) from None
         finally:
-            if not exchange.done():  # its socket must not be closed while the loop still watches it
-                exchange.cancel()
-                await asyncio.wait({exchange})
+            exchange.close()
 
     async def _crashed(self, child: Child, digest: bytes) -> Stopped:
+        progress = child.progress()
         child.kill()
         self._children.discard(child)
         code = await self._threads.call(child.reap, STARTING)
         if code == -signal.SIGXCPU:  # the kernel was faster than the watch
             self.kills += 1
-            return self._stop(digest, Exceeded.PROCESSOR)
+            return self._stop(digest, Exceeded.PROCESSOR, progress=progress)
         # Killed from outside, for example where the system had no memory left: the work need not be to blame.
-        return self._stop(digest, Exceeded.CRASH, sure=code is not None and -code in _FAULTS)
+        sure = code is not None and -code in _FAULTS
+        return self._stop(digest, Exceeded.CRASH, progress=progress, sure=sure)
 
-    def _stop(self, digest: bytes, exceeded: Exceeded, *, sure: bool = True) -> Stopped:
+    def _stop(
+        self, digest: bytes, exceeded: Exceeded, child: Child | None = None, *, progress: bytes = b"", sure: bool = True
+    ) -> Stopped:
         if sure:
             self._stopped.add(digest, exceeded)
-        return Stopped(exceeded)
+        return Stopped(exceeded, sure=sure, progress=progress if child is None else child.progress())
 
     @property
     def busy(self) -> int:

@@ -7,20 +7,22 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
-
-import psutil
+from typing import Any, BinaryIO
 
 from activities.adapters.foreign_work.fork_server import ANSWER, COMMAND, FORK, REAP, serve
+from activities.adapters.foreign_work.usage import ProcessUsage, Usage
 from activities.settings import ROOT, environment_with
 from activities.settings.foreign_work import SINGLE_THREADED
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 """The variables that processes for foreign text see: no setting and no secret is among them."""
+LONGEST_PROGRESS = 1 << 20
+"""The bytes that are read of what a process has noted."""
 LAST = 10
 """The niceness of work that takes long."""
 
@@ -71,19 +73,22 @@ class ForkServer:
     def fork(self, niceness: int) -> "Child":
         """Return a new process. Raises `NoProcess`."""
         ours, theirs = socket.socketpair()
+        progress = tempfile.TemporaryFile()  # noqa: SIM115 - the process's own
         try:
             with theirs, self._lock:
                 control = self._started()
                 try:
-                    socket.send_fds(control, [COMMAND.pack(FORK, niceness)], [theirs.fileno()])
+                    descriptors = [theirs.fileno(), progress.fileno()]
+                    socket.send_fds(control, [COMMAND.pack(FORK, niceness)], descriptors)
                     pid = self._answer(control)
                 except OSError:
                     raise self._lost() from None
         except NoProcess:
             ours.close()
+            progress.close()
             raise
         ours.settimeout(0)
-        return Child(self, control, pid, ours)
+        return Child(self, control, pid, ours, progress)
 
     def serves(self, control: socket.socket) -> bool:
         """Return whether the fork server behind this socket still runs, as far as is known."""
@@ -145,25 +150,34 @@ class ForkServer:
 class Child:
     """One killable process."""
 
-    def __init__(self, server: ForkServer, control: socket.socket, pid: int, peer: socket.socket) -> None:
+    def __init__(
+        self, server: ForkServer, control: socket.socket, pid: int, peer: socket.socket, progress: BinaryIO
+    ) -> None:
         self.peer = peer
         # An idle process ends by itself when nobody can ask it any more.
         weakref.finalize(self, peer.close)
+        weakref.finalize(self, progress.close)
         self.used = 0
         """The number of requests that it was sent."""
         self._server = server
         self._control = control
         self._pid = pid
-        self._process: psutil.Process | None = None
+        self._progress = progress
+        self._usage: ProcessUsage | None = None
 
-    def usage(self) -> tuple[int, float]:
-        """Return its resident memory in bytes and its processor time in seconds; zeros where it is gone."""
-        try:
-            self._process = self._process or psutil.Process(self._pid)
-            times = self._process.cpu_times()
-            return self._process.memory_info().rss, times.user + times.system
-        except psutil.Error:
-            return 0, 0.0
+    def begin(self) -> Usage:
+        """Forget what earlier work noted, and return what the process has used before the next."""
+        os.ftruncate(self._progress.fileno(), 0)
+        return self.usage()
+
+    def usage(self) -> Usage:
+        """Return what it has used; zeros where it is gone."""
+        self._usage = self._usage or ProcessUsage(self._pid)
+        return self._usage.now()
+
+    def progress(self) -> bytes:
+        """Return what its present work has noted, also after its death."""
+        return b"" if self._progress.closed else os.pread(self._progress.fileno(), LONGEST_PROGRESS, 0)
 
     def step_back(self) -> None:
         """Let every other process go first from now on; it cannot be taken back."""
@@ -186,6 +200,9 @@ class Child:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
         self.peer.close()
+        self._progress.close()
+        if self._usage is not None:
+            self._usage.close()
 
     def reap(self) -> int | None:
         """Return the exit code of the killed process, negative for a signal; None where nobody knows. Blocks."""

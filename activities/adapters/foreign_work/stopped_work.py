@@ -20,19 +20,24 @@ class StoppedWork:
         """`clock` returns seconds."""
         self._keep = keep.total_seconds()
         self._clock = clock
-        self._stopped: dict[bytes, tuple[float, Exceeded]] = {}
+        self._stopped: dict[bytes, tuple[float, str, Exceeded]] = {}
 
-    def add(self, digest: bytes, exceeded: Exceeded) -> None:
-        """Remember work that was stopped."""
+    def add(self, digest: bytes, exceeded: Exceeded, by: str = "") -> None:
+        """Remember work that was stopped; `by` names what ran away on it."""
         self._stopped.pop(digest, None)
-        self._stopped[digest] = self._clock() + self._keep, exceeded
+        self._stopped[digest] = self._clock() + self._keep, by, exceeded
         if len(self._stopped) > MOST:
             del self._stopped[next(iter(self._stopped))]
 
     def reason(self, digest: bytes) -> Exceeded | None:
         """Return the limit that stopped this work; None where it was not stopped lately."""
-        until, exceeded = self._stopped.get(digest, (0.0, Exceeded.TIME))
-        return exceeded if self._clock() < until else None
+        found = self.by(digest)
+        return None if found is None else found[1]
+
+    def by(self, digest: bytes) -> tuple[str, Exceeded] | None:
+        """Return what ran away on this work and the limit that stopped it; None where it was not stopped lately."""
+        until, by, exceeded = self._stopped.get(digest, (0.0, "", Exceeded.TIME))
+        return (by, exceeded) if self._clock() < until else None
 
 
 def digest_of(function: str, arguments: Mapping[str, Any], payload: bytes) -> bytes:

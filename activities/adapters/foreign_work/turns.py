@@ -20,6 +20,14 @@ class Turns:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._holding: Counter[str] = Counter()
 
+    def taken_at_once(self, caller: str) -> bool:
+        """Take a place where one is free and nobody waits, and return whether it is taken; `release` gives it back."""
+        if not self._free or self._waiting or (self._one_each and caller and self._holding[caller]):
+            return False
+        self._free -= 1
+        self._holding[caller] += 1
+        return True
+
     async def take(self, caller: str) -> None:
         """Wait for a place; `release` gives it back. Raises `Busy` at once where too many wait."""
         if sum(map(len, self._waiting.values())) >= self._most:

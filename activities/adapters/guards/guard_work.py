@@ -4,13 +4,14 @@ import importlib
 import json
 import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from guardrails.settings import settings
 from guardrails.validator_base import PassResult
 from pydantic import TypeAdapter
 
+from activities.adapters.foreign_work.child import note
 from activities.adapters.guards.guardrails_catalogue import GUARDS, Arguments, Guard
 from activities.adapters.guards.guardrails_validators import SUBJECT
 from activities.ports import Subject, raised_at
@@ -31,9 +32,7 @@ PRELOAD = tuple(
 )
 """What the fork server of guards loads."""
 CHECK = "activities.adapters.guards.guard_work:check"
-"""The work of a guard."""
-CHECK_ALL = "activities.adapters.guards.guard_work:check_all"
-"""The work of several guards."""
+"""The work of guards over one text."""
 
 _citations = TypeAdapter(tuple[Citation, ...])
 _passages = TypeAdapter(tuple[Text, ...])
@@ -63,36 +62,43 @@ def reason_against(guard: Guard, arguments: Arguments, subject: Subject) -> str:
 
 
 def asked(name: str, spec_guard: str, guard: Guard, arguments: Arguments, subject: Subject) -> dict[str, Any]:
-    """Return the arguments of the work for a subject, whose text goes beside them."""
-    return {
-        "catalogue": name,
-        "guard": spec_guard,
-        "arguments": arguments.model_dump(mode="json"),
-        "citations": _citations.dump_python(subject.citations if guard.cites else (), mode="json"),
-        "passages": _passages.dump_python(subject.passages if guard.cites else (), mode="json"),
-    }
+    """Return the arguments of the work of one guard for a subject, whose text goes beside them."""
+    work: dict[str, Any] = {"catalogue": name, "guard": spec_guard, "arguments": arguments.model_dump_json()}
+    if guard.cites:
+        work["citations"] = _citations.dump_python(subject.citations, mode="json")
+        work["passages"] = _passages.dump_python(subject.passages, mode="json")
+    return work
 
 
 def check(work: Mapping[str, Any], text: bytes) -> bytes:
-    """Return the reason why a text does not pass; empty where it passes."""
-    guard = catalogue(work["catalogue"])[work["guard"]]
-    subject = Subject(
-        text=text.decode("utf-8", "surrogatepass"),
-        citations=_citations.validate_json(json.dumps(work["citations"])),
-        passages=_passages.validate_json(json.dumps(work["passages"])),
-    )
-    reason = reason_against(guard, guard.arguments.model_validate_json(json.dumps(work["arguments"])), subject)
-    return reason.encode("utf-8", "surrogatepass")
+    """Check a text with guards, one after the other; return a line of JSON of each: what it found, or its error.
 
-
-def check_all(work: Mapping[str, Any], text: bytes) -> bytes:
-    """Check a text with several guards, one after the other; return a JSON list with a finding or an error of each."""
-    findings: list[dict[str, Any]] = []
+    Each line is noted at once, so that it is known which guard was at work where this process is killed.
+    """
+    found: list[bytes] = []
     for each in work["checks"]:
         started = time.perf_counter()
         try:
-            found: dict[str, Any] = {"reason": check(each, text).decode("utf-8", "surrogatepass")}
+            finding: dict[str, Any] = {"reason": _reason(each, text.decode("utf-8", "surrogatepass"))}
         except Exception as error:  # noqa: BLE001 - any error of a guard becomes a verdict
-            found = {"error": type(error).__name__, "where": raised_at(error)}
-        findings.append(found | {"seconds": time.perf_counter() - started})
-    return json.dumps(findings).encode()
+            finding = {"error": type(error).__name__, "where": raised_at(error)}
+        found.append(json.dumps(finding | {"seconds": time.perf_counter() - started}).encode() + b"\n")
+        note(found[-1])
+    return b"".join(found)
+
+
+def _reason(work: Mapping[str, Any], text: str) -> str:
+    guard = catalogue(work["catalogue"])[work["guard"]]
+    subject = Subject(text=text)
+    if guard.cites:
+        subject = Subject(
+            text=text,
+            citations=_citations.validate_json(json.dumps(work["citations"])),
+            passages=_passages.validate_json(json.dumps(work["passages"])),
+        )
+    return reason_against(guard, _arguments(work["catalogue"], work["guard"], work["arguments"]), subject)
+
+
+@lru_cache(1000)
+def _arguments(name: str, guard: str, arguments: str) -> Arguments:
+    return catalogue(name)[guard].arguments.model_validate_json(arguments)

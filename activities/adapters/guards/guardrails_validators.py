@@ -1,22 +1,19 @@
-"""The platform's own validators for Guardrails AI, and the library's secret detector made safe for threads."""
+"""The platform's own validators for Guardrails AI: citations, figures, names, and secrets."""
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
 from guardrails import validator_base
 from guardrails.validator_base import FailResult, PassResult, ValidationResult, Validator
-from guardrails_ai.secrets_present import SecretsPresent
 
 from activities.adapters.guards.secret_keys import keys_in
+from activities.adapters.guards.secret_scan import holds_secret
 from activities.adapters.guards.text_windows import cut_lines
 from activities.ports import Subject
 from activities.text.facts import codes, figures, names
 
 _register = cast("Any", validator_base).register_validator
-# The library's decorator loses the type.
-_SecretsPresent = cast("type[Validator]", SecretsPresent)
 
 _WORD = re.compile(r"\w++(?:-\w++)*+")
 
@@ -74,17 +71,14 @@ def _quoted(facts_in: Callable[[str], list[str]], answer: str, subject: Subject)
     return PassResult()
 
 
-class Secrets(_SecretsPresent):
-    """The library's secret detector, one call at a time: its settings are global to the process.
+@_register(name="perdure/secrets", data_type="string")
+class Secrets(Validator):
+    """The text holds no key, token or password.
 
-    It tries patterns on a line that take a time by the square of its length, so long lines are cut.
+    The library tries patterns on a line that take a time by the square of its length, so long lines are cut.
     """
 
-    _scan_lock = threading.Lock()
-
-    def validate(self, value: str, metadata: dict[str, Any]) -> ValidationResult:
-        if found := keys_in(value):
-            return FailResult(error_message=f"it holds a secret: {', '.join(found)}")
-        with self._scan_lock:
-            # The newline avoids a warning that the library writes for a text of a single line.
-            return super().validate(cut_lines(value, LONGEST_LINE, LINE_OVERLAP) + "\n", metadata)
+    def validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
+        if keys_in(str(value)) or holds_secret(cut_lines(str(value), LONGEST_LINE, LINE_OVERLAP)):
+            return FailResult(error_message="it holds a secret")
+        return PassResult()

@@ -3,6 +3,7 @@
 The text is judged without its disguise: full-width letters, digits of other scripts, invisible characters.
 """
 
+import re
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,11 @@ WINDOW = 4_000
 """The characters that are analysed together, so that the time for a text grows only linearly with its length."""
 OVERLAP = 200
 """The characters that two windows share: more than any personal datum with its context words."""
+
+
+_CANDIDATE = re.compile(r"[\d@]|:[0-9A-Fa-f]{0,4}:|\w{16}")
+"""Every kind but names has a digit, an at sign, two colons (an IP address) or, as the Italian code, a word of sixteen
+signs. Most questions have none of them, and the library takes two milliseconds to find nothing."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,8 @@ class PersonalData:
             else (self._pattern_pipeline, self._pattern_analyzer)
         )
         plain = undisguised(text)
+        if not needs_names and _CANDIDATE.search(plain.text) is None:
+            return
         accounts = [Place("IBAN_CODE", *span) for span in ibans(plain.text)]
         accounts += [Place("CREDIT_CARD", *span) for span in cards(plain.text) if not _within(span, accounts)]
         accounts.sort(key=_starts)

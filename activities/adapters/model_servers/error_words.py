@@ -61,6 +61,29 @@ SHORT_RATES: Mapping[str, str] = {
     "rpd": "requests per day",
 }
 
+FILTER_CODES = frozenset(
+    {
+        *("content_filter", "contentfilter", "content_policy_violation", "contentpolicyviolationerror"),
+        *("responsibleaipolicyviolation", "content_filter_error", "invalid_prompt", "moderation_blocked"),
+        *("data_inspection_failed", "datainspectionfailed", "prohibited_content", "safety", "blocklist"),
+        *("guardrail_intervened", "content_moderation", "flagged_input", "policy_violation"),
+    }
+)
+"""The words with which providers say that their filter does not let a prompt through: OpenAI, Azure, LiteLLM, Moonshot,
+Alibaba, Google, Bedrock, Mistral and routers in front of them."""
+
+FILTERED = re.compile(
+    r"content (filter(ing)?|management|moderation|safety)( system| policy)?\b|safety system\b|"
+    r"\b(usage|content|safety) (policy|policies|guidelines)\b|content exists risk|inappropriate content|"
+    r"\b(input|prompt|content|message|request) (was|were|is|has been) (flagged|moderated)|"
+    r"responsible ai|considered high risk|ContentPolicyViolation",
+    re.IGNORECASE,
+)
+"""The words that say so in an error about the request, where no code does."""
+
+ABOUT_ACCOUNT = re.compile(r"\b(account|organi[sz]ation|api key)\b", re.IGNORECASE)
+"""The words of an error about who asks, whatever was asked."""
+
 AMOUNTS = re.compile(r"limit[: ]{1,3}([\d,]{1,15}).{0,60}?requested[: ]{1,3}([\d,]{1,15})", re.IGNORECASE | re.DOTALL)
 """A limit and the amount that a single request needs."""
 
@@ -72,6 +95,8 @@ class ErrorWords(NamedTuple):
     """The values of `type`, `code`, `status` and `reason`, in lower case."""
     message: str = ""
     """The texts for people, together."""
+    first: str = ""
+    """The first of these texts that is not JSON itself."""
 
     @property
     def status(self) -> int:
@@ -85,6 +110,12 @@ class ErrorWords(NamedTuple):
         if self.codes & LENGTH_WORDS or EXCEEDED.search(self.message):
             return True
         return about_request and TOO_LONG.search(self.message) is not None
+
+    def filtered(self, *, about_request: bool) -> bool:
+        """Return whether the provider's filter withholds the reply because of what the prompt says."""
+        if self.codes & FILTER_CODES:
+            return True
+        return about_request and bool(FILTERED.search(self.message)) and not ABOUT_ACCOUNT.search(self.message)
 
     @property
     def rate(self) -> str | None:
@@ -109,13 +140,16 @@ def words_of(report: object) -> ErrorWords:
     """Return the words of an error: JSON of any shape, or a text that may hold JSON."""
     codes: list[str] = []
     texts: list[str] = []
+    first = ""
     for count, (name, value) in enumerate(_values("message", report, 0)):
         if count >= MOST:
             break
         if name in CODES:
             codes.append(value.lower())
+        elif not first and not value.lstrip().startswith(("{", "[")):
+            first = value
         texts.append(value)
-    return ErrorWords(frozenset(codes), "\n".join(texts))
+    return ErrorWords(frozenset(codes), "\n".join(texts), first)
 
 
 def _values(name: str, value: object, depth: int) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,9 @@ LIMITED = frozenset({413, 429, 503})
 FAILED = 500
 """The first of the statuses with which a server says that it failed itself."""
 
+FILTERING = frozenset({400, 403, 422, 451})
+"""The statuses with which a provider's filter refuses a prompt."""
+
 NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
 WRONG_ADDRESS = frozenset({*range(300, 400), 405, 406, 410, 421, 426})
@@ -62,6 +65,17 @@ class Refusal:
         return self.said.message
 
 
+class Filtered(ModelRefused):
+    """The provider's filter does not let the prompt through: that is a reply, and no fault of the request."""
+
+    def __init__(self, message: str, words: str, *, underway: bool) -> None:
+        super().__init__(message)
+        self.words = words
+        """The provider's words, which are foreign text."""
+        self.underway = underway
+        """Whether it came after a part of the reply."""
+
+
 ByProvider: TypeAlias = Callable[[str, Refusal], PortError]
 
 
@@ -83,6 +97,12 @@ def read_error_reply(report: object, headers: Mapping[str, str], *, underway: bo
 
 def port_error(deployment: str, provider: str, refusal: Refusal) -> PortError:
     """Return the port's error for a refusal of this provider."""
+    if refusal.said.filtered(about_request=refusal.status in FILTERING):
+        return Filtered(
+            f"{deployment}: the content filter of the model's provider refused the prompt (status {refusal.status})",
+            refusal.said.first,
+            underway=refusal.underway,
+        )
     by_words = _by_words(deployment, refusal)
     if by_words is not None:
         # A server that failed, or that had begun its reply, may have done work.

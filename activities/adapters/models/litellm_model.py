@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from activities.adapters.model_servers.catalogue import CatalogueFile, DeploymentEntry
 from activities.adapters.model_servers.connection import ModelWire
+from activities.adapters.model_servers.provider_errors import Filtered
 from activities.adapters.model_servers.served_models import ServedModels
 from activities.adapters.model_servers.server_queries import QUERY_SECONDS, ServerQueries
 from activities.adapters.models.litellm_request import arguments, require_capable
@@ -172,11 +173,28 @@ class _Call:
 
     async def run(self, request: Mapping[str, Any], heard: OnPiece | None) -> Completion:
         """Send the request and return the completion; pass each piece of text to `heard`. Raises the port's errors."""
-        await self._send(request)
-        async for text, usage in self._wire.heard():
-            if heard is not None:
-                await self._forward(text, usage, heard)
+        try:
+            await self._send(request)
+            async for text, usage in self._wire.heard():
+                if heard is not None:
+                    await self._forward(text, usage, heard)
+        except Filtered as filtered:
+            return self._filtered(filtered)
         return await self._completion(heard)
+
+    def _filtered(self, filtered: Filtered) -> Completion:
+        """Return the reply of a provider whose filter does not let the prompt through.
+
+        Providers charge for the prompt that they judged, or do not, and report no count: it is charged at its worst
+        case. Nothing was written, unless the filter came in the middle of the reply.
+        """
+        return Completion(
+            content="".join(self._shown),
+            model=self._wire.reply.model or "",
+            finish_reason=str(FinishReason.PROMPT_FILTER),
+            usage=Usage(input_tokens=None, output_tokens=None if filtered.underway else 0),
+            refusal=filtered.words,
+        )
 
     async def _send(self, request: Mapping[str, Any]) -> None:
         """Let LiteLLM send the request. Raises the wire's error where there is one: it is more exact than LiteLLM's."""

@@ -133,7 +133,7 @@ class PaidReply(Contract):
     first_token_ms: float | None = None
     """Milliseconds from the call to the first piece of the reply; None where it did not stream."""
     finish_reason: str = ""
-    """Why the reply ended: `stop`, `length`, `tool_calls`, `content_filter` or `refusal`."""
+    """Why the reply ended: `stop`, `length`, `tool_calls`, `content_filter`, `prompt_filter` or `refusal`."""
     refusal: str = ""
     """The model's words where it refused, shortened to one line; empty where it did not."""
     account: Charged | None = None
@@ -156,7 +156,7 @@ class Unusable(Contract):
     """What ended the reply: its limit of tokens, the model's own refusal, or the content filter of its provider."""
     reason: str
     words: str = ""
-    """The model's words in its refusal; empty for none."""
+    """The words of the model's refusal or of its provider's; empty for none."""
 
 
 class Repair(Contract):
@@ -211,6 +211,8 @@ class Check(Contract):
     guards: tuple[GuardSpec, ...]
     answer: Text
     citations: tuple[Citation, ...]
+    refusal: bool = False
+    """Whether the text is no answer but the words of a refusal: guards that compare quotes then do not run."""
 
 
 class Checked(Contract):

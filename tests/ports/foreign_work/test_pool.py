@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from activities.adapters.foreign_work.blame import Clocked, to_blame
 from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.pool import Pool
 from activities.adapters.foreign_work.processes import ForkServer, fork_server, plain_environment
@@ -82,12 +83,41 @@ async def test_work_beyond_a_limit_is_stopped_says_which_and_is_never_run_again(
     assert await call(pool, "echo", b"next") == b"next"
 
 
-async def test_work_that_only_waits_is_stopped_by_the_wall_clock_but_may_be_tried_again(pool: Pool) -> None:
-    limits = Limits(timedelta(milliseconds=100), SOON, 100 * MEBIBYTE, MEBIBYTE)
-    for kills in (1, 2):  # a busy machine looks the same, and the text is not to blame
-        with pytest.raises(Stopped) as stopped:
+async def test_work_that_waits_by_itself_is_stopped_by_the_wall_clock_once(pool: Pool) -> None:
+    limits = Limits(timedelta(milliseconds=400), SOON, 100 * MEBIBYTE, MEBIBYTE)
+    stopped: list[Stopped] = []
+    for _ in range(2):
+        with pytest.raises(Stopped) as stop:
             await call(pool, "sleep", limits=limits)
-        assert (stopped.value.exceeded, pool.kills) == (Exceeded.TIME, kills)
+        stopped.append(stop.value)
+    assert [each.exceeded for each in stopped] == [Exceeded.TIME, Exceeded.TIME]
+    # On a machine that is too busy to run it at all, it may be tried again.
+    assert stopped[1].before == stopped[0].sure
+    assert pool.kills == (1 if stopped[0].sure else 2)
+
+
+@pytest.mark.parametrize(
+    ("work", "blamed"),
+    [
+        (Clocked(limit=8, watched=8, used=0.3, queued=7.5), True),
+        (Clocked(limit=8, watched=8, used=0.0, queued=0.1), True),
+        (Clocked(limit=8, watched=8, used=0.2, queued=7.0), False),
+        (Clocked(limit=8, watched=0.5, used=0.0, queued=0.0), False),
+    ],
+    ids=["it ran for long", "it waits by itself", "others had the processor", "the worker stood still"],
+)
+def test_what_the_clock_stopped_is_to_blame_unless_the_machine_was_busy(work: Clocked, *, blamed: bool) -> None:
+    assert to_blame(work) is blamed
+
+
+async def test_what_work_noted_before_it_was_stopped_is_known_and_never_that_of_other_work(server: ForkServer) -> None:
+    pool = pool_of(server, processes=1)
+    for name, noted in (("note_and_eat", b"one\ntwo\n"), ("note_and_crash", b"one\ntwo\n"), ("eat", b"")):
+        await call(pool, "note", name.encode())
+        with pytest.raises(Stopped) as stopped:
+            await call(pool, name, b"bomb")
+        assert stopped.value.progress == noted
+    pool.close()
 
 
 async def test_the_loop_turns_while_work_holds_its_interpreter_and_others_are_served(pool: Pool) -> None:
@@ -132,7 +162,7 @@ async def test_what_waits_longer_than_its_deadline_or_behind_too_many_is_refused
 async def test_a_caller_with_a_hundred_pieces_of_work_does_not_stand_before_one_with_a_single_piece(
     server: ForkServer,
 ) -> None:
-    pool, order = pool_of(server, one_each=True, waiting=200), list[str]()
+    pool, order = pool_of(server, processes=1, one_each=True, waiting=200), list[str]()
 
     async def work(caller: str) -> None:
         await call(pool, "sleep", caller.encode(), arguments={"seconds": 0.01}, caller=caller)
@@ -165,6 +195,7 @@ async def test_the_dead_fork_server_and_dead_processes_are_replaced(server: Fork
 OWNER = """
 import asyncio, os, sys, threading, time
 from datetime import timedelta
+from activities.adapters.foreign_work.blame import Clocked, to_blame
 from activities.adapters.foreign_work.limits import Limits
 from activities.adapters.foreign_work.pool import Pool
 from activities.adapters.foreign_work.processes import fork_server

@@ -4,14 +4,18 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+import profanity_check
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from activities.adapters.guards.guardrails_catalogue import GUARDS, USUAL_KINDS
 from activities.adapters.guards.guardrails_detectors import PERSONAL_DATA
 from activities.adapters.guards.guardrails_guards import GuardrailsGuards
 from activities.adapters.guards.personal_data import KINDS, USUAL
+from activities.adapters.guards.profanity import _probabilities  # pyright: ignore[reportPrivateUsage]
 from activities.ports import NotConfigured, Subject
 from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, Ended, GuardAction, GuardSpec, OnFailure, Verdict
 from tests.ports.guards.planted import SECRET_WORD
@@ -158,8 +162,42 @@ async def test_a_guard_that_takes_all_memory_is_a_verdict_that_names_the_limit_a
     assert again.milliseconds < 50
 
 
-async def test_guards_run_beside_each_other(planted: GuardrailsGuards) -> None:
-    both = asyncio.create_task(planted.run([ending(), ending()], Subject(text="hang")))
+async def test_a_text_on_which_a_guard_runs_away_kills_one_process_and_passes_no_guard_unseen(
+    planted: GuardrailsGuards,
+) -> None:
+    guards = [
+        GuardSpec(guard="secrets_present", deadline=PATIENT),
+        ending(OnFailure.OPEN, PATIENT),
+        GuardSpec(guard="toxicity", deadline=PATIENT, on_failure=OnFailure.OPEN),
+    ]
+    first = await planted.run(guards, Subject(text="eat"))
+    assert [(verdict.ended, verdict.passed) for verdict in first] == [
+        (Ended.COMPLETED, True),
+        (Ended.FAILED, True),
+        (Ended.FAILED, False),
+    ]
+    assert first[2].reason == "it did not run, since ending was stopped on this text"
+    assert planted.kills == 1
+    again = await planted.run(guards, Subject(text="eat"))
+    assert [verdict.passed for verdict in again] == [False, True, False]
+    assert again[1].reason == f"{first[1].reason}; it was stopped on the same text before"
+    assert planted.kills == 1
+
+
+async def test_no_text_says_of_itself_that_its_secret_is_allowed() -> None:
+    plain = 'password = "hunter2hunter2"'
+    for comment in ("", "  # pragma: allowlist secret", "  // pragma: whitelist secret"):
+        assert not (await verdict_on(plain + comment, "secrets_present")).passed
+
+
+@given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200), min_size=1, max_size=5))
+def test_the_short_way_to_a_probability_gives_what_the_library_gives(texts: list[str]) -> None:
+    texts = [*texts, " ".join(texts), "You are a fucking idiot."]
+    assert _probabilities(texts) == pytest.approx(list(cast("Any", profanity_check).predict_prob(texts)), abs=1e-9)
+
+
+async def test_guards_of_a_long_text_run_beside_each_other(planted: GuardrailsGuards) -> None:
+    both = asyncio.create_task(planted.run([ending(), ending()], Subject(text="hang" + " " * 9000)))
     verdicts = await both
     assert max(verdict.milliseconds for verdict in verdicts) < 2000
     assert sum(verdict.milliseconds for verdict in verdicts) > 2 * SHORT.total_seconds() * 1000 * 0.9
@@ -218,7 +256,7 @@ def test_an_old_spec_and_an_old_verdict_are_read_as_they_were_meant() -> None:
 
 
 def test_a_verdict_comes_before_temporal_gives_up_the_effect() -> None:
-    from activities.adapters.guards.guardrails_guards import LOADING
+    from activities.adapters.guards.guard_processes import LOADING
 
     for effect in (SCREEN, CHECK):
         assert effect.start_to_close_timeout > LOADING + LONGEST_DEADLINE

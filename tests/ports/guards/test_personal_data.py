@@ -5,16 +5,38 @@ import time
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from activities.adapters.guards.account_numbers import IBAN_LENGTHS, cards, ibans
-from activities.adapters.guards.personal_data import PersonalData
+from activities.adapters.guards.personal_data import (
+    _CANDIDATE,  # pyright: ignore[reportPrivateUsage]
+    USUAL,
+    PersonalData,
+)
 from activities.text.disguises import undisguised
 
 UNSEEN = ("", "\u200b", "\u2060", "\ufeff", "\u00ad", "\ufe0f")
 ZEROS = ("0", "\uff10", "\u0660", "\u06f0", "\u0966", "\U0001d7ce")
 """The zero of full-width, Arabic, Persian, Hindi and bold mathematical digits, whose others follow it."""
+
+
+EXAMPLES = {
+    "EMAIL_ADDRESS": "ann@example.com",
+    "PHONE_NUMBER": "call +44 20 7946 0958",
+    "IBAN_CODE": "DE89 3704 0044 0532 0130 00",
+    "CREDIT_CARD": "4111 1111 1111 1111",
+    "IP_ADDRESS": "at fe80:abcd:abcd:abcd:abcd:abcd:abcd:abcd",
+    "US_SSN": "ssn 078-05-1126",
+    "UK_NHS": "nhs 943 476 5919",
+    "UK_NINO": "AA123456B",
+    "ES_NIF": "12345678Z",
+    "ES_NIE": "X9613851N",
+    "IT_FISCAL_CODE": "RSSMRALRALMHRLMX",
+    "PL_PESEL": "pesel 44051401351",
+    "FI_PERSONAL_IDENTITY_CODE": "010594Y9032",
+}
+"""A datum of each kind, with as few digits as it can have."""
 
 
 @cache
@@ -120,3 +142,16 @@ def test_a_text_that_was_made_to_be_slow_is_searched_in_time(worst: str) -> None
     list(ibans(text))
     list(cards(text))
     assert time.process_time() - began < 4
+
+
+@given(st.text(st.sampled_from("aefXLMSP bcdH.-+:()/\n"), max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_a_text_that_is_not_searched_holds_nothing_that_the_library_would_find(text: str) -> None:
+    assume(_CANDIDATE.search(undisguised(text).text) is None)
+    engine = personal_data()._pattern_analyzer  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    assert engine.analyze(text, "en", entities=list(USUAL), score_threshold=0.0) == []
+
+
+@pytest.mark.parametrize(("kind", "text"), EXAMPLES.items())
+def test_a_datum_of_every_kind_makes_its_text_one_to_search(kind: str, text: str) -> None:
+    assert kind in personal_data().find(text, threshold=0.01)

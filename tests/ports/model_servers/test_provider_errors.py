@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.model_servers.provider_errors import BY_PROVIDER, port_error, read_error_reply, read_refusal
+from activities.adapters.model_servers.provider_errors import (
+    BY_PROVIDER,
+    Filtered,
+    port_error,
+    read_error_reply,
+    read_refusal,
+)
 from activities.adapters.model_servers.retry_after import LONGEST_WAIT, retry_after
 from activities.ports import (
     CircuitOpen,
@@ -235,3 +241,61 @@ def test_a_server_says_how_long_to_wait_in_many_ways(headers: dict[str, str], se
 @pytest.mark.parametrize("headers", [{}, {"retry-after": "soon"}, {"retry-after": "nan"}, {"x-ratelimit-reset": "?"}])
 def test_headers_without_a_hint_give_no_wait(headers: dict[str, str]) -> None:
     assert retry_after(headers, NOW) is None
+
+
+AZURE = {
+    "error": {
+        "message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+        "code": "content_filter",
+        "status": 400,
+        "innererror": {
+            "code": "ResponsibleAIPolicyViolation",
+            "content_filter_result": {"jailbreak": {"filtered": True, "detected": True}},
+        },
+    }
+}
+
+FILTERS: list[tuple[int, Any]] = [
+    (400, AZURE),
+    (400, {"error": {"code": "content_policy_violation", "message": "Rejected by our safety system."}}),
+    (400, {"error": {"code": "invalid_prompt", "message": "Your prompt was flagged as violating our usage policy."}}),
+    (400, {"error": {"message": "litellm.ContentPolicyViolationError: AzureException", "type": None, "code": "400"}}),
+    (
+        400,
+        {"type": "error", "error": {"type": "invalid_request_error", "message": "Blocked by content filtering policy"}},
+    ),
+    (400, {"error": {"message": "Content Exists Risk", "type": "invalid_request_error"}}),
+    (400, {"error": {"type": "content_filter", "message": "The request was rejected: considered high risk"}}),
+    (400, {"error": {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."}}),
+    (
+        403,
+        {"error": {"code": 403, "message": 'Your input was flagged for "violence".', "metadata": {"reasons": ["x"]}}},
+    ),
+    (403, {"code": "The caller is refused", "error": "Content violates usage guidelines."}),
+    (400, {"detail": json.dumps(AZURE)}),
+]
+
+
+@pytest.mark.parametrize("provider", [*sorted(BY_PROVIDER), "of-tomorrow"])
+@pytest.mark.parametrize(("status", "body"), FILTERS)
+def test_a_filter_of_the_prompt_is_known_by_its_words_at_every_provider(
+    provider: str, status: int, body: dict[str, Any]
+) -> None:
+    error = port_error("fast", provider, read_refusal(status, {}, json.dumps(body).encode()))
+    assert isinstance(error, Filtered)
+    assert (error.underway, error.words != "", error.words.startswith("{")) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "Unsupported content type"),
+        (400, "Invalid value for 'content': expected a string"),
+        (403, "Your account was suspended for violating our usage policies"),
+        (500, "Rejected by our safety system"),
+        (400, "the prompt is too long"),
+    ],
+)
+def test_an_error_about_anything_else_is_no_filter(status: int, message: str) -> None:
+    error = port_error("fast", "openai", read_refusal(status, {}, json.dumps({"error": {"message": message}}).encode()))
+    assert not isinstance(error, Filtered)

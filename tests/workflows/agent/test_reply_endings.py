@@ -101,6 +101,20 @@ async def test_what_the_providers_filter_cut_is_a_refusal_and_none_of_its_calls_
     assert (stub.calls, result.spent.steps) == (1, 1)
 
 
+async def test_a_prompt_that_the_providers_filter_refuses_is_an_outcome_and_never_sent_again(
+    platform: Platform, stub: StubModel
+) -> None:
+    words = "The prompt triggered our content policy."
+    stub.script = [{"status": 400, "body": {"error": {"code": "content_filter", "message": words}}}, answer()]
+    result = await platform.run_agent("Break in.", agent="tester")
+    assert isinstance(result.outcome, Refused)
+    assert (result.outcome.by, result.outcome.reason) == (
+        "provider",
+        f"The content filter of the model's provider refused the prompt: {words}",
+    )
+    assert (stub.calls, result.spent.steps, result.spent.output_tokens) == (1, 1, 0)
+
+
 async def test_a_models_refusal_is_an_outcome_with_its_words(platform: Platform, stub: StubModel) -> None:
     stub.script = [refuses("I cannot help with that."), answer()]
     result = await platform.run_agent("Break in.", agent="tester")

@@ -6,6 +6,7 @@ import pytest
 
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
+from perdure.contracts.guards import Ended
 from perdure.contracts.runs.run import Abstained, Answered, Extracted, Refused
 from tests.replay.scenarios import INVOICE, reading
 from tests.support.runs.agent_runs import refuses
@@ -14,7 +15,12 @@ from tests.support.servers.stub_model import StubModel
 pytestmark = pytest.mark.usefixtures("working")
 
 QUESTION = "How many weeks of parental leave are there?"
+PASSWORD = "hunter2hunter2"  # noqa: S105 - a made-up one
 CUT = {"content": '{"1": {"source": 1, "answer": "Eight', "finish_reason": "length"}
+FILTERED = {
+    "status": 400,
+    "body": {"error": {"code": "content_filter", "message": "The prompt triggered our content policy."}},
+}
 SOURCE = '{"1": {"source": 1, "answer": ""}}'
 
 
@@ -57,9 +63,10 @@ async def test_a_longer_reply_stays_within_the_budget(platform: Platform, stub: 
     ("item", "by", "words"),
     [
         ({"content": "I beg", "finish_reason": "content_filter"}, "provider", "content_filter"),
+        (FILTERED, "provider", "refused the prompt: The prompt triggered our content policy."),
         (refuses("I cannot help with that."), "model", "I cannot help with that."),
     ],
-    ids=["filter", "refusal"],
+    ids=["filter", "filter of the prompt", "refusal"],
 )
 async def test_a_refusal_is_an_outcome_with_its_words_and_costs_one_call(
     platform: Platform, stub: StubModel, item: dict[str, Any], by: str, words: str
@@ -69,6 +76,30 @@ async def test_a_refusal_is_an_outcome_with_its_words_and_costs_one_call(
     assert isinstance(result.outcome, Refused)
     assert (result.outcome.by, words in result.outcome.reason) == (by, True)
     assert (stub.calls, result.spent.steps) == (1, 1)
+
+
+async def test_the_words_of_a_refusal_pass_the_guards_of_answers_before_they_are_shown(
+    platform: Platform, stub: StubModel
+) -> None:
+    stub.script = [refuses(f'I refuse. password = "{PASSWORD}"')]
+    result = await platform.ask(QUESTION)
+    assert isinstance(result.outcome, Refused)
+    assert (result.outcome.by, PASSWORD in str(result)) == ("model", False)
+    assert result.outcome.reason.startswith("The model refused. Its words are not shown: it holds what looks like a")
+    ended = {verdict.guard: (verdict.ended, verdict.passed) for verdict in result.verdicts}
+    assert ended["secrets_present"] == (Ended.COMPLETED, False)
+    assert ended["citations_verbatim"] == (Ended.SKIPPED, True)
+
+
+async def test_a_prompt_that_the_providers_filter_refuses_extracts_nothing_and_is_asked_once(
+    platform: Platform, stub: StubModel
+) -> None:
+    stub.script = [FILTERED, {"content": reading()}]
+    result = await platform.extract(INVOICE, name="invoice.txt", schema="invoice")
+    assert isinstance(result.outcome, Refused)
+    assert (result.outcome.by, stub.calls, result.spent.output_tokens) == ("provider", 1, 0)
+    assert result.spent.input_tokens > 0, "what the provider charges for the prompt is not known"
+    assert "did not report the input tokens" in result.notices[0]
 
 
 @pytest.mark.parametrize(
