@@ -41,16 +41,17 @@ async def test_runs_that_failed_for_one_cause_are_one_group_and_retried_by_one_c
     await platform.result("retried", tenant=tenant)
     listed = "list", "--failed", "--since", "1h", "--tenant", tenant
 
-    async def three_are_listed() -> bool:
-        return len((await platform.failures(hour_ago(), tenant=tenant))) == 2
+    async def both_causes_are_listed() -> bool:
+        return len(await platform.failures(hour_ago(), tenant=tenant)) == 2
 
-    await until(three_are_listed, what="visibility has caught up")
+    await until(both_causes_are_listed, what="visibility has caught up")
     rows = [line.split("\t")[0] for line in (await cli(*listed)).out.splitlines()]
     assert sorted(rows) == ["broke-1", "broke-2", "refused-1"]
     broke, refused = (await cli(*listed, "--why", "--json")).json
     assert (broke["count"], broke["cause"]["effect"], broke["cause"]["kind"]) == (2, "think", "ModelFailed")
     assert (broke["example"], broke["runs"]) == ("broke-2", [f"{tenant}:broke-1", f"{tenant}:broke-2"])
-    assert broke["first"] < broke["last"] and "status 500" in broke["reason"]
+    assert broke["first"] < broke["last"]
+    assert "status 500" in broke["reason"]
     assert (refused["count"], refused["cause"]["kind"]) == (1, "ModelRefused")
     lines = (await cli(*listed, "--why")).out.splitlines()
     assert lines[0].startswith("2 runs  think: ModelFailed  first ")
