@@ -23,10 +23,12 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from activities.settings.environment import environment_with as environment_with
 from activities.settings.errors import explain, explain_json
 from activities.settings.foreign_work import ForeignWork
 from activities.settings.groups import Approvals, Callers, Group, Limits, Payloads
 from activities.settings.names import DELIMITER, PREFIX, secret_files, unknown
+from activities.settings.state_folder import keep_private
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
@@ -250,15 +252,18 @@ class Settings(BaseSettings):
 
 @cache
 def load() -> Settings:
-    """Read the environment once. An invalid setting ends the process with one line that names it."""
+    """Read the environment once; files are then written for their owner alone. A bad setting ends the process."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problem = explain(error, Settings, _values_set())
     except SettingsError:
         problem = explain_json(Settings, _values_set())
     except UnicodeDecodeError:
         problem = "a secret file is no text in UTF-8: write it again"
+    else:
+        keep_private(settings.paths.state)
+        return settings
     sys.exit(f"perdure: a PERDURE_ setting cannot be used: {problem}")
 
 
@@ -270,12 +275,6 @@ def _values_set() -> dict[str, str]:
 
 def _files() -> list[Path]:
     return secret_files(Path(str(Settings.model_config.get("secrets_dir", SECRETS))))
-
-
-def environment_with(keeping: Sequence[str] | None = None, **extra: str) -> dict[str, str]:
-    """Return this process's environment, or its variables in `keeping`, with more, for a process that it starts."""
-    kept = os.environ if keeping is None else {name: os.environ[name] for name in keeping if name in os.environ}
-    return {**kept, **extra}
 
 
 def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:
