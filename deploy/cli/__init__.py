@@ -1,0 +1,1 @@
+"""The platform's commands, which `perdure` has in a checkout."""
