@@ -24,7 +24,7 @@ STYLES = {State.OK: "green", State.WARN: "yellow", State.WRONG: "bold red", Stat
 
 def checks(settings: Settings) -> list[Check]:
     """Return every check, in the order of the report."""
-    servers = [TEMPORAL, DATABASE, REDIS, STORE, *models(settings)]
+    servers = [TEMPORAL, DATABASE, *REDIS, STORE, *models(settings)]
     return [*servers, VERSIONS, DISK, KEYS, SECRETS, MODES, DIGESTS]
 
 

@@ -1,10 +1,12 @@
 """Checks the database, Redis, the store of documents and the servers of models."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from activities.adapters.databases.migrations import HEAD, known_revisions
 from activities.adapters.model_servers.catalogue import CatalogueFile
@@ -48,22 +50,23 @@ async def database(context: Context, report: Report) -> None:
                      "use the checkout that made it, or a newer one"))  # fmt: skip
 
 
-async def redis(context: Context, report: Report) -> None:
-    """Check each Redis that the settings name."""
-    settings = context.settings
-    for name, address in (("redis (tokens)", settings.tokens.redis), ("redis (shared)", settings.shared.redis)):
+def _redis(name: str, address_of: Callable[[Settings], SecretStr | None]) -> Check:
+    async def look(context: Context, report: Report) -> None:
+        address = address_of(context.settings)
         if address is None:
             report(skipped(name, "not set: kept in SQLite, or in each worker alone"))
-            continue
+            return
+        asked = datetime.now(UTC)
         try:
-            asked = datetime.now(UTC)
             clock = await ping(address.get_secret_value(), context.seconds)
         except PortError as error:
             what, _, remedy = str(error).rpartition(": ")
             report(wrong(name, what or str(error), remedy if what else "look at its log"))
-            continue
+            return
         skew = compared(name, "Redis", clock - (asked + (datetime.now(UTC) - asked) / 2))
         report(skew if skew.remedy else ok(name, "answers, and its clock agrees"))
+
+    return Check((name,), look)
 
 
 async def store(context: Context, report: Report) -> None:
@@ -151,5 +154,8 @@ def _is_served(settings: Settings, deployment: str) -> bool:
 
 
 DATABASE = Check(("database", "migrations", "database clock"), database)
-REDIS = Check(("redis (tokens)", "redis (shared)"), redis)
+REDIS = (
+    _redis("redis (tokens)", lambda settings: settings.tokens.redis),
+    _redis("redis (shared)", lambda settings: settings.shared.redis),
+)
 STORE = Check(("store",), store)
