@@ -3,15 +3,13 @@
 import asyncio
 import importlib.metadata
 import platform
-import re
 import shutil
 import sys
 import tomllib
 
-from packaging.markers import Marker
-
 from activities.settings import ROOT
 from deploy.cli.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
+from deploy.supply.packages import LOCK, pins
 
 OLDEST_PYTHON = (3, 11)
 
@@ -20,21 +18,6 @@ LITTLE = 1 * GIBIBYTE
 """The free space below which a database may soon be full."""
 SOME = 5 * GIBIBYTE
 """The free space below which somebody should look."""
-
-LOCK = ROOT / "requirements.lock"
-
-PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)\s*(?:;\s*(?P<marker>[^\\]+?))?\s*\\?$")
-"""One pin of the lock."""
-
-
-def pins() -> dict[str, str]:
-    """Return the versions that the lock has for this interpreter and system, by package."""
-    found: dict[str, str] = {}
-    for line in LOCK.read_text().splitlines():
-        pin = PINNED.match(line)
-        if pin is not None and (pin["marker"] is None or Marker(pin["marker"]).evaluate()):
-            found[pin["name"]] = pin["version"]
-    return found
 
 
 async def versions(context: Context, report: Report) -> None:
@@ -71,7 +54,7 @@ def report_wheel(report: Report) -> None:
 
 def _differences() -> list[str]:
     other: list[str] = []
-    for name, version in pins().items():
+    for name, version in ((pin.name, pin.version) for pin in pins(LOCK) if pin.is_for_here):
         try:
             installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
