@@ -1,1 +1,1 @@
-"""The platform's commands, which `perdure` has in a checkout."""
+"""The command line of a checkout: `perdure` with the commands that need the platform, for operators and authors."""

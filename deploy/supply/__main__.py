@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.supply.bom import bill_of_materials
-from deploy.supply.licences import licence_of, problems
-from deploy.supply.packages import in_production, pins
-from deploy.supply.shipped import BUNDLED, built_servers, weights
+from deploy.supply.licences import problems
+from deploy.supply.listing import listed
+from deploy.supply.packages import pins
 
 
 def sbom(file: Path | None) -> None:
@@ -26,17 +26,9 @@ def sbom(file: Path | None) -> None:
 
 def licences() -> None:
     """Print the licence of everything that is shipped or fetched; end with 1 where one is unknown or not allowed."""
-    locked, production = pins(), in_production()
-    for pin in locked:
-        use = "" if pin.name in production or not pin.is_for_here else "\tbuilds and tests only"
-        print(f"{pin.name}\t{pin.version}\t{licence_of(pin.name)}{use}")
-    for each in BUNDLED:
-        print(f"{each.name}\tin {each.package}\t{each.licence}")
-    for weight in weights():
-        print(f"{weight.name}\tweights\t{weight.licence}")
-    for server in built_servers():
-        print(f"{server.name}\t{server.version}\t{server.licence}\tbuilt where it runs")
-    if found := [*problems(locked)]:
+    for row in listed():
+        print("\t".join(row))
+    if found := [*problems(pins())]:
         sys.exit("\n".join(found))
 
 

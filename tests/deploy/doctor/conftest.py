@@ -9,8 +9,8 @@ from typing import TypeAlias
 import pytest
 
 from activities.settings import Paths, Settings
-from deploy.cli.doctor.examine import examine
-from deploy.cli.doctor.finding import Check, Context, Finding
+from deploy.doctor.examine import examine
+from deploy.doctor.finding import Check, Context, Finding
 
 Findings: TypeAlias = Callable[..., dict[str, Finding]]
 

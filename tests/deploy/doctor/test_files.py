@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from activities.adapters.databases.open import open_database
 from activities.adapters.temporal.payload_keys import payload_keys
 from activities.settings import Approvals, Callers, Payloads, Settings
-from deploy.cli.doctor import files, host
-from deploy.cli.doctor.files import DIGESTS, KEYS, MODES, SECRETS
-from deploy.cli.doctor.finding import State
-from deploy.cli.doctor.host import DISK, VERSIONS
+from deploy.doctor import files, host
+from deploy.doctor.files import DIGESTS, KEYS, MODES, SECRETS
+from deploy.doctor.finding import State
+from deploy.doctor.host import DISK, VERSIONS
 from tests.deploy.doctor.conftest import Findings
 from tests.support.runs.people import PUBLIC
 

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from activities.settings import Database, Model, Settings, Shared, Store, Tokens
-from deploy.cli.doctor.command import checks
-from deploy.cli.doctor.examine import examine
-from deploy.cli.doctor.finding import Check, Context, Report, State, ok
+from deploy.doctor.every import checks
+from deploy.doctor.examine import examine
+from deploy.doctor.finding import Check, Context, Report, State, ok
 from tests.deploy.doctor.conftest import Findings
 
 

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from activities.adapters.databases.migrations import HEAD
 from activities.adapters.databases.open import open_database
 from activities.settings import Database, Model, Settings, Shared, Store, Tokens
-from deploy.cli.doctor.clocks import AHEAD, LEEWAY, compared
-from deploy.cli.doctor.finding import State
-from deploy.cli.doctor.servers import DATABASE, REDIS, STORE, models
+from deploy.doctor.clocks import AHEAD, LEEWAY, compared
+from deploy.doctor.finding import State
+from deploy.doctor.servers import DATABASE, REDIS, STORE, models
 from tests.deploy.doctor.conftest import Findings
 from tests.support.servers.odd_server import OddHandler, OddServer, page
 

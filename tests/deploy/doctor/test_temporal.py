@@ -16,10 +16,10 @@ from temporalio.worker import Worker
 
 from activities.adapters.temporal.worker_versions import build_id
 from activities.settings import Settings, Work
-from deploy.cli.doctor import temporal
-from deploy.cli.doctor.finding import Check, Finding, State
-from deploy.cli.doctor.temporal import TEMPORAL
 from deploy.compose.register import register
+from deploy.doctor import temporal
+from deploy.doctor.finding import Check, Finding, State
+from deploy.doctor.temporal import TEMPORAL
 from perdure.contracts.temporal.queues import Queue
 from tests.deploy.doctor.conftest import Findings
 from tests.support.servers.temporal import TEMPORAL as SERVER
@@ -161,4 +161,4 @@ async def test_versions_of_workers_that_nobody_made_current_are_told(settings: S
     versioned = settings.model_copy(update={"work": Work(deployment="perdure")})
     found = (await asyncio.to_thread(findings, versioned, TEMPORAL))["worker versions"]
     assert found.state is State.WRONG
-    assert found.remedy.endswith(f"`python -m deploy.versions use {build_id()}`")
+    assert found.remedy.endswith(f"`perdure versions use {build_id()}`")

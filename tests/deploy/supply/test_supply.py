@@ -129,7 +129,7 @@ def test_the_commands_write_the_bill_and_list_licences(tmp_path: Path) -> None:
         )
         assert run.returncode == 0, run.stderr
     assert json.loads(file.read_text())["bomFormat"] == "CycloneDX"
-    assert f"temporalio\t{version('temporalio')}\t{licence_of('temporalio')}" in run.stdout.splitlines()
+    assert f"temporalio\t{version('temporalio')}\t{licence_of('temporalio')}\t" in run.stdout.splitlines()
 
 
 def version(name: str) -> str:

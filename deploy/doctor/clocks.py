@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from deploy.cli.doctor.finding import Finding, ok, warn, wrong
+from deploy.doctor.finding import Finding, ok, warn, wrong
 
 AHEAD = timedelta(seconds=2)
 """The difference of two clocks that is taken for none: an HTTP date has whole seconds."""

@@ -15,8 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.adapters.temporal.search_attributes import compare_attributes, tcld, temporal
 from activities.adapters.temporal.worker_versions import build_id, versions
-from deploy.cli.doctor.clocks import AHEAD, compared
-from deploy.cli.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
+from deploy.doctor.clocks import AHEAD, compared
+from deploy.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
 from deploy.processes.temporal_config import temporal_config
 from perdure.contracts.temporal.queues import Queue
 
@@ -143,7 +143,7 @@ async def _deployment(client: Client, context: Context, report: Report) -> None:
     known = await versions(client, deployment)
     if known is None or known.current is None:
         report(wrong(name, f"{deployment} has no current version, so new runs wait",
-                     f"start its workers, then `python -m deploy.versions use {own}`"))  # fmt: skip
+                     f"start its workers, then `perdure versions use {own}`"))  # fmt: skip
         return
     left = [version for version in known.known if version.running and version.seen is None]
     if left:
@@ -152,7 +152,7 @@ async def _deployment(client: Client, context: Context, report: Report) -> None:
                      "start workers of it again, or move them as deploy/versions/README.md says"))  # fmt: skip
     elif known.current != own:
         report(warn(name, f"new runs begin on {known.current}, and this checkout is {own}",
-                    f"`python -m deploy.versions use {own}` once its workers run"))  # fmt: skip
+                    f"`perdure versions use {own}` once its workers run"))  # fmt: skip
     else:
         report(ok(name, f"new runs begin on {own}"))
 

@@ -16,8 +16,8 @@ from activities.adapters.sql.inspection import inspect_database
 from activities.adapters.stores.open import home_of_index
 from activities.ports import PortError
 from activities.settings import Settings
-from deploy.cli.doctor.clocks import compared, of_answer
-from deploy.cli.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
+from deploy.doctor.clocks import compared, of_answer
+from deploy.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
 from deploy.local.stack.stack import running
 from deploy.local.weights.weights import read_catalogue
 from deploy.processes.errors import DeployError

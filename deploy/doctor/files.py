@@ -15,8 +15,8 @@ from activities.adapters.sql.inspection import inspect_database
 from activities.ports import PortError
 from activities.settings.environment import temporal_config_file
 from activities.settings.state_folder import OTHERS, exposed
-from deploy.cli.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
 from deploy.compose.secret_files import FOLDER as COMPOSE_SECRETS
+from deploy.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
 from deploy.local.weights import weights
 from deploy.processes.errors import DeployError
 

@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 from activities.settings import ROOT
-from deploy.cli.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
+from deploy.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
 from deploy.supply.packages import LOCK, pins
 
 OLDEST_PYTHON = (3, 11)

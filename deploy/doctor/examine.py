@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from deploy.cli.doctor.finding import Check, Context, Finding, State, skipped, wrong
+from deploy.doctor.finding import Check, Context, Finding, State, skipped, wrong
 from perdure.contracts.temporal.connection import let_connection_rest
 
 Progress = Callable[[Sequence[str], int], None]
