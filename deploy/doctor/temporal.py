@@ -51,7 +51,7 @@ async def look(context: Context, report: Report) -> None:
         report(wrong("temporal", what, mend if unknown else other))
         return
     kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
-    report(ok("temporal", f"{where}, namespace {namespace!r}, keeps closed runs for {kept.days} days"))
+    report(ok("temporal", f"{where}, namespace {namespace!r}, keeps closed runs for {kept.days} d"))
     async with asyncio.TaskGroup() as tasks:
         for each in (_version, _attributes, _workers, _deployment, _clock):
             tasks.create_task(_careful(each.__name__.removeprefix("_"), each(client, context, report), report))
