@@ -35,7 +35,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup fetch demo up worker migrate effects fix lint types arch golden test test-redis test-postgres test-weaviate \
-  test-sglang test-services check chaos bench histories train-injection wheel lock clean
+  test-sglang test-services check chaos bench histories train-injection wheel lock clean sbom
 
 help: ## List the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
@@ -139,3 +139,6 @@ lock: setup ## Compile requirements.lock anew from pyproject.toml
 clean: ## Remove build outputs and caches; never var/ (your runs and documents), the models or .venv
 	rm -rf dist build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name .venv -prune -o -name var -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+sbom: setup ## Write what is shipped, with licences and hashes, into dist/ (CycloneDX); `python -m deploy.supply licences` lists
+	@$(BIN)/python -m deploy.supply sbom dist/perdure.cdx.json

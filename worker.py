@@ -100,6 +100,7 @@ async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | N
     from activities.adapters.telemetry import log_events, record_spans
     from activities.adapters.temporal.client import connect
     from activities.adapters.temporal.payload_keys import payload_keys
+    from activities.adapters.temporal.search_attributes import attributes_notice
     from activities.adapters.temporal.worker_versions import notice
     from activities.adapters.tokens.open import forget_old_tokens
 
@@ -121,6 +122,8 @@ async def serve(settings: Settings, roles: Sequence[WorkerRole], alive: Path | N
             await stack.enter_async_context(worker)
         if WorkerRole.WORKFLOWS in roles and (version_notice := await notice(client, settings.work)):
             print(f"version: {version_notice}", flush=True)
+        if WorkerRole.WORKFLOWS in roles and (lacking := await attributes_notice(client)):
+            print(f"search attributes: {lacking}", flush=True)
         names = ", ".join(roles)
         print(f"ready: {names} after {time.monotonic() - began:.1f} s", flush=True)
         for begin in parts.when_ready:

@@ -5,6 +5,7 @@ from perdure.contracts.agents.agent import AgentPhase
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.chains.extraction import Evidence, FieldValue, Record
 from perdure.contracts.contract import BadInput
+from perdure.contracts.runs.failures import FailureCause, FailureGroup
 from perdure.contracts.runs.retry import Retry
 from perdure.contracts.runs.run import (
     Abstained,
@@ -59,6 +60,8 @@ __all__ = [
     "Exhausted",
     "ExtractRequest",
     "Extracted",
+    "FailureCause",
+    "FailureGroup",
     "FieldValue",
     "InboxEntry",
     "NoServer",

@@ -2,37 +2,26 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import EventType, ResetReapplyType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from perdure.contracts.runs.retry import Retry
-from perdure.contracts.temporal.search_attributes import AGENT, OUTCOME, TENANT
+from perdure.contracts.temporal.search_attributes import AGENT, OUTCOME
 from perdure.errors import NotFailed, PlatformError
+from perdure.history.causes import TAIL, cause_of
 from perdure.history.safe_point import safe_point
-from perdure.runs import (
-    cannot_list,
-    checked_id,
-    checked_name,
-    client_error,
-    retry_lost_namespace,
-    split_workflow_id,
-    workflow_id,
-)
-
-FAILED = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.TIMED_OUT)
-"""The states of a run that can be retried: it ended by a fault, or by a timeout that its starter had set."""
+from perdure.run_failures import FAILED, RunFailures, failed_since
+from perdure.runs import checked_id, client_error, retry_lost_namespace, split_workflow_id, workflow_id
 
 
-class RunRetry:
+class RunRetry(RunFailures):
     """The methods of `Platform` that retry failed runs."""
-
-    _client: Client
 
     async def retry(self, business_id: str, *, tenant: str = "default") -> Retry:
         """Continue a failed run from just before the step that failed.
@@ -45,21 +34,25 @@ class RunRetry:
         return await self._reset(failure)
 
     async def retry_failed(
-        self, since: datetime, *, tenant: str | None = "default", dry_run: bool = False
+        self, since: datetime, *, tenant: str | None = "default", cause: str | None = None, dry_run: bool = False
     ) -> AsyncIterator[Retry]:
         """Retry all runs that failed since a moment, of a tenant or of all, one after the other, the oldest first.
 
         Yields each run once it is retried. One that cannot be retried is yielded with its problem, and the others go
-        on. With `dry_run` nothing is done, and each run is yielded with the point where it would continue. A run that
+        on. With `cause`, the id of a cause that `failures` returns, only runs that failed for it are retried. With
+        `dry_run` nothing is done, and each run is yielded with the point where it would continue. A run that
         failed within the last second may be missed.
         """
-        for name in await self._failed_since(since, tenant):
+        for name in await failed_since(self._client, since, tenant):
             try:
                 failure = await self._failure(name)
             except NotFailed:
                 continue  # it was retried meanwhile, or before: the list shows the execution that was left behind
             except PlatformError as error:
-                yield _unreadable(name, str(error))
+                if cause is None:
+                    yield _unreadable(name, str(error))
+                continue
+            if cause is not None and failure.cause != cause:
                 continue
             if dry_run:
                 yield failure
@@ -68,19 +61,6 @@ class RunRetry:
                 yield await self._reset(failure)
             except PlatformError as error:
                 yield failure.model_copy(update={"problem": str(error)})
-
-    async def _failed_since(self, since: datetime, tenant: str | None) -> list[str]:
-        """Return the workflow ids of failed runs, each once, the oldest first."""
-        if since.tzinfo is None:
-            since = since.replace(tzinfo=UTC)
-        whose = f"{TENANT.name} IS NOT NULL" if tenant is None else f"{TENANT.name} = '{checked_name(tenant)}'"
-        query = f"{whose} AND ExecutionStatus IN ('Failed', 'TimedOut') AND CloseTime >= '{since.isoformat()}'"
-        try:
-            executions: list[WorkflowExecution] = [run async for run in self._client.list_workflows(query)]
-        except RPCError as error:
-            raise cannot_list(error, "what failed") from None
-        executions.sort(key=lambda run: (run.close_time or since, run.id))
-        return list(dict.fromkeys(run.id for run in executions))
 
     async def _failure(self, name: str) -> Retry:
         """Return how a run has failed, and where it would continue. In a long run only the last execution can fail."""
@@ -103,6 +83,7 @@ class RunRetry:
             agent=description.typed_search_attributes.get(AGENT),
             failed=description.close_time,
             reason=_reason(events[-1]),
+            cause=cause_of(events[-TAIL:], business_id, tenant).id,
             again=() if point is None else point.again,
             event=None if point is None else point.event,
         )

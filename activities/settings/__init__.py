@@ -23,6 +23,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from activities.settings.environment import environment_with as environment_with
 from activities.settings.errors import explain, explain_json
 from activities.settings.foreign_work import ForeignWork
 from activities.settings.groups import Approvals, Callers, Group, Limits, Payloads
@@ -30,6 +31,7 @@ from activities.settings.names import DELIMITER, PREFIX, secret_files, unknown
 from activities.settings.paths import PROFILES as PROFILES
 from activities.settings.paths import ROOT as ROOT
 from activities.settings.paths import Paths
+from activities.settings.state_folder import keep_private
 
 SECRETS = Path("/run/secrets")
 """The folder where a setting may be a file: `perdure_database__postgres`."""
@@ -225,15 +227,18 @@ class Settings(BaseSettings):
 
 @cache
 def load() -> Settings:
-    """Read the environment once. An invalid setting ends the process with one line that names it."""
+    """Read the environment once; files are then written for their owner alone. A bad setting ends the process."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problem = explain(error, Settings, _values_set())
     except SettingsError:
         problem = explain_json(Settings, _values_set())
     except UnicodeDecodeError:
         problem = "a secret file is no text in UTF-8: write it again"
+    else:
+        keep_private(settings.paths.state)
+        return settings
     sys.exit(f"perdure: a PERDURE_ setting cannot be used: {problem}")
 
 
@@ -245,12 +250,6 @@ def _values_set() -> dict[str, str]:
 
 def _files() -> list[Path]:
     return secret_files(Path(str(Settings.model_config.get("secrets_dir", SECRETS))))
-
-
-def environment_with(keeping: Sequence[str] | None = None, **extra: str) -> dict[str, str]:
-    """Return this process's environment, or its variables in `keeping`, with more, for a process that it starts."""
-    kept = os.environ if keeping is None else {name: os.environ[name] for name in keeping if name in os.environ}
-    return {**kept, **extra}
 
 
 def adopt(settings: Mapping[str, str], keeping: Sequence[str] = ()) -> Settings:

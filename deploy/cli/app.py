@@ -7,12 +7,14 @@ from typing import NoReturn
 
 from deploy.cli.budget import budget
 from deploy.cli.database import backup, migrate, restore
+from deploy.cli.doctor import doctor
 from deploy.cli.documents import index
 from deploy.cli.effects import effects
 from deploy.cli.errors import explain
 from deploy.cli.evals import evals
 from deploy.cli.models import models
 from deploy.cli.stack import demo, fetch, up
+from deploy.cli.supply import licences, sbom
 from deploy.cli.tools import tool, tools
 from deploy.cli.versions import versions
 from deploy.cli.worker import worker
@@ -27,7 +29,7 @@ for command in (up, demo, fetch, worker):
 for command in (index, tools, tool):
     app.command(rich_help_panel="Authors")(command)
 app.add_typer(evals, name="evals", rich_help_panel="Authors")
-for command in (migrate, backup, restore, budget, effects):
+for command in (doctor, migrate, backup, restore, budget, effects, sbom, licences):
     app.command(rich_help_panel="Operators")(command)
 app.add_typer(models, name="models", rich_help_panel="Operators")
 app.add_typer(versions, name="versions", rich_help_panel="Operators")

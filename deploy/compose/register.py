@@ -1,14 +1,20 @@
-"""Creates the namespace and the search attributes of runs on a self-hosted Temporal server."""
+"""Creates the namespace and the search attributes of runs on a Temporal server, or says who has to do it."""
 
 import asyncio
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.adapters.temporal.search_attributes import (
+    REFUSED,
+    Attributes,
+    compare_attributes,
+    how_to_register,
+)
 from deploy.processes.errors import DeployError
 from deploy.processes.temporal_config import temporal_config
 from perdure.contracts.temporal.connecting import connect
@@ -59,13 +65,22 @@ async def _create_namespace(client: Client, name: str) -> bool:
     except RPCError as error:
         if error.status is RPCStatusCode.ALREADY_EXISTS:
             return False
-        raise
+        if error.status not in REFUSED:
+            raise
+        # Such a server keeps namespaces to its own tools. It is enough that this one is there.
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        return False
     return True
 
 
 async def _add_attributes(client: Client, namespace: str) -> list[str]:
     """Add the missing search attributes; return their names. Raises `DeployError` for one with another type."""
     wanted = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+    attributes = await _without_operator_service(client, namespace)
+    if attributes is not None:
+        if attributes.missing:
+            raise DeployError(how_to_register(namespace, attributes))
+        return []
     async with asyncio.timeout(PATIENCE):
         existing = await _existing_attributes(client, namespace)
         while existing is None:
@@ -86,6 +101,16 @@ async def _add_attributes(client: Client, namespace: str) -> list[str]:
             )
         )
     return missing
+
+
+async def _without_operator_service(client: Client, namespace: str) -> Attributes | None:
+    """Return which attributes are there, where the operator service is refused; None where it answers."""
+    try:
+        await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status in REFUSED:
+            return await compare_attributes(client)
+    return None
 
 
 async def _existing_attributes(client: Client, namespace: str) -> dict[str, int] | None:

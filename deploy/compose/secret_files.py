@@ -53,6 +53,7 @@ def _secret(folder: Path, name: str, value: Callable[[], str], made: list[str]) 
     except FileExistsError:
         return file.read_text()
     with os.fdopen(descriptor, "w") as out:
+        os.fchmod(descriptor, 0o444)  # whatever the mask of this process is
         out.write(value())
     made.append(name)
     return file.read_text()

@@ -9,6 +9,7 @@ import typer
 from temporalio.service import RPCError
 
 from perdure.cli.commands import people, runs, show
+from perdure.cli.commands.listing import list_runs
 from perdure.cli.commands.new import new
 from perdure.cli.commands.retry import retry
 from perdure.cli.commands.schedule import schedule
@@ -71,7 +72,7 @@ def commands() -> typer.Typer:
     )
     for command in (runs.ask, runs.run, runs.watch):
         app.command(rich_help_panel="Runs")(command)
-    app.command("list", rich_help_panel="Runs")(runs.list_runs)
+    app.command("list", rich_help_panel="Runs")(list_runs)
     for command in (show.show, runs.cancel, runs.pause, runs.resume):
         app.command(rich_help_panel="Runs")(command)
     for command in (people.inbox, people.approve, people.edit, people.deny, people.answer):

@@ -1,6 +1,7 @@
 """A program of the checkout: it reports in a line of JSON, obeys commands line by line, and ends with its input."""
 
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -34,8 +35,8 @@ class Program:
         """Start the program and wait for its report. Raises `ProgramFailed` with the end of its log."""
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(log, "wb", opener=_private) as errors:
             self._process = subprocess.Popen(  # noqa: S603 - the interpreter of the user's own checkout
                 command,
                 cwd=folder,
@@ -104,3 +105,8 @@ class Program:
     def _end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
         return f"the end of its log {self.log}:" + "".join(f"\n  {line}" for line in lines or ["(empty)"])
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: a log may hold what a run was asked."""
+    return os.open(path, flags, 0o600)

@@ -64,6 +64,10 @@ class PostgresDatabase:
             await self.bring_up()
         return await self._run_on_thread(self._read_engine, work)
 
+    async def look(self, work: Callable[[Connection], Result]) -> Result:
+        """Do `work` on a snapshot of the tables as they are, without bringing them up. Raises `StorageFailed`."""
+        return await self._run_on_thread(self._read_engine, work)
+
     async def bring_up(self) -> SchemaUpgrade:
         """Create or upgrade the tables; one process at a time. Raises `StorageFull`, `StorageFailed`."""
         async with self._upgrade_lock:

@@ -31,6 +31,10 @@ def retry(
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="With --failed: how far back, 2h, 7d ...")
     ] = None,
+    cause: Annotated[
+        str | None,
+        typer.Option("--cause", metavar="ID", help="With --failed: only those of one cause (perdure list --why)."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --failed: only list what would be retried.")] = False,
     tenant: options.Tenant = "default",
     every_tenant: Annotated[bool, typer.Option("--every-tenant", help="With --failed: those of all tenants.")] = False,
@@ -41,14 +45,14 @@ def retry(
     if failed == (run is not None):
         raise BadInput("say which: either RUN, or --failed --since TIME")
     if run is not None:
-        if since is not None or dry_run or every_tenant:
-            raise BadInput("--since, --dry-run and --every-tenant go with --failed: leave RUN out, or them")
+        if since is not None or cause is not None or dry_run or every_tenant:
+            raise BadInput("--since, --cause, --dry-run and --every-tenant go with --failed: leave RUN out, or them")
         session.work(lambda platform: _one(session, platform, run, tenant, out))
         return
     if since is None:
         raise BadInput("--since: say how far back, so that nothing older begins again: --since 2h")
     moment, whose = datetime.now(UTC) - span(since, "--since"), None if every_tenant else tenant
-    session.work(lambda platform: _all(platform, moment, whose, out, dry_run=dry_run))
+    session.work(lambda platform: _all(platform, moment, whose, out, cause=cause, dry_run=dry_run))
 
 
 async def _one(session: Session, platform: Platform, run: str, tenant: str, out: Output) -> None:
@@ -62,8 +66,10 @@ async def _one(session: Session, platform: Platform, run: str, tenant: str, out:
     out.note(f"failed   {one_line(retried.reason, 300)}", f"run      {link}", f"perdure watch {run}{whose}")
 
 
-async def _all(platform: Platform, since: datetime, tenant: str | None, out: Output, *, dry_run: bool) -> None:
-    failures = [failure async for failure in platform.retry_failed(since, tenant=tenant, dry_run=True)]
+async def _all(
+    platform: Platform, since: datetime, tenant: str | None, out: Output, *, cause: str | None, dry_run: bool
+) -> None:
+    failures = [failure async for failure in platform.retry_failed(since, tenant=tenant, cause=cause, dry_run=True)]
     if dry_run and out.as_json:
         out.json(failures)
         return

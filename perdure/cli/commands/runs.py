@@ -1,7 +1,6 @@
 """Commands that start runs, follow them, list them, and pause, resume or cancel them."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -9,18 +8,14 @@ import typer
 from perdure.cli import options, render
 from perdure.cli import steps as steps_text
 from perdure.cli.exits import Ended, Exit, exit_of
-from perdure.cli.output import Output, ago
+from perdure.cli.output import Output
 from perdure.cli.session import Session, answered, session_of
 from perdure.cli.values import UNREAD, Mistakes, budget, limit_of, name_of, span, words
 from perdure.client import Platform
-from perdure.contracts.budget import dollars
-from perdure.contracts.contract import BadInput
-from perdure.contracts.runs.listing import RunFilter
 from perdure.contracts.runs.run import PATIENCE, AgentRequest, AskRequest, RunResult
 from perdure.contracts.runs.timeline import EntryKind, EntryState
 from perdure.errors import PlatformError, RunFailed
 from perdure.launch import Request
-from perdure.run_views import phase_named
 
 
 def ask(
@@ -149,63 +144,9 @@ def resume(
     _did(Output(as_json=as_json), run, tenant, f"{run} goes on", paused=held.paused)
 
 
-def list_runs(
-    context: typer.Context,
-    *,
-    tenant: options.Tenant = "default",
-    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="List those of all tenants.")] = False,
-    agent: Annotated[str | None, typer.Option("--agent", help="Only runs of this agent, chain or schema.")] = None,
-    phase: Annotated[
-        str | None, typer.Option("--phase", help="Only runs in this phase: generating, paused ...")
-    ] = None,
-    outcome: Annotated[str | None, typer.Option("--outcome", help="Only runs with this outcome: answered ...")] = None,
-    state: Annotated[
-        str | None, typer.Option("--state", help="Only runs in this state of Temporal's: running, failed ...")
-    ] = None,
-    waiting: Annotated[bool, typer.Option("--waiting", help="Only runs in which a step waits for a person.")] = False,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Only runs that started within this time: 24h, 7d ...")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="The most runs to list.")] = 50,
-    as_json: options.Json = False,
-) -> None:
-    """List runs, the newest first."""
-    fields: dict[str, Any] = {"tenant": None if every_tenant else tenant, "agent": agent, "outcome": outcome}
-    fields |= {"state": state, "limit": limit, "awaiting": True if waiting else None}
-    fields["phase"] = None if phase is None else _phase(phase)
-    fields["since"] = None if since is None else datetime.now(UTC) - span(since, "--since")
-    which = RunFilter.strictly(fields)
-    out, runs = Output(as_json=as_json), session_of(context).work(lambda platform: platform.list_runs(which))
-    if as_json:
-        out.json(runs)
-        return
-    out.rows(
-        ("run", "agent", "state", "phase", "outcome", "cost", "started"),
-        (
-            (
-                run.business_id if not every_tenant else f"{run.tenant}:{run.business_id}",
-                run.agent or run.kind,
-                run.state,
-                ("waits for a person" if run.awaiting else run.phase or "") if run.state == "running" else "",
-                run.outcome or "",
-                "" if run.micro_dollars is None else dollars(run.micro_dollars),
-                ago(run.started),
-            )
-            for run in runs
-        ),
-    )
-
-
 def _starter(session: Session, by: str | None) -> str:
     """Return the name that the starter gives; empty where a token names them."""
     return "" if by is None and session.caller_token is not None else name_of(by)
-
-
-def _phase(typed: str) -> Any:
-    try:
-        return phase_named(typed)
-    except ValueError:
-        raise BadInput(f"--phase: there is no phase {typed!r}: use generating, awaiting_approval, paused ...") from None
 
 
 def _did(out: Output, run: str, tenant: str, line: str, **more: Any) -> None:

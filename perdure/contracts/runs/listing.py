@@ -30,6 +30,10 @@ class RunFilter(Contract, metaclass=EdgeType):
     """Whether something in the run waits for a person."""
     since: AwareDatetime | None = None
     """The earliest start."""
+    failed: bool = False
+    """Only runs that failed or ran out of time: those that can be retried."""
+    ended_since: AwareDatetime | None = None
+    """The earliest end."""
     limit: int = Field(default=50, strict=True, ge=1, le=10_000)
     """The most runs to return."""
 
@@ -51,6 +55,10 @@ class RunFilter(Contract, metaclass=EdgeType):
             conditions.append(f"AwaitingApproval = {str(self.awaiting).lower()}")
         if self.since is not None:
             conditions.append(f"StartTime >= '{self.since.isoformat()}'")
+        if self.failed:
+            conditions.append("ExecutionStatus IN ('Failed', 'TimedOut')")
+        if self.ended_since is not None:
+            conditions.append(f"CloseTime >= '{self.ended_since.isoformat()}'")
         return " AND ".join(conditions)
 
 

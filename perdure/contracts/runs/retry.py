@@ -23,6 +23,8 @@ class Retry(Contract):
     """The moment when the run ended."""
     reason: str = ""
     """Why the run failed."""
+    cause: str = ""
+    """The id of the cause that runs with the same remedy share (`FailureCause.id`)."""
     again: tuple[str, ...] = ()
     """The steps that are done again, each with its effect: `think think-2`. Empty where no step is to blame: then the
     last workflow task is done again."""
