@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -26,6 +26,9 @@ UP = "make up"
 
 READY = "Ctrl-C stops it"
 """The last line that `make up` prints when everything answers."""
+
+TAKEN_UP = "the new worker is ready"
+"""What `make up` prints when the worker has a new tool, as the README says."""
 
 RUN_BY_CI = ("make demo", "make test")
 """What `.ci/run` runs by itself: a test of these would run the tests in a test."""
@@ -58,46 +61,55 @@ class Reader:
         assert ended.returncode == 0, f"$ {command.line}\n{ended.stdout}"
         return ended.stdout
 
-    @contextmanager
-    def up(self) -> Generator[str]:
-        """Run `make up` in a terminal of its own, and yield what it has printed when it is ready."""
-        process = subprocess.Popen(
-            ["make", "up"],
-            cwd=self.checkout,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield _until(READY, process)
-        finally:
+
+class Terminal:
+    """The terminal in which `make up` runs: what it prints, line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lines: Queue[str] = Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_for(self, words: str) -> None:
+        """Wait until a line is printed that has these words. Fails with what was printed instead."""
+        printed: list[str] = []
+        deadline = monotonic() + 300
+        while not (printed and words in printed[-1]):
+            with suppress(Empty):
+                printed.append(self._lines.get(timeout=1))
+                continue
+            assert self._process.poll() is None, "".join(printed)
+            assert monotonic() < deadline, "".join(printed)
+
+    def _read(self) -> None:
+        output = self._process.stdout
+        assert output is not None
+        with output:
+            for line in output:
+                self._lines.put(line)
+
+
+@contextmanager
+def up(reader: Reader) -> Generator[Terminal]:
+    """Run `make up` in a terminal of its own, and yield that when everything is ready."""
+    process = subprocess.Popen(
+        ["make", "up"],
+        cwd=reader.checkout,
+        env=reader.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        terminal = Terminal(process)
+        terminal.wait_for(READY)
+        yield terminal
+    finally:
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(60)
-
-
-def _until(last: str, process: subprocess.Popen[str]) -> str:
-    """Return the lines of a process up to the one that begins with these words, and drain the rest beside the test."""
-    lines: Queue[str] = Queue()
-    output = process.stdout
-    assert output is not None
-
-    def read() -> None:
-        for line in output:
-            lines.put(line)
-
-    threading.Thread(target=read, daemon=True).start()
-    printed: list[str] = []
-    deadline = monotonic() + 300
-    while not (printed and printed[-1].startswith(last)):
-        try:
-            printed.append(lines.get(timeout=1))
-        except Empty:
-            text = "".join(printed)
-            assert process.poll() is None, text
-            assert monotonic() < deadline, text
-    return "".join(printed)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -107,7 +119,9 @@ def reader(tmp_path: Path) -> Reader:
     for source in written():
         target = checkout / source.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target)  # with its time: `make` installs anew where requirements.lock is newer
+        shutil.copyfile(source, target)
+        shutil.copymode(source, target)
+    os.utime(checkout / "requirements.lock", (0, 0))  # `make` sees that what is installed is newer
     (checkout / ".venv").symlink_to(ROOT / ".venv")
     temporal, ui, model, desk = free_ports(4)
     environment = environment_with(
@@ -125,15 +139,21 @@ def reader(tmp_path: Path) -> Reader:
 def test_the_readme_works_as_it_is_read(reader: Reader) -> None:
     steps = list(walk(README))
     [place] = [number for number, step in enumerate(steps) if step == Command(UP, ())]
-    with reader.up():
+    with up(reader) as terminal:
         address = f"127.0.0.1:{reader.environment['PERDURE_EMBEDDED__TEMPORAL_PORT']}"
         typing = Reader(reader.checkout, {**reader.environment, "TEMPORAL_ADDRESS": address})
         for step in steps[place + 1 :]:
             if isinstance(step, File):
                 typing.write(step)
+                if step.path.startswith("tools/"):
+                    terminal.wait_for(TAKEN_UP)
             else:
                 output = typing.type(step)
                 assert step.missing(output) is None, f"$ {step.line}\n{output}"
+
+
+def test_the_words_to_wait_for_are_what_the_readme_says() -> None:
+    assert f"`{TAKEN_UP}`" in README
 
 
 def test_the_commands_before_it_are_run_by_ci() -> None:
