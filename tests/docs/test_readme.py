@@ -122,10 +122,9 @@ async def test_the_tool_of_the_readme_can_be_used(tmp_path: Path, monkeypatch: p
 
 
 def test_the_tool_that_the_readme_tries_answers() -> None:
-    [line] = re.findall(r"`\.venv/bin/python (-m tools calculator .+?)`", README)
-    module, name, arguments = line.removeprefix("-m ").split(" ", 2)
+    [arguments] = re.findall(r"`\.venv/bin/perdure tool calculator (.+?)`", README)
     ended = subprocess.run(
-        [sys.executable, "-m", module, name, arguments.strip("'")],
+        [sys.executable, "-m", "deploy.cli", "tool", "calculator", arguments.strip("'")],
         cwd=ROOT,
         capture_output=True,
         text=True,
