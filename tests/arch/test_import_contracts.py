@@ -41,7 +41,9 @@ BREACHES = (
     ),
     Breach("perdure stands alone", "perdure/testing/stack.py", "import pytest", "testing.stack -> pytest"),
     Breach("perdure.testing.fixtures", "perdure/testing/fixtures.py", "import httpx", "testing.fixtures -> httpx"),
-    Breach("nothing imports the command line of", "deploy/processes/rest.py", "import deploy.cli.app", "-> deploy.cli"),
+    Breach(
+        "nothing imports the command line of", "deploy/processes/rest.py", "import deploy.cli.app", "-> deploy.cli.app"
+    ),
     Breach("deploy.cli imports what", "deploy/cli/app.py", "import httpx", "deploy.cli.app -> httpx"),
     Breach("perdure.testing is", "perdure/client.py", "import perdure.testing.bill", "client -> perdure.testing.bill"),
     Breach(
