@@ -26,7 +26,7 @@ def up(
     from deploy.local.commands.up import up as run
     from deploy.local.weights.weights import DEFAULT_TIERS
 
-    run(settings_with(store), model=model, worker=worker, tiers=tuple(tiers or DEFAULT_TIERS))
+    run(settings_with(store), model=model, worker=worker, tiers=DEFAULT_TIERS if tiers is None else tiers)
 
 
 def demo(
@@ -57,7 +57,8 @@ def fetch(
     from deploy.local.weights import weights
 
     out, settings = Output(as_json=as_json), load()
-    wanted = names or weights.needed(settings, tuple(tiers or weights.DEFAULT_TIERS))
+    served = weights.DEFAULT_TIERS if tiers is None else tuple(tiers)
+    wanted = weights.needed(settings, served) if names is None else names
     files = {name: str(weights.fetch(name, settings)) for name in wanted}
     if as_json:
         out.json(files)

@@ -62,7 +62,8 @@ async def use(settings: Settings, version: str | None) -> tuple[str, dict[str, i
 
     Return it, and how many runs run on each other version. Raises `DeployError` and `RPCError`.
     """
-    build = version or settings.work.build or build_id()
+    build = settings.work.build if version is None else version
+    build = build_id() if build is None else build
     deployment = _deployment(settings)
     client = await connected(settings)
     try:

@@ -37,10 +37,14 @@ BREACHES = (
     Breach("perdure.cli imports", "perdure/cli/commands/runs.py", "import httpx", "perdure.cli.commands.runs -> httpx"),
     Breach("perdure.cli imports", "perdure/cli/app.py", "import workflows.plugin", "cli.app -> workflows.plugin"),
     Breach(
-        "nothing imports the command line", "perdure/client.py", "import perdure.cli.app", "client -> perdure.cli.app"
+        "nothing imports the command line:", "perdure/client.py", "import perdure.cli.app", "client -> perdure.cli.app"
     ),
     Breach("perdure stands alone", "perdure/testing/stack.py", "import pytest", "testing.stack -> pytest"),
     Breach("perdure.testing.fixtures", "perdure/testing/fixtures.py", "import httpx", "testing.fixtures -> httpx"),
+    Breach(
+        "nothing imports the command line of", "deploy/processes/rest.py", "import deploy.cli.app", "-> deploy.cli.app"
+    ),
+    Breach("deploy.cli imports what", "deploy/cli/app.py", "import httpx", "deploy.cli.app -> httpx"),
     Breach("perdure.testing is", "perdure/client.py", "import perdure.testing.bill", "client -> perdure.testing.bill"),
     Breach(
         "nothing imports the plugin",

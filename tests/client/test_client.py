@@ -108,7 +108,7 @@ async def test_a_lost_namespace_is_asked_for_again() -> None:
 
 async def test_a_namespace_that_stays_lost_is_an_error() -> None:
     call = Stumbles(100, "Namespace default is not found.")
-    with pytest.raises(RPCError):
+    with pytest.raises(NoServer, match="no such namespace"):
         await retry_lost_namespace(call)
     assert call.calls == TRANSIENT_TRIES
 

@@ -231,7 +231,7 @@ def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     result = command()
     assert result.returncode == 1
     assert result.stderr == (
-        f"perdure: no Temporal server at 127.0.0.1:{port}: start one with `make up`, or set TEMPORAL_ADDRESS\n"
+        f"perdure: no Temporal server answers at 127.0.0.1:{port}: start one with `make up`, or set TEMPORAL_ADDRESS\n"
     )
 
 

@@ -53,7 +53,7 @@ def test_no_server_is_one_line_and_a_failure(tmp_path: Path) -> None:
     _, complained = process.communicate(timeout=120)
     assert process.returncode == 1
     assert complained.strip().splitlines()[-1] == (
-        f"worker: no Temporal server at 127.0.0.1:{port}: start one with `make up`, or set TEMPORAL_ADDRESS"
+        f"worker: no Temporal server answers at 127.0.0.1:{port}: start one with `make up`, or set TEMPORAL_ADDRESS"
     )
     assert "Traceback" not in complained
 

@@ -1,6 +1,7 @@
 """Every command of the command line helps, and answers a mistake with one line and an exit code."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ PROCESSES = {"up", "demo", "worker"}
 
 SLOW = ("litellm", "guardrails", "lancedb", "spacy", "onnxruntime", "sqlalchemy", "activities", "workflows", "tools")
 """What no help needs: the platform, and its libraries."""
+
+CODE = re.compile(r"`([^`]+)`")
 
 each_one = pytest.mark.parametrize("one", TREE, ids=str)
 each_command = pytest.mark.parametrize("one", COMMANDS, ids=str)
@@ -137,6 +140,15 @@ def test_a_mistake_is_one_line(
 @each_command
 def test_everything_that_prints_a_result_prints_json(one: Typed) -> None:
     assert ("--json" in one.options) == (str(one) not in PROCESSES)
+
+
+def test_the_pages_say_what_each_command_prints_as_json() -> None:
+    pages = [(ROOT / page).read_text() for page in ("perdure/cli/JSON.md", "deploy/cli/README.md")]
+    rows = [row.split("|")[1:-1] for page in pages for row in page.splitlines() if row.startswith("| `")]
+    written = {
+        re.split(r" [A-Z\[]", name)[0] for first, *_, shape in rows if shape.strip() for name in CODE.findall(first)
+    }
+    assert written == {str(one) for one in TREE if "--json" in one.options}
 
 
 def test_an_invalid_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ async def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
     monkeypatch.setenv("TEMPORAL_ADDRESS", address)
-    with pytest.raises(DeployError, match=f"no Temporal server at {address}: start one"):
+    with pytest.raises(DeployError, match=f"no Temporal server answers at {address}: start one"):
         await register()
 
 
