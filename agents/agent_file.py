@@ -120,11 +120,7 @@ def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable], where: s
     file = validated(where, AgentFile, read_toml(where, data))
     granted = tuple(_granted_tool(where, tool, grant, tools) for tool, grant in file.tools.items())
     _check_order(where, file)
-    if file.loops.told and 0 < file.loops.stuck <= file.loops.told:
-        raise BadSpec(
-            f"{where}: loops.stuck: {file.loops.stuck} comes before the model can heed what it is told at "
-            f"{file.loops.told}: write more than loops.told, or 0 for never"
-        )
+    _check_loops(where, file.loops)
     return AgentSpec(
         name=name,
         digest=hashlib.sha256(data).hexdigest(),
@@ -214,6 +210,18 @@ def _check_order(where: str, file: AgentFile) -> None:
     except CycleError as error:
         circle = " after ".join(reversed(error.args[1]))
         raise BadSpec(f"{where}: tools: {circle}: none of them could ever be called: leave one `after` out") from None
+
+
+def _check_loops(where: str, loops: LoopsFile) -> None:
+    """Raise `BadSpec` for limits that are met by a single call, or that end a run before its model can heed them."""
+    for name, time in (("told", loops.told), ("stuck", loops.stuck)):
+        if time == 1:
+            raise BadSpec(f"{where}: loops.{name}: 1 is no repetition yet: write 2 or more, or 0 for never")
+    if loops.told and 0 < loops.stuck <= loops.told:
+        raise BadSpec(
+            f"{where}: loops.stuck: {loops.stuck} comes before the model can heed what it is told at {loops.told}: "
+            "write more than loops.told, or 0 for never"
+        )
 
 
 def _instructions(where: str, file: AgentFile, tools: Mapping[str, Grantable]) -> str:

@@ -130,6 +130,8 @@ def example(call: str, granted: str = "[tools.calculator]\n") -> str:
         ),
         (GOOD + "reminders = 4", "reminders: Input should be less than or equal to 3 (got 4)"),
         (GOOD + "[loops]\ntold = 3", "loops.stuck: 3 comes before the model can heed what it is told at 3: write more"),
+        (GOOD + "[loops]\nstuck = 1", "loops.stuck: 1 is no repetition yet: write 2 or more, or 0 for never"),
+        (GOOD + "[loops]\ntold = 1", "loops.told: 1 is no repetition yet: write 2 or more, or 0 for never"),
         (GOOD + "[loops]\nstuck = -1", "loops.stuck: Input should be greater than or equal to 0 (got -1)"),
         (GOOD + "[loops]\ntold = 101", "loops.told: Input should be less than or equal to 100 (got 101)"),
         (GOOD + "[loops]\nstuk = 3", "loops.stuk: Extra inputs are not permitted (got 3)"),
@@ -169,7 +171,7 @@ def test_what_the_file_says_is_what_the_agent_is() -> None:
 def test_a_call_is_told_the_second_time_and_ends_the_run_the_third_unless_the_file_says_otherwise() -> None:
     assert parse_agent("x", GOOD.encode(), TOOLS).loops == Loops(told=2, stuck=3)
     for text, loops in (
-        ("told = 0\nstuck = 1", Loops(told=0, stuck=1)),
+        ("told = 0\nstuck = 2", Loops(told=0, stuck=2)),
         ("stuck = 0", Loops(told=2, stuck=0)),
         ("told = 5\nstuck = 100", Loops(told=5, stuck=100)),
     ):
