@@ -55,7 +55,7 @@ def _briefing(briefing: Briefing) -> Iterator[str]:
         older += ["older ones only as its own summary"] if briefing.summed_up else []
         more = f" ({', '.join(older)})" if older else ""
         yield f"What the model had read{more}:\n\n{block(line for text in briefing.read for line in _read(text))}"
-    else:
+    elif not briefing.earlier:
         yield "The model had read nothing that a tool returned."
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.bodies.transcripts import TurnText
-from activities.prompts.briefing import briefing_of, needs_briefing
+from activities.prompts.briefing import briefing_of, listed
 from agents.fence import fenced
 from perdure.contracts.agents.steps import AskedCall, Thought
 from perdure.contracts.agents.transcript import Role
@@ -85,20 +85,26 @@ def test_what_was_summed_up_is_said_to_be_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "needed"),
+    ("tool", "most"),
     [
-        ("calculator", False),
-        ("search_knowledge", False),
-        ("send_message", True),
-        ("create_ticket", True),
-        ("ask_person", True),
-        ("no_such_tool", False),
+        ("calculator", None),
+        ("search_knowledge", None),
+        ("send_message", MOST_READ),
+        ("create_ticket", 0),
+        ("ask_person", MOST_READ),
+        ("no_such_tool", None),
     ],
 )
-def test_only_a_turn_that_may_wait_for_a_person_has_a_briefing(tool: str, *, needed: bool) -> None:
+def test_only_a_turn_that_may_wait_for_a_person_has_a_briefing(tool: str, most: int | None) -> None:
     granted = ("calculator", "search_knowledge", "send_message", "create_ticket", "ask_person")
     spec = SPEC.model_copy(update={"tools": tuple(all_tools()[name].spec() for name in granted)})
     asked = AskedCall(id="call-1-1", tool=tool, arguments=Text.of("{}"))
     thought = Thought(said=Text.of(""), model="m", finish_reason="stop", prompt_digest="1" * 64, charges={})
-    assert needs_briefing(spec, thought.model_copy(update={"calls": (asked,)})) is needed
-    assert not needs_briefing(spec, thought)
+    assert listed(spec, thought.model_copy(update={"calls": (asked,)})) == most
+    assert listed(spec, thought) is None
+
+
+def test_a_briefing_about_a_write_that_nobody_approves_only_counts_what_was_read() -> None:
+    turns = [TASK_TURN, asks(("call-1-1", "calculator", {})), returns("call-1-1", "4", "calculator")]
+    briefing = briefing_of(turns, "", 0)
+    assert (briefing.read, briefing.earlier, briefing.task.text) == ((), 1, TASK_TURN.body)

@@ -18,7 +18,13 @@ MARKS = st.sampled_from(
     ["```", "~~~", "`", "\n", "\r", "\x1b[2J", "\u202e", "$$", "<b>", "|", "[a](b)", "é", "\U0001f40c"]
 )
 HOSTILE = st.lists(MARKS | st.text(max_size=20), max_size=40).map("".join)
-LONG = st.builds(lambda text, times: text * times, HOSTILE, st.integers(1, 400))
+
+
+def repeated(text: str, times: int) -> str:
+    return text * times
+
+
+LONG = st.builds(repeated, HOSTILE, st.integers(1, 400))
 
 
 def briefing(task: str, words: str, read: list[str]) -> Briefing:
