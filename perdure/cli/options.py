@@ -60,7 +60,7 @@ Digest = Annotated[
     typer.Option(
         "--digest",
         metavar="DIGEST",
-        help="The digest that you saw, or its first 12 characters. If the step has another one by now, nothing is done.",
+        help="The digest that you saw, or its first 12 characters. If the step has another by now, nothing is done.",
     ),
 ]
 Credential = Annotated[
