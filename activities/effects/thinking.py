@@ -10,7 +10,7 @@ from activities.paid.purchasing import Call, Purchasing
 from activities.paid.question_digest import question_of
 from activities.ports import Completion, Sampling, ToolCall, digest_of, nothing_sent
 from activities.prompts.agent import turn_text
-from activities.prompts.briefing import briefing_of, needs_briefing, words_of
+from activities.prompts.briefing import briefing_of, listed, words_of
 from activities.prompts.paid_steps import Prompts
 from activities.text.structured_reply import storable
 from activities.text.tool_arguments import agreed, granted_name
@@ -83,10 +83,10 @@ class Thinking:
         if node not in nodes:
             # Another attempt bought this reply, perhaps before the run was reset to an earlier turn.
             await self._blobs.put(tenant, node)
-        briefing = None
-        if needs_briefing(spec, reply):
+        briefing, most = None, listed(spec, reply)
+        if most is not None:
             said = await texts.read(self._blobs, tenant, reply.said)
-            briefing = briefing_of(turns, words_of(said))
+            briefing = briefing_of(turns, words_of(said), most)
         return reply.model_copy(update={"kept": True, "briefing": briefing})
 
     def _node(self, ask: Think, thought: Thought) -> bytes:

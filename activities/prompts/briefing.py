@@ -17,16 +17,22 @@ PASSAGE = re.compile(r"^\[\d+\] .+ \(version \d+\): .*$", re.MULTILINE)
 """The line above each passage of a search: the document, its version and its title."""
 
 
-def needs_briefing(spec: AgentSpec, thought: Thought) -> bool:
-    """Return whether a person may have to decide about a call of this thought: one that asks, or that writes."""
+def listed(spec: AgentSpec, thought: Thought) -> int | None:
+    """Return how many texts the briefing of a thought lists; None where no person may have to decide about its calls.
+
+    It lists none where people are asked only if a write is lost: then the question is what happened, and not why.
+    """
     tools = [tool for call in thought.calls if (tool := spec.tool(call.tool)) is not None]
-    return any(
-        tool.asks or tool.approval is Approval.ALWAYS or tool.effect is not ToolEffect.READ_ONLY for tool in tools
-    )
+    if any(tool.asks or tool.approval is Approval.ALWAYS for tool in tools):
+        return MOST_READ
+    return 0 if any(tool.effect is not ToolEffect.READ_ONLY for tool in tools) else None
 
 
-def briefing_of(turns: Sequence[TurnText], words: str) -> Briefing:
-    """Return the briefing about the calls that a model asked for with these words, after it had seen these turns."""
+def briefing_of(turns: Sequence[TurnText], words: str, most: int = MOST_READ) -> Briefing:
+    """Return the briefing about the calls that a model asked for with these words, after it had seen these turns.
+
+    `most` is how many of the texts that it had read are listed.
+    """
     asked = dict(_asked(turns))
     read = [
         text for turn in turns if turn.role is Role.TOOL for text in _texts(turn, *asked.get(turn.call or "", ("", "")))
@@ -35,8 +41,8 @@ def briefing_of(turns: Sequence[TurnText], words: str) -> Briefing:
     return Briefing(
         task=Excerpt.of(task, TASK),
         words=Excerpt.of(words.strip(), WORDS),
-        read=tuple(read[-MOST_READ:]),
-        earlier=max(0, len(read) - MOST_READ),
+        read=tuple(read[max(0, len(read) - most) :]),
+        earlier=max(0, len(read) - most),
         summed_up=any(turn.role is Role.SUMMARY for turn in turns),
     )
 

@@ -67,8 +67,8 @@ Digest = Annotated[
     str | None,
     typer.Option(
         "--digest",
-        metavar="SHA256",
-        help="The digest that you saw. If the step has another one by now, nothing is done.",
+        metavar="DIGEST",
+        help="The digest that you saw, or its first 12 characters. If the step has another by now, nothing is done.",
     ),
 ]
 Credential = Annotated[

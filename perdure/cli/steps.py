@@ -24,6 +24,9 @@ CUT = 400
 WORDS = 120
 """The most characters of a task, or of a model's words, in the inbox."""
 
+TITLES = 3
+"""The most titles in the inbox of what a model had read."""
+
 TASK = 2000
 """The most characters of a task above a run's timeline."""
 
@@ -174,7 +177,7 @@ def _briefing(briefing: Briefing, by: str) -> Iterator[Text]:
         yield Text(f"  the model's words before the call:{more}")
         yield from _wrapped(briefing.words.text, 4)
     if not briefing.read:
-        yield Text("  the model had read nothing that a tool returned")
+        yield Text(f"  {_titles(briefing)}")
         return
     older = [f"{briefing.earlier} more before these"] if briefing.earlier else []
     older += ["older ones only as its own summary"] if briefing.summed_up else []
@@ -192,10 +195,11 @@ def _read(text: ReadText) -> Iterator[Text]:
 def _titles(briefing: Briefing) -> str:
     """Return the titles of what the model had read, for the inbox."""
     if not briefing.read:
-        return "the model had read nothing that a tool returned"
-    titles = "; ".join(one_line(text.title, 50) for text in briefing.read[-3:])
+        return f"the model had read {briefing.earlier or 'nothing'} that a tool returned"
+    titles = "; ".join(one_line(text.title, 50) for text in briefing.read[-TITLES:])
     count = len(briefing.read) + briefing.earlier
-    return f"had read {count}, the last: {titles}" if count > 1 else f"had read {titles}"
+    last = ", the last" if count > TITLES else ""
+    return f"had read {count}{last}: {titles}"
 
 
 def _decided(one: EarlierDecision) -> str:

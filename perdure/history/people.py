@@ -13,6 +13,10 @@ DECIDE = "decide"
 """The signal, and the update, that carry a person's decision."""
 
 
+NAME = 80
+"""The most characters of a sender's name, a step or a ruling: a signal may hold anything."""
+
+
 class MakeEntry(Protocol):
     """Makes an entry of the timeline for an event."""
 
@@ -71,15 +75,16 @@ class People:
     def _person(self, event: HistoryEvent, name: str, request: Any, refused: Any, how: str) -> TimelineEntry:
         ruling, step = part(request, "ruling") or name, part(request, "step")
         reason = part(request, "reason")
-        found = [str(part(request, "by") or "somebody"), how]
-        found += [f"says: {reason}"] if reason else []
-        found += ["with other arguments"] if part(request, "arguments") is not None else []
+        # A rejection comes before the sender's own words, which may be long enough to hide it.
+        found = [str(part(request, "by") or "somebody")[:NAME], how]
         found += [f"rejected: {refused}"] if refused else []
+        found += ["with other arguments"] if part(request, "arguments") is not None else []
+        found += [f"says: {reason}"] if reason else []
         return self._entry(
             event,
             EntryKind.PERSON,
-            str(ruling),
-            summary=str(step or ""),
+            str(ruling)[:NAME],
+            summary=str(step or "")[:NAME],
             found=", ".join(found),
             state=EntryState.FAILED if refused else EntryState.DONE,
         )

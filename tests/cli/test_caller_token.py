@@ -43,6 +43,8 @@ async def test_a_run_is_started_by_whom_the_environments_token_names(
     assert request.caller == ticket_of(caller_token, f"default:{run}")
     assert request.started_by == "", "the token names the caller, not the user of this machine"
     assert not any(part in result.out + result.err for part in caller_token.split("."))
+    shown = (await cli("show", run, "--json")).json["beginning"]
+    assert shown == {"task": "Do it.", "starter": "ada", "verified": True}
 
 
 async def test_without_a_token_it_is_started_by_whoever_says_so(
@@ -55,6 +57,7 @@ async def test_without_a_token_it_is_started_by_whoever_says_so(
     assert result.code == 0, result.err
     request = await request_of(client, run)
     assert (request.caller, request.started_by) == (None, "eve")
+    assert "task, by eve (unverified):\n  Do it.\n" in (await cli("show", run)).out
 
 
 async def test_whoever_gives_another_name_than_the_tokens_starts_nothing(

@@ -53,7 +53,7 @@ async def test_each_kind_of_signal_that_changes_nothing_stands_in_the_run_with_i
         ("has not been asked for yet", decision(step, step="call-7-1")),
         ("is called without a person|has 1 calls", decision(step, step="call-1-4")),
         ("steps are named like", decision(step, step="the message")),
-        ("is another one by now, or was never this one", decision(step, digest="1" * 64)),
+        ("is another one by now, or was never this one", decision(step, digest="1" * 64, reason="x" * 2000)),
         ("may not decide about send_message", decision(step, by="eve")),
         ("is no answer to what is asked", says(step, Ruling.RETRY, decision_id="retry", by="ada")),
         ("ruling", {"decision_id": "1", "step": step.step, "digest": step.digest, "ruling": "so be it", "by": "ada"}),

@@ -3,9 +3,7 @@
 All of it is untrusted text: it stands in blocks of code, where nothing is markup, with every character visible.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 
 from perdure.contracts.agents.agent import AgentRun
 from perdure.contracts.legibility import spelled_out
@@ -57,7 +55,7 @@ def _briefing(briefing: Briefing) -> Iterator[str]:
         older += ["older ones only as its own summary"] if briefing.summed_up else []
         more = f" ({', '.join(older)})" if older else ""
         yield f"What the model had read{more}:\n\n{block(line for text in briefing.read for line in _read(text))}"
-    else:
+    elif not briefing.earlier:
         yield "The model had read nothing that a tool returned."
 
 
@@ -83,14 +81,7 @@ def _decided(decision: EarlierDecision) -> str:
 
 
 def _arguments(step: PendingStep, most: int) -> list[str]:
-    body = step.arguments.body
-    if body is None:
-        return [f"[{step.unseen:,} bytes, too large to show]"]
-    with suppress(ValueError, RecursionError):  # what is no JSON is shown as it is
-        body = json.dumps(json.loads(body), indent=1, ensure_ascii=False, sort_keys=True)
-    shown = body.encode()[:most].decode(errors="ignore")
-    more = len(body) - len(shown)
-    return [*shown.split("\n"), *([f"[{more:,} more characters]"] if more else [])]
+    return [f"[{step.unseen:,} bytes, too large to show]"] if step.unseen else _excerpt(step.arguments_shown(most))
 
 
 def _one_line(text: str) -> str:

@@ -75,6 +75,8 @@ class Decision:
         try:
             pending = await self._pending(platform)
             decision = self._decision(pending, rule)
+            if self.claims and pending is None and self.digest is None:
+                raise Ended(Exit.REJECTED, f"the step {self.step!r} of run {self.run!r} does not wait for a person")
             if self.claims:
                 self.out.json(claims_of(decision, workflow_id(self.tenant, self.run), now=datetime.now(UTC)))
                 return

@@ -67,7 +67,8 @@ class Briefing(Contract):
     words: Excerpt
     """The model's words beside its calls; empty where it said none."""
     read: tuple[ReadText, ...] = ()
-    """The newest texts that the model had read before it asked, the oldest of them first."""
+    """The newest texts that the model had read before it asked, the oldest of them first. None are listed where no call
+    needs an approval or an answer."""
     earlier: int = Field(default=0, ge=0)
     """The number of texts before these."""
     summed_up: bool = False

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -10,7 +11,7 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError, model_val
 from perdure.contracts.contract import BadInput, Contract, Digest, EdgeType, Variant
 from perdure.contracts.text import Text
 from perdure.contracts.tool_calls.approvals import Trust, Voice
-from perdure.contracts.tool_calls.briefing import Briefing
+from perdure.contracts.tool_calls.briefing import Briefing, Excerpt
 from perdure.contracts.tool_calls.rejections import RejectionCause
 from perdure.contracts.tool_calls.tools import ToolEffect
 
@@ -134,6 +135,15 @@ class PendingStep(Contract):
         An approval of such arguments approves only their digest.
         """
         return self.arguments.tokens if self.arguments.body is None else 0
+
+    def arguments_shown(self, most: int) -> Excerpt:
+        """Return the first bytes of the arguments, laid out for people. Nothing that a run does depends on it."""
+        body = self.arguments.body or ""
+        with suppress(ValueError, RecursionError):  # what is no JSON is shown as it is
+            body = json.dumps(json.loads(body), indent=1, ensure_ascii=False, sort_keys=True)
+        # JSON may name half of a surrogate pair, which no bytes can hold.
+        whole = body.encode(errors="backslashreplace").decode()
+        return Excerpt(text=whole.encode()[:most].decode(errors="ignore"), length=len(whole))
 
 
 class StepDecision(Contract, metaclass=EdgeType):
