@@ -1,6 +1,7 @@
 """Checks the Temporal server: reachable with its TLS, key and namespace, its version, attributes, workers and clock."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -17,11 +18,12 @@ from activities.adapters.temporal.search_attributes import compare_attributes, t
 from activities.adapters.temporal.worker_versions import build_id, versions
 from deploy.doctor.clocks import AHEAD, compared
 from deploy.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
+from deploy.processes.errors import DeployError
 from deploy.processes.temporal_config import temporal_config
 from perdure.contracts.temporal.queues import Queue
 
-OLDEST_SERVER = (1, 30)
-"""The oldest server that has what runs use."""
+OLDEST_SERVER = (1, 31)
+"""The oldest server that the platform is made for: that of the compose stack."""
 
 SEEN = timedelta(minutes=5)
 """How long a server remembers that a worker has polled."""
@@ -29,7 +31,11 @@ SEEN = timedelta(minutes=5)
 
 async def look(context: Context, report: Report) -> None:
     """Connect once, and check everything about the server side by side."""
-    config = temporal_config()
+    try:
+        config = temporal_config()
+    except DeployError as error:
+        report(wrong("temporal", "its configuration cannot be used", str(error)))
+        return
     config["target_host"] = config.get("target_host") or f"127.0.0.1:{context.settings.embedded.temporal_port}"
     where, namespace = config["target_host"], config.get("namespace", "default")
     remedy = "start one with `make up`, or correct TEMPORAL_ADDRESS, TEMPORAL_TLS_... and TEMPORAL_API_KEY"
@@ -66,9 +72,10 @@ NAMES = {
 }
 
 
-async def _careful(name: str, question: "asyncio.Future[None] | object", report: Report) -> None:
+async def _careful(name: str, question: Awaitable[None], report: Report) -> None:
+    """Await one question. A server that refuses to answer it is no reason to lose the others."""
     try:
-        await question  # pyright: ignore[reportGeneralTypeIssues] - one of the coroutines below
+        await question
     except RPCError as error:
         what = f"the server does not say ({error.status.name.lower()}): {error.message}"
         report(warn(NAMES[name], what, "give the key or the certificate the right to read it, where you need it"))
@@ -82,7 +89,9 @@ async def _version(client: Client, context: Context, report: Report) -> None:
     if parts and parts < OLDEST_SERVER:
         wanted = ".".join(map(str, OLDEST_SERVER))
         report(
-            warn("temporal version", f"the server is {shown}", f"runs are tested with {wanted} and newer: update it")
+            warn(
+                "temporal version", f"the server is {shown}", f"the platform is made for {wanted} and newer: update it"
+            )
         )
     else:
         report(ok("temporal version", f"server {shown}"))

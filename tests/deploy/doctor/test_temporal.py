@@ -162,3 +162,15 @@ async def test_versions_of_workers_that_nobody_made_current_are_told(settings: S
     found = (await asyncio.to_thread(findings, versioned, TEMPORAL))["worker versions"]
     assert found.state is State.WRONG
     assert found.remedy.endswith(f"`perdure versions use {build_id()}`")
+
+
+async def test_a_configuration_of_temporal_that_cannot_be_read_is_said_without_its_content(
+    look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "temporal.toml"
+    file.write_text('[profile.default]\napi_key = "a-secret-key\n')
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(file))
+    every = await look()
+    assert every["temporal"].state is State.WRONG
+    assert "TEMPORAL_CONFIG_FILE" in every["temporal"].remedy
+    assert "a-secret-key" not in "".join(finding.line for finding in every.values())
