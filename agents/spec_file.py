@@ -3,12 +3,13 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from math import isfinite
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationError
 
+from agents.guard_arguments import mistakes
 from perdure.contracts.contract import explain_each
+from perdure.contracts.exact import ExactNumbers
 from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, GuardAction, GuardSpec, OnFailure
 
 
@@ -16,35 +17,10 @@ class BadSpec(ValueError):
     """A spec file cannot be used, or does not exist. The message has one line for each mistake."""
 
 
-class Table(BaseModel):
+class Table(ExactNumbers):
     """The base of every table in a spec file: unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _has_exact_numbers(cls, value: object, info: ValidationInfo) -> object:
-        _require_exact(cls.model_fields[info.field_name or ""].annotation, value, "")
-        return value
-
-
-def _require_exact(annotation: Any, value: object, where: str) -> None:
-    """Raise `ValueError` for a truth value, a text or a fraction in the place of a number, also in tables below."""
-    kinds = {annotation, *get_args(annotation)}
-    place = f"{where}: " if where else ""
-    if kinds & {int, float, timedelta} and not kinds & {str, bool}:
-        if isinstance(value, bool | str):
-            raise ValueError(f"{place}write a number without quotation marks, and not true or false")
-        if isinstance(value, float) and (not isfinite(value) or (int in kinds and float not in kinds)):
-            raise ValueError(f"{place}write a {'whole' if int in kinds else 'finite'} number")
-    for kind in kinds:
-        # A table of our own judges its own keys.
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, Table):
-            tables = cast("list[object]", value) if isinstance(value, list) else [value]
-            for table in tables:
-                for name, inner in cast("dict[str, object]", table).items() if isinstance(table, dict) else ():
-                    if name in kind.model_fields:
-                        _require_exact(kind.model_fields[name].annotation, inner, f"{where}.{name}" if where else name)
 
 
 class GuardFile(Table):
@@ -87,8 +63,12 @@ def validated(where: str, shape: type[File], fields: Mapping[str, Any]) -> File:
     """Validate the file's fields. Raises `BadSpec` with a line for each mistake: file, key and value; then all keys."""
     try:
         # Forbid unknown keys at every level: nested contracts would ignore them by default.
-        return shape.model_validate(dict(fields), extra="forbid")
+        made, wrong = shape.model_validate(dict(fields), extra="forbid"), list[str]()
     except ValidationError as error:
+        made, wrong = None, explain_each(error)
+    wrong += mistakes(fields)
+    if made is None or wrong:
+        lines = [f"{where}: {line}" for line in wrong]
         known = ", ".join(shape.model_fields)
-        lines = [f"{where}: {line}" for line in explain_each(error)]
-        raise BadSpec("\n".join((*lines[:-1], f"{lines[-1]}; the keys are {known}"))) from None
+        raise BadSpec("\n".join((*lines[:-1], f"{lines[-1]}; the keys are {known}")))
+    return made

@@ -117,9 +117,9 @@ class Extraction:
             count = len(written.problems)
             return Refused(
                 reason=f"No record could be read that holds: {count} problem{'s' if count > 1 else ''} remained.",
-                reasons=tuple(map(str, written.problems)),
+                reasons=(*map(str, written.problems), *(f"not read of the document: {loss}" for loss in parsed.losses)),
             )
-        return Extracted(record=validations[-1].record, document=document)
+        return Extracted(record=validations[-1].record, document=document, losses=parsed.losses)
 
     async def write(
         self, ask: ExtractRequest, parsed: Parsed, step: str, repair: Repair | None, tokens: int

@@ -55,13 +55,14 @@ class Parsing:
         execution, run = await self._registration.look(ask.tenant)
         spec = self._spec(ask) if run is None else await self._registered(ask.tenant, run)
         deployment = self._catalogue.deployment_for(spec.tier)
-        unreadable = ""
+        unreadable, losses = "", tuple[str, ...]()
         try:
             if ask.file.text is not None:
                 data = (await texts.read(self._blobs, ask.tenant, ask.file.text)).encode()
             else:
                 data = ask.file.content or b""
-            body = await self._documents.text(ask.file.name, data, tenant=ask.tenant)
+            file = await self._documents.read(ask.file.name, data, tenant=ask.tenant)
+            body, losses = file.text, file.losses
         except UnreadableDocument as error:
             body, unreadable = "", str(error)
         document = Text.of(body)
@@ -83,6 +84,7 @@ class Parsing:
             document=document.carried(),
             lines=len(await asyncio.to_thread(document_lines, body)),  # a long one would hold up the event loop
             unreadable=unreadable,
+            losses=losses,
         )
 
     def _spec(self, ask: Parse) -> ExtractionSpec:

@@ -70,6 +70,7 @@ from activities.ports.knowledge import (
     Fusion,
     Hit,
     Issued,
+    ReadFile,
     VectorStore,
 )
 from activities.ports.model import (
@@ -194,6 +195,7 @@ __all__ = [
     "Position",
     "Prompt",
     "PromptTooLarge",
+    "ReadFile",
     "ReadersBusy",
     "ReadingStopped",
     "Recorded",

@@ -7,8 +7,21 @@ from enum import StrEnum
 from typing import Protocol
 
 
+@dataclass(frozen=True)
+class ReadFile:
+    """A file as it was read."""
+
+    text: str
+    losses: tuple[str, ...] = ()
+    """What the reader left out, or could not read as it was meant, one line each; empty for nothing."""
+
+
 class Documents(Protocol):
     """Reads the text of files."""
+
+    async def read(self, name: str, data: bytes, *, tenant: str = "") -> ReadFile:
+        """Return the text of a file as `text` does, and what its reader left out."""
+        ...
 
     async def text(self, name: str, data: bytes, *, tenant: str = "", charset: str | None = None) -> str:
         """Return the text of a file, parsed by the ending of its name; one file of a tenant at a time.

@@ -136,8 +136,9 @@ def _outcome(out: Output, outcome: Outcome) -> None:
         case Answered(answer=answer, citations=citations):
             out.answer(answer.body if answer.body is not None else f"(an answer of {answer.tokens:,} bytes)")
             out.note(*(line for citation in citations for line in _citation(citation)))
-        case Extracted(record=record):
+        case Extracted(record=record, losses=losses):
             out.answer(json.dumps(dict(record.values()), ensure_ascii=False, default=str))
+            out.note(*(f"not read of the document: {loss}" for loss in losses))
         case Abstained(reason=reason, citations=citations):
             out.note(f"abstained: {reason}", *(line for citation in citations for line in _citation(citation)))
         case Refused(reason=reason, reasons=reasons):

@@ -2,11 +2,14 @@
 
 import re
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import regex
+from presidio_analyzer import predefined_recognizers
 
 from activities.adapters.guards.guardrails_validators import Secrets
+from activities.adapters.guards.personal_data import KINDS, WINDOW
 from tests.support.patterns import modules, patterns_in, seconds, texts_against
 
 SHORT, LONGER, MEGABYTE = 1_000, 4_000, 1 << 20
@@ -17,6 +20,8 @@ GROWTH = 3.0
 """The most that twice the text may cost: 2 where the time is linear, 4 where it goes by the square."""
 TRIES = 4
 """How often a text that seems to grow too fast is tried again."""
+LONGEST_WINDOW = 0.1
+"""The most processor time for a window of personal data, in seconds."""
 LONGEST = 5.0
 """The most processor time for a megabyte, in seconds."""
 
@@ -60,6 +65,25 @@ def test_no_pattern_grows_by_more_than_the_length_of_its_worst_text() -> None:
     assert len(patterns) > 40
     growing = {place: text for place, pattern in patterns.items() if (text := _surely(pattern)) is not None}
     assert growing == {}
+
+
+def test_no_pattern_of_presidio_takes_long_for_its_worst_window() -> None:
+    recognizers = [getattr(predefined_recognizers, kind.recognizer)() for kind in KINDS.values() if kind.recognizer]
+    patterns = {
+        f"{type(each).__name__}: {pattern.name}": pattern.regex
+        for each in recognizers
+        for pattern in getattr(each, "patterns", ())
+    }
+    assert len(patterns) > 15
+    slow: dict[str, float] = {}
+    for name, pattern in patterns.items():
+        ours = re.compile(pattern, re.DOTALL | re.MULTILINE | re.IGNORECASE)
+        theirs = cast("re.Pattern[Any]", regex.compile(pattern, regex.DOTALL | regex.MULTILINE | regex.IGNORECASE))
+        for text in texts_against(ours, WINDOW):
+            # A text is judged in windows, so a bound for each of them bounds the time by the text's length.
+            spent = min(seconds(theirs, text) for _ in range(TRIES))
+            slow[name] = max(slow.get(name, 0.0), spent)
+    assert {name: spent for name, spent in slow.items() if spent > LONGEST_WINDOW} == {}
 
 
 @pytest.mark.parametrize("pattern", [r"(\w+)\s*=\s*([^;]*)", r"[.!?]+[\"')]*(?=\s)", r"\s+and\s+"])

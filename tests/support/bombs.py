@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.support.office_bombs import MAKERS
+
 MEGABYTE = 1 << 20
 LARGEST = 2 * MEGABYTE
 """The largest bomb, in bytes."""
@@ -169,6 +171,9 @@ def _archives() -> Iterator[Bomb]:
         yield Bomb(
             f"a gigabyte zipped as .{ending}", "document", f"bomb.{ending}", lambda members=members: archive(members)
         )
+    for ending, makers in MAKERS.items():
+        for name, make in makers.items():
+            yield Bomb(f".{ending}: {name}", "document", f"bomb.{ending}", make)
 
 
 def _texts() -> Iterator[Bomb]:

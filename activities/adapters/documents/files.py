@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 
 from activities.adapters.documents.document import Document, unreadable
 from activities.adapters.documents.parse import bytes_of, parse_bytes
-from activities.adapters.documents.plain import read_text
+from activities.adapters.documents.plain import read_file, read_text
 from activities.adapters.foreign_work.limits import MEBIBYTE, Busy, Exceeded, Failed, Limits, Stopped
 from activities.adapters.foreign_work.pool import Pool
 from activities.adapters.foreign_work.processes import NoProcess, fork_server
-from activities.ports import NotInCharset, ReadersBusy, ReadingStopped, UnreadableDocument
+from activities.ports import NotInCharset, ReadersBusy, ReadFile, ReadingStopped, UnreadableDocument
 from activities.settings.foreign_work import ForeignWork
 
 PRELOAD = tuple(
@@ -27,8 +27,14 @@ PRELOAD = tuple(
 """What the fork server of documents loads; a process loads the reader of a rarer format itself."""
 READ = "activities.adapters.documents.files:read"
 """The work of reading a document."""
+READ_WITH_LOSSES = "activities.adapters.documents.files:read_with_losses"
+"""The work of reading a text and what its reader left out."""
 PARSE = "activities.adapters.documents.files:parse"
 """The work of reading a document with its sections and losses."""
+MOST_LOSSES = 20
+"""The most losses of a file that are named; the others are counted."""
+LONGEST_LOSS = 200
+"""The characters of a loss that are shown."""
 WALL_CLOCK = 2
 """How much longer than its processor time the reading may take, on a busy machine."""
 LONGEST_WAIT = timedelta(seconds=15)
@@ -61,6 +67,10 @@ class FileDocuments:
         work = {"name": name, "charset": charset}
         text = await self._run(READ, work, data, tenant=tenant, page=charset is not None)
         return text.decode("utf-8", "surrogatepass")
+
+    async def read(self, name: str, data: bytes, *, tenant: str = "") -> ReadFile:
+        written = json.loads(await self._run(READ_WITH_LOSSES, {"name": name}, data, tenant=tenant))
+        return ReadFile(written["text"], tuple(written["losses"]))
 
     async def document(self, path: Path) -> Document:
         """Read a file of this machine as a document. Raises as `text` does."""
@@ -141,6 +151,15 @@ def read(work: Mapping[str, Any], data: bytes) -> bytes:
         return text.encode()
     # The server's encoding takes precedence over the page's own, but the HTML reader knows only the page's.
     return read_text(name, b'<meta charset="utf-8">' + text.encode()).encode("utf-8", "surrogatepass")
+
+
+def read_with_losses(work: Mapping[str, Any], data: bytes) -> bytes:
+    """Return the text of a file and what its reader left out, as JSON."""
+    text, losses = read_file(str(work["name"]), data)
+    shown = [loss[:LONGEST_LOSS] for loss in losses[:MOST_LOSSES]]
+    if len(losses) > MOST_LOSSES:
+        shown.append(f"and {len(losses) - MOST_LOSSES:,} more")
+    return json.dumps({"text": text, "losses": shown}).encode()
 
 
 def _decoded(data: bytes, charset: str) -> str:

@@ -18,19 +18,26 @@ def read_text(name: str, data: bytes) -> str:
     has no ending, is returned as it is. Raises `UnreadableDocument` for a file that is empty, damaged or not in its
     encoding, and for an unknown ending.
     """
+    return read_file(name, data)[0]
+
+
+def read_file(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, and what its reader left out, one line each."""
     path = Path(name)
     ending = path.suffix.lower()
     if not data.strip():
         raise unreadable(path, "it is empty", "send a document with text")
     if ending in PLAIN_TEXT_ENDINGS:
-        text = text_in(path, data, Outline())
+        outline = Outline()
+        text = text_in(path, data, outline)
         if not any(sign.isalnum() for sign in text):
             raise unreadable(path, "it holds no text", "send a document with text")
-        return text
+        return text, tuple(map(str, outline.losses()))
     if ending not in READERS:
         known = ", ".join(READERS)
         raise unreadable(path, f"files that end in {ending!r} are not known", f"convert it to one of {known}")
-    return document_text(parse_bytes(path, data))
+    document = parse_bytes(path, data)
+    return document_text(document), tuple(map(str, document.losses))
 
 
 def document_text(document: Document) -> str:

@@ -17,9 +17,10 @@ from activities.adapters.foreign_work.processes import NoProcess, fork_server
 from activities.adapters.foreign_work.short_slices import take_short_turns
 from activities.adapters.foreign_work.stopped_work import StoppedWork
 from activities.adapters.guards.guard_work import CHECK, PRELOAD, asked
-from activities.adapters.guards.guardrails_catalogue import Arguments, Guard
+from activities.adapters.guards.guardrails_catalogue import Guard
 from activities.ports import Subject, raised_at
 from activities.settings.foreign_work import ForeignWork
+from agents.guard_arguments import Arguments
 from perdure.contracts.guards import Ended
 
 LOADING = timedelta(seconds=20)

@@ -12,9 +12,10 @@ from guardrails.validator_base import PassResult
 from pydantic import TypeAdapter
 
 from activities.adapters.foreign_work.child import note
-from activities.adapters.guards.guardrails_catalogue import GUARDS, Arguments, Guard
+from activities.adapters.guards.guardrails_catalogue import GUARDS, Guard
 from activities.adapters.guards.guardrails_validators import SUBJECT
 from activities.ports import Subject, raised_at
+from agents.guard_arguments import Arguments
 from perdure.contracts.chains.knowledge import Citation
 from perdure.contracts.text import Text
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from guardrails.validator_base import Validator
 from guardrails_ai.valid_length import ValidLength
-from pydantic import BaseModel, ConfigDict, Field
 
 from activities.adapters.guards.guardrails_detectors import (
     CLASSIFIER,
@@ -19,80 +18,14 @@ from activities.adapters.guards.guardrails_detectors import (
 from activities.adapters.guards.guardrails_validators import CitationsVerbatim, FiguresQuoted, NamesQuoted, Secrets
 from activities.adapters.lazy import Lazy
 from activities.ports import Subject
-
-
-class Arguments(BaseModel):
-    """The arguments of a guard in a spec."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NoArguments(Arguments):
-    """The arguments of a guard that takes none."""
-
-
-class LengthArguments(Arguments):
-    """The allowed length of a text, in characters."""
-
-    min: int = Field(default=1, ge=0)
-    max: int = Field(ge=1)
-
-
-PersonalKind = Literal[
-    "EMAIL_ADDRESS",
-    "PHONE_NUMBER",
-    "IBAN_CODE",
-    "CREDIT_CARD",
-    "IP_ADDRESS",
-    "US_SSN",
-    "UK_NHS",
-    "UK_NINO",
-    "ES_NIF",
-    "ES_NIE",
-    "IT_FISCAL_CODE",
-    "PL_PESEL",
-    "FI_PERSONAL_IDENTITY_CODE",
-    "PERSON",
-    "LOCATION",
-]
-"""The kinds of personal data, by Presidio's names; the keys of `activities.adapters.guards.personal_data.KINDS`."""
-
-USUAL_KINDS: tuple[PersonalKind, ...] = (
-    "EMAIL_ADDRESS",
-    "PHONE_NUMBER",
-    "IBAN_CODE",
-    "CREDIT_CARD",
-    "IP_ADDRESS",
-    "US_SSN",
-    "UK_NHS",
-    "UK_NINO",
-    "ES_NIF",
-    "ES_NIE",
-    "IT_FISCAL_CODE",
-    "PL_PESEL",
-    "FI_PERSONAL_IDENTITY_CODE",
+from agents.guard_arguments import (
+    Arguments,
+    InjectionArguments,
+    LengthArguments,
+    NoArguments,
+    PiiArguments,
+    ToxicityArguments,
 )
-"""The kinds that are searched by default. Names of people and places are not: honest questions contain them."""
-
-
-class PiiArguments(Arguments):
-    """The kinds of personal data to find, and the least of Presidio's scores that counts."""
-
-    entities: tuple[PersonalKind, ...] = Field(default=USUAL_KINDS, min_length=1)
-    threshold: float = Field(default=0.4, gt=0, le=1)
-    """0.4 is the score of a phone number without a word beside it that says so."""
-
-
-class InjectionArguments(Arguments):
-    """The probability, corrected for length, from which on a text is an attempt; None for the model's own threshold."""
-
-    threshold: float | None = Field(default=None, gt=0, lt=1)
-
-
-class ToxicityArguments(Arguments):
-    """The probability from which on a text counts as an insult."""
-
-    threshold: float = Field(default=0.9, gt=0, lt=1)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from activities.adapters.foreign_work.processes import NoProcess
 from activities.adapters.guards import guard_work
 from activities.adapters.guards.guard_processes import DearGuard, Finding, GuardProcesses
 from activities.adapters.guards.guard_work import CATALOGUE
-from activities.adapters.guards.guardrails_catalogue import Arguments, Guard
+from activities.adapters.guards.guardrails_catalogue import Guard
 from activities.ports import NotConfigured, Subject, raised_at
 from activities.settings.foreign_work import ForeignWork
+from agents.guard_arguments import Arguments
 from perdure.contracts.contract import explain
 from perdure.contracts.guards import Ended, GuardSpec, OnFailure, Verdict
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from activities.ports import NotConfigured
 from perdure.contracts.chains.spec import Deployment, Prices
-from perdure.contracts.contract import Name, explain
+from perdure.contracts.contract import Name, explain_each
+from perdure.contracts.exact import ExactNumbers
 
 GENERATION_QUEUE = "perdure-generation-"
 """The prefix of task queues, before the deployment's name: one queue each, so that a hung endpoint blocks no other."""
@@ -23,7 +24,7 @@ Provider = Literal["hosted_vllm", "sglang", "openai", "anthropic"]
 NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class Table(BaseModel):
+class Table(ExactNumbers):
     """The base of all tables of a catalogue file: unknown keys are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -52,6 +53,12 @@ HIDDEN = frozenset({"api_key", "admin_key", "endpoint"})
 """The keys whose values no error shows: somebody may write a secret there, instead of its name or in an address."""
 
 
+MOST_TOKENS = 100_000_000
+"""The largest context window that a file may name: more is a slip of the pen."""
+HIGHEST_PRICE = 100_000_000_000
+"""The highest price in micro-dollars for a million tokens: a hundred thousand dollars."""
+
+
 class DeploymentEntry(Table):
     """One deployment, as the catalogue file describes it."""
 
@@ -60,7 +67,7 @@ class DeploymentEntry(Table):
     provider: Provider
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$")]
     """The address up to and including `/v1`, without a user, a password or a query."""
-    context_window: int = Field(ge=1)
+    context_window: int = Field(ge=1, le=MOST_TOKENS)
     """The size of the context window in tokens, prompt and answer together."""
     prices: Prices
     """Micro-dollars for a million tokens."""
@@ -103,6 +110,14 @@ class DeploymentEntry(Table):
             raise ValueError(f"prices has no key {unknown[0]!r}: write input and output")
         return fields  # pyright: ignore[reportUnknownVariableType] - TOML
 
+    @field_validator("prices")
+    @classmethod
+    def _price_in_range(cls, prices: Prices) -> Prices:
+        for name, price in prices.model_dump().items():
+            if price > HIGHEST_PRICE:
+                raise ValueError(f"{name} is above {HIGHEST_PRICE:,} micro-dollars for a million tokens: lower it")
+        return prices
+
     @model_validator(mode="after")
     def _only_for_sglang(self) -> Self:
         for key in ("adapter", "admin_key"):
@@ -139,10 +154,8 @@ class CatalogueFile:
                 "PERDURE_PATHS__CATALOGUE to another file or to a profile of deploy/models"
             ) from None
         except ValidationError as error:
-            raise NotConfigured(
-                f"the model catalogue {path.name}: {explain(error, hidden=HIDDEN)}; "
-                "deploy/models/README.md explains every key"
-            ) from None
+            lines = [f"the model catalogue {path.name}: {line}" for line in explain_each(error, hidden=HIDDEN)]
+            raise NotConfigured("\n".join(lines) + "; deploy/models/README.md explains every key") from None
         self.entries: Mapping[str, DeploymentEntry] = file.deployments
         """Deployments by name."""
         self.tiers: Mapping[str, tuple[str, ...]] = file.tiers

@@ -163,7 +163,6 @@ class Repair(Contract):
     """The model's own reply and its problems, shown to the model when it is asked again."""
 
     said: Text
-    """The reply, word for word."""
     problems: tuple[Problem, ...]
 
 
@@ -252,11 +251,12 @@ class Parsed(Contract):
     spec: ExtractionSpec
     deployment: Deployment
     document: Text
-    """The document's text."""
     lines: int = Field(default=0, ge=0)
     """The number of lines in the text. The model refers to lines by number."""
     unreadable: str = ""
     """Why the document has no readable text; empty where it has."""
+    losses: tuple[str, ...] = ()
+    """What the reader left out of the document's text, or could not read as it was meant; empty for nothing."""
 
 
 class Extract(Contract):
@@ -268,7 +268,6 @@ class Extract(Contract):
     deployment: Deployment
     spec: ExtractionSpec
     document: Text
-    """The document's text, by digest."""
     worst: Spend
     """The reservation of this attempt. The prompt and the reply are kept within it."""
     repair: Repair | None = None
@@ -291,7 +290,6 @@ class Validate(Contract):
     spec: ExtractionSpec
     document: Text
     said: Text
-    """The model's reply, word for word."""
 
 
 class Validated(Contract):

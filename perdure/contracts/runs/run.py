@@ -151,7 +151,6 @@ class Abstained(Variant):
     kind: Literal["abstained"] = "abstained"
     reason: str
     citations: tuple[Citation, ...] = ()
-    """The quotes that came nearest; empty where there are none."""
 
 
 class Extracted(Variant):
@@ -161,6 +160,8 @@ class Extracted(Variant):
     record: Record
     document: Text
     """The document's text, by digest. The positions in the evidence are positions in this text."""
+    losses: tuple[str, ...] = ()
+    """What the reader left out of that text, such as an image: no field can come from there. Empty for nothing."""
 
 
 class Refused(Variant):
@@ -181,7 +182,6 @@ class Exhausted(Variant):
     limit: str
     """The limit that would have been broken: a field of `Budget`, or `daily_` and a field of `WindowLimit`."""
     needed: Spend
-    """The worst case of the next effect."""
     reserved: Spend
     """The reservations of attempts with an unknown outcome: of the run, or of all runs of the tenant on that day."""
     reason: str

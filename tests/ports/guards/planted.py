@@ -6,7 +6,8 @@ from typing import Any, cast
 from guardrails import validator_base
 from guardrails.validator_base import PassResult, ValidationResult, Validator
 
-from activities.adapters.guards.guardrails_catalogue import GUARDS, Guard, NoArguments
+from activities.adapters.guards.guardrails_catalogue import GUARDS, Guard
+from agents.guard_arguments import NoArguments
 
 SECRET_WORD = "aubergine"  # noqa: S105 - a word
 """A word of a checked text that no reason and no log may hold."""

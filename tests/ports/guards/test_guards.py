@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.guards.guardrails_catalogue import GUARDS, USUAL_KINDS
+from activities.adapters.guards.guardrails_catalogue import GUARDS
 from activities.adapters.guards.guardrails_detectors import PERSONAL_DATA
 from activities.adapters.guards.guardrails_guards import GuardrailsGuards
 from activities.adapters.guards.personal_data import KINDS, USUAL
 from activities.adapters.guards.profanity import _probabilities  # pyright: ignore[reportPrivateUsage]
 from activities.ports import NotConfigured, Subject
+from agents.guard_arguments import USUAL_KINDS
 from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, Ended, GuardAction, GuardSpec, OnFailure, Verdict
 from tests.ports.guards.planted import SECRET_WORD
 from workflows.effects import CHECK, SCREEN

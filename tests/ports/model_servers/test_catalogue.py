@@ -115,8 +115,7 @@ def test_a_mistake_is_one_line_that_names_file_key_and_value(
     assert was in GOOD
     with pytest.raises(NotConfigured, match=match) as stopped:
         read(tmp_path, GOOD.replace(was, becomes, 1))
-    assert "models.toml" in str(stopped.value)
-    assert "\n" not in str(stopped.value)
+    assert all("models.toml" in line for line in str(stopped.value).split("\n"))
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -143,3 +142,42 @@ def test_a_bare_name_is_a_profile_and_a_path_is_a_file() -> None:
     assert Paths(catalogue=Path("cloud")).catalogue == PROFILES / "cloud.toml"
     assert Paths(catalogue=Path("own.toml")).catalogue == Path("own.toml")
     assert Paths(catalogue=Path("folder/own")).catalogue == Path("folder/own")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("context_window", "true", "deployments.small.context_window: write a number without quotation marks"),
+        ("context_window", '"100"', "deployments.small.context_window: write a number without quotation marks"),
+        ("context_window", "100.0", "deployments.small.context_window: write a whole number"),
+        ("context_window", "10_000_000_000", "deployments.small.context_window: Input should be less than or equal to"),
+        ("concurrency", "nan", "deployments.small.concurrency: write a whole number"),
+        ("concurrency", "-inf", "deployments.small.concurrency: write a whole number"),
+        ("concurrency", "0", "deployments.small.concurrency: Input should be greater than or equal to 1 (got 0)"),
+        ("prices", "{ input = true, output = 2 }", "deployments.small.prices: input: write a number without"),
+        ("prices", '{ input = 1, output = "2" }', "deployments.small.prices: output: write a number without"),
+        ("prices", "{ input = 0.5, output = 2 }", "deployments.small.prices: input: write a whole number"),
+        ("prices", "{ input = 9_000_000_000_000, output = 2 }", "deployments.small.prices: input is above"),
+        ("capabilities", "{ json_schema = 1 }", "deployments.small.capabilities.json_schema: write true or false"),
+        ("capabilities", '{ logprobs = "yes" }', "deployments.small.capabilities.logprobs: write true or false"),
+    ],
+)
+def test_a_number_of_a_catalogue_is_taken_only_as_it_is_written(
+    tmp_path: Path, key: str, value: str, reason: str
+) -> None:
+    lines = [line for line in GOOD.partition("[deployments.large]")[0].split("\n") if not line.startswith(f"{key} =")]
+    small = "\n".join([*lines, f"{key} = {value}", "", "[deployments.large]"])
+    with pytest.raises(NotConfigured) as error:
+        read(tmp_path, small + GOOD.partition("[deployments.large]")[2])
+    assert str(error.value).startswith(f"the model catalogue models.toml: {reason}")
+    assert "\n" not in str(error.value)
+
+
+def test_each_mistake_of_a_catalogue_has_a_line_with_file_key_value_and_remedy(tmp_path: Path) -> None:
+    wrong = GOOD.replace("context_window = 100", "context_window = 0").replace("concurrency = 2", 'concurrency = "2"')
+    with pytest.raises(NotConfigured) as error:
+        read(tmp_path, wrong)
+    lines = str(error.value).split("\n")
+    assert [line.startswith("the model catalogue models.toml: deployments.") for line in lines] == [True, True]
+    assert "(got 0)" in lines[0]
+    assert "write a number without quotation marks, and not true or false (got '2')" in lines[1]

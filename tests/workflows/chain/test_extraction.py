@@ -7,6 +7,8 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import AccessPermission, EncryptionMethod
 
+from perdure.cli import render
+from perdure.cli.output import Output
 from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
 from perdure.contracts.contract import BadInput
@@ -50,6 +52,26 @@ async def test_an_invented_value_is_shown_to_the_model_which_mends_it(platform: 
     *_, first_reply, repair_request = stub.requests[-1]["messages"]
     assert "Southwind" in first_reply["content"]
     assert "- seller: " in repair_request["content"]
+
+
+LOSSY = f"# {INVOICE}".replace("\n", "\n\n") + "![stamp](stamp.png)\n"
+"""The invoice as Markdown, with an image that is not read."""
+
+
+async def test_what_the_reader_left_out_of_the_document_stands_in_the_result_and_is_shown(
+    platform: Platform, stub: StubModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.script = [{"content": reading()}]
+    result = await extract(platform, LOSSY.encode(), "invoice.md")
+    assert isinstance(result.outcome, Extracted)
+    assert result.outcome.record.values()["total"] == "120.00"
+    assert result.outcome.losses == ("image (line 11)",)
+    render.result(Output(as_json=False), result, "")
+    assert "not read of the document: image (line 11)" in capsys.readouterr().err
+    stub.script = ["malformed", "malformed", "malformed"]
+    refused = await extract(platform, LOSSY.encode(), "invoice.md")
+    assert isinstance(refused.outcome, Refused)
+    assert refused.outcome.reasons[-1] == "not read of the document: image (line 11)"
 
 
 async def test_what_cannot_be_made_to_hold_is_refused_with_the_reasons(platform: Platform, stub: StubModel) -> None:
