@@ -149,4 +149,7 @@ async def test_no_run_is_lost_while_every_part_is_killed_ten_times(
     opened = Counter(str(ticket["title"]) for ticket in tickets)
     wanted = [f"ticket {turn} of {run}" for run in load.results if run.startswith("lane") for turn in range(TICKETS)]
     assert opened == Counter(wanted), "every ticket was opened, and none twice"
-    report.lines.append(f"{len(load.results)} runs under these kills: 0 lost, {len(wanted)} tickets opened once each")
+    report.lines.append(
+        f"{len(load.results)} runs under these kills: 0 lost, {len(wanted)} tickets opened once each; {len(loading)} "
+        f"refused while guards were loading, and {load.asked} times a person was asked about a call"
+    )
