@@ -289,7 +289,7 @@ async def test_an_effect_and_a_chain_are_made_as_the_recipes_say(
     tests = ["tests/activities/effects/test_counting.py", "tests/arch/test_effect_table.py"]
     passed(checkout, *tests, "-k", "count")
     shown = python(checkout, "-m", "deploy.cli", "effects").stdout
-    assert "\ncount_words\t" in shown
+    assert "count_words\t" in shown
 
 
 def test_a_change_that_touches_another_file_is_not_what_the_recipe_says(checkout: Path) -> None:

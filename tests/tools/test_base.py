@@ -238,7 +238,7 @@ def test_how_an_unknown_call_is_found_out_is_no_part_of_what_a_run_pins() -> Non
 
 async def test_without_a_world_a_tool_that_needs_one_says_so() -> None:
     for call in (BY_HAND.knowledge.search("x", 1), BY_HAND.http.get(GOOD, HOSTS)):
-        with pytest.raises(NotAllowed, match=r"python -m deploy\.local tool"):
+        with pytest.raises(NotAllowed, match=r"perdure tool"):
             await call
 
 

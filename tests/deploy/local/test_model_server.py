@@ -98,7 +98,7 @@ def test_weights_that_are_not_there_are_one_line(tmp_path: Path) -> None:
     )
     assert process.returncode == 1
     assert "no weights at" in process.stderr
-    assert "python -m deploy.local fetch" in process.stderr
+    assert "perdure fetch" in process.stderr
     assert "Traceback" not in process.stderr
 
 
