@@ -89,11 +89,9 @@ async def test_many_runs_are_read_a_few_at_a_time_and_each_is_counted(
 
     await until(all_are_listed, what="visibility has caught up", every=0.5)
     seen: list[tuple[int, int]] = []
-
-    def note(read: int, count: int) -> None:
-        seen.append((read, count))
-
-    [group] = await platform.failures(hour_ago(), tenant=tenant, progress=note)
+    [group] = await platform.failures(
+        hour_ago(), tenant=tenant, progress=lambda read, count: seen.append((read, count))
+    )
     assert seen == [(read, MANY) for read in range(1, MANY + 1)]
     assert (group.count, group.cause.effect, group.cause.kind) == (MANY, "run", "Timeout")
     assert len(set(group.runs)) == MANY
