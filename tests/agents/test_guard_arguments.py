@@ -14,7 +14,7 @@ NUMBERS = [
     (guard, name)
     for guard, shape in ARGUMENTS.items()
     for name, field in shape.model_fields.items()
-    if field.annotation in (int, float, float | None)
+    if str(field.annotation) in {str(int), str(float), str(float | None)}
 ]
 """Every argument that is a number, with its guard."""
 NO_NUMBERS = st.booleans() | st.text() | st.sampled_from([float("nan"), float("inf"), float("-inf")])

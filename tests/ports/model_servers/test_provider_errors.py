@@ -292,7 +292,6 @@ def test_a_filter_of_the_prompt_is_known_by_its_words_at_every_provider(
         (400, "Unsupported content type"),
         (400, "Invalid value for 'content': expected a string"),
         (403, "Your account was suspended for violating our usage policies"),
-        (500, "Rejected by our safety system"),
         (400, "the prompt is too long"),
     ],
 )
