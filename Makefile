@@ -140,5 +140,5 @@ clean: ## Remove build outputs and caches; never var/ (your runs and documents),
 	rm -rf dist build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name .venv -prune -o -name var -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-sbom: setup ## Write what is shipped, with licences and hashes, into dist/ (CycloneDX); `python -m deploy.supply licences` lists
-	@$(BIN)/python -m deploy.supply sbom dist/perdure.cdx.json
+sbom: setup ## Write what is shipped, with licences and hashes, into dist/ (CycloneDX); `perdure licences` lists
+	@$(BIN)/perdure sbom dist/perdure.cdx.json

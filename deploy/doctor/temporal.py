@@ -20,6 +20,7 @@ from deploy.doctor.clocks import AHEAD, compared
 from deploy.doctor.finding import Check, Context, Report, ok, skipped, warn, wrong
 from deploy.processes.errors import DeployError
 from deploy.processes.temporal_config import temporal_config
+from perdure.contracts.temporal.connecting import connect
 from perdure.contracts.temporal.queues import Queue
 
 OLDEST_SERVER = (1, 31)
@@ -38,16 +39,17 @@ async def look(context: Context, report: Report) -> None:
         return
     config["target_host"] = config.get("target_host") or f"127.0.0.1:{context.settings.embedded.temporal_port}"
     where, namespace = config["target_host"], config.get("namespace", "default")
-    remedy = "start one with `make up`, or correct TEMPORAL_ADDRESS, TEMPORAL_TLS_... and TEMPORAL_API_KEY"
     try:
         async with asyncio.timeout(context.seconds):
-            client = await Client.connect(**config)
+            client = await connect(config, within=context.within)
             described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
     except TimeoutError:
-        report(wrong("temporal", f"{where} accepts or drops connections and gave no answer", remedy))
+        remedy = "look at its log, or correct TEMPORAL_ADDRESS"
+        report(wrong("temporal", f"{where} accepts connections and gave no answer", remedy))
         return
-    except RuntimeError as error:
-        report(wrong("temporal", f"no connection to {where}: {' '.join(str(error).split())[:160]}", remedy))
+    except ConnectionError as error:
+        what, _, remedy = str(error).partition(": ")
+        report(wrong("temporal", what, remedy))
         return
     except RPCError as error:
         unknown = error.status is RPCStatusCode.NOT_FOUND

@@ -172,7 +172,7 @@ class Stack:
 
 
 def _print_versions(worker: Process) -> None:
-    """Print the notices in a worker's log about its version: its runs may wait for an operator."""
+    """Print the notices in a worker's log about its version and its search attributes: an operator has to act on them."""
     for line in worker.printed():
-        if line.startswith("version: "):
+        if line.startswith(("version: ", "search attributes: ")):
             say(line)
