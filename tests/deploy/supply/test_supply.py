@@ -1,10 +1,6 @@
 """What is shipped: every locked package has a licence that may be shipped, and the bill of materials is whole."""
 
-import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +10,7 @@ from packaging.licenses import canonicalize_license_expression
 
 from activities.settings import ROOT
 from deploy.supply.bom import bill_of_materials
-from deploy.supply.licences import ALLOWED, is_allowed, licence_of, problems
+from deploy.supply.licences import ALLOWED, is_allowed, problems
 from deploy.supply.packages import Pin, in_production, pins
 from deploy.supply.shipped import BUNDLED, built_servers, weights
 from tests.docs.test_tables import named
@@ -119,17 +115,6 @@ def test_the_page_of_licences_names_what_is_shipped_beside_packages_and_nothing_
     beside = {each.name: each.licence for each in (*BUNDLED, *weights())}
     assert set(rows) == set(beside)
     assert all(licence in rows[name] for name, licence in beside.items())
-
-
-def test_the_commands_write_the_bill_and_list_licences(tmp_path: Path) -> None:
-    file = tmp_path / "dist" / "perdure.cdx.json"
-    for command in (["sbom", str(file)], ["licences"]):
-        run = subprocess.run(
-            [sys.executable, "-m", "deploy.supply", *command], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, run.stderr
-    assert json.loads(file.read_text())["bomFormat"] == "CycloneDX"
-    assert f"temporalio\t{version('temporalio')}\t{licence_of('temporalio')}\t" in run.stdout.splitlines()
 
 
 def version(name: str) -> str:
