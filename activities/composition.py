@@ -48,6 +48,7 @@ class Adapters:
     ) -> None:
         """Use `open`."""
         from activities.adapters.model_servers.catalogue import CatalogueFile
+        from activities.adapters.own_folders.checks import require_specs
         from activities.adapters.signed_credentials import SignedCredentials
         from activities.adapters.sql.blobs import SqlBlobs
         from activities.adapters.sql.callers import SqlCallers
@@ -57,8 +58,9 @@ class Adapters:
 
         self.settings = settings
         self._stack = stack
+        require_specs(settings.paths)
         self.toolbox = self.all_tools()
-        self.specs = Specs(settings.paths.agents, self.toolbox)
+        self.specs = Specs(settings.paths.agent_folders, self.toolbox)
         self.catalogue = CatalogueFile(settings.paths.catalogue, settings.model.endpoints)
         self.database = database
         self.blobs = CachedBlobs(SqlBlobs(database))
@@ -79,7 +81,7 @@ class Adapters:
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> Self:
         """Return the adapters for these settings, until the stack is closed, with the database's tables up to date.
 
-        Raises `StorageFull`, `StorageFailed`, `NotConfigured` if the database or an address cannot be used.
+        Raises `StorageFull`, `StorageFailed`, `NotConfigured` if the database, an address or a folder cannot be used.
         """
         from activities.adapters.databases.open import open_database
         from activities.adapters.shared.open import open_shared
@@ -91,10 +93,10 @@ class Adapters:
         return cls(settings, stack, database, log, await stack.enter_async_context(open_shared(settings)))
 
     def all_tools(self) -> Mapping[str, "Tool[Any]"]:
-        """Return the tools that agents can be granted: those of the folder `tools`."""
-        from tools.folder import all_tools
+        """Return the tools that agents can be granted: the shipped ones, and those of the author's own folders."""
+        from activities.adapters.own_folders.tool_files import all_tools
 
-        return all_tools()
+        return all_tools(self.settings.paths)
 
     def routing(self) -> Activities:
         """Return the effects that need no slow library."""
@@ -153,7 +155,7 @@ class Adapters:
         from activities.effects.retrieval import Retrieval
         from agents.schemas import Schemas
 
-        schemas = Schemas(self.settings.paths.agents / "schemas")
+        schemas = Schemas(self.settings.paths.schema_folders)
         return [
             Retrieval(self.store, self.embedder, self.blobs).retrieve,
             Parsing(schemas, self.catalogue, self.documents, self.blobs, self.registration).parse,

@@ -97,9 +97,9 @@ class AgentFile(Table):
     check: list[GuardFile] = Field(default_factory=list[GuardFile])
 
 
-def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable]) -> AgentSpec:
-    """Parse an agent from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
-    where = f"agents/{name}.toml"
+def parse_agent(name: str, data: bytes, tools: Mapping[str, Grantable], where: str | None = None) -> AgentSpec:
+    """Parse an agent from the bytes of its TOML file. Raises `BadSpec` with file (`where`), key and remedy."""
+    where = where or f"agents/{name}.toml"
     file = validated(where, AgentFile, read_toml(where, data))
     granted = tuple(_granted_tool(where, tool, grant, tools) for tool, grant in file.tools.items())
     _check_order(where, file)

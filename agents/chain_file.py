@@ -44,9 +44,9 @@ class ChainFile(Table):
     check: list[GuardFile] = Field(default_factory=list[GuardFile])
 
 
-def parse_chain(name: str, data: bytes) -> ChainSpec:
-    """Parse a chain from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
-    where = f"agents/{name}.toml"
+def parse_chain(name: str, data: bytes, where: str | None = None) -> ChainSpec:
+    """Parse a chain from the bytes of its TOML file. Raises `BadSpec` with file (`where`), key and remedy."""
+    where = where or f"agents/{name}.toml"
     file = validated(where, ChainFile, read_toml(where, data))
     return ChainSpec(
         name=name,

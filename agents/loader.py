@@ -1,7 +1,7 @@
-"""Loads chains and agents by name from the TOML files of a folder."""
+"""Loads chains and agents by name from the TOML files of one or several folders."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import TypeVar
 from agents.agent_file import Grantable, parse_agent
 from agents.chain_file import parse_chain
 from agents.spec_file import BadSpec, read_toml
+from agents.spec_folders import SpecFolders, label, unreadable
 from perdure.contracts.agents.agent import AgentSpec
 from perdure.contracts.chains.spec import ChainSpec
 
@@ -31,8 +32,9 @@ Spec = TypeVar("Spec", ChainSpec, AgentSpec)
 
 @dataclass(frozen=True)
 class _Read:
-    """A spec that was read, with the time and size of its file at that moment."""
+    """A spec that was read, with its file, and the file's time and size at that moment."""
 
+    path: Path
     modified_ns: int
     size: int
     spec: ChainSpec | AgentSpec
@@ -40,9 +42,9 @@ class _Read:
 
 @dataclass(frozen=True)
 class Specs:
-    """The specs in a folder. A changed file is read again; runs in progress have pinned their own edition."""
+    """The specs in some folders. A changed file is read again; runs in progress have pinned their own edition."""
 
-    folder: Path
+    folders: Sequence[Path]
     tools: Mapping[str, Grantable] = field(default_factory=dict[str, Grantable])
     """The tools that agents can be granted, by name. Loading chains needs none."""
     _cache: dict[str, _Read] = field(default_factory=dict[str, _Read], init=False, repr=False, compare=False)
@@ -50,19 +52,26 @@ class Specs:
     def names(self, kind: Kind) -> list[str]:
         """Return the names of all chains or all agents. A file that cannot be read is neither."""
         names: list[str] = []
-        for path in sorted(self.folder.glob("*.toml")):
+        for name in self._files.names():
             with suppress(BadSpec):
-                if _NAME.fullmatch(path.stem) and _kind(path.stem, _bytes(path)) is kind:
-                    names.append(path.stem)
+                found = self._files.file(name) if _NAME.fullmatch(name) else None
+                if found is not None and _kind(found[0], _bytes(found[0])) is kind:
+                    names.append(name)
         return names
+
+    def clashes(self) -> list[str]:
+        """Return a line for each name that two files have."""
+        return self._files.clashes()
 
     def chain(self, name: str) -> ChainSpec:
         """Return the chain of this name. Raises `BadSpec`."""
-        return self._spec(name, Kind.CHAIN, ChainSpec, parse_chain)
+        return self._spec(name, Kind.CHAIN, ChainSpec, lambda path, data: parse_chain(name, data, label(path)))
 
     def agent(self, name: str) -> AgentSpec:
         """Return the agent of this name. Raises `BadSpec`."""
-        return self._spec(name, Kind.AGENT, AgentSpec, lambda name, data: parse_agent(name, data, self.tools))
+        return self._spec(
+            name, Kind.AGENT, AgentSpec, lambda path, data: parse_agent(name, data, self.tools, label(path))
+        )
 
     def guards(self) -> set[str]:
         """Return the guards that chains and agents name. A file that cannot be used is left out."""
@@ -77,47 +86,54 @@ class Specs:
                 guards |= {spec.guard for spec in (*agent.screen, *agent.arguments, *agent.results, *agent.check)}
         return guards
 
-    def _spec(self, name: str, kind: Kind, shape: type[Spec], parse: Callable[[str, bytes], Spec]) -> Spec:
-        path = self.folder / f"{name}.toml"
+    @property
+    def _files(self) -> SpecFolders:
+        return SpecFolders(self.folders)
+
+    def _spec(self, name: str, kind: Kind, shape: type[Spec], parse: Callable[[Path, bytes], Spec]) -> Spec:
         if not _NAME.fullmatch(name):
             raise BadSpec(f"{name!r} is no name of a spec: use lower-case letters, digits and dashes")
-        try:
-            status = path.stat()
-        except OSError:
-            raise BadSpec(f"there is no {kind} {name!r}: {self._known_names(kind)}") from None
+        found = self._files.file(name)
+        if found is None:
+            raise BadSpec(f"there is no {kind} {name!r}: {self._known_names(kind)}")
+        path, status = found
         cached = self._cache.get(name)
         # An edit changes the file's time or its size, so none is missed.
-        if cached is None or (cached.modified_ns, cached.size) != (status.st_mtime_ns, status.st_size):
-            cached = _Read(status.st_mtime_ns, status.st_size, self._parsed(name, kind, path, parse))
+        if cached is None or (cached.path, cached.modified_ns, cached.size) != (
+            path,
+            status.st_mtime_ns,
+            status.st_size,
+        ):
+            cached = _Read(path, status.st_mtime_ns, status.st_size, self._parsed(path, kind, parse))
             self._cache[name] = cached
         if not isinstance(cached.spec, shape):
-            raise self._wrong_kind(name, kind)
+            raise self._wrong_kind(path, kind)
         return cached.spec
 
-    def _parsed(self, name: str, kind: Kind, path: Path, parse: Callable[[str, bytes], Spec]) -> Spec:
+    def _parsed(self, path: Path, kind: Kind, parse: Callable[[Path, bytes], Spec]) -> Spec:
         data = _bytes(path)
-        if _kind(name, data) is not kind:
-            raise self._wrong_kind(name, kind)
-        return parse(name, data)
+        if _kind(path, data) is not kind:
+            raise self._wrong_kind(path, kind)
+        return parse(path, data)
 
-    def _wrong_kind(self, name: str, kind: Kind) -> BadSpec:
+    def _wrong_kind(self, path: Path, kind: Kind) -> BadSpec:
         is_a, asked_for = ("an agent", "a chain") if kind is Kind.CHAIN else ("a chain", "an agent")
-        return BadSpec(f"agents/{name}.toml is {is_a}, and was asked for as {asked_for}: {self._known_names(kind)}")
+        return BadSpec(f"{label(path)} is {is_a}, and was asked for as {asked_for}: {self._known_names(kind)}")
 
     def _known_names(self, kind: Kind) -> str:
-        return f"the {kind}s in {self.folder.name}/ are {', '.join(self.names(kind)) or 'none'}"
+        return f"the {kind}s in {self._files} are {', '.join(self.names(kind)) or 'none'}"
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadSpec(f"agents/{path.name} cannot be read: {error.strerror}: check its permissions") from None
+        raise unreadable(path, error) from None
 
 
-def _kind(name: str, data: bytes) -> Kind:
+def _kind(path: Path, data: bytes) -> Kind:
     """Return the kind of spec in a file. Raises `BadSpec`."""
-    where = f"agents/{name}.toml"
+    where = label(path)
     kind = read_toml(where, data).get("kind", Kind.CHAIN.value)
     if kind not in list(Kind):
         known = " or ".join(f'"{name}"' for name in Kind)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import Field
 from agents.extraction_prompt import document_lines, frame, render_reply, system_message
 from agents.rules import BadRule, rule_over
 from agents.spec_file import BadSpec, GuardFile, Table, guards, read_toml, validated
+from agents.spec_folders import SpecFolders, label, unreadable
 from perdure.contracts.chains.extraction import ExtractionSpec, FieldKind, FieldSpec
 from perdure.contracts.contract import Name
 from perdure.contracts.guards import GuardSpec
@@ -67,34 +69,42 @@ class SchemaFile(Table):
 
 @dataclass(frozen=True)
 class Schemas:
-    """The schemas in a folder. A changed file is read again; runs in progress have pinned their own edition."""
+    """The schemas in some folders. A changed file is read again; runs in progress have pinned their own edition."""
 
-    folder: Path
+    folders: Sequence[Path]
 
     def names(self) -> list[str]:
         """Return the names of all schemas."""
-        return sorted(path.stem for path in self.folder.glob("*.toml"))
+        return SpecFolders(self.folders).names()
+
+    def clashes(self) -> list[str]:
+        """Return a line for each name that two files have."""
+        return SpecFolders(self.folders).clashes()
 
     def extraction(self, name: str) -> ExtractionSpec:
         """Return the schema of this name. Raises `BadSpec`."""
-        path = self.folder / f"{name}.toml"
-        try:
-            status = path.stat()
-        except FileNotFoundError:
+        files = SpecFolders(self.folders)
+        found = files.file(name)
+        if found is None:
             known = ", ".join(self.names()) or "none"
-            raise BadSpec(f"there is no schema {name!r}: the schemas in {self.folder.name}/ are {known}") from None
+            raise BadSpec(f"there is no schema {name!r}: the schemas in {files} are {known}")
+        path, status = found
         return _read(name, path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=128)
 def _read(name: str, path: Path, _modified_ns: int, _size: int) -> ExtractionSpec:
     """Return the schema in the file. An edit changes the file's time or size, so the cache never hides it."""
-    return parse_schema(name, path.read_bytes())
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return parse_schema(name, data, label(path))
 
 
-def parse_schema(name: str, data: bytes) -> ExtractionSpec:
-    """Parse a schema from the bytes of its TOML file. Raises `BadSpec` with file, key and remedy."""
-    where = f"agents/schemas/{name}.toml"
+def parse_schema(name: str, data: bytes, where: str | None = None) -> ExtractionSpec:
+    """Parse a schema from the bytes of its TOML file. Raises `BadSpec` with file (`where`), key and remedy."""
+    where = where or f"agents/schemas/{name}.toml"
     file = validated(where, SchemaFile, read_toml(where, data))
     fields = _fields(where, file)
     return ExtractionSpec(

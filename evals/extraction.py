@@ -110,7 +110,7 @@ def field_accuracy(scores: Sequence[Score]) -> float:
 def main(arguments: list[str]) -> int:
     """Run both sets, or those of the named schemas. Return 0 where the floor is met and all quotes are verbatim."""
     console = Console(width=160)
-    schemas = Schemas(load_settings().paths.agents / "schemas")
+    schemas = Schemas(load_settings().paths.schema_folders)
     known = sorted(path.parent.name for path in EXTRACTION.glob("*/cases.toml"))
     if unknown := [name for name in arguments if name not in known]:
         sys.exit(f"evals: there is no extraction set {unknown[0]!r}: the sets are {', '.join(known)}")

@@ -75,7 +75,7 @@ async def measure(console: Console) -> None:
 
 
 async def _questions(guards: Guards, console: Console) -> None:
-    chain = Specs(load_settings().paths.agents).chain(CHAIN)
+    chain = Specs(load_settings().paths.agent_folders).chain(CHAIN)
     for name in ("golden", "calibration", "demo"):
         questions = load(HANDBOOK / f"{name}.toml")
         findings = 0

@@ -9,7 +9,7 @@ from tools.base import Tool
 
 
 def all_tools() -> dict[str, Tool[Any]]:
-    """Return every tool in this folder, by name."""
+    """Return every tool in this folder, by name; an author's own ones, in folders elsewhere, are not among them."""
     by_name: dict[str, Tool[Any]] = {}
     for module in pkgutil.iter_modules(tools.__path__):
         if not module.name.startswith("__"):

@@ -27,37 +27,12 @@ from activities.settings.errors import explain, explain_json
 from activities.settings.foreign_work import ForeignWork
 from activities.settings.groups import Approvals, Callers, Group, Limits, Payloads
 from activities.settings.names import DELIMITER, PREFIX, secret_files, unknown
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The checkout."""
+from activities.settings.paths import PROFILES as PROFILES
+from activities.settings.paths import ROOT as ROOT
+from activities.settings.paths import Paths
 
 SECRETS = Path("/run/secrets")
 """The folder where a setting may be a file: `perdure_database__postgres`."""
-
-PROFILES = ROOT / "deploy" / "models"
-"""The folder of the checkout's model catalogues."""
-
-
-class Paths(Group):
-    """The folders and files that the platform uses."""
-
-    state: Path = ROOT / "var"
-    """The embedded stack's state: databases, the index, logs and traces."""
-    models: Path = Path("~/.cache/perdure/models").expanduser()
-    """Weights, shared by all checkouts of one user. Every file is verified by its SHA-256."""
-    programs: Path = Path("~/.cache/perdure").expanduser()
-    """Servers that are built once, shared by all checkouts of one user."""
-    weights: Path | None = None
-    """A file of weights that you already have, or a folder of them: used before anything is downloaded."""
-    agents: Path = ROOT / "agents"
-    """The folder of chain and agent specs."""
-    catalogue: Path = PROFILES / "local.toml"
-    """The model catalogue: a file, or the bare name of a profile in `deploy/models`: `local`, `sglang` or `cloud`."""
-
-    @field_validator("catalogue")
-    @classmethod
-    def _profile(cls, path: Path) -> Path:
-        return path if path.suffix or len(path.parts) > 1 else PROFILES / f"{path}.toml"
 
 
 class Embedded(Group):

@@ -86,7 +86,7 @@ def _parts(kind: Any) -> list[str]:
 
 
 def _has_parts(kind: Any) -> bool:
-    return model_of(kind) is not None or getattr(kind, "__origin__", None) in (dict, list, tuple)
+    return model_of(kind) is not None or getattr(kind, "__origin__", None) in (dict, list)
 
 
 def _read(value: str) -> Any:

@@ -1,7 +1,7 @@
 """Imports the platform once and forks a worker for each request, so that no test waits for imports.
 
 It listens at a socket; the first request makes it import. A request names the new worker's log, its environment and a
-folder of further tools, and hands over one end of a pipe; the answer is the pid. The worker stands by until SIGUSR1,
+module to import first, and hands over one end of a pipe; the answer is the pid. The worker stands by until SIGUSR1,
 and then runs as `worker.py --role all`, in a process of its own that can be killed. It ends once the other end of its
 pipe is closed. The fork server ends with its input.
 
@@ -25,7 +25,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import tools
 from activities.settings import ROOT, quiet_libraries
 from activities.settings.environment import replace_environment
 
@@ -125,12 +124,10 @@ def load() -> Reports:
 
 
 def be_worker(request: Mapping[str, Any], lifeline: int, reports: Reports) -> None:
-    """Stand by, then serve, with the request's `environment`, `log` and `tools`. Never returns."""
+    """Stand by, then serve, with the request's `environment`, `log` and `module`. Never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     replace_environment(request["environment"])
     quiet_libraries()
-    if request["tools"] is not None:
-        tools.__path__.append(request["tools"])
     out = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     null = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((null, 0), (out, 1), (out, 2)):
@@ -140,6 +137,8 @@ def be_worker(request: Mapping[str, Any], lifeline: int, reports: Reports) -> No
     threading.Thread(target=_end_with_the_starter, args=(lifeline,), daemon=True).start()
     for name in AFTER:
         importlib.import_module(name)
+    if request["module"] is not None:
+        importlib.import_module(request["module"])
     print(STANDING_BY, flush=True)
     signal.sigwait({signal.SIGUSR1})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})

@@ -55,7 +55,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.testing.stack", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--state", type=Path, required=True, help="its own state folder")
     parser.add_argument("--setting", action="append", default=[], metavar="PERDURE_...=VALUE", help="of the workers")
-    parser.add_argument("--tools", type=Path, help="a folder of further tools")
     parser.add_argument("--documents", type=Path, help="a folder to index first")
     parser.add_argument("--collection", default="handbook", help="the collection that it becomes")
     parser.add_argument("--tenant", default="default", help="whose it is")
@@ -103,7 +102,7 @@ def run(options: argparse.Namespace, stack: ExitStack) -> None:
     if options.documents is not None:
         asyncio.run(index_folder(options.documents, settings, tenant=options.tenant, collection=options.collection))
     addresses = stack.enter_context(Stack(settings, model=False, worker=False))
-    fork_server = ForkServer(logs, {"TEMPORAL_ADDRESS": addresses.temporal}, options.tools)
+    fork_server = ForkServer(logs, {"TEMPORAL_ADDRESS": addresses.temporal})
     stack.callback(fork_server.close)
     workers = StandbyWorkers(fork_server)
     if options.worker:

@@ -25,14 +25,14 @@ WARM_SECONDS = 120.0
 class ForkServer:
     """The process that workers are forked from, with everything imported: a shared one, or one of our own."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], tools: Path | None = None) -> None:
-        """Start it where none is shared. Workers log into `folder` and also get the tools in `tools`.
+    def __init__(self, folder: Path, environment: Mapping[str, str], module: str | None = None) -> None:
+        """Start it where none is shared. Workers log into `folder`, and import `module` first.
 
         The first worker of a fork server waits for imports.
         """
         self._folder = folder
         self._environment = environment_with(**environment)
-        self._tools = tools
+        self._module = module
         self._forked = 0
         self._lifeline, self._our_end = os.pipe()
         self._stack = ExitStack()
@@ -44,8 +44,7 @@ class ForkServer:
         self._forked += 1
         log = self._folder / f"worker-{self._forked:03}.log"
         log.touch()
-        tools = None if self._tools is None else str(self._tools)
-        request = {"environment": self._environment, "log": str(log), "tools": tools}
+        request = {"environment": self._environment, "log": str(log), "module": self._module}
         with socket.socket(socket.AF_UNIX) as connection:
             try:
                 connection.connect(str(self._socket))

@@ -9,6 +9,7 @@ import typer
 from temporalio.service import RPCError
 
 from perdure.cli.commands import people, runs, show
+from perdure.cli.commands.new import new
 from perdure.cli.commands.retry import retry
 from perdure.cli.commands.schedule import schedule
 from perdure.cli.exits import Ended, Exit
@@ -34,6 +35,7 @@ for command in (show.show, runs.cancel, runs.pause, runs.resume):
     app.command(rich_help_panel="Runs")(command)
 for command in (people.inbox, people.approve, people.edit, people.deny, people.answer):
     app.command(rich_help_panel="People")(command)
+app.command(rich_help_panel="Authors")(new)
 app.command(rich_help_panel="Operators")(retry)
 app.add_typer(schedule, name="schedule", rich_help_panel="Operators")
 app.add_typer(show.history, name="history", rich_help_panel="Operators")

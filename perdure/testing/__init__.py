@@ -5,6 +5,7 @@ from perdure.testing.checkout import Checkout, CheckoutUnusable
 from perdure.testing.desk import Desk
 from perdure.testing.kills import KillPoint, kill_points
 from perdure.testing.once import assert_once
+from perdure.testing.people import decide
 from perdure.testing.program import ProgramFailed
 from perdure.testing.script import Script, ScriptedCall, Turn, answer, calls
 from perdure.testing.stack import RunningStack, embedded_stack
@@ -26,6 +27,7 @@ __all__ = [
     "answer",
     "assert_once",
     "calls",
+    "decide",
     "embedded_stack",
     "kill_points",
     "stub_model",

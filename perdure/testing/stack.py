@@ -1,8 +1,9 @@
 """A checkout's embedded stack for tests: a real Temporal server, real workers, the stub model and a desk."""
 
 import asyncio
+import json
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -81,8 +82,9 @@ def embedded_stack(
     checkout: Checkout,
     *,
     state: Path | None = None,
-    agents: Path | None = None,
-    tools: Path | None = None,
+    agents: Path | Sequence[Path] = (),
+    tools: Path | Sequence[Path] = (),
+    schemas: Path | Sequence[Path] = (),
     documents: Path | None = None,
     collection: str = "handbook",
     tenant: str = "default",
@@ -93,8 +95,8 @@ def embedded_stack(
 ) -> Generator[RunningStack]:
     """Start a stack of a checkout on free ports, and stop all of it at the end, also after errors.
 
-    `state` is the stack's folder; None for a temporary one. `agents` is a folder of specs that replaces the checkout's.
-    `tools` is a folder of tools in addition to the checkout's. `documents` is a folder that becomes `collection` of
+    `state` is the stack's folder; None for a temporary one. `agents`, `tools` and `schemas` are your folders, beside
+    the checkout's own, as the settings of a worker name them. `documents` is a folder that becomes `collection` of
     `tenant`. `desk_pause` is how long the desk waits between doing a request and answering it: a worker can be killed
     in this time. With `worker=False` no worker runs until `start_worker`. `settings` are more `PERDURE_` variables. The
     stack gets no other variables of your environment, except those that name models and programs. Raises
@@ -108,13 +110,17 @@ def embedded_stack(
             arguments += ["--documents", str(documents.resolve())]
         if not worker:
             arguments += ["--no-worker"]
-        if tools is not None:
-            arguments += ["--tools", str(tools.resolve())]
-        own = {} if agents is None else {"PERDURE_PATHS__AGENTS": str(agents.resolve())}
-        for name, value in {**own, **settings}.items():
+        own = {"PERDURE_PATHS__AGENTS": agents, "PERDURE_PATHS__TOOLS": tools, "PERDURE_PATHS__SCHEMAS": schemas}
+        named = {name: _written(folders) for name, folders in own.items() if folders != ()}
+        for name, value in {**named, **settings}.items():
             arguments += ["--setting", f"{name}={value}"]
         program = checkout.begin("the stack", "deploy.testing.stack", *arguments, log=place / "logs" / "stack.log")
         try:
             yield RunningStack(program, prices)
         finally:
             program.stop()
+
+
+def _written(folders: Path | Sequence[Path]) -> str:
+    """Return folders as the settings read them."""
+    return json.dumps([str(folder.resolve()) for folder in ([folders] if isinstance(folders, Path) else folders)])

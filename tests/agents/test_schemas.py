@@ -84,17 +84,17 @@ def test_a_prompt_begins_with_the_fields_and_the_examples() -> None:
 def test_an_unknown_schema_names_those_that_exist(tmp_path: Path) -> None:
     (tmp_path / "bill.toml").write_text(GOOD)
     with pytest.raises(BadSpec, match=r"there is no schema 'film': the schemas in .* are bill"):
-        Schemas(tmp_path).extraction("film")
+        Schemas([tmp_path]).extraction("film")
 
 
 def test_an_edit_changes_the_digest(tmp_path: Path) -> None:
     (tmp_path / "bill.toml").write_text(GOOD)
-    before = Schemas(tmp_path).extraction("bill")
+    before = Schemas([tmp_path]).extraction("bill")
     (tmp_path / "bill.toml").write_text(GOOD + "# a comment\n")
-    assert Schemas(tmp_path).extraction("bill").digest != before.digest
+    assert Schemas([tmp_path]).extraction("bill").digest != before.digest
 
 
 def test_the_shipped_schemas_can_be_used() -> None:
-    schemas = Schemas(ROOT / "agents" / "schemas")
+    schemas = Schemas([ROOT / "agents" / "schemas"])
     assert schemas.names() == ["incident", "invoice"]
     assert all(schemas.extraction(name).fields for name in schemas.names())

@@ -32,7 +32,7 @@ async def _ignore(_: str, __: Usage | None) -> None:
 
 
 def _prefix() -> list[Message]:
-    body = Specs(Paths().agents).chain("handbook").instructions.body or "[]"
+    body = Specs(Paths().agent_folders).chain("handbook").instructions.body or "[]"
     return [Message(message["role"], message["content"]) for message in json.loads(body)]
 
 

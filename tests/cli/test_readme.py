@@ -26,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("working")
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    write_agent(settings.paths.agents, "operations", ["send_message"])
+    [agents] = settings.paths.agents
+    write_agent(agents, "operations", ["send_message"])
     return settings
 
 

@@ -31,9 +31,10 @@ pytestmark = pytest.mark.usefixtures("working")
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    write_agent(settings.paths.agents, "unguarded", READS, "results = []\n")
-    write_agent(settings.paths.agents, "patient", (*READS, *WRITES), wait=0.4)
-    shutil.copytree(ROOT / "agents" / "schemas", settings.paths.agents / "schemas")
+    [agents] = settings.paths.agents
+    write_agent(agents, "unguarded", READS, "results = []\n")
+    write_agent(agents, "patient", (*READS, *WRITES), wait=0.4)
+    shutil.copytree(ROOT / "agents" / "schemas", agents / "schemas")
     return settings
 
 

@@ -13,7 +13,7 @@ DOCUMENT = "Total: 26,000 euros"
 CASE = Case(id="c", file="c.txt", outcome="extracted", values={"total": "26000", "seller": ["A", "A Ltd"]})
 REFUSAL = Case(id="r", file="r.txt", outcome="refused", fields=("total", "due_date"))
 
-SCHEMAS = Schemas(ROOT / "agents" / "schemas")
+SCHEMAS = Schemas([ROOT / "agents" / "schemas"])
 SETS = [(schema, name) for schema in SCHEMAS.names() for name in ("cases", "calibration")]
 
 

@@ -30,7 +30,7 @@ READING = {
 
 def reading() -> str:
     """Return the reply of a model that reads the invoice correctly."""
-    fields = Schemas(ROOT / "agents" / "schemas").extraction("invoice").fields
+    fields = Schemas([ROOT / "agents" / "schemas"]).extraction("invoice").fields
     return render_reply(fields, READING)
 
 

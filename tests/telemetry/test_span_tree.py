@@ -39,7 +39,7 @@ def effect(name: str, *inside: str) -> Tree:
     return {f"StartActivity:{name}": {f"RunActivity:{name}": {span: {} for span in inside}}}
 
 
-SPEC = Specs(Settings().paths.agents).chain("handbook")
+SPEC = Specs(Settings().paths.agent_folders).chain("handbook")
 
 SCREEN = effect("screen", *(f"run_guard {guard.guard}" for guard in SPEC.screen))
 

@@ -11,6 +11,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from activities import settings as tree
+from activities.adapters.own_folders.tool_files import all_tools
 from activities.adapters.tool_contexts import context_maker
 from activities.ports import PortError
 from activities.settings import Settings
@@ -19,7 +20,6 @@ from perdure.contracts.contract import BadInput
 from perdure.contracts.tool_calls.tools import AllowedAmount, AllowedHosts, AllowedPaths, Constraint
 from tools.base import Tool
 from tools.errors import ToolError
-from tools.folder import all_tools
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -82,7 +82,7 @@ def _constraint(tool: Tool[Any], name: str, values: tuple[str, ...]) -> Constrai
 
 
 def _known_tool(name: str) -> Tool[Any]:
-    known = all_tools()
+    known = all_tools(tree.load().paths)
     if name not in known:
         raise BadInput(f"there is no tool {name!r}: the tools are {', '.join(known)}")
     return known[name]

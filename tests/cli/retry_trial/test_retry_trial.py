@@ -103,13 +103,14 @@ def world(tmp_path: Path) -> Iterator[World]:
             "TEMPORAL_ADDRESS": f"{HOST}:{ports[0]}",
             "PERDURE_PATHS__STATE": str(tmp_path),
             "PERDURE_PATHS__AGENTS": str(agents),
+            "PERDURE_PATHS__TOOLS": str(TOOLS),
             "PERDURE_PATHS__CATALOGUE": str(catalogue),
             "PERDURE_TOOLS__SERVICES": json.dumps({"desk": desk.url}),
             "PERDURE_TELEMETRY__TRACES": "false",
             VARIABLE: str(breaks.file),
         }
         # The fork server imports the workers' modules while the Temporal server starts.
-        fork_server = ForkServer(tmp_path, environment, TOOLS)
+        fork_server = ForkServer(tmp_path, environment, "tests.cli.retry_trial.breaks")
         stack.callback(fork_server.close)
         server = Server(tmp_path, *ports)
         stack.callback(server.stop)

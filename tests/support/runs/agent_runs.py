@@ -33,8 +33,8 @@ def write_agent(
 
 
 def with_agents(settings: Settings, folder: Path, **groups: Any) -> Settings:
-    """Return the settings with this folder of agents, and with these groups replaced."""
-    paths = settings.paths.model_copy(update={"agents": folder})
+    """Return the settings with this folder of agents instead of the shipped one, and with these groups replaced."""
+    paths = settings.paths.model_copy(update={"agents": (folder,), "shipped": ("tools",)})
     return settings.model_copy(update={"paths": paths, **groups})
 
 

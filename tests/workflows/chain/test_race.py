@@ -17,6 +17,7 @@ from perdure.contracts.budget import Spend
 from perdure.contracts.chains.steps import StepKey
 from perdure.contracts.runs.run import Answered, Phase, Refused
 from tests.support.faults.held_guards import HeldGuards
+from tests.support.runs.agent_runs import with_agents
 from tests.support.servers.stub_model import StubModel
 from tests.support.waiting import until
 from worker import Adapters, WorkerRole, workers
@@ -41,7 +42,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     handbook = (ROOT / "agents" / "handbook.toml").read_text()
     (tmp_path / "handbook.toml").write_text(handbook)
     (tmp_path / "screened-first.toml").write_text(f'screening = "first"\n{handbook}')
-    return settings.model_copy(update={"paths": settings.paths.model_copy(update={"agents": tmp_path})})
+    return with_agents(settings, tmp_path)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

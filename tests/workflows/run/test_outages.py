@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from temporalio.client import Client
 
 from activities.adapters.databases.sqlite_database import SqliteDatabase
-from activities.settings import Settings, Tools
+from activities.settings import ROOT, Settings, Tools
 from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
 from perdure.contracts.budget import Budget, Spend
@@ -50,7 +50,7 @@ def settings(settings: Settings, state: Path, desk: DeskServer, model_door: Door
     model = settings.model.model_copy(update={"endpoints": {"fast": model_door.url, "strong": model_door.url}})
     own = settings.model_copy(update={"paths": paths, "model": model})
     with_agent = with_agents(own, tmp_path, tools=Tools(services={"desk": desk.url}))
-    (tmp_path / "handbook.toml").write_text((settings.paths.agents / "handbook.toml").read_text())
+    (tmp_path / "handbook.toml").write_text((ROOT / "agents" / "handbook.toml").read_text())
     return with_agent
 
 

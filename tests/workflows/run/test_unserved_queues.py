@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from activities.settings import Settings, Tools
+from activities.settings import ROOT, Settings, Tools
 from deploy.local.stack.desk import DeskServer
 from perdure.client import Platform
 from perdure.contracts.budget import Spend
@@ -35,7 +35,7 @@ NOBODY = "no worker takes it from its queue: is one running?"
 @pytest.fixture
 def settings(settings: Settings, desk: DeskServer, tmp_path: Path) -> Settings:
     write_agent(tmp_path)
-    handbook = (settings.paths.agents / "handbook.toml").read_text()
+    handbook = (ROOT / "agents" / "handbook.toml").read_text()
     (tmp_path / "handbook.toml").write_text(handbook)
     return with_agents(settings, tmp_path, tools=Tools(services={"desk": desk.url}))
 
