@@ -31,12 +31,12 @@ def check(settings: Settings) -> dict[str, list[str]]:
         fatal.append(str(error))
     try:
         tools = _tools()
-    except Exception as error:  # noqa: BLE001 - the code of a tool may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the code of a tool may raise anything while it is imported
         return {"fatal": [*fatal, explained(error)], "specs": []}
     return {"fatal": fatal, "specs": [*_mistakes_in_specs(settings, tools), *_mistakes_in_schemas(settings)]}
 
 
-def explained(error: Exception) -> str:
+def explained(error: BaseException) -> str:
     """Return an error of a tool's code in one line: its file, its line, and what is wrong."""
     what = " ".join(str(error).split()) or "no message"
     if isinstance(error, SyntaxError) and error.filename:
