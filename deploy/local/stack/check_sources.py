@@ -12,6 +12,8 @@ from typing import Any
 
 from activities import settings as tree
 from activities.adapters.model_servers.catalogue import CatalogueFile
+from activities.adapters.own_folders.checks import require_specs
+from activities.adapters.own_folders.tool_files import all_tools
 from activities.ports import PortError
 from activities.settings import ROOT, Settings
 from agents.loader import BadSpec, Kind, Specs
@@ -30,7 +32,10 @@ def check(settings: Settings) -> dict[str, list[str]]:
     except PortError as error:
         fatal.append(str(error))
     try:
-        tools = _tools()
+        require_specs(settings.paths)
+        tools = all_tools(settings.paths)
+    except PortError as error:
+        return {"fatal": [*fatal, *str(error).splitlines()], "specs": []}
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the code of a tool may raise anything while it is imported
         return {"fatal": [*fatal, explained(error)], "specs": []}
     return {"fatal": fatal, "specs": [*_mistakes_in_specs(settings, tools), *_mistakes_in_schemas(settings)]}
@@ -52,22 +57,17 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _tools() -> Mapping[str, Any]:
-    from tools.folder import all_tools
-
-    return all_tools()
-
-
 def _mistakes_in_specs(settings: Settings, tools: Mapping[str, Any]) -> Iterator[str]:
-    specs = Specs(settings.paths.agents, tools)
+    specs = Specs(settings.paths.agent_folders, tools)
     chains, agents = specs.names(Kind.CHAIN), specs.names(Kind.AGENT)
-    unreadable = {path.stem for path in settings.paths.agents.glob("*.toml")} - {*chains, *agents}
+    files = {path.stem for folder in settings.paths.agent_folders for path in folder.glob("*.toml")}
+    unreadable = files - {*chains, *agents}
     yield from _refusals(specs.chain, [*chains, *sorted(unreadable)])
     yield from _refusals(specs.agent, agents)
 
 
 def _mistakes_in_schemas(settings: Settings) -> Iterator[str]:
-    schemas = Schemas(settings.paths.agents / "schemas")
+    schemas = Schemas(settings.paths.schema_folders)
     yield from _refusals(schemas.extraction, schemas.names())
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities import settings as tree
-from activities.settings import ROOT, Settings
+from activities.settings import Settings
 
 EVERY = 0.5
 """The seconds between two looks at the files."""
@@ -35,17 +35,14 @@ class Sources:
     def of(cls, settings: Settings) -> "Sources":
         """Return the files that these settings name."""
         paths = settings.paths
-        tools: tuple[Path, ...] = getattr(paths, "tool_folders", (ROOT / "tools",))
-        agents: tuple[Path, ...] = getattr(paths, "agent_folders", (paths.agents,))
-        schemas: tuple[Path, ...] = getattr(paths, "schema_folders", ())
         return cls(
             code=(
-                *((folder, "**/*.py") for folder in tools),
+                *((folder, "**/*.py") for folder in paths.tool_folders),
                 (paths.catalogue.parent, paths.catalogue.name),
                 (tree.SECRETS, "perdure_*"),
                 (tree.SECRETS, "PERDURE_*"),
             ),
-            specs=tuple((folder, "**/*.toml") for folder in (*agents, *schemas)),
+            specs=tuple((folder, "**/*.toml") for folder in (*paths.agent_folders, *paths.schema_folders)),
         )
 
 
