@@ -34,9 +34,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    agents = tmp_path / "agents"
-    (agents / "schemas").mkdir(parents=True)
+def agents(tmp_path: Path) -> Path:
+    """A folder of specs, with one of schemas in it."""
+    folder = tmp_path / "agents"
+    (folder / "schemas").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def settings(agents: Path) -> Settings:
     return Settings(paths=Paths(agents=agents))
 
 
@@ -59,11 +65,13 @@ def test_a_tool_that_cannot_be_imported_is_one_line_with_its_file_and_line(
     assert check(settings) == {"fatal": [f"{folder / f'{name}.py'}, {says}"], "specs": []}
 
 
-def test_an_agent_may_name_a_new_tool_and_not_one_that_nobody_has_written(folder: Path, settings: Settings) -> None:
+def test_an_agent_may_name_a_new_tool_and_not_one_that_nobody_has_written(
+    folder: Path, agents: Path, settings: Settings
+) -> None:
     (folder / "mileage_of_test.py").write_text(TOOL)
     agent = 'kind = "agent"\nsystem = "You work out refunds."\n\n[tools.{}]\n'
-    (settings.paths.agents / "clerk.toml").write_text(agent.format("mileage"))
-    (settings.paths.agents / "lost.toml").write_text(agent.format("milage"))
+    (agents / "clerk.toml").write_text(agent.format("mileage"))
+    (agents / "lost.toml").write_text(agent.format("milage"))
     found = check(settings)
     assert found["fatal"] == []
     [line] = found["specs"]
@@ -71,8 +79,7 @@ def test_an_agent_may_name_a_new_tool_and_not_one_that_nobody_has_written(folder
     assert "milage" in line
 
 
-def test_every_kind_of_spec_is_checked_and_one_mistake_hides_no_other(settings: Settings) -> None:
-    agents = settings.paths.agents
+def test_every_kind_of_spec_is_checked_and_one_mistake_hides_no_other(agents: Path, settings: Settings) -> None:
     (agents / "one.toml").write_text("tier = 3")
     (agents / "two.toml").write_text("no toml at all")
     (agents / "three.toml").write_text('kind = "robot"')

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from activities.settings import ROOT
-from agents.loader import Specs
+from agents.agent_file import parse_agent
 from deploy.local.commands.up import FIRST_RUN, describe, first_commands
 from deploy.processes.state_file import Addresses
 from perdure.cli.app import app
@@ -38,7 +38,7 @@ def test_the_run_that_is_started_is_the_one_that_is_approved_and_its_write_waits
     _, run, approval = typed(USUAL)
     assert run[-2:] == ["--id", FIRST_RUN]
     assert approval[2] == FIRST_RUN
-    agent = Specs(ROOT / "agents", all_tools()).agent(run[2])
+    agent = parse_agent(run[2], (ROOT / "agents" / f"{run[2]}.toml").read_bytes(), all_tools())
     [grant] = [tool for tool in agent.tools if tool.name == "create_ticket"]
     assert grant.approval is Approval.ALWAYS
     assert "--by" in approval, "whoever starts a run may not decide about its calls"
