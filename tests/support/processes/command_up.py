@@ -20,7 +20,7 @@ from deploy.processes.state_file import Addresses, Record
 from deploy.testing.stub.replies import Json
 from perdure.client import Platform
 from perdure.contracts.runs.run import RunResult
-from perdure.errors import NoServer
+from perdure.errors import NoServer, PlatformError
 from tests.support.servers.stub_model import StubHandler, StubModel
 from tests.support.waiting import until
 
@@ -186,7 +186,9 @@ async def patiently(result: Callable[[], Any]) -> Any:
     while True:
         try:
             return await result()
-        except NoServer:
+        except PlatformError as error:
+            if type(error) not in {NoServer, PlatformError}:  # those without a kind are of a call that was cut off
+                raise
             await asyncio.sleep(0.2)
 
 
