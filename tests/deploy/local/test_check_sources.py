@@ -43,7 +43,7 @@ def agents(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(agents: Path) -> Settings:
-    return Settings(paths=Paths(agents=agents))
+    return Settings(paths=Paths(agents=(agents,)))
 
 
 @pytest.mark.parametrize(
