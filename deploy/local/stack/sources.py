@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,12 +69,17 @@ class Reader:
         return known[2]
 
 
-def _files(patterns: tuple[tuple[Path, str], ...]) -> Iterator[Path]:
-    """Return the files; those of editors, which begin with a dot, are left out."""
+def _files(patterns: tuple[tuple[Path, str], ...]) -> list[Path]:
+    """Return the files; those of editors, which begin with a dot, are left out, and so is what cannot be listed."""
+    files: list[Path] = []
     for folder, pattern in patterns:
-        for path in folder.glob(pattern) if folder.is_dir() else ():
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-                yield path
+        with suppress(OSError):
+            files += [path for path in folder.glob(pattern) if path.is_file() and not _is_hidden(path, folder)]
+    return files
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def changed(before: Contents, after: Contents) -> set[Path]:
