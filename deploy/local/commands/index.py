@@ -97,6 +97,13 @@ async def ensure(
     return indexed
 
 
+def corpus_record(settings: Settings, tenant: str, collection: str) -> Path:
+    """Return the file with the record of a collection: of which folder and files it was made."""
+    from activities.adapters.stores.open import home_of_index
+
+    return home_of_index(settings) / tenant / collection / "corpus.json"
+
+
 async def index_folder(
     folder: Path, settings: Settings, *, tenant: str, collection: str, strict: bool = False
 ) -> Indexed:
@@ -121,13 +128,6 @@ async def index_folder(
                 record=corpus_record(settings, tenant, collection),
                 strict=strict,
             )
-
-
-def corpus_record(settings: Settings, tenant: str, collection: str) -> Path:
-    """Return the file with the record of a collection: of which folder and files it was made."""
-    from activities.adapters.stores.open import home_of_index
-
-    return home_of_index(settings) / tenant / collection / "corpus.json"
 
 
 def main(arguments: list[str]) -> int:
