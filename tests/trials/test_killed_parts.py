@@ -1,7 +1,6 @@
 """Each part of a stack that is up is killed ten times at random under load: it comes back, and no run is lost."""
 
 import asyncio
-import shutil
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,6 @@ from statistics import median
 import httpx
 import pytest
 
-from activities.settings import ROOT
 from deploy.processes.restarts import LIMIT, WINDOW
 from perdure.client import Platform
 from perdure.contracts.runs.run import Answered, RunResult
@@ -114,16 +112,15 @@ async def test_no_run_is_lost_while_every_part_is_killed_ten_times(
 ) -> None:
     if request.config.getoption("chaos") != "all":
         pytest.skip("forty kills last a quarter of an hour: --chaos=all; each part is killed once in tests/deploy")
-    own_state, agents, catalogue = tmp_path / "state", tmp_path / "agents", tmp_path / "catalogue.toml"
+    own_state, project = tmp_path / "state", tmp_path / "project"
     own_state.mkdir()
     (own_state / "index").symlink_to(state / "index")
-    agents.mkdir()
-    write_agent(agents, tools=("create_ticket",))
-    shutil.copy(ROOT / "agents" / "handbook.toml", agents)
+    (project / "agents").mkdir(parents=True)
+    write_agent(project / "agents", tools=("create_ticket",))
     draw = Random(report.seed)  # noqa: S311 - a trial, not a secret
     with (
         GatedStub(turns=TICKETS, opened=TICKETS + 1) as stub,
-        command_up(own_state, catalogue, agents, weights=MODEL, stub=stub.url) as up,
+        command_up(own_state, project, weights=MODEL, stub=stub.url) as up,
     ):
         await up.printed("Ctrl-C stops it", 0)
         async with await Platform.connect(up.addresses.temporal) as platform:

@@ -172,7 +172,7 @@ class Stack:
 
 
 def _print_versions(worker: Process) -> None:
-    """Print the notices in a worker's log about its version and its search attributes: an operator has to act on them."""
+    """Print a worker's notices about its version and its search attributes: an operator has to act on them."""
     for line in worker.printed():
         if line.startswith(("version: ", "search attributes: ")):
             say(line)

@@ -135,8 +135,14 @@ def read_into(up: Up) -> None:
 
 
 @contextmanager
-def command_up(state: Path, catalogue: Path, agents: Path, *, weights: Sequence[str | int], stub: str) -> Generator[Up]:
-    """Run the command on free ports, with the weights (their name and context) behind its model server."""
+def command_up(state: Path, project: Path, *, weights: Sequence[str | int], stub: str) -> Generator[Up]:
+    """Run the command on free ports, with an author's folders `agents` and `tools` in a project.
+
+    `weights` are the name and the context of those behind its model server.
+    """
+    for folder in ("agents", "tools"):
+        (project / folder).mkdir(parents=True, exist_ok=True)
+    catalogue = state / "catalogue.toml"
     name, context = weights
     catalogue.write_text(CATALOGUE.format(stub=stub, weights=name, context=context))
     names = ("TEMPORAL_PORT", "UI_PORT", "MODEL_PORT", "DESK_PORT")
@@ -144,7 +150,8 @@ def command_up(state: Path, catalogue: Path, agents: Path, *, weights: Sequence[
     environment = environment_with(
         PERDURE_PATHS__STATE=str(state),
         PERDURE_PATHS__CATALOGUE=str(catalogue),
-        PERDURE_PATHS__AGENTS=str(agents),
+        PERDURE_PATHS__AGENTS=str(project / "agents"),
+        PERDURE_PATHS__TOOLS=str(project / "tools"),
         TEMPORAL_CONFIG_FILE=os.devnull,
         **ports,
     )
