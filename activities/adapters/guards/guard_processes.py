@@ -23,7 +23,7 @@ from activities.settings.foreign_work import ForeignWork
 from agents.guard_arguments import Arguments
 from perdure.contracts.guards import Ended
 
-LOADING = timedelta(seconds=20)
+LOADING = timedelta(seconds=40)
 """How long a question waits for guards that are still loading, in addition to a guard's own deadline."""
 
 LONG = 8_000
