@@ -179,6 +179,12 @@ class ReadersBusy(PortError):
     outage = True
 
 
+class GuardsLoading(PortError):
+    """The guards of this worker are still loading: the check is right, and only has to wait."""
+
+    outage = True
+
+
 class KeyTaken(PortError):
     """The key was used before, for something else."""
 

@@ -26,6 +26,7 @@ REMEDIES = {
     "UnreadableDocument": SAME_AGAIN + "send the document in another format",
     "NotInCharset": SAME_AGAIN + "send the document as UTF-8",
     "ReadingStopped": SAME_AGAIN + "raise PERDURE_FOREIGN_WORK__ limits, or split the document",
+    "GuardsLoading": "wait until a worker has loaded its guards (a minute at most), then retry",
     "ReadersBusy": "add workers that read documents, then retry",
     "WindowSpent": "raise PERDURE_LIMITS__ or the run's budget, or wait for the next UTC day, then retry",
     "KeyTaken": SAME_AGAIN + "the key of the call was used for something else: start the run under another id",

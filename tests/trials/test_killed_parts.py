@@ -140,13 +140,11 @@ async def test_no_run_is_lost_while_every_part_is_killed_ten_times(
         async with httpx.AsyncClient(trust_env=False) as client:
             tickets = (await client.get(f"{up.addresses.desk}/kept")).json()["tickets"]
     others = {run: result.outcome for run, result in load.results.items() if not isinstance(result.outcome, Answered)}
-    # On a busy machine guards load longer than a question waits for them.
-    loading = [run for run, outcome in others.items() if "still loading" in str(outcome)]
-    assert set(others) == set(loading), others
+    assert not others
     opened = Counter(str(ticket["title"]) for ticket in tickets)
     wanted = [f"ticket {turn} of {run}" for run in load.results if run.startswith("lane") for turn in range(TICKETS)]
     assert opened == Counter(wanted), "every ticket was opened, and none twice"
     report.lines.append(
-        f"{len(load.results)} runs under these kills: 0 lost, {len(wanted)} tickets opened once each; {len(loading)} "
-        f"refused while guards were loading, and {load.asked} times a person was asked about a call"
+        f"{len(load.results)} runs under these kills: 0 lost, {len(wanted)} tickets opened once each; "
+        f"{load.asked} times a person was asked about a call"
     )

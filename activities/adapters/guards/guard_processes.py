@@ -18,12 +18,12 @@ from activities.adapters.foreign_work.short_slices import take_short_turns
 from activities.adapters.foreign_work.stopped_work import StoppedWork
 from activities.adapters.guards.guard_work import CHECK, PRELOAD, asked
 from activities.adapters.guards.guardrails_catalogue import Guard
-from activities.ports import Subject, raised_at
+from activities.ports import GuardsLoading, Subject, raised_at
 from activities.settings.foreign_work import ForeignWork
 from agents.guard_arguments import Arguments
 from perdure.contracts.guards import Ended
 
-LOADING = timedelta(seconds=40)
+LOADING = timedelta(seconds=20)
 """How long a question waits for guards that are still loading, in addition to a guard's own deadline."""
 
 LONG = 8_000
@@ -89,7 +89,7 @@ class GuardProcesses:
         self._long_texts.close()
 
     async def check(self, guards: Sequence[DearGuard], subject: Subject) -> list[Finding]:
-        """Return a finding of each guard, in order.
+        """Return a finding of each guard, in order. Raises `GuardsLoading`: a new worker refuses nobody.
 
         A short text is checked by all of them in one process: waking one costs more than most guards. One that runs
         away on it is known, and the guards after it do not see the text: it kills one process, whatever the guards. On
@@ -100,9 +100,7 @@ class GuardProcesses:
         try:
             await self._load()
         except TimeoutError:
-            return [Finding(Ended.TIMED_OUT, "it could not be checked because the guard is still loading")] * len(
-                guards
-            )
+            raise GuardsLoading("the guards are still loading: the check waits until they are ready") from None
         except NoProcess as error:
             return [self._broken(type(error).__name__, raised_at(error), guard.name) for guard in guards]
         if len(subject.text) < LONG:

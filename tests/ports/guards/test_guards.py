@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.adapters.foreign_work.processes import ForkServer
+from activities.adapters.guards import guard_processes
 from activities.adapters.guards.guardrails_catalogue import GUARDS
 from activities.adapters.guards.guardrails_detectors import PERSONAL_DATA
 from activities.adapters.guards.guardrails_guards import GuardrailsGuards
 from activities.adapters.guards.personal_data import KINDS, USUAL
 from activities.adapters.guards.profanity import _probabilities  # pyright: ignore[reportPrivateUsage]
-from activities.ports import NotConfigured, Subject
+from activities.ports import GuardsLoading, NotConfigured, Subject
 from agents.guard_arguments import USUAL_KINDS
 from perdure.contracts.guards import DEADLINE, LONGEST_DEADLINE, Ended, GuardAction, GuardSpec, OnFailure, Verdict
 from tests.ports.guards.planted import SECRET_WORD
@@ -256,8 +258,19 @@ def test_an_old_spec_and_an_old_verdict_are_read_as_they_were_meant() -> None:
     assert verdict.action is GuardAction.BLOCK
 
 
-def test_a_verdict_comes_before_temporal_gives_up_the_effect() -> None:
-    from activities.adapters.guards.guard_processes import LOADING
+async def test_a_check_waits_for_guards_that_load_and_refuses_nobody_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard_processes, "fork_server", ForkServer)  # one that has loaded nothing yet
+    monkeypatch.setattr(guard_processes, "LOADING", timedelta(0))
+    guards = GuardrailsGuards()
+    try:
+        with pytest.raises(GuardsLoading) as waits:
+            await guards.run([GuardSpec(guard="toxicity", on_failure=OnFailure.OPEN)], Subject(text="Hello."))
+    finally:
+        guards.close()
+    assert waits.value.outage
+    assert not waits.value.final
 
+
+def test_a_verdict_comes_before_temporal_gives_up_the_effect() -> None:
     for effect in (SCREEN, CHECK):
-        assert effect.start_to_close_timeout > LOADING + LONGEST_DEADLINE
+        assert effect.start_to_close_timeout > guard_processes.LOADING + LONGEST_DEADLINE
