@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from deploy.cli.audit import audit
 from deploy.cli.budget import budget
 from deploy.cli.database import backup, migrate, restore
 from deploy.cli.doctor import doctor
@@ -29,7 +30,7 @@ for command in (up, demo, fetch, worker):
 for command in (index, tools, tool):
     app.command(rich_help_panel="Authors")(command)
 app.add_typer(evals, name="evals", rich_help_panel="Authors")
-for command in (doctor, migrate, backup, restore, budget, effects, sbom, licences):
+for command in (doctor, audit, migrate, backup, restore, budget, effects, sbom, licences):
     app.command(rich_help_panel="Operators")(command)
 app.add_typer(models, name="models", rich_help_panel="Operators")
 app.add_typer(versions, name="versions", rich_help_panel="Operators")
