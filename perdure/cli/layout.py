@@ -51,7 +51,7 @@ def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
     label = max(map(cell_len, columns[1:]), default=0)
     lines: list[str] = []
     for row in rows:
-        lines.append(row[0])
+        lines.extend(_wrapped(row[0], width))
         for heading, cell in zip(columns[1:], row[1:], strict=True):
             indent = f"  {_padded(heading, label)}  "
             wrapped = _wrapped(cell, width - cell_len(indent)) if cell else []

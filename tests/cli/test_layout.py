@@ -56,7 +56,7 @@ def test_what_fits_in_no_columns_is_a_block_for_each_row() -> None:
         ("fast", "", "yes", ""),
     ]
     assert table(columns, rows, 40) == [
-        "openai",
+        "openai-mini",
         "  tiers     cheap",
         "  ready     no: nothing answers there",
         "  endpoint  https://api.example.com/v1",

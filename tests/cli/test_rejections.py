@@ -24,7 +24,7 @@ POLICY = '[tools.send_message.policy]\nnames = ["ada", "ben", "cyd"]\nquorum = 2
 
 @pytest.fixture
 def settings(settings: Any) -> Any:
-    write_agent(settings.paths.agents, "strict", ("create_ticket", "send_message"), "results = []\n", POLICY)
+    write_agent(settings.paths.agents[0], "strict", ("create_ticket", "send_message"), "results = []\n", POLICY)
     return settings
 
 

@@ -75,10 +75,11 @@ async def terminal(address: str, *arguments: str, columns: int = 80) -> AsyncGen
     """Run `perdure` with these arguments in a terminal."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = environment_with(TEMPORAL_ADDRESS=address, TERM="xterm-256color")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "perdure.cli", *arguments),
         cwd=ROOT,
-        env=environment_with(TEMPORAL_ADDRESS=address, TERM="xterm-256color"),
+        env={name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")},
         stdin=slave,
         stdout=slave,
         stderr=slave,

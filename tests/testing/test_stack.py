@@ -138,5 +138,5 @@ def test_a_checkout_without_its_environment_says_how_to_make_it(tmp_path: Path) 
 
 
 def test_a_checkout_runs_its_own_modules(checkout: Checkout) -> None:
-    done = checkout.run("tools", "calculator", json.dumps({"expression": "6 * 7"}))
+    done = checkout.run("deploy.cli", "tool", "calculator", json.dumps({"expression": "6 * 7"}))
     assert (done.returncode, done.stdout.strip()) == (0, "42")

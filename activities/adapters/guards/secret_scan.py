@@ -1,5 +1,6 @@
 """Scans a text with detect-secrets, under settings that stand for the whole process: making them costs more."""
 
+import atexit
 import os
 import tempfile
 import threading
@@ -29,6 +30,7 @@ def _standing_settings() -> ExitStack:
     standing = ExitStack()
     standing.enter_context(default_settings())
     get_settings().disable_filters(_ALLOWED_LINES)
+    atexit.register(standing.close)  # it imports when it is closed, which an interpreter that has ended cannot
     return standing
 
 

@@ -121,4 +121,4 @@ def _make_folders(folder: Path) -> list[Path]:
 def _in_make(path: Path) -> str:
     """Return a path as a Makefile writes it."""
     # A backslash before a # is doubled, and one more keeps the # from beginning a comment.
-    return re.sub(r"(\\*)#", r"\1\1\\#", str(path)).replace("$", "$$")
+    return re.sub(r"(?<!\\)(\\*)#", r"\1\1\\#", str(path)).replace("$", "$$")

@@ -102,5 +102,5 @@ def test_an_unknown_store_is_one_line(command: list[str]) -> None:
         timeout=60,
         check=False,
     )
-    assert process.returncode == 1
-    assert process.stderr == "perdure: there is no store 'chroma': choose lancedb or weaviate\n"
+    assert process.returncode == 2
+    assert process.stderr == "perdure: --store: there is no store 'chroma': choose lancedb or weaviate\n"
