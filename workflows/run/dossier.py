@@ -3,6 +3,7 @@
 All of it is untrusted text: it stands in blocks of code, where nothing is markup, with every character visible.
 """
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from perdure.contracts.agents.agent import AgentRun
@@ -18,6 +19,9 @@ ARGUMENTS = 4000
 
 LINE = 160
 """The most characters of a line about a text that was read, or about a decision."""
+
+WIDTH = 72
+"""The characters that the page shows of a line in a block: the rest would be seen only by moving the block sideways."""
 
 EARLIER = 8
 """The most earlier decisions that are shown, the newest ones."""
@@ -43,18 +47,19 @@ def _paragraphs(run: AgentRun, waiting: Sequence[PendingStep]) -> Iterator[str]:
     if run.briefing is not None:
         yield from _briefing(run.briefing)
     if run.decided:
-        yield f"Decided before in this run:\n\n{block(map(_decided, run.decided[-EARLIER:]))}"
+        yield f"Decided before in this run:\n\n{block(_wrapped(map(_decided, run.decided[-EARLIER:])))}"
 
 
 def _briefing(briefing: Briefing) -> Iterator[str]:
-    yield f"The task:\n\n{block(_excerpt(briefing.task))}"
+    yield f"The task:\n\n{block(_wrapped(_excerpt(briefing.task)))}"
     if briefing.words.text:
-        yield f"The model's words before the call:\n\n{block(_excerpt(briefing.words))}"
+        yield f"The model's words before the call:\n\n{block(_wrapped(_excerpt(briefing.words)))}"
     if briefing.read:
         older = [f"{briefing.earlier} more before these"] if briefing.earlier else []
         older += ["older ones only as its own summary"] if briefing.summed_up else []
         more = f" ({', '.join(older)})" if older else ""
-        yield f"What the model had read{more}:\n\n{block(line for text in briefing.read for line in _read(text))}"
+        lines = _wrapped(line for text in briefing.read for line in _read(text))
+        yield f"What the model had read{more}:\n\n{block(lines)}"
     elif not briefing.earlier:
         yield "The model had read nothing that a tool returned."
 
@@ -82,6 +87,13 @@ def _decided(decision: EarlierDecision) -> str:
 
 def _arguments(step: PendingStep, most: int) -> list[str]:
     return [f"[{step.unseen:,} bytes, too large to show]"] if step.unseen else _excerpt(step.arguments_shown(most))
+
+
+def _wrapped(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines so that each fits the page; arguments stay as they are, since a person approves just those."""
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()))
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
 def _one_line(text: str) -> str:
