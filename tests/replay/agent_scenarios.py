@@ -10,6 +10,9 @@ from tests.support.waiting import until
 
 NOTE = {"text": "eighteen weeks"}
 
+FILTERED = {"status": 400, "body": {"error": {"code": "content_filter", "message": "The prompt broke our policy."}}}
+"""The reply of a provider whose filter withholds the prompt."""
+
 CUT = {"finish_reason": "length"}
 """The end of a reply that reached its limit of tokens."""
 
@@ -234,6 +237,7 @@ AGENTS = (
         agent="brief",
         script=(calls(SUM), calls(SUM) | LONG, answer("4") | CUT, answer("42."), answer()),
     ),
+    Scenario(name="agent-refused-by-a-filter-of-the-prompt", ending="refused", agent="tester", script=(FILTERED,)),
     Scenario(name="agent-abstained-in-silence", ending="abstained", agent="tester", script=(answer(" "),)),
     Scenario(name="agent-failed-because-the-model-refused", ending=FAILED, agent="tester", script=("400",)),
     Scenario(

@@ -5,9 +5,10 @@ from agents.extraction_prompt import render_reply
 from agents.schemas import Schemas
 from perdure.client import Platform
 from perdure.contracts.budget import Budget
-from tests.replay.agent_scenarios import AGENTS, CUT
+from tests.replay.agent_scenarios import AGENTS, CUT, FILTERED
 from tests.replay.scenario import FAILED, Scenario
 from tests.replay.stage import Stage
+from tests.support.runs.agent_runs import refuses
 from tests.support.waiting import until
 
 INVOICE = """Invoice no. 4711
@@ -67,6 +68,8 @@ SCENARIOS = (
     Scenario(name="exhausted-before-a-second-attempt", ending="exhausted", budget=Budget(steps=1), script=("500",)),
     Scenario(name="called-off-in-a-paid-call", ending="cancelled", script=("hang",), meanwhile=_cancel_in_call),
     Scenario(name="failed-because-the-model-refused", ending=FAILED, script=("400",)),
+    Scenario(name="refused-by-a-filter-of-the-prompt", ending="refused", script=(FILTERED,)),
+    Scenario(name="refused-by-the-model-in-its-own-words", ending="refused", script=(refuses("I cannot help."),)),
     Scenario(name="failed-after-every-attempt-and-wait", ending=FAILED, script=("drop", "drop", "drop")),
     Scenario(name="extracted", ending="extracted", document=INVOICE, script=({"content": reading()},)),
     Scenario(
