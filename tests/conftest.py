@@ -28,7 +28,7 @@ from tests.services.redis_server import redis_server
 from tests.services.sglang_server import SGLangServer
 from tests.services.sglang_server import sglang_server as start_sglang
 from tests.services.weaviate_server import Weaviate, weaviate_server
-from tests.support.sections import print_sections, receive_sections, send_sections
+from tests.support.sections import print_sections, receive_sections, section, send_sections
 from tests.support.servers.stub_model import StubModel
 from tests.support.servers.temporal import TEMPORAL, TIME_SKIPPING
 from worker import Adapters, WorkerRole, workers
@@ -121,6 +121,19 @@ def _place(item: pytest.Item) -> int:
 def pytest_configure_node(node: Any) -> None:
     """Hand the seed to a worker process of pytest-xdist."""
     node.workerinput["chaos_seed"] = node.config.option.chaos_seed
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Let signals to stop reach the processes of later tests, which inherit that they are ignored or blocked."""
+    stopping = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ignored = [number for number in stopping if signal.getsignal(number) is signal.SIG_IGN]
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping) & stopping.keys()
+    for number in ignored:
+        signal.signal(number, stopping[number])
+    if ignored or blocked:
+        names = ", ".join(signal.Signals(number).name for number in {*ignored, *blocked})
+        section(item.config, "signals", f"{item.nodeid} left {names} ignored or blocked")
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,7 +12,7 @@ from tests.chaos.equipment.trial import World
 
 pytestmark = pytest.mark.chaos
 
-TRIES = 6
+TRIES = 15
 """The tries to kill just before an acknowledgement, which sometimes wins the race."""
 
 

@@ -2,7 +2,8 @@
 
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from activities.settings import Embedded, Settings
@@ -30,11 +31,9 @@ def up(
 
     Raises `DeployError`.
     """
-    for number in STOPPERS:
-        signal.signal(number, _stop_once)
     stack = Stack(settings, model=model, worker=worker, tiers=tiers)
     try:
-        with stack as addresses:
+        with _stopped_once(), stack as addresses:
             sample = worker and ensure_sample(settings)
             print(describe(addresses), flush=True)
             if sample:
@@ -76,6 +75,17 @@ Whoever starts a run does not decide about it: hence another name. `perdure inbo
 
 def _quoted(words: str) -> str:
     return f'"{words}"' if not set(words) & set('"$`\\!') else shlex.quote(words)
+
+
+@contextmanager
+def _stopped_once() -> Generator[None]:
+    """Raise `KeyboardInterrupt` at the first signal to stop, and ignore the others until the end."""
+    before = {number: signal.signal(number, _stop_once) for number in STOPPERS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop_once(number: int, frame: FrameType | None) -> None:
