@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +77,6 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path, kind: str) -> N
     assert mode(state) == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes are those of POSIX")
 @given(place=st.sampled_from(sorted(PLACES)), bits=st.integers(0, 0o077))
 def test_only_the_rights_of_others_are_taken(tmp_path_factory: pytest.TempPathFactory, place: str, bits: int) -> None:
     state = tmp_path_factory.mktemp("state")
